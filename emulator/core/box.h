@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_BOX_H
+#define RESEG_CORE_BOX_H
+
+/*
+ * What the engine's parts share
+ *
+ *      engine.c    each packet's way: flow, handshake, RST, verdict; the clock
+ *      receive.c   the relay toward the source: reassembly, cuts
+ *      send.c      the relay toward the sink: windows, congestion, retransmission
+ *      emit.c      writes packets in the name of one end
+ *      report.c    what the observer is told
+ */
+
+#include "engine.h"
+#include "flow.h"
+#include "pool.h"
+#include "seq.h"
+#include "stream.h"
+#include "tcpopt.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S UINT64_C(1000000000)
+
+struct engine {
+	struct engine_config config;
+	struct flow_table table;
+	struct timers timers;
+	struct pool pool;
+	struct engine_stats stats;
+	uint64_t now_ns;
+	flow_handle output_first;	/* flows that may have something to send */
+	flow_handle output_last;
+	uint16_t ip_id;
+	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
+};
+
+static inline struct stream *box_stream(const struct engine *e, const struct relay *r)
+{
+	return r->stream == POOL_NONE ? NULL : pool_data(&e->pool, r->stream);
+}
+
+/* The offset after the last octet of data that is ACKed to the source. */
+static inline uint64_t box_data_end(const struct relay *r)
+{
+	return r->fin != 0 && r->rcv_nxt > r->fin ? r->fin : r->rcv_nxt;
+}
+
+/* Octets ACKed to the source that the sink has not acknowledged. */
+static inline uint64_t box_orphaned(const struct relay *r)
+{
+	uint64_t end = box_data_end(r);
+
+	return r->snd_una < end ? end - r->snd_una : 0;
+}
+
+/* receive.c ---------------------------------------------------------------- */
+
+/* The right edge of what the relay can take from its source. */
+uint64_t receive_edge(const struct engine *e, const struct relay *r);
+
+/* A segment of the source: bytes octets from offset on, then perhaps a FIN. Stores
+ * what is acceptable, cuts what is in order, and owes the source an ACK where RFC
+ * 9293 wants one. Returns false if it was not acceptable. */
+bool receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		     const uint8_t *data, uint32_t bytes, bool fin, bool push);
+
+/* Takes in what waits in order, so far as there is room to remember its cuts. */
+void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
+
+/* Ends the stream of a relay that holds nothing any more. */
+void receive_end_if_empty(struct engine *e, struct relay *r);
+
+/* The SACK blocks that tell the source what waits (RFC 2018 section 4: the newest
+ * first). Returns how many, at most max. */
+size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,
+			   struct sack_block *blocks, size_t max);
+
+/* send.c -------------------------------------------------------------------- */
+
+struct piece {
+	uint64_t offset;
+	uint32_t bytes;		/* 0 for a FIN or a probe */
+	bool push;
+	bool fin;
+};
+
+/* Begins to send from offset on, in an open flow. */
+void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size);
+
+/* The sink acknowledged everything before ack. `duplicate`: the segment meets RFC
+ * 5681's definition of a duplicate ACK, but for the offset. */
+void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
+		bool duplicate);
+
+/* The next piece that windows allow, now being sent; false if there is none. */
+bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out);
+
+/* The relay's timer went off. Returns false if the sink must be given up. */
+bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
+
+/* emit.c -------------------------------------------------------------------- */
+
+/* What the end `side` says to the other one in a packet written now: its sequence
+ * number, its acknowledgment and its window, of its own or of the box. */
+uint64_t emit_seq(const struct flow *f, enum engine_side side);
+uint64_t emit_ack(const struct flow *f, enum engine_side side);
+uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side);
+
+/* Notes that the other end was just told all this. */
+void emit_told(const struct engine *e, struct flow *f, enum engine_side side);
+
+/* Writes a pure ACK, a piece, or a RST in the name of side. */
+void emit_pure_ack(struct engine *e, struct flow *f, enum engine_side side,
+		   struct engine_emit *out);
+void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const struct piece *piece,
+		struct engine_emit *out);
+void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out);
+
+/* report.c ------------------------------------------------------------------ */
+
+void report_opened(struct engine *e, const struct flow *f);
+void report_arrival(struct engine *e, const struct flow *f, enum engine_side source,
+		    uint64_t offset, uint32_t bytes);
+void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side source);
+void report_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
+		uint32_t bytes, uint32_t pieces, uint32_t last_piece);
+void report_stall(struct engine *e, const struct flow *f, enum engine_side source);
+void report_resume(struct engine *e, const struct flow *f, enum engine_side source);
+void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason);
+
+#endif

@@ -1,0 +1,752 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "box.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * A packet's way: view, flow, state, verdict
+ *
+ * Whether a packet of a flow goes on depends on what it carries and on which halves
+ * are intercepted:
+ *
+ *      data or FIN of an intercepted half      taken; the relay sends it on
+ *      acknowledgment of an intercepted half   taken; the relay is its sender
+ *      all else                                goes on, with SEQ, ACK, window and
+ *                                              SACK put right (see emit.c)
+ *
+ * A packet of an end-to-end half that also acknowledges an intercepted one goes on
+ * with the box's ACK in place of its own.
+ */
+
+/* RFC 9293 section 3.7.1. */
+#define MSS_DEFAULT_IPV4 536
+#define MSS_DEFAULT_IPV6 1220
+
+/* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Opening ones:
+ * longer than Linux repeats a SYN at the end. */
+#define IDLE_OPEN_NS (7440 * NS_PER_S)
+#define IDLE_OPENING_NS (130 * NS_PER_S)
+/* How long to answer in the name of an end that sent a RST. */
+#define IDLE_RESET_NS (30 * NS_PER_S)
+
+#define FLOWS_MAX_DEFAULT 65536
+#define MEMORY_DEFAULT (UINT64_C(256) << 20)
+
+void engine_config_init(struct engine_config *config)
+{
+	*config = (struct engine_config){
+		.segment_size = ENGINE_SEGMENT_SIZE_DEFAULT,
+		.fault = &fault_table[0],
+		.direction = DIRECTION_C2S,
+		.flows_max = FLOWS_MAX_DEFAULT,
+		.window_bytes = STREAM_WINDOW_MAX,
+		.memory_bytes = MEMORY_DEFAULT,
+	};
+}
+
+static bool config_good(const struct engine_config *c)
+{
+	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && c->fault &&
+	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
+	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= 1 &&
+	       c->window_bytes <= STREAM_WINDOW_MAX;
+}
+
+int engine_create(struct engine **out, const struct engine_config *config)
+{
+	struct engine *e;
+	int rc;
+
+	if (!config_good(config))
+		return -EINVAL;
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return -ENOMEM;
+	e->config = *config;
+	e->output_first = e->output_last = FLOW_NONE;
+	rc = flow_table_create(&e->table, config->flows_max, config->hash_key);
+	if (rc < 0)
+		goto free_engine;
+	rc = timers_create(&e->timers, config->flows_max);
+	if (rc < 0)
+		goto destroy_table;
+	rc = pool_create(&e->pool, config->memory_bytes);
+	if (rc < 0)
+		goto destroy_timers;
+	*out = e;
+	return 0;
+
+destroy_timers:
+	timers_destroy(&e->timers);
+destroy_table:
+	flow_table_destroy(&e->table);
+free_engine:
+	free(e);
+	return rc;
+}
+
+void engine_destroy(struct engine *e)
+{
+	if (!e)
+		return;
+	pool_destroy(&e->pool);
+	timers_destroy(&e->timers);
+	flow_table_destroy(&e->table);
+	free(e);
+}
+
+/* Flows: deadlines, output, end --------------------------------------------- */
+
+static uint64_t idle_deadline(const struct flow *f)
+{
+	switch (f->state) {
+	case FLOW_OPENING:
+		return f->touched_ns + IDLE_OPENING_NS;
+	case FLOW_RESET:
+		return f->touched_ns + IDLE_RESET_NS;
+	default:
+		return f->touched_ns + IDLE_OPEN_NS;
+	}
+}
+
+static void set_alarm(struct engine *e, flow_handle h)
+{
+	const struct flow *f = flow_get(&e->table, h);
+	uint64_t at = idle_deadline(f);
+
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		uint64_t timer = f->relay[side].timer_ns;
+
+		if (timer != 0 && timer < at)
+			at = timer;
+	}
+	timers_set(&e->timers, h, at);
+}
+
+static void queue_output(struct engine *e, flow_handle h)
+{
+	struct flow *f = flow_get(&e->table, h);
+
+	if (f->output_queued)
+		return;
+	f->output_queued = true;
+	f->output_next = FLOW_NONE;
+	if (e->output_last == FLOW_NONE)
+		e->output_first = h;
+	else
+		flow_get(&e->table, e->output_last)->output_next = h;
+	e->output_last = h;
+}
+
+static void unqueue_output(struct engine *e, flow_handle h)
+{
+	flow_handle before = FLOW_NONE;
+
+	if (!flow_get(&e->table, h)->output_queued)
+		return;
+	for (flow_handle i = e->output_first; i != h; i = flow_get(&e->table, i)->output_next)
+		before = i;
+	if (before == FLOW_NONE)
+		e->output_first = flow_get(&e->table, h)->output_next;
+	else
+		flow_get(&e->table, before)->output_next = flow_get(&e->table, h)->output_next;
+	if (e->output_last == h)
+		e->output_last = before;
+	flow_get(&e->table, h)->output_queued = false;
+}
+
+/* Reports the end of an open flow, and lets go of what its relays hold. */
+static void close_flow(struct engine *e, struct flow *f, enum engine_close_reason reason)
+{
+	report_closed(e, f, reason);
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct relay *r = &f->relay[side];
+
+		if (!r->intercepted)
+			continue;
+		e->stats.orphaned_bytes -= box_orphaned(r);
+		r->timer_ns = 0;
+		r->ack_owed = r->resend_owed = r->probe_owed = false;
+		if (r->stream != POOL_NONE) {
+			stream_end(box_stream(e, r), &e->pool);
+			pool_give(&e->pool, r->stream);
+			r->stream = POOL_NONE;
+		}
+	}
+	f->ack_info_owed[CLIENT] = f->ack_info_owed[SERVER] = false;
+}
+
+static void forget_flow(struct engine *e, flow_handle h)
+{
+	unqueue_output(e, h);
+	timers_cancel(&e->timers, h);
+	flow_remove(&e->table, h);
+}
+
+static void end_flow(struct engine *e, flow_handle h, enum engine_close_reason reason)
+{
+	struct flow *f = flow_get(&e->table, h);
+
+	if (f->state == FLOW_OPEN)
+		close_flow(e, f, reason);
+	forget_flow(e, h);
+}
+
+/* `by` sent a RST that the box believes, or the box gives up in its name. */
+static void reset_flow(struct engine *e, struct flow *f, enum engine_side by,
+		       enum engine_close_reason reason)
+{
+	close_flow(e, f, reason);
+	f->state = FLOW_RESET;
+	f->reset_by = (uint8_t)by;
+}
+
+static bool fin_arrived(const struct flow *f, enum engine_side side)
+{
+	const struct relay *r = &f->relay[side];
+	const struct endpoint *end = &f->end[side];
+
+	if (r->intercepted)
+		return r->fin != 0 && r->snd_una > r->fin;
+	return end->fin != 0 && f->end[engine_other(side)].ack > end->fin;
+}
+
+static bool is_finished(const struct flow *f)
+{
+	return f->state == FLOW_OPEN && fin_arrived(f, CLIENT) && fin_arrived(f, SERVER);
+}
+
+/* Handshake ------------------------------------------------------------------- */
+
+static void learn_header(struct endpoint *end, const struct packet *p)
+{
+	end->ttl = p->ttl;
+	/* Without the ECN bits: nobody negotiated them. */
+	end->label = p->label & (p->version == 4 ? ~UINT32_C(0x03) : ~UINT32_C(0x00300000));
+	end->dont_fragment = p->dont_fragment;
+}
+
+static void learn_syn(struct endpoint *end, const struct packet *p, const struct tcpopt *o)
+{
+	learn_header(end, p);
+	end->isn = p->seq;
+	end->snd_max = SEQ_BASE + 1;
+	end->wl1 = SEQ_BASE;
+	end->window = p->window;
+	end->mss = o->mss != 0 ? o->mss : p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
+	end->window_shift = o->window_shift;
+	end->offers_window_shift = o->has_window_shift;
+	end->offers_sack = o->sack_permitted;
+	end->offers_timestamps = o->has_timestamps;
+	end->ts_val = end->ts_recent = o->ts_val;
+	end->ts_ecr = o->ts_ecr;
+	end->syn_seen = true;
+}
+
+/* Takes out of a SYN or SYN-ACK what the box could not keep: Fast Open, with the
+ * data that may come along, Multipath TCP, and ECN (RFC 3168 section 6.1.1). */
+static bool clean_syn(struct packet *p)
+{
+	bool changed = tcpopt_remove_unkept(p);
+
+	changed |= packet_set_flags(p, p->flags & (uint8_t)~(TCP_ECE | TCP_CWR));
+	changed |= packet_clear_ecn(p);
+	if (p->payload_bytes > 0) {
+		packet_drop_payload(p);
+		changed = true;
+	}
+	return changed;
+}
+
+static uint16_t flow_segment_size(const struct engine *e, const struct flow *f,
+				  enum engine_side source)
+{
+	uint32_t size = e->config.segment_size;
+	uint32_t mss = f->end[engine_other(source)].mss;
+
+	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	if (f->timestamps)
+		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
+	if (size > mss)
+		size = mss;
+	return (uint16_t)size;
+}
+
+static void open_flow(struct engine *e, struct flow *f)
+{
+	bool scaled = f->end[CLIENT].offers_window_shift && f->end[SERVER].offers_window_shift;
+
+	f->timestamps = f->end[CLIENT].offers_timestamps && f->end[SERVER].offers_timestamps;
+	f->sack = f->end[CLIENT].offers_sack && f->end[SERVER].offers_sack;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct relay *r = &f->relay[side];
+		struct endpoint *end = &f->end[side];
+
+		end->ack = end->ack_told = SEQ_BASE + 1;
+		r->intercepted = e->config.direction & (1u << side);
+		r->rcv_nxt = r->cut_nxt = SEQ_BASE + 1;
+		r->rcv_edge_told = r->rcv_nxt + f->end[engine_other(side)].window;
+		send_begin(r, SEQ_BASE + 1, flow_segment_size(e, f, side));
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct endpoint *end = &f->end[side];
+
+		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
+		end->window_shift = scaled ? end->window_shift : 0;
+		end->window = end->window_told = (uint16_t)(end->window >> end->window_shift);
+	}
+	f->state = FLOW_OPEN;
+	e->stats.flows_opened++;
+	report_opened(e, f);
+}
+
+/* What the box lets out of a SYN or SYN-ACK. */
+static enum engine_verdict pass_syn(const struct engine *e,
+				    enum engine_side side, struct packet *p)
+{
+	bool changed = clean_syn(p);
+
+	/* The other end may fill this window at once, and the box must hold that. */
+	if ((e->config.direction & (1u << engine_other(side))) &&
+	    p->window > e->config.window_bytes)
+		changed |= packet_set_window(p, (uint16_t)e->config.window_bytes);
+
+	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
+}
+
+static enum engine_verdict first_packet(struct engine *e, const struct flow_key *key,
+					unsigned sender, struct packet *p)
+{
+	struct tcpopt o;
+	struct flow *f;
+	flow_handle h;
+
+	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN) {
+		e->stats.passed_unknown_flow++;
+		return VERDICT_ACCEPT;
+	}
+	tcpopt_parse(&o, p);
+	if (o.authenticated) {	/* its packets cannot be written anew without the key */
+		e->stats.passed_authenticated++;
+		return VERDICT_ACCEPT;
+	}
+	h = flow_add(&e->table, key);
+	if (h == FLOW_NONE) {
+		e->stats.passed_table_full++;
+		return VERDICT_ACCEPT;
+	}
+	f = flow_get(&e->table, h);
+	f->version = p->version;
+	f->client = (uint8_t)sender;
+	f->touched_ns = e->now_ns;
+	learn_syn(&f->end[CLIENT], p, &o);
+	set_alarm(e, h);
+	return pass_syn(e, CLIENT, p);
+}
+
+static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_side side,
+				   struct packet *p, const struct tcpopt *o)
+{
+	struct flow *f = flow_get(&e->table, h);
+	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	bool acks_peer = peer->syn_seen && (p->flags & TCP_ACK) && p->ack == peer->isn + 1;
+
+	if (p->flags & TCP_RST) {
+		/* Refused, or given up by the client itself (RFC 9293 section
+		 * 3.10.7.3). A RST that is neither is a forgery: it goes on, and
+		 * the ends will see. */
+		if (acks_peer || (self->syn_seen && p->seq == self->isn + 1))
+			forget_flow(e, h);
+		return VERDICT_ACCEPT;
+	}
+	if (!(p->flags & TCP_SYN))
+		return VERDICT_ACCEPT;
+	if ((p->flags & TCP_ACK) && !acks_peer)
+		return VERDICT_ACCEPT;		/* the other end will answer with a RST */
+	if (o->authenticated) {
+		forget_flow(e, h);
+		e->stats.passed_authenticated++;
+		return VERDICT_ACCEPT;
+	}
+	learn_syn(self, p, o);
+	if (self->syn_seen && peer->syn_seen) {
+		open_flow(e, f);
+		queue_output(e, h);
+	}
+	return pass_syn(e, side, p);
+}
+
+/* Open flows -------------------------------------------------------------------- */
+
+/* The packet goes on: what the box keeps for itself is put right in it. */
+static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
+				   struct packet *p, const struct tcpopt *o)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	bool changed = false;
+
+	if (f->relay[side].intercepted)
+		changed |= packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
+	if (in->intercepted) {
+		struct sack_block blocks[SACK_BLOCKS_MAX];
+		size_t count = receive_sack_blocks(e, f, engine_other(side), blocks,
+						   SACK_BLOCKS_MAX);
+
+		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+		changed |= packet_set_window(p, emit_window(e, f, side));
+		changed |= tcpopt_replace_sack(p, o, blocks, count);
+	}
+	emit_told(e, f, side);
+	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
+}
+
+static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
+				       struct packet *p, uint64_t offset)
+{
+	struct relay *out = &f->relay[side];
+	const struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+
+	if (out->intercepted) {
+		/* RFC 5961 section 3.2: only the exact number counts; one inside the
+		 * window is asked for again; any other is dropped. */
+		if (offset != out->rcv_nxt) {
+			if (offset > out->rcv_nxt && offset < receive_edge(e, out))
+				out->ack_owed = true;
+			return VERDICT_DROP;
+		}
+		packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
+	}
+	if (f->relay[engine_other(side)].intercepted && (p->flags & TCP_ACK))
+		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+	/* End to end the other end judges; the box only needs a good guess. */
+	if (out->intercepted || (offset >= peer->ack && offset <= self->snd_max))
+		reset_flow(e, f, side, CLOSE_RESET);
+	return VERDICT_REPLACE;
+}
+
+/* RFC 9293 section 3.10.7.4, second check of the SYN bit; RFC 5961 section 4. */
+static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
+				       struct packet *p)
+{
+	if (p->seq == f->end[side].isn)		/* sent again */
+		return pass_syn(e, side, p);
+	if (!f->relay[side].intercepted)
+		return VERDICT_ACCEPT;
+	f->relay[side].ack_owed = true;
+	return VERDICT_DROP;
+}
+
+/* Notes what an end says of itself. Returns true if its window changed. */
+static bool learn_segment(struct flow *f, enum engine_side side, const struct packet *p,
+			  const struct tcpopt *o, uint64_t offset, uint64_t ack)
+{
+	struct endpoint *self = &f->end[side];
+	const struct relay *out = &f->relay[side];
+	bool window_changed = false;
+
+	learn_header(self, p);
+	if (f->timestamps && o->has_timestamps) {
+		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
+		uint64_t last_ack_sent = out->intercepted ? out->rcv_nxt : self->snd_max;
+
+		if (!seq_ts_before(o->ts_val, self->ts_val)) {
+			self->ts_val = o->ts_val;
+			self->ts_ecr = o->ts_ecr;
+		}
+		if (offset <= last_ack_sent && !seq_ts_before(o->ts_val, self->ts_recent))
+			self->ts_recent = o->ts_val;
+	}
+	if (ack >= self->ack &&
+	    (self->wl1 < offset || (self->wl1 == offset && self->ack <= ack))) {
+		window_changed = self->window != p->window;
+		self->window = p->window;
+		self->wl1 = offset;
+	}
+	if (ack > self->ack)
+		self->ack = ack;
+	return window_changed;
+}
+
+static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_side side,
+				   struct packet *p, const struct tcpopt *o)
+{
+	struct flow *f = flow_get(&e->table, h);
+	enum engine_side other = engine_other(side);
+	struct endpoint *self = &f->end[side], *peer = &f->end[other];
+	struct relay *out = &f->relay[side];	/* carries what this end sends */
+	struct relay *in = &f->relay[other];	/* whose sink this end is */
+	uint64_t offset = seq_widen(self->isn, p->seq,
+				    out->intercepted ? out->rcv_nxt : self->snd_max);
+	uint64_t ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack);
+	bool fin = p->flags & TCP_FIN;
+	bool has_text = p->payload_bytes > 0 || fin;
+	bool acceptable = true, window_changed;
+
+	if (p->flags & TCP_RST)
+		return segment_rst(e, f, side, p, offset);
+	if (p->flags & TCP_SYN)
+		return segment_syn(e, f, side, p);
+	if (!(p->flags & TCP_ACK))
+		return VERDICT_DROP;
+	if (f->timestamps && o->has_timestamps && out->intercepted &&
+	    seq_ts_before(o->ts_val, self->ts_recent)) {
+		out->ack_owed = true;		/* PAWS, RFC 7323 section 5.3 rule R1 */
+		return VERDICT_DROP;
+	}
+	if (ack > (in->intercepted ? in->snd_max : peer->snd_max)) {
+		f->ack_info_owed[other] = true;	/* acknowledges what was never sent */
+		return VERDICT_DROP;
+	}
+
+	window_changed = learn_segment(f, side, p, o, offset, ack);
+	if (in->intercepted)
+		send_acked(e, f, other, ack, !has_text && !window_changed);
+	if (out->intercepted) {
+		acceptable = receive_segment(e, f, side, offset, p->payload, p->payload_bytes, fin,
+					     p->flags & TCP_PSH);
+	} else {
+		uint64_t end = offset + p->payload_bytes + fin;
+
+		if (fin)
+			self->fin = end - 1;
+		has_text = has_text || offset != self->snd_max;	/* a probe, or keep-alive */
+		if (end > self->snd_max)
+			self->snd_max = end;
+	}
+
+	if (out->intercepted && (has_text || !acceptable)) {
+		if (in->intercepted)
+			return VERDICT_DROP;
+		if (acceptable && o->sack_bytes > 0) {
+			/* SACK blocks for the other half rode on it: they go on alone. */
+			packet_set_flags(p, p->flags & (uint8_t)~(TCP_FIN | TCP_PSH | TCP_URG));
+			packet_drop_payload(p);
+			pass_on(e, f, side, p, o);
+			return VERDICT_REPLACE;
+		}
+		if (self->ack != self->ack_told || self->window != self->window_told)
+			f->ack_info_owed[side] = true;
+		return VERDICT_DROP;
+	}
+	if (in->intercepted && (!has_text || out->intercepted))
+		return VERDICT_DROP;
+	return pass_on(e, f, side, p, o);
+}
+
+/* A packet of a flow that one end has reset. */
+static enum engine_verdict after_rst(struct engine *e, flow_handle h, enum engine_side side,
+				     struct packet *p)
+{
+	struct flow *f = flow_get(&e->table, h);
+	enum engine_side by = f->reset_by;
+	struct relay *r = &f->relay[by];
+
+	if (!r->intercepted)
+		return VERDICT_ACCEPT;
+	if (side == by) {
+		if (!(p->flags & TCP_RST))
+			return VERDICT_DROP;
+		return packet_set_seq(p, seq_narrow(f->end[by].isn, emit_seq(f, by)))
+			       ? VERDICT_REPLACE : VERDICT_ACCEPT;
+	}
+	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
+		/* It did not take the RST, as a piece before it was lost (RFC 5961
+		 * section 3.2): its ACK tells the number that it will take, and the
+		 * end that sent the RST would answer like this. */
+		r->snd_max = seq_widen(f->end[by].isn, p->ack, r->snd_max);
+		f->rst_owed[by] = true;
+		queue_output(e, h);
+	}
+	return VERDICT_DROP;
+}
+
+/* The entry points ---------------------------------------------------------------- */
+
+static enum engine_verdict judge(struct engine *e, struct packet *p)
+{
+	struct flow_key key;
+	struct tcpopt o;
+	unsigned sender;
+	flow_handle h;
+	struct flow *f;
+	enum engine_side side;
+	enum engine_verdict verdict;
+
+	flow_key_of(&key, &sender, p);
+	h = flow_find(&e->table, &key);
+	if (h == FLOW_NONE)
+		return first_packet(e, &key, sender, p);
+	f = flow_get(&e->table, h);
+	side = sender == f->client ? CLIENT : SERVER;
+
+	/* A new connection over the remains of an old one. */
+	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
+	    (f->state == FLOW_RESET ||
+	     (f->state == FLOW_OPENING && side == CLIENT && p->seq != f->end[side].isn))) {
+		end_flow(e, h, CLOSE_REPLACED);
+		return first_packet(e, &key, sender, p);
+	}
+
+	f->touched_ns = e->now_ns;
+	tcpopt_parse(&o, p);
+	switch (f->state) {
+	case FLOW_OPENING:
+		return opening(e, h, side, p, &o);
+	case FLOW_RESET:
+		return after_rst(e, h, side, p);
+	default:
+		verdict = segment(e, h, side, p, &o);
+		queue_output(e, h);
+		return verdict;
+	}
+}
+
+enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len)
+{
+	struct packet p;
+	enum engine_verdict verdict = VERDICT_ACCEPT;
+
+	e->now_ns = now_ns;
+	e->stats.packets++;
+	switch (packet_parse(&p, packet, *len)) {
+	case PACKET_TCP:
+		/* Never ACK what is corrupt. */
+		if (!packet_checksum_good(&p)) {
+			e->stats.passed_bad_checksum++;
+			break;
+		}
+		verdict = judge(e, &p);
+		*len = p.ip_bytes;
+		break;
+	case PACKET_NOT_TCP:
+		e->stats.passed_not_tcp++;
+		break;
+	case PACKET_FRAGMENT:
+		e->stats.passed_fragment++;
+		break;
+	case PACKET_EXTENSION:
+		e->stats.passed_extension++;
+		break;
+	case PACKET_MALFORMED:
+		e->stats.passed_malformed++;
+		break;
+	}
+	switch (verdict) {
+	case VERDICT_ACCEPT:
+		e->stats.accepted++;
+		break;
+	case VERDICT_REPLACE:
+		e->stats.replaced++;
+		break;
+	case VERDICT_DROP:
+		e->stats.dropped++;
+		break;
+	}
+	return verdict;
+}
+
+/* The next packet of one flow, the most urgent kind first. */
+static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *out)
+{
+	struct piece piece;
+
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (f->rst_owed[side]) {
+			f->rst_owed[side] = false;
+			emit_rst(e, f, side, out);
+			return true;
+		}
+	}
+	if (f->state != FLOW_OPEN)
+		return false;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (f->relay[side].ack_owed) {
+			f->relay[side].ack_owed = false;
+			e->stats.forged_acks++;
+			report_forged_ack(e, f, side);
+			emit_pure_ack(e, f, engine_other(side), out);
+			return true;
+		}
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (f->relay[side].intercepted && send_next(e, f, side, &piece)) {
+			emit_piece(e, f, side, &piece, out);
+			return true;
+		}
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (f->ack_info_owed[side]) {
+			emit_pure_ack(e, f, side, out);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool engine_next(struct engine *e, struct engine_emit *out)
+{
+	while (e->output_first != FLOW_NONE) {
+		flow_handle h = e->output_first;
+		struct flow *f = flow_get(&e->table, h);
+
+		if (flow_output(e, f, out))
+			return true;
+		unqueue_output(e, h);
+		if (is_finished(f))
+			end_flow(e, h, CLOSE_FIN);
+		else
+			set_alarm(e, h);
+	}
+	return false;
+}
+
+uint64_t engine_deadline(const struct engine *e)
+{
+	return timers_next(&e->timers);
+}
+
+void engine_expire(struct engine *e, uint64_t now_ns)
+{
+	e->now_ns = now_ns;
+	while (timers_next(&e->timers) <= now_ns) {
+		flow_handle h = timers_pop(&e->timers);
+		struct flow *f = flow_get(&e->table, h);
+		bool idle = idle_deadline(f) <= now_ns;
+
+		for (unsigned side = CLIENT; side <= SERVER && !idle; side++) {
+			struct relay *r = &f->relay[side];
+
+			if (r->timer_ns == 0 || r->timer_ns > now_ns)
+				continue;
+			if (!send_timeout(e, f, side)) {
+				f->rst_owed[CLIENT] = f->rst_owed[SERVER] = true;
+				reset_flow(e, f, engine_other(side), CLOSE_TIMEOUT);
+			}
+		}
+		if (idle) {
+			end_flow(e, h, CLOSE_IDLE);
+		} else {
+			queue_output(e, h);
+			set_alarm(e, h);
+		}
+	}
+}
+
+void engine_shutdown(struct engine *e, uint64_t now_ns)
+{
+	e->now_ns = now_ns;
+	for (flow_handle h = 0; h < e->table.fresh; h++) {
+		if (flow_get(&e->table, h)->state != FLOW_FREE)
+			end_flow(e, h, CLOSE_SHUTDOWN);
+	}
+}
+
+void engine_get_stats(const struct engine *e, struct engine_stats *out)
+{
+	*out = e->stats;
+	out->flows_active = e->table.active;
+	out->pages_used = e->pool.used;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_ENGINE_H
+#define RESEG_CORE_ENGINE_H
+
+/*
+ * The box: packets in, packets out, one deadline
+ *
+ * This is core's only public header. The engine makes no system call, reads no
+ * clock, prints nothing and allocates nothing after engine_create(); so it can run
+ * behind a queue of the kernel, in a simulator, under a fuzzer or over a capture.
+ *
+ * How to drive it:
+ *
+ *      verdict = engine_input(e, now, packet, len);      for each packet
+ *      while (engine_next(e, &emit)) send emit;          after each call that can
+ *                                                        make output
+ *      engine_expire(e, now);                            once engine_deadline() is
+ *                                                        reached
+ *
+ * Output is taken out before the next packet goes in: what would be two ACKs for
+ * two packets is otherwise one.
+ *
+ * Time is in nanoseconds from any fixed start and never goes back. Numbers are in
+ * host order and in bytes unless said otherwise. An engine is used by one thread.
+ */
+
+#include "fault.h"
+#include "stream.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENGINE_SEGMENT_SIZE_DEFAULT 512
+#define ENGINE_SEGMENT_SIZE_MAX 65495	/* 65,535 less an IPv4 and a TCP header */
+
+/* The client is the side that sent the SYN. */
+enum engine_side { CLIENT, SERVER };
+
+static inline enum engine_side engine_other(enum engine_side side)
+{
+	return side == CLIENT ? SERVER : CLIENT;
+}
+
+/* Which halves of a connection are intercepted, named by their source. */
+enum engine_direction {
+	DIRECTION_C2S = 1 << CLIENT,
+	DIRECTION_S2C = 1 << SERVER,
+	DIRECTION_BOTH = DIRECTION_C2S | DIRECTION_S2C,
+};
+
+enum engine_event_type {
+	EVENT_FLOW_OPENED,	/* both SYNs were seen */
+	EVENT_ARRIVAL,		/* data came in, in order now */
+	EVENT_FORGED_ACK,	/* the box ACKed octets in the sink's name */
+	EVENT_CUT,		/* pending octets were cut into pieces */
+	EVENT_STALL,		/* the fault yields no cut */
+	EVENT_RESUME,		/* more data un-stuck it */
+	EVENT_FLOW_CLOSED,
+	EVENT_TYPES
+};
+
+enum engine_close_reason {
+	CLOSE_FIN,		/* both ends have each other's FIN */
+	CLOSE_RESET,		/* a RST passed */
+	CLOSE_TIMEOUT,		/* the sink did not acknowledge a piece in time */
+	CLOSE_IDLE,		/* nothing was heard for long */
+	CLOSE_REPLACED,		/* a new connection uses the same addresses and ports */
+	CLOSE_SHUTDOWN,		/* the box is being stopped */
+	CLOSE_REASONS
+};
+
+/* What one relay did, in octets of data (SYN and FIN do not count). acked -
+ * delivered are orphaned: the source believes them delivered, the sink has not
+ * acknowledged them. */
+struct engine_totals {
+	bool intercepted;
+	uint64_t acked;
+	uint64_t delivered;
+};
+
+/* A fact, for logs. `offset` counts octets of the source's data from 0. Fields that
+ * a type does not name hold 0. */
+struct engine_event {
+	enum engine_event_type type;
+	uint64_t now_ns;
+	uint64_t flow;			/* serial number of the flow, from 1 */
+	uint8_t version;		/* 4 or 6 */
+	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order */
+	uint16_t port[2];
+	enum engine_side source;	/* of the relay; all types but opened and closed */
+	uint64_t offset;		/* arrival, cut, stall, resume: the first octet;
+					 * forged ACK: the next one expected */
+	uint32_t bytes;			/* arrival, cut */
+	uint32_t pieces;		/* cut: how many */
+	uint32_t last_piece;		/* cut: length of the last; the others are S */
+	uint32_t pending;		/* stall; arrival: with these octets */
+	uint64_t orphaned;		/* forged ACK: octets the sink does not have */
+	uint32_t segment_size;		/* opened: S of this flow */
+	enum engine_close_reason reason;	/* closed */
+	struct engine_totals totals[2];		/* closed, by source */
+};
+
+/* Called as a fact happens. It must not call the engine, and nothing it does
+ * changes what the engine does next. Pointers in the event are valid during the
+ * call only. */
+typedef void engine_observer(void *arg, const struct engine_event *event);
+
+struct engine_config {
+	uint32_t segment_size;		/* 1..ENGINE_SEGMENT_SIZE_MAX. In a flow whose
+					 * sink allows less, S is what it allows */
+	const struct fault *fault;	/* a row of fault_table */
+	enum engine_direction direction;
+	uint32_t flows_max;		/* over it, new flows pass untouched */
+	uint32_t window_bytes;		/* receive buffer of a relay, up to STREAM_WINDOW_MAX */
+	uint64_t memory_bytes;		/* of all buffers together */
+	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
+	engine_observer *observer;	/* may be NULL */
+	void *observer_arg;
+};
+
+/* The defaults: S = 512, the first fault of the table, client to server. */
+void engine_config_init(struct engine_config *config);
+
+struct engine_stats {
+	uint64_t packets;		/* put in */
+	uint64_t accepted;		/* by verdict */
+	uint64_t dropped;
+	uint64_t replaced;
+	uint64_t emitted;
+	uint64_t passed_not_tcp;	/* untouched, by reason */
+	uint64_t passed_fragment;
+	uint64_t passed_extension;
+	uint64_t passed_malformed;
+	uint64_t passed_bad_checksum;
+	uint64_t passed_unknown_flow;
+	uint64_t passed_authenticated;	/* TCP-MD5 or TCP-AO */
+	uint64_t passed_table_full;
+	uint64_t flows_opened;
+	uint64_t flows_active;
+	uint64_t stalls;
+	uint64_t forged_acks;
+	uint64_t retransmissions;
+	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
+	uint64_t orphaned_bytes;	/* now, over all flows */
+	uint64_t pages_used;		/* of POOL_PAGE_BYTES, now */
+};
+
+struct engine;
+
+/* Reserves all memory. -EINVAL for a configuration out of range, -ENOMEM. */
+int engine_create(struct engine **out, const struct engine_config *config);
+void engine_destroy(struct engine *e);
+
+enum engine_verdict {
+	VERDICT_ACCEPT,		/* let the packet go on as it came */
+	VERDICT_REPLACE,	/* let it go on as it is now in the caller's buffer */
+	VERDICT_DROP,		/* the box has taken it */
+};
+
+/* Hands in one IP packet of *len bytes. The engine may change it in place, and
+ * shortens *len if it cut something off; it keeps no reference. Whatever the bytes
+ * are, there is exactly one verdict. */
+enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len);
+
+/* One IP packet to send: its parts one after the other, the first of them the
+ * headers. All of it, checksums too, is ready for the wire; the TTL is what the
+ * packets of that end had when they reached the box. */
+#define ENGINE_PARTS_MAX (1 + STREAM_SLICES_MAX)
+
+struct engine_emit {
+	uint8_t version;		/* 4 or 6 */
+	const uint8_t *destination;	/* 4 or 16 bytes, network order */
+	size_t bytes;			/* of all parts */
+	size_t parts;
+	struct stream_slice part[ENGINE_PARTS_MAX];
+};
+
+/* Takes out the next packet to send, valid until the next call of any function of
+ * the engine. Returns false when there is none. */
+bool engine_next(struct engine *e, struct engine_emit *out);
+
+/* The moment at which engine_expire() must be called; UINT64_MAX: none. It may be
+ * early: then nothing is due yet, and there is a new one. */
+uint64_t engine_deadline(const struct engine *e);
+void engine_expire(struct engine *e, uint64_t now_ns);
+
+/* Reports every flow as closed, with what it orphans, and forgets it. */
+void engine_shutdown(struct engine *e, uint64_t now_ns);
+
+void engine_get_stats(const struct engine *e, struct engine_stats *out);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_FLOW_H
+#define RESEG_CORE_FLOW_H
+
+/*
+ * Flows: what the box knows of each connection, and the table they are found in
+ *
+ * Both handshakes of a flow are one handshake: addresses, ports and sequence
+ * numbers are the same on both sides of the box. So there is one stream of offsets
+ * per source, and `intercepted` decides who acknowledges it.
+ *
+ *      FLOW_OPENING    one SYN was seen; nothing is intercepted
+ *      FLOW_OPEN       both SYNs were seen; the relays work
+ *      FLOW_RESET      a RST passed; kept for a while, to answer for it
+ *
+ * A flow in which both ends have each other's FIN is forgotten at once: as the
+ * numbers are shared, whatever still comes can pass untouched.
+ */
+
+#include "engine.h"
+#include "packet.h"
+#include "timers.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Names a flow in the table. FLOW_NONE names none. */
+typedef uint32_t flow_handle;
+#define FLOW_NONE UINT32_MAX
+
+/* Both ends, the same whichever way a packet goes: the lower address and port
+ * first. IPv4 addresses are mapped (RFC 4291 section 2.5.5.2). No padding, for it
+ * is hashed and compared as bytes. */
+struct flow_key {
+	uint8_t address[2][16];
+	uint16_t port[2];	/* host order */
+};
+
+enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET };
+
+/* What one end said of itself. Its offsets are those of its own stream, but `ack`
+ * is one of the other's. */
+struct endpoint {
+	uint64_t snd_max;	/* after the last octet it sent, as seen here */
+	uint64_t ack;		/* its newest acknowledgment */
+	uint64_t ack_told;	/* the one last passed to the other end */
+	uint64_t wl1;		/* offset of the segment used for the last window update
+				 * (RFC 9293 section 3.10.7.4: SND.WL1; WL2 is `ack`) */
+	uint64_t fin;		/* offset of its FIN; 0: not seen */
+	uint32_t isn;
+	uint32_t ts_val;	/* its newest timestamp */
+	uint32_t ts_ecr;	/* and the one it echoed with it */
+	uint32_t ts_recent;	/* what to echo to it (RFC 7323 section 4.3) */
+	uint32_t label;		/* see struct packet */
+	uint16_t window;	/* newest, as on the wire */
+	uint16_t window_told;
+	uint16_t mss;		/* its MSS option */
+	uint8_t window_shift;	/* to apply to `window` */
+	uint8_t ttl;
+	bool syn_seen : 1;
+	bool dont_fragment : 1;
+	bool offers_window_shift : 1;
+	bool offers_sack : 1;
+	bool offers_timestamps : 1;
+};
+
+/* The half of a connection whose source is the endpoint of the same index. Used
+ * only if intercepted and the flow is open. */
+struct relay {
+	/* toward the source, as a receiver */
+	uint64_t rcv_nxt;	/* all before it is ACKed, FIN included */
+	uint64_t rcv_edge_told;	/* right edge of the window it was told */
+	uint64_t fin;		/* offset of the source's FIN; 0: not seen */
+	uint64_t cut_nxt;	/* all before it is cut into pieces */
+	/* toward the sink, as a sender */
+	uint64_t snd_una;	/* all before it is acknowledged by the sink */
+	uint64_t snd_nxt;	/* next to send */
+	uint64_t snd_max;	/* highest snd_nxt so far; snd_nxt goes back on a timeout */
+	uint64_t recover;	/* RFC 6582: end of what was out when recovery began */
+	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
+	uint64_t timed_at_ns;
+	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
+	uint32_t srtt_us;	/* 0: nothing measured yet */
+	uint32_t rttvar_us;
+	uint32_t cwnd;
+	uint32_t ssthresh;
+	pool_page stream;	/* of struct stream; POOL_NONE: nothing is held */
+	uint16_t segment_size;	/* S of this flow */
+	uint8_t backoff;	/* times the timer went off without an ACK */
+	uint8_t dup_acks;
+	bool intercepted : 1;
+	bool stalled : 1;
+	bool ack_owed : 1;	/* the source is to be sent an ACK */
+	bool recovering : 1;	/* RFC 6582: in fast recovery */
+	bool resend_owed : 1;	/* the piece at snd_una is to be sent again */
+	bool probe_owed : 1;
+	bool fin_sent : 1;
+};
+
+struct flow {
+	struct flow_key key;
+	uint64_t serial;	/* 1 for the first flow, never used again */
+	uint64_t touched_ns;	/* when a packet of it was last seen */
+	flow_handle next;	/* in its bucket, or among the free */
+	flow_handle output_next;	/* in the engine's list of flows with output */
+	uint8_t state;		/* enum flow_state */
+	uint8_t version;	/* 4 or 6 */
+	uint8_t client;		/* index of the client in key */
+	uint8_t reset_by;	/* FLOW_RESET: enum engine_side */
+	bool timestamps : 1;	/* both ends offered them */
+	bool sack : 1;
+	bool output_queued : 1;
+	bool ack_info_owed[2];	/* by side: its acknowledgment goes out on a pure ACK
+				 * unless a piece carries it */
+	bool rst_owed[2];	/* a RST is to be sent in this side's name */
+	struct endpoint end[2];
+	struct relay relay[2];
+};
+
+struct flow_table {
+	struct flow *flows;
+	flow_handle *buckets;
+	uint32_t bucket_mask;
+	uint32_t max;
+	uint32_t active;
+	uint32_t fresh;		/* flows from here on were never used */
+	flow_handle free;
+	uint64_t serials;
+	uint8_t hash_key[16];
+};
+
+/* For max flows at once. -ENOMEM. */
+int flow_table_create(struct flow_table *t, uint32_t max, const uint8_t hash_key[16]);
+void flow_table_destroy(struct flow_table *t);
+
+/* The key of a packet, and which of its two ends sent it. */
+void flow_key_of(struct flow_key *key, unsigned *sender, const struct packet *p);
+
+/* The flow of this key, or FLOW_NONE. */
+flow_handle flow_find(const struct flow_table *t, const struct flow_key *key);
+
+/* Adds a zeroed flow in state FLOW_OPENING, whose key is not in the table.
+ * FLOW_NONE when it is full. */
+flow_handle flow_add(struct flow_table *t, const struct flow_key *key);
+void flow_remove(struct flow_table *t, flow_handle handle);
+
+static inline struct flow *flow_get(const struct flow_table *t, flow_handle handle)
+{
+	return &t->flows[handle];
+}
+
+/* The address of one side: 4 or 16 bytes. */
+static inline const uint8_t *flow_address(const struct flow *f, enum engine_side side)
+{
+	unsigned i = side == CLIENT ? f->client : 1u - f->client;
+
+	return f->key.address[i] + (f->version == 4 ? 12 : 0);
+}
+
+static inline uint16_t flow_port(const struct flow *f, enum engine_side side)
+{
+	return f->key.port[side == CLIENT ? f->client : 1u - f->client];
+}
+
+#endif

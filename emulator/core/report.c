@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "box.h"
+
+static struct engine_event event_of(const struct engine *e, const struct flow *f,
+				    enum engine_event_type type)
+{
+	struct engine_event event = {
+		.type = type,
+		.now_ns = e->now_ns,
+		.flow = f->serial,
+		.version = f->version,
+	};
+
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		event.address[side] = flow_address(f, side);
+		event.port[side] = flow_port(f, side);
+	}
+	return event;
+}
+
+static void tell(const struct engine *e, const struct engine_event *event)
+{
+	if (e->config.observer)
+		e->config.observer(e->config.observer_arg, event);
+}
+
+/* Octets of data before an offset. */
+static uint64_t data_before(uint64_t offset)
+{
+	return offset - SEQ_BASE - 1;
+}
+
+static uint32_t pending(const struct relay *r)
+{
+	return (uint32_t)(box_data_end(r) - r->cut_nxt);
+}
+
+void report_opened(struct engine *e, const struct flow *f)
+{
+	struct engine_event event = event_of(e, f, EVENT_FLOW_OPENED);
+	const struct relay *r = &f->relay[f->relay[CLIENT].intercepted ? CLIENT : SERVER];
+
+	event.segment_size = r->segment_size;
+	tell(e, &event);
+}
+
+void report_arrival(struct engine *e, const struct flow *f, enum engine_side source,
+		    uint64_t offset, uint32_t bytes)
+{
+	struct engine_event event = event_of(e, f, EVENT_ARRIVAL);
+
+	event.source = source;
+	event.offset = data_before(offset);
+	event.bytes = bytes;
+	event.pending = pending(&f->relay[source]);
+	tell(e, &event);
+}
+
+void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side source)
+{
+	struct engine_event event = event_of(e, f, EVENT_FORGED_ACK);
+	const struct relay *r = &f->relay[source];
+
+	event.source = source;
+	event.offset = data_before(box_data_end(r));
+	event.orphaned = box_orphaned(r);
+	tell(e, &event);
+}
+
+void report_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
+		uint32_t bytes, uint32_t pieces, uint32_t last_piece)
+{
+	struct engine_event event = event_of(e, f, EVENT_CUT);
+
+	event.source = source;
+	event.offset = data_before(offset);
+	event.bytes = bytes;
+	event.pieces = pieces;
+	event.last_piece = last_piece;
+	tell(e, &event);
+}
+
+static void report_pending(struct engine *e, const struct flow *f, enum engine_side source,
+			   enum engine_event_type type)
+{
+	struct engine_event event = event_of(e, f, type);
+	const struct relay *r = &f->relay[source];
+
+	event.source = source;
+	event.offset = data_before(r->cut_nxt);
+	event.pending = pending(r);
+	tell(e, &event);
+}
+
+void report_stall(struct engine *e, const struct flow *f, enum engine_side source)
+{
+	report_pending(e, f, source, EVENT_STALL);
+}
+
+void report_resume(struct engine *e, const struct flow *f, enum engine_side source)
+{
+	report_pending(e, f, source, EVENT_RESUME);
+}
+
+void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason)
+{
+	struct engine_event event = event_of(e, f, EVENT_FLOW_CLOSED);
+
+	event.reason = reason;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct relay *r = &f->relay[side];
+
+		if (!r->intercepted)
+			continue;
+		event.totals[side] = (struct engine_totals){
+			.intercepted = true,
+			.acked = data_before(box_data_end(r)),
+			.delivered = data_before(box_data_end(r)) - box_orphaned(r),
+		};
+	}
+	tell(e, &event);
+}

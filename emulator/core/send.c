@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "box.h"
+
+/*
+ * The relay toward the sink: a TCP sender in the source's name
+ *
+ * RFC 5681 (slow start, congestion avoidance, fast retransmit), RFC 6582 (NewReno
+ * recovery), RFC 6298 (retransmission timer), RFC 9293 section 3.8.6 (window, zero
+ * window). What is sent is whole pieces, as they were cut; SMSS is S.
+ *
+ * After a timeout snd_nxt goes back to snd_una and what was sent is sent again,
+ * the same pieces, as the window opens.
+ */
+
+/* RFC 6298 rule 2.1. */
+#define RTO_INITIAL_MS 1000
+/* RFC 6298 rule 2.4 wants a second. Real stacks use less, since a delayed ACK comes
+ * within 200 ms; so do we, that a lost piece in a lab costs what it costs there. */
+#define RTO_MIN_MS 200
+#define RTO_MAX_MS 60000
+/* RFC 9293 section 3.8.3: R2 of at least 100 s. With the doubling from 200 ms on to
+ * 60 s, this many timeouts take more than 8 minutes. */
+#define TIMEOUTS_MAX 15
+#define DUP_ACKS 3
+
+static uint64_t rto_ns(const struct relay *r)
+{
+	uint64_t ms = RTO_INITIAL_MS;
+
+	if (r->srtt_us != 0) {
+		uint64_t var_us = 4 * (uint64_t)r->rttvar_us;
+
+		if (var_us < RTO_MIN_MS * 1000)
+			var_us = RTO_MIN_MS * 1000;
+		ms = (r->srtt_us + var_us) / 1000 + 1;
+	}
+	ms <<= r->backoff < 16 ? r->backoff : 16;
+	if (ms > RTO_MAX_MS)
+		ms = RTO_MAX_MS;
+	return ms * NS_PER_MS;
+}
+
+/* RFC 6298 section 2. */
+static void measured(struct relay *r, uint64_t rtt_ns)
+{
+	uint64_t us = rtt_ns / 1000;
+	uint32_t rtt = us == 0 ? 1 : us > RTO_MAX_MS * 1000 ? RTO_MAX_MS * 1000 : (uint32_t)us;
+	uint32_t delta;
+
+	if (r->srtt_us == 0) {
+		r->srtt_us = rtt;
+		r->rttvar_us = rtt / 2;
+		return;
+	}
+	delta = rtt > r->srtt_us ? rtt - r->srtt_us : r->srtt_us - rtt;
+	r->rttvar_us = (uint32_t)((3 * (uint64_t)r->rttvar_us + delta) / 4);
+	r->srtt_us = (uint32_t)((7 * (uint64_t)r->srtt_us + rtt) / 8);
+}
+
+void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size)
+{
+	uint32_t smss = segment_size;
+	uint32_t least = 2 * smss > 14600 ? 2 * smss : 14600;
+
+	r->segment_size = segment_size;
+	r->snd_una = r->snd_nxt = r->snd_max = r->recover = offset;
+	r->cwnd = 10 * smss < least ? 10 * smss : least;	/* RFC 6928 section 2 */
+	r->ssthresh = UINT32_MAX;
+}
+
+/* What is out: sent and not acknowledged. */
+static uint32_t flight(const struct relay *r)
+{
+	return (uint32_t)(r->snd_max - r->snd_una);
+}
+
+/* Is the FIN next, or out? */
+static bool fin_is_due(const struct relay *r)
+{
+	return r->fin != 0 && r->rcv_nxt > r->fin && r->cut_nxt == r->fin;
+}
+
+/* The offset behind the last thing that could be sent. */
+static uint64_t sendable_end(const struct relay *r)
+{
+	return fin_is_due(r) ? r->fin + 1 : r->cut_nxt;
+}
+
+static uint64_t window_edge(const struct flow *f, enum engine_side source)
+{
+	const struct endpoint *sink = &f->end[engine_other(source)];
+
+	return sink->ack + ((uint64_t)sink->window << sink->window_shift);
+}
+
+/* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), for an ACK
+ * of a modern receiver stands for many segments. */
+static void grow(const struct engine *e, struct relay *r, uint32_t acked)
+{
+	uint32_t smss = r->segment_size;
+
+	if (r->cwnd < r->ssthresh)
+		r->cwnd += acked < 2 * smss ? acked : 2 * smss;
+	else
+		r->cwnd += smss * smss / r->cwnd > 0 ? smss * smss / r->cwnd : 1;
+	if (r->cwnd > e->config.window_bytes)	/* more can never be out */
+		r->cwnd = e->config.window_bytes;
+}
+
+/* RFC 6582 section 3.2 step 3. */
+static void recover(struct relay *r, uint64_t ack, uint32_t acked)
+{
+	uint32_t smss = r->segment_size;
+
+	if (ack >= r->recover) {
+		uint32_t out = flight(r) > smss ? flight(r) : smss;
+
+		r->cwnd = r->ssthresh < out + smss ? r->ssthresh : out + smss;
+		r->recovering = false;
+		return;
+	}
+	r->resend_owed = true;
+	r->cwnd = r->cwnd > acked ? r->cwnd - acked : smss;
+	if (acked >= smss)
+		r->cwnd += smss;
+}
+
+/* The source may have been held up by the window it was last told: tell it once a
+ * good part has opened (RFC 9293 section 3.8.6.2.2). */
+static void window_update(const struct engine *e, struct relay *r)
+{
+	uint64_t edge = receive_edge(e, r);
+	uint64_t told = r->rcv_edge_told > r->rcv_nxt ? r->rcv_edge_told - r->rcv_nxt : 0;
+
+	if (told < e->config.window_bytes / 2 && edge > r->rcv_edge_told &&
+	    edge - r->rcv_edge_told >= e->config.window_bytes / 4)
+		r->ack_owed = true;
+}
+
+static void duplicate_ack(struct relay *r)
+{
+	uint32_t smss = r->segment_size;
+	uint32_t half = flight(r) / 2;
+
+	if (r->dup_acks < UINT8_MAX)
+		r->dup_acks++;
+	if (r->recovering) {
+		r->cwnd += smss;
+		return;
+	}
+	if (r->dup_acks != DUP_ACKS || r->snd_una <= r->recover)
+		return;
+	r->ssthresh = half > 2 * smss ? half : 2 * smss;
+	r->cwnd = r->ssthresh + DUP_ACKS * smss;
+	r->recover = r->snd_max;
+	r->recovering = true;
+	r->resend_owed = true;
+	r->timed_end = 0;
+}
+
+void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
+		bool duplicate)
+{
+	struct relay *r = &f->relay[source];
+	struct stream *s = box_stream(e, r);
+	uint32_t acked;
+
+	if (ack == r->snd_una) {
+		/* The sink lives, so a closed window can last as long as it likes
+		 * (RFC 9293 section 3.8.6.1). */
+		if (flight(r) == 0 && r->backoff > TIMEOUTS_MAX / 2)
+			r->backoff = TIMEOUTS_MAX / 2;
+		if (duplicate && flight(r) > 0)
+			duplicate_ack(r);
+		return;
+	}
+	if (ack < r->snd_una)
+		return;
+
+	acked = (uint32_t)(ack - r->snd_una);
+	e->stats.orphaned_bytes -= box_orphaned(r);
+	r->snd_una = ack;
+	e->stats.orphaned_bytes += box_orphaned(r);
+	if (r->snd_nxt < ack)
+		r->snd_nxt = ack;
+	if (r->timed_end != 0 && ack >= r->timed_end) {
+		measured(r, e->now_ns - r->timed_at_ns);
+		r->timed_end = 0;
+	}
+	r->backoff = 0;
+	r->dup_acks = 0;
+	if (r->recovering)
+		recover(r, ack, acked);
+	else
+		grow(e, r, acked);
+	r->timer_ns = flight(r) > 0 ? e->now_ns + rto_ns(r) : 0;
+
+	if (s)
+		stream_release(s, &e->pool, ack < r->cut_nxt ? ack : r->cut_nxt);
+	receive_waiting(e, f, source);
+	receive_end_if_empty(e, r);
+	window_update(e, r);
+}
+
+/* Notes that [offset, offset + octets) goes out now. */
+static void sent(struct engine *e, struct relay *r, uint64_t offset, uint32_t octets)
+{
+	uint64_t end = offset + octets;
+
+	if (flight(r) == 0 || r->timer_ns == 0)
+		r->timer_ns = e->now_ns + rto_ns(r);
+	if (offset < r->snd_max) {
+		e->stats.retransmissions++;
+		r->timed_end = 0;	/* Karn's algorithm, RFC 6298 section 3 */
+	} else if (r->timed_end == 0) {
+		r->timed_end = end;
+		r->timed_at_ns = e->now_ns;
+	}
+	if (end > r->snd_nxt)
+		r->snd_nxt = end;
+	if (end > r->snd_max)
+		r->snd_max = end;
+}
+
+/* The piece or FIN at an offset before sendable_end(). */
+static void piece_at(struct engine *e, struct relay *r, uint64_t offset, struct piece *out)
+{
+	*out = (struct piece){ .offset = offset };
+	if (offset < r->cut_nxt)
+		out->bytes = stream_piece(box_stream(e, r), r->segment_size, offset, &out->push);
+	else
+		out->fin = true;
+}
+
+bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out)
+{
+	struct relay *r = &f->relay[source];
+	uint32_t octets, out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
+
+	if (r->probe_owed) {
+		/* An old octet's number and no data: the sink must answer such a
+		 * segment with an ACK that tells its window (RFC 9293 section
+		 * 3.10.7.4). So no piece need be cut smaller to ask. */
+		r->probe_owed = false;
+		*out = (struct piece){ .offset = r->snd_una - 1 };
+		return true;
+	}
+	if (r->resend_owed) {
+		r->resend_owed = false;
+		if (r->snd_una < r->snd_max) {
+			piece_at(e, r, r->snd_una, out);
+			sent(e, r, out->offset, out->bytes + out->fin);
+			return true;
+		}
+	}
+	if (r->snd_nxt >= sendable_end(r))
+		return false;
+	piece_at(e, r, r->snd_nxt, out);
+	octets = out->bytes + out->fin;
+	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
+		return false;
+	if (out->offset + octets > window_edge(f, source) && out->offset + octets > r->snd_max) {
+		/* Does not fit. With nothing out no ACK will come by itself. */
+		if (flight(r) == 0 && r->timer_ns == 0)
+			r->timer_ns = e->now_ns + rto_ns(r);
+		return false;
+	}
+	sent(e, r, out->offset, octets);
+	return true;
+}
+
+/*
+ * The window has been too small for the next piece for a whole timeout, and
+ * nothing is out. If it is not closed, send what fits and remember the cut, as a
+ * sender must not wait for ever for a window that a small buffer cannot offer (RFC
+ * 9293 section 3.8.6.2.1); if it is, ask.
+ */
+static void persist(struct engine *e, struct flow *f, enum engine_side source)
+{
+	struct relay *r = &f->relay[source];
+	uint64_t edge = window_edge(f, source);
+
+	if (r->backoff < TIMEOUTS_MAX)
+		r->backoff++;
+	if (edge > r->snd_nxt && r->snd_nxt < r->cut_nxt) {
+		struct stream *s = box_stream(e, r);
+		uint32_t fits = (uint32_t)(edge - r->snd_nxt);
+		bool push;
+
+		if (fits >= stream_piece(s, r->segment_size, r->snd_nxt, &push) ||
+		    stream_split(s, r->segment_size, r->snd_nxt, fits) == 0)
+			return;
+	}
+	r->probe_owed = true;
+	r->timer_ns = e->now_ns + rto_ns(r);
+}
+
+bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
+{
+	struct relay *r = &f->relay[source];
+	uint32_t smss = r->segment_size;
+
+	r->timer_ns = 0;
+	if (flight(r) == 0) {
+		if (r->snd_nxt >= sendable_end(r))
+			return true;
+		if (r->backoff >= TIMEOUTS_MAX)
+			return false;
+		persist(e, f, source);
+		return true;
+	}
+	if (r->backoff >= TIMEOUTS_MAX)
+		return false;
+	if (r->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
+		r->ssthresh = flight(r) / 2 > 2 * smss ? flight(r) / 2 : 2 * smss;
+	r->cwnd = smss;
+	r->backoff++;
+	r->dup_acks = 0;
+	r->recovering = false;
+	r->resend_owed = false;
+	r->recover = r->snd_max;	/* RFC 6582 section 4 */
+	r->timed_end = 0;
+	r->snd_nxt = r->snd_una;
+	return true;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_STREAM_H
+#define RESEG_CORE_STREAM_H
+
+/*
+ * The octets a relay holds, and how they arrived and were cut
+ *
+ * A relay has a stream only while it holds something: from the first octet that
+ * arrives until the sink has acknowledged the last. It is one page of the pool
+ * with the book-keeping, and up to STREAM_PAGES more with the octets.
+ *
+ *        sink has                 cut                    pending       waiting
+ *      ----------+----+----+----+---+----+----+---+----------------+  +----+  +--
+ *                |    run       | S |  S | run   r|                |  |    |  |
+ *      ----------+----+----+----+---+----+----+---+----------------+  +----+  +--
+ *             snd_una        snd_nxt           cut_nxt          rcv_nxt
+ *
+ * An arrival is what came in at once. Those out of order wait here with their
+ * borders, for a fault looks at arrivals and must see the same ones whether or
+ * not the network reordered them.
+ *
+ * A run is what one arrival was cut into: pieces of S octets each, but the last,
+ * which may be shorter. So one word remembers any number of cuts, and a
+ * retransmission repeats the same segment.
+ *
+ * Offsets are those of seq.h.
+ */
+
+#include "pool.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STREAM_PAGES 64
+
+/* The most octets that may lie between snd_una and the end of what waits: one page
+ * less, since the first octet may stand anywhere in its page. */
+#define STREAM_WINDOW_MAX ((STREAM_PAGES - 1) * POOL_PAGE_BYTES)
+
+/* An arrival that finds no place is not acknowledged, so its sender repeats it. */
+#define STREAM_WAITING_MAX 64
+#define STREAM_RUNS_MAX 512
+
+/* A piece of at most 65,495 octets touches this many pages, and so has this many
+ * slices. */
+#define STREAM_SLICES_MAX 17
+
+struct stream_slice {
+	const uint8_t *data;
+	size_t bytes;
+};
+
+struct arrival {
+	uint64_t start;
+	uint32_t bytes;
+	bool push;		/* the PSH flag of the segment */
+};
+
+struct stream {
+	uint64_t runs_start;	/* offset of the first octet of the first run */
+	uint64_t cursor_start;	/* the same for run number `cursor` */
+	uint64_t page_number;	/* offset / POOL_PAGE_BYTES of the first page held */
+	uint64_t newest;	/* start of the arrival that began to wait last */
+	uint16_t cursor;	/* counted from the first run */
+	uint16_t runs_head;	/* index of the first run in runs[] */
+	uint16_t runs_count;
+	uint16_t waiting_count;
+	pool_page pages[STREAM_PAGES];
+	uint32_t runs[STREAM_RUNS_MAX];
+	struct arrival waiting[STREAM_WAITING_MAX];	/* in order, none overlap */
+};
+
+/* Begins an empty stream whose first octet has the offset start. */
+void stream_begin(struct stream *s, uint64_t start);
+
+/* Gives back every page of octets. */
+void stream_end(struct stream *s, struct pool *pool);
+
+/* Stores the octets [start, start + bytes) and notes them as waiting, so far as
+ * they are not waiting already: what came first stays. The caller has trimmed
+ * them to what is acceptable. -ENOBUFS if not all found a place: some octets may
+ * be waiting, and the others are as if they had not arrived. */
+int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
+		 uint32_t bytes, bool push);
+
+/* Takes the first waiting arrival out if it starts at start. */
+bool stream_take_waiting(struct stream *s, uint64_t start, struct arrival *out);
+
+/* Is there room for the run of one more arrival? */
+bool stream_can_cut(const struct stream *s);
+
+/* Notes the next cut: bytes octets behind all that is cut. `extend` adds it to the
+ * last run, which then must consist of full pieces; else it begins a run, which
+ * needs stream_can_cut(). */
+void stream_cut(struct stream *s, uint32_t bytes, bool extend);
+
+/* Marks the last run: its last piece carries PSH. */
+void stream_push(struct stream *s);
+
+/* The piece that holds the octet at offset, which must be cut: returns the number
+ * of octets from there to its end. */
+uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, bool *push);
+
+/* Cuts the piece at offset once more, so that a piece ends after bytes octets.
+ * -ENOBUFS if no room is left to remember that. */
+int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint32_t bytes);
+
+/* Forgets everything before offset, which the sink has. */
+void stream_release(struct stream *s, struct pool *pool, uint64_t offset);
+
+/* The octets [offset, offset + bytes), which are stored, as slices. They stay
+ * where they are until released. Returns the number of slices. */
+size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t offset,
+		     uint32_t bytes, struct stream_slice out[STREAM_SLICES_MAX]);
+
+#endif

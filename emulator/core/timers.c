@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "timers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define NOT_SET UINT32_MAX
+
+int timers_create(struct timers *t, uint32_t max)
+{
+	t->count = 0;
+	t->heap = calloc(max, sizeof(*t->heap));
+	t->position = malloc(max * sizeof(*t->position));
+	if (!t->heap || !t->position) {
+		timers_destroy(t);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < max; i++)
+		t->position[i] = NOT_SET;
+	return 0;
+}
+
+void timers_destroy(struct timers *t)
+{
+	free(t->heap);
+	free(t->position);
+	t->heap = NULL;
+	t->position = NULL;
+}
+
+static void place(struct timers *t, uint32_t at, struct timers_entry entry)
+{
+	t->heap[at] = entry;
+	t->position[entry.id] = at;
+}
+
+static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
+{
+	while (at > 0 && entry.at_ns < t->heap[(at - 1) / 2].at_ns) {
+		place(t, at, t->heap[(at - 1) / 2]);
+		at = (at - 1) / 2;
+	}
+	place(t, at, entry);
+}
+
+static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
+{
+	for (;;) {
+		uint32_t child = 2 * at + 1;
+
+		if (child >= t->count)
+			break;
+		if (child + 1 < t->count && t->heap[child + 1].at_ns < t->heap[child].at_ns)
+			child++;
+		if (entry.at_ns <= t->heap[child].at_ns)
+			break;
+		place(t, at, t->heap[child]);
+		at = child;
+	}
+	place(t, at, entry);
+}
+
+void timers_set(struct timers *t, uint32_t id, uint64_t at_ns)
+{
+	struct timers_entry entry = { .at_ns = at_ns, .id = id };
+
+	if (t->position[id] == NOT_SET)
+		sift_up(t, t->count++, entry);
+	else if (at_ns < t->heap[t->position[id]].at_ns)
+		sift_up(t, t->position[id], entry);
+}
+
+void timers_cancel(struct timers *t, uint32_t id)
+{
+	uint32_t at = t->position[id];
+	struct timers_entry last;
+
+	if (at == NOT_SET)
+		return;
+	t->position[id] = NOT_SET;
+	last = t->heap[--t->count];
+	if (at == t->count)
+		return;
+	if (at > 0 && last.at_ns < t->heap[(at - 1) / 2].at_ns)
+		sift_up(t, at, last);
+	else
+		sift_down(t, at, last);
+}
+
+uint64_t timers_next(const struct timers *t)
+{
+	return t->count > 0 ? t->heap[0].at_ns : UINT64_MAX;
+}
+
+uint32_t timers_pop(struct timers *t)
+{
+	uint32_t id = t->heap[0].id;
+
+	timers_cancel(t, id);
+	return id;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_TIMERS_H
+#define RESEG_CORE_TIMERS_H
+
+/*
+ * One alarm per flow, in a binary heap
+ *
+ * An alarm is only ever moved to an earlier moment. A flow whose deadline moved
+ * to a later one keeps its alarm, finds nothing due when it rings, and sets a new
+ * one: so the common case, a retransmission timer put off by each ACK, is free.
+ */
+
+#include <stdint.h>
+
+struct timers {
+	struct timers_entry {
+		uint64_t at_ns;
+		uint32_t id;
+	} *heap;
+	uint32_t *position;	/* of each id in the heap */
+	uint32_t count;
+};
+
+/* For ids 0..max-1. -ENOMEM. */
+int timers_create(struct timers *t, uint32_t max);
+void timers_destroy(struct timers *t);
+
+/* Lets id ring at at_ns, or at the earlier moment already set. */
+void timers_set(struct timers *t, uint32_t id, uint64_t at_ns);
+void timers_cancel(struct timers *t, uint32_t id);
+
+/* The first moment at which something rings; UINT64_MAX: never. */
+uint64_t timers_next(const struct timers *t);
+
+/* Takes out the first id; only when timers_next() is not UINT64_MAX. */
+uint32_t timers_pop(struct timers *t);
+
+#endif
