@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/cli.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+const char *cli_program = "reseg";
+
+static void complain(const char *format, va_list ap)
+{
+	fprintf(stderr, "%s: ", cli_program);
+	vfprintf(stderr, format, ap);
+	fputc('\n', stderr);
+}
+
+void cli_complain(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(format, ap);
+	va_end(ap);
+}
+
+void cli_die(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(format, ap);
+	va_end(ap);
+	exit(EXIT_USAGE);
+}
+
+void cli_die_usage(void)
+{
+	fprintf(stderr, "Try '%s --help'.\n", cli_program);
+	exit(EXIT_USAGE);
+}
+
+uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max)
+{
+	char *end;
+	unsigned long long value;
+
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < min ||
+	    value > max)
+		cli_die("%s %s: give a whole number from %llu to %llu", option, text,
+			(unsigned long long)min, (unsigned long long)max);
+	return value;
+}
+
+uint64_t cli_seconds(const char *option, const char *text, double min, double max)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || *end != '\0' || !isfinite(value) || value < min || value > max)
+		cli_die("%s %s: give a time in seconds from %g to %g", option, text, min, max);
+	return (uint64_t)(value * 1e9);
+}
+
+void cli_print_version(void)
+{
+	printf("%s (reseg) %s\n", cli_program, RESEG_VERSION);
+}
+
+void cli_ready(int fd)
+{
+	if (write(fd, "\n", 1) != 1)
+		cli_complain("cannot report that it is ready: descriptor %d is closed", fd);
+	close(fd);
+}

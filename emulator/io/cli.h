@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_IO_CLI_H
+#define RESEG_IO_CLI_H
+
+/*
+ * What the command lines of all programs have in common
+ *
+ * An error is one line on standard error that says what to do. Exit status: 0 good,
+ * 1 the finding is bad, 2 usage or set-up error.
+ */
+
+#include <stdint.h>
+#include <stdio.h>
+
+enum { EXIT_GOOD = 0, EXIT_FINDING = 1, EXIT_USAGE = 2 };
+
+/* The program's name in messages; set first of all. */
+extern const char *cli_program;
+
+/* Prints "program: message" and a line feed on standard error. */
+void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same, and exits with EXIT_USAGE. */
+_Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Points to --help after getopt_long() complained; exits with EXIT_USAGE. */
+_Noreturn void cli_die_usage(void);
+
+/* The whole of text as a decimal number min..max; dies naming the option if it is
+ * anything else. */
+uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
+
+/* A time in seconds, with or without a fraction, in nanoseconds; dies likewise. */
+uint64_t cli_seconds(const char *option, const char *text, double min, double max);
+
+/* Prints "program (reseg) version". */
+void cli_print_version(void);
+
+/* Says on a descriptor that the program is ready: one line feed, then closes it. */
+void cli_ready(int fd);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_IO_EVENTLOG_H
+#define RESEG_IO_EVENTLOG_H
+
+/*
+ * The event log: one JSON object a line (JSON Lines); docs/events.md has the keys
+ */
+
+#include "core/engine.h"
+
+struct eventlog;
+
+/* Appends to the file, made if need be; "-" is standard output. Negative errno. */
+int eventlog_open(struct eventlog **out, const char *path);
+void eventlog_close(struct eventlog *log);
+
+/* An engine_observer whose arg is the log. */
+void eventlog_observe(void *log, const struct engine_event *event);
+
+/* Writes out what is buffered. Returns false if some of it, or of what came before,
+ * could not be written. */
+bool eventlog_flush(struct eventlog *log);
+
+#endif

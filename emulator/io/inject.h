@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_IO_INJECT_H
+#define RESEG_IO_INJECT_H
+
+/*
+ * Injectors: how the box's own packets get onto the network
+ *
+ * An injected packet must not come back into the queue. Each kind has its way of
+ * being told apart in the rules: `raw` marks its packets with INJECT_MARK.
+ */
+
+#include "core/engine.h"
+
+#include <stdint.h>
+
+/* The segment size plus one of 2008; rules/ uses the same. */
+#define INJECT_MARK 513
+
+struct inject_stats {
+	uint64_t sent;
+	uint64_t too_big;	/* did not fit the MTU of the way out */
+	uint64_t failed;	/* refused by the kernel for any other reason */
+	int last_error;		/* errno of the last one of them */
+};
+
+struct injector;
+
+struct injector_kind {
+	const char *name;
+	const char *summary;
+	/* Negative errno; -EPERM: no CAP_NET_RAW or CAP_NET_ADMIN. */
+	int (*open)(struct injector **out);
+};
+
+/* A network may lose what is sent, so an error is counted and not returned. */
+struct injector {
+	const struct injector_kind *kind;
+	void (*send)(struct injector *in, const struct engine_emit *packet);
+	void (*close)(struct injector *in);
+	struct inject_stats stats;
+};
+
+/* All kinds, the fastest first; the one after the last has no name. */
+extern const struct injector_kind inject_kinds[];
+
+/* By name, or the first that can be opened for "auto". -ENOENT: no such name; else
+ * the error of the last one that was tried. */
+int inject_open(struct injector **out, const char *name);
+
+#endif

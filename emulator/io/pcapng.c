@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/pcapng.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Everything is in this machine's byte order: the magic number tells a reader. */
+#define BLOCK_SECTION_HEADER 0x0a0d0d0a
+#define BLOCK_INTERFACE 1
+#define BLOCK_ENHANCED_PACKET 6
+#define BYTE_ORDER_MAGIC 0x1a2b3c4d
+#define OPTION_END 0
+#define OPTION_IF_NAME 2
+#define OPTION_IF_TSRESOL 9
+#define NANOSECONDS 9	/* as a negative power of ten */
+
+struct pcapng {
+	FILE *file;
+	bool lost;
+};
+
+static void put(struct pcapng *p, const void *data, size_t bytes)
+{
+	if (fwrite(data, 1, bytes, p->file) != bytes)
+		p->lost = true;
+}
+
+static void put16(struct pcapng *p, uint16_t v)
+{
+	put(p, &v, sizeof(v));
+}
+
+static void put32(struct pcapng *p, uint32_t v)
+{
+	put(p, &v, sizeof(v));
+}
+
+static uint32_t padded(size_t bytes)
+{
+	return (uint32_t)((bytes + 3) & ~(size_t)3);
+}
+
+static void put_padded(struct pcapng *p, const void *data, size_t bytes)
+{
+	static const uint8_t zeros[3];
+
+	put(p, data, bytes);
+	put(p, zeros, padded(bytes) - bytes);
+}
+
+static void put_option(struct pcapng *p, uint16_t code, const void *value, size_t bytes)
+{
+	put16(p, code);
+	put16(p, (uint16_t)bytes);
+	if (bytes > 0)
+		put_padded(p, value, bytes);
+}
+
+int pcapng_open(struct pcapng **out, const char *path)
+{
+	struct pcapng *p = calloc(1, sizeof(*p));
+	int64_t section_length = -1;	/* not given */
+
+	if (!p)
+		return -ENOMEM;
+	p->file = fopen(path, "we");
+	if (!p->file) {
+		int rc = -errno;
+
+		free(p);
+		return rc;
+	}
+	put32(p, BLOCK_SECTION_HEADER);
+	put32(p, 28);
+	put32(p, BYTE_ORDER_MAGIC);
+	put16(p, 1);	/* version 1.0 */
+	put16(p, 0);
+	put(p, &section_length, sizeof(section_length));
+	put32(p, 28);
+	*out = p;
+	return 0;
+}
+
+bool pcapng_close(struct pcapng *p)
+{
+	bool good;
+
+	if (!p)
+		return true;
+	good = fclose(p->file) == 0 && !p->lost;
+	free(p);
+	return good;
+}
+
+void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type)
+{
+	uint8_t resolution = NANOSECONDS;
+	uint32_t length = 20 + 4 + padded(strlen(name)) + 4 + 4 + 4;
+
+	put32(p, BLOCK_INTERFACE);
+	put32(p, length);
+	put16(p, link_type);
+	put16(p, 0);
+	put32(p, 0);	/* no limit on a packet's length */
+	put_option(p, OPTION_IF_NAME, name, strlen(name));
+	put_option(p, OPTION_IF_TSRESOL, &resolution, sizeof(resolution));
+	put_option(p, OPTION_END, NULL, 0);
+	put32(p, length);
+}
+
+void pcapng_packet(struct pcapng *p, uint32_t interface, uint64_t time_ns, const void *data,
+		   uint32_t bytes, uint32_t wire_bytes)
+{
+	uint32_t length = 32 + padded(bytes);
+
+	put32(p, BLOCK_ENHANCED_PACKET);
+	put32(p, length);
+	put32(p, interface);
+	put32(p, (uint32_t)(time_ns >> 32));
+	put32(p, (uint32_t)time_ns);
+	put32(p, bytes);
+	put32(p, wire_bytes);
+	put_padded(p, data, bytes);
+	put32(p, length);
+}

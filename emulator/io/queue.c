@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/queue.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <libnetfilter_queue/libnetfilter_queue.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_queue.h>
+
+/* Packets that may wait in the kernel for a verdict; its default is 1,024. */
+#define QUEUE_LENGTH 16384
+/* For as many small packets; the kernel counts more than their bytes. */
+#define SOCKET_BUFFER_BYTES (16 << 20)
+#define MESSAGE_BYTES (0xffff + 4096)
+/* Messages taken out before the caller may see to its timers again. */
+#define MESSAGES_PER_WAKEUP 64
+
+struct queue {
+	struct mnl_socket *socket;
+	unsigned portid;
+	uint16_t number;
+	bool drop_held;		/* packets up to drop_id await one common verdict */
+	uint32_t drop_id;
+	struct queue_stats stats;
+	queue_handler *handler;
+	void *handler_arg;
+	char message[MESSAGE_BYTES];
+	char verdict[MESSAGE_BYTES];
+};
+
+/* Sends a configuration message and waits for the kernel's answer. */
+static int configure(struct queue *q, struct nlmsghdr *nlh)
+{
+	char answer[512];
+	ssize_t n;
+
+	nlh->nlmsg_flags |= NLM_F_ACK;
+	if (mnl_socket_sendto(q->socket, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(q->socket, answer, sizeof(answer));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	/* A bound queue may already send packets; here none is bound before. */
+	if (mnl_cb_run(answer, (size_t)n, 0, q->portid, NULL, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+static int bind_queue(struct queue *q)
+{
+	struct nlmsghdr *nlh;
+	int rc;
+
+	/* Parameters first need the instance; so bind without copying, then set. */
+	nlh = nfq_nlmsg_put(q->message, NFQNL_MSG_CONFIG, q->number);
+	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
+	rc = configure(q, nlh);
+	if (rc < 0)
+		return rc;
+	nlh = nfq_nlmsg_put(q->message, NFQNL_MSG_CONFIG, q->number);
+	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, 0xffff);
+	nfq_nlmsg_cfg_put_qmaxlen(nlh, QUEUE_LENGTH);
+	return configure(q, nlh);
+}
+
+/* Who has bound the queue? /proc/net/netfilter/nfnetlink_queue: "number port ..." */
+static uint32_t queue_owner(uint16_t number)
+{
+	FILE *f = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
+	char line[256];
+	uint32_t owner = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		unsigned n;
+		uint32_t port;
+
+		if (sscanf(line, "%u %" SCNu32, &n, &port) == 2 && n == number)
+			owner = port;
+	}
+	if (f)
+		fclose(f);
+	return owner;
+}
+
+int queue_open(struct queue **out, uint16_t number, uint32_t *owner)
+{
+	struct queue *q = calloc(1, sizeof(*q));
+	int size = SOCKET_BUFFER_BYTES;
+	int rc;
+
+	*owner = 0;
+	if (!q)
+		return -ENOMEM;
+	q->number = number;
+	q->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (!q->socket) {
+		rc = -errno;
+		goto free_queue;
+	}
+	if (mnl_socket_bind(q->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		rc = -errno;
+		goto close_socket;
+	}
+	q->portid = mnl_socket_get_portid(q->socket);
+	rc = bind_queue(q);
+	if (rc == -EPERM || rc == -EBUSY) {
+		/* The kernel says EPERM for both: no privilege, and not yours. */
+		*owner = queue_owner(number);
+		rc = *owner != 0 ? -EBUSY : -EPERM;
+	}
+	if (rc < 0)
+		goto close_socket;
+	/* The forced one needs CAP_NET_ADMIN in the first user namespace. */
+	if (setsockopt(queue_fd(q), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(queue_fd(q), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	*out = q;
+	return 0;
+
+close_socket:
+	mnl_socket_close(q->socket);
+free_queue:
+	free(q);
+	return rc;
+}
+
+void queue_close(struct queue *q)
+{
+	if (!q)
+		return;
+	mnl_socket_close(q->socket);
+	free(q);
+}
+
+int queue_fd(const struct queue *q)
+{
+	return mnl_socket_get_fd(q->socket);
+}
+
+static void send_verdict(struct queue *q, const struct nlmsghdr *nlh)
+{
+	if (mnl_socket_sendto(q->socket, nlh, nlh->nlmsg_len) < 0)
+		q->stats.errors++;
+}
+
+/* One message drops every packet up to an id that has no verdict yet. */
+static void flush_drops(struct queue *q)
+{
+	struct nlmsghdr *nlh;
+
+	if (!q->drop_held)
+		return;
+	q->drop_held = false;
+	nlh = nfq_nlmsg_put(q->verdict, NFQNL_MSG_VERDICT_BATCH, q->number);
+	nfq_nlmsg_verdict_put(nlh, (int)q->drop_id, NF_DROP);
+	send_verdict(q, nlh);
+}
+
+static int handle_packet(const struct nlmsghdr *nlh, void *arg)
+{
+	struct queue *q = arg;
+	struct nlattr *attr[NFQA_MAX + 1] = { 0 };
+	const struct nfqnl_msg_packet_hdr *header;
+	struct nlmsghdr *answer;
+	enum engine_verdict verdict = VERDICT_ACCEPT;
+	void *packet = NULL;
+	size_t len = 0;
+	uint32_t id;
+
+	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_QUEUE ||
+	    NFNL_MSG_TYPE(nlh->nlmsg_type) != NFQNL_MSG_PACKET ||
+	    nfq_nlmsg_parse(nlh, attr) < 0 || !attr[NFQA_PACKET_HDR])
+		return MNL_CB_OK;
+	header = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
+	id = ntohl(header->packet_id);
+	if (attr[NFQA_PAYLOAD]) {
+		packet = mnl_attr_get_payload(attr[NFQA_PAYLOAD]);
+		len = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
+		/* A packet the kernel could not copy whole is let through. */
+		if (!attr[NFQA_CAP_LEN])
+			verdict = q->handler(q->handler_arg, packet, &len);
+	}
+	if (verdict == VERDICT_DROP) {
+		q->drop_held = true;
+		q->drop_id = id;
+		return MNL_CB_OK;
+	}
+	flush_drops(q);
+	answer = nfq_nlmsg_put(q->verdict, NFQNL_MSG_VERDICT, q->number);
+	nfq_nlmsg_verdict_put(answer, (int)id, NF_ACCEPT);
+	if (verdict == VERDICT_REPLACE)
+		nfq_nlmsg_verdict_put_pkt(answer, packet, (uint32_t)len);
+	send_verdict(q, answer);
+	return MNL_CB_OK;
+}
+
+int queue_receive(struct queue *q, queue_handler *handler, void *arg)
+{
+	int rc = 0;
+
+	q->handler = handler;
+	q->handler_arg = arg;
+	for (int i = 0; i < MESSAGES_PER_WAKEUP; i++) {
+		ssize_t n = recv(queue_fd(q), q->message, sizeof(q->message), MSG_DONTWAIT);
+
+		if (n < 0 && errno == ENOBUFS) {
+			q->stats.overruns++;
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			rc = errno == EAGAIN ? 0 : -errno;
+			break;
+		}
+		/* An error message answers a verdict that came too late. */
+		if (mnl_cb_run(q->message, (size_t)n, 0, q->portid, handle_packet, q) < 0)
+			q->stats.errors++;
+	}
+	flush_drops(q);
+	return rc;
+}
+
+void queue_get_stats(const struct queue *q, struct queue_stats *out)
+{
+	*out = q->stats;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * resegd: the daemon on a gateway
+ *
+ *      NFQUEUE --packet--> engine --verdict--> NFQUEUE
+ *                             \--packet--> injector
+ *
+ * One thread, one loop: it waits for a packet, for the engine's deadline or for a
+ * signal.
+ */
+
+#include "core/engine.h"
+#include "io/cli.h"
+#include "io/eventlog.h"
+#include "io/inject.h"
+#include "io/queue.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct options {
+	struct engine_config engine;
+	uint16_t queue;
+	const char *inject;
+	const char *events;
+	int ready_fd;
+	bool quiet;
+};
+
+struct daemon {
+	struct engine *engine;
+	struct queue *queue;
+	struct injector *injector;
+	struct eventlog *log;
+	int signals;
+	bool warned_too_big;
+	bool warned_failed;
+	bool warned_log;
+};
+
+static void print_help(void)
+{
+	printf("Usage: resegd [OPTION]...\n"
+	       "The firewall of 2008, on purpose: takes TCP packets from an NFQUEUE, acknowledges\n"
+	       "the client's data itself and sends it on in pieces. See reseg-rules for the rules\n"
+	       "that fill the queue, and reseg-lab for a network to try it in.\n"
+	       "\n"
+	       "  --queue N             queue number, 0 to 65535 (0)\n"
+	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
+	       "  --fault NAME          what goes wrong (%s)\n"
+	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
+	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
+	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
+	       "  --quiet               say nothing but errors and warnings\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "Faults:\n",
+	       ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name);
+	for (const struct fault *f = fault_table; f->name; f++)
+		printf("  %-20s  %s\n", f->name, f->summary);
+	printf("\nInjectors:\n");
+	for (const struct injector_kind *k = inject_kinds; k->name; k++)
+		printf("  %-20s  %s\n", k->name, k->summary);
+}
+
+static const struct fault *fault_option(const char *name)
+{
+	const struct fault *fault = fault_find(name);
+	char names[256] = "";
+
+	if (fault)
+		return fault;
+	for (const struct fault *f = fault_table; f->name; f++) {
+		strncat(names, f == fault_table ? "" : ", ", sizeof(names) - strlen(names) - 1);
+		strncat(names, f->name, sizeof(names) - strlen(names) - 1);
+	}
+	cli_die("--fault %s: no such fault; there are: %s", name, names);
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, INJECT, EVENTS, READY_FD, QUIET, HELP, VERSION };
+	static const struct option table[] = {
+		{ "queue", required_argument, NULL, QUEUE },
+		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
+		{ "fault", required_argument, NULL, FAULT },
+		{ "inject", required_argument, NULL, INJECT },
+		{ "events", required_argument, NULL, EVENTS },
+		{ "ready-fd", required_argument, NULL, READY_FD },
+		{ "quiet", no_argument, NULL, QUIET },
+		{ "help", no_argument, NULL, HELP },
+		{ "version", no_argument, NULL, VERSION },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*o = (struct options){ .inject = "auto", .ready_fd = -1 };
+	engine_config_init(&o->engine);
+	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		switch (option) {
+		case QUEUE:
+			o->queue = (uint16_t)cli_number("--queue", optarg, 0, UINT16_MAX);
+			break;
+		case SEGMENT_SIZE:
+			o->engine.segment_size = (uint32_t)cli_number(
+				"--segment-size", optarg, 1, ENGINE_SEGMENT_SIZE_MAX);
+			break;
+		case FAULT:
+			o->engine.fault = fault_option(optarg);
+			break;
+		case INJECT:
+			o->inject = optarg;
+			break;
+		case EVENTS:
+			o->events = optarg;
+			break;
+		case READY_FD:
+			o->ready_fd = (int)cli_number("--ready-fd", optarg, 0, INT32_MAX);
+			break;
+		case QUIET:
+			o->quiet = true;
+			break;
+		case HELP:
+			print_help();
+			exit(EXIT_GOOD);
+		case VERSION:
+			cli_print_version();
+			exit(EXIT_GOOD);
+		default:
+			cli_die_usage();
+		}
+	}
+	if (optind < argc)
+		cli_die("%s: resegd takes options only; see --help", argv[optind]);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void open_queue(struct daemon *d, uint16_t number)
+{
+	uint32_t owner;
+	int rc = queue_open(&d->queue, number, &owner);
+
+	switch (-rc) {
+	case 0:
+		return;
+	case EPERM:
+		cli_die("no permission to use NFQUEUE: run as root, or with CAP_NET_ADMIN and "
+			"CAP_NET_RAW; reseg-lab needs neither");
+	case EBUSY:
+		cli_die("queue %u is taken by another program (netlink port %" PRIu32
+			", often its process id): stop that, or choose another with --queue",
+			number, owner);
+	case EPROTONOSUPPORT:
+	case EINVAL:
+		cli_die("this kernel has no NFQUEUE: load the module nfnetlink_queue, or use a "
+			"kernel with CONFIG_NETFILTER_NETLINK_QUEUE");
+	default:
+		cli_die("cannot bind queue %u: %s", number, strerror(-rc));
+	}
+}
+
+static void open_injector(struct daemon *d, const char *name)
+{
+	int rc = inject_open(&d->injector, name);
+
+	if (rc == -ENOENT)
+		cli_die("--inject %s: no such injector; see --help", name);
+	if (rc == -EPERM)
+		cli_die("no permission to inject packets: run as root, or with CAP_NET_RAW and "
+			"CAP_NET_ADMIN");
+	if (rc < 0)
+		cli_die("--inject %s: %s", name, strerror(-rc));
+}
+
+static void set_up(struct daemon *d, struct options *o)
+{
+	sigset_t mask;
+	int rc;
+
+	/* SIGPIPE: a reader of the event log that goes away must not end the box. */
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	d->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (d->signals < 0)
+		cli_die("signalfd: %s", strerror(errno));
+
+	if (o->events) {
+		rc = eventlog_open(&d->log, o->events);
+		if (rc < 0)
+			cli_die("--events %s: %s", o->events, strerror(-rc));
+		o->engine.observer = eventlog_observe;
+		o->engine.observer_arg = d->log;
+	}
+	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
+		cli_die("getrandom: %s", strerror(errno));
+	rc = engine_create(&d->engine, &o->engine);
+	if (rc < 0)
+		cli_die("cannot set up the engine: %s", strerror(-rc));
+	open_injector(d, o->inject);
+	open_queue(d, o->queue);
+}
+
+static void send_output(struct daemon *d)
+{
+	struct engine_emit packet;
+
+	while (engine_next(d->engine, &packet))
+		d->injector->send(d->injector, &packet);
+}
+
+static enum engine_verdict handle(void *arg, void *packet, size_t *len)
+{
+	struct daemon *d = arg;
+	enum engine_verdict verdict = engine_input(d->engine, now_ns(), packet, len);
+
+	send_output(d);
+	return verdict;
+}
+
+/* Says once what an operator must know and can mend. */
+static void warn(struct daemon *d)
+{
+	const struct inject_stats *s = &d->injector->stats;
+
+	if (s->too_big > 0 && !d->warned_too_big) {
+		d->warned_too_big = true;
+		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
+			     "give a smaller --segment-size");
+	}
+	if (s->failed > 0 && !d->warned_failed) {
+		d->warned_failed = true;
+		cli_complain("the kernel refuses to send a packet (%s): check the routes and the "
+			     "OUTPUT rules of this host", strerror(s->last_error));
+	}
+	if (d->log && !eventlog_flush(d->log) && !d->warned_log) {
+		d->warned_log = true;
+		cli_complain("the event log cannot be written and will have gaps");
+	}
+}
+
+/* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */
+static const struct timespec *time_left(uint64_t deadline, struct timespec *ts)
+{
+	uint64_t now = now_ns();
+	uint64_t left = deadline > now ? deadline - now : 0;
+
+	if (deadline == UINT64_MAX)
+		return NULL;
+	*ts = (struct timespec){ (time_t)(left / 1000000000), (long)(left % 1000000000) };
+	return ts;
+}
+
+/* Returns once a signal wants the daemon to stop. */
+static void run(struct daemon *d)
+{
+	struct pollfd fds[] = {
+		{ .fd = queue_fd(d->queue), .events = POLLIN },
+		{ .fd = d->signals, .events = POLLIN },
+	};
+
+	for (;;) {
+		struct timespec ts;
+		int rc;
+
+		rc = ppoll(fds, 2, time_left(engine_deadline(d->engine), &ts), NULL);
+		if (rc < 0 && errno != EINTR)
+			cli_die("ppoll: %s", strerror(errno));
+		if (engine_deadline(d->engine) <= now_ns()) {
+			engine_expire(d->engine, now_ns());
+			send_output(d);
+		}
+		if (rc > 0 && fds[1].revents)
+			return;
+		if (rc > 0 && fds[0].revents) {
+			rc = queue_receive(d->queue, handle, d);
+			if (rc < 0)
+				cli_die("the queue is lost: %s", strerror(-rc));
+		}
+		warn(d);
+	}
+}
+
+static void print_summary(const struct daemon *d)
+{
+	struct engine_stats s;
+	struct queue_stats q;
+
+	engine_get_stats(d->engine, &s);
+	queue_get_stats(d->queue, &q);
+	cli_complain("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
+		     " bytes orphaned now, %" PRIu64 " queue overruns",
+		     s.packets, s.flows_opened, s.stalls, s.orphaned_bytes, q.overruns);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { 0 };
+	struct options o;
+
+	cli_program = "resegd";
+	parse_options(&o, argc, argv);
+	set_up(&d, &o);
+	if (!o.quiet)
+		cli_complain("queue %u, segment size %" PRIu32 ", fault %s, injector %s", o.queue,
+			     o.engine.segment_size, o.engine.fault->name, d.injector->kind->name);
+	if (o.ready_fd >= 0)
+		cli_ready(o.ready_fd);
+	run(&d);
+
+	if (!o.quiet)
+		print_summary(&d);
+	engine_shutdown(d.engine, now_ns());
+	queue_close(d.queue);
+	d.injector->close(d.injector);
+	eventlog_close(d.log);
+	engine_destroy(d.engine);
+	return EXIT_GOOD;
+}
