@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab/hosts.h"
+
+#include "io/cli.h"
+#include "lab/rtnl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+
+const char *const host_names[HOSTS] = { "client", "box", "server" };
+
+static const struct {
+	const char *name;	/* of the interface on the host */
+	const char *box_name;	/* and of its other end on the box */
+	const char *ipv4;
+	const char *box_ipv4;
+	const char *ipv6;
+	const char *box_ipv6;
+} links[HOSTS] = {
+	[HOST_CLIENT] = { "eth0", "toclient", "198.51.100.2", "198.51.100.1", "2001:db8:1::2",
+			  "2001:db8:1::1" },
+	[HOST_SERVER] = { "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", HOST_SERVER_IPV6,
+			  "2001:db8:2::1" },
+};
+
+/* Files ------------------------------------------------------------------------- */
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/* The number in a file of /proc/sys; -1 if there is no such file. */
+static long read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	long value = -1;
+
+	if (f && fscanf(f, "%ld", &value) != 1)
+		value = -1;
+	if (f)
+		fclose(f);
+	return value;
+}
+
+/* Namespaces ---------------------------------------------------------------------- */
+
+static _Noreturn void die_no_user_namespace(int error)
+{
+	if (read_number("/proc/sys/user/max_user_namespaces") == 0 || error == ENOSPC)
+		cli_die("user namespaces are used up or switched off: run as root, or have root "
+			"do: sysctl -w user.max_user_namespaces=10000");
+	if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
+		cli_die("user namespaces are switched off for ordinary users: run as root, or have "
+			"root do: sysctl -w kernel.unprivileged_userns_clone=1");
+	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+		cli_die("AppArmor forbids user namespaces to ordinary users (as on Ubuntu 24.04): "
+			"run as root, or have root do: "
+			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+	if (geteuid() == 0)
+		cli_die("root may not make namespaces here (%s): give this container "
+			"--cap-add SYS_ADMIN --cap-add NET_ADMIN, or --privileged", strerror(error));
+	cli_die("user namespaces are forbidden here (%s): run as root; in a container, allow them "
+		"in its seccomp profile", strerror(error));
+}
+
+/* Becomes root of a new user namespace, in which only this user is known. */
+static void become_root(void)
+{
+	char map[32];
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	int rc;
+
+	if (unshare(CLONE_NEWUSER) < 0)
+		die_no_user_namespace(errno);
+	rc = write_file("/proc/self/setgroups", "deny");
+	snprintf(map, sizeof(map), "0 %u 1\n", uid);
+	if (rc == 0)
+		rc = write_file("/proc/self/uid_map", map);
+	snprintf(map, sizeof(map), "0 %u 1\n", gid);
+	if (rc == 0)
+		rc = write_file("/proc/self/gid_map", map);
+	if (rc < 0)
+		die_no_user_namespace(-rc);
+}
+
+void hosts_unshare(void)
+{
+	const int flags = CLONE_NEWPID | CLONE_NEWNS;
+
+	if (geteuid() == 0 && unshare(flags) == 0)
+		return;
+	become_root();
+	if (unshare(flags) < 0)	/* AppArmor lets the step before pass, and stops here */
+		die_no_user_namespace(errno);
+}
+
+static void make_netns(struct hosts *h, enum host host)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		die_no_user_namespace(errno);
+	/* For the links to come: link-local addresses work at once, too. A kernel
+	 * without IPv6 has no such file. */
+	write_file("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
+	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	write_file("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	h->netns[host] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (h->netns[host] < 0)
+		cli_die("/proc/self/ns/net: %s", strerror(errno));
+}
+
+void hosts_enter(const struct hosts *h, enum host host)
+{
+	if (setns(h->netns[host], CLONE_NEWNET) < 0)
+		cli_die("cannot enter the %s: %s", host_names[host], strerror(errno));
+}
+
+/* Network --------------------------------------------------------------------------- */
+
+static void must(int rc, const char *what, const char *name)
+{
+	if (rc == -EOPNOTSUPP)
+		cli_die("cannot %s %s: this kernel has no veth devices (module veth)", what, name);
+	if (rc < 0)
+		cli_die("cannot %s %s: %s", what, name, strerror(-rc));
+}
+
+/* Off: checksums are computed and segments cut before the wire, so a capture shows
+ * the packets as they would be on a real one. */
+static void switch_offloads_off(const char *name)
+{
+	static const uint32_t commands[] = { ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
+					     ETHTOOL_SGRO };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		struct ethtool_value value = { .cmd = commands[i], .data = 0 };
+		struct ifreq request = { .ifr_data = (char *)&value };
+
+		memcpy(request.ifr_name, name, strlen(name) + 1);
+		if (ioctl(fd, SIOCETHTOOL, &request) < 0 && errno != EOPNOTSUPP)
+			cli_die("cannot switch off offloads of %s: %s", name, strerror(errno));
+	}
+	close(fd);
+}
+
+static void set_up_link(struct rtnl *r, const char *name, const char *ipv4, const char *ipv6,
+			const struct hosts_options *o)
+{
+	if (!o->offloads)
+		switch_offloads_off(name);
+	must(rtnl_add_address(r, name, ipv4, 24), "give an address to", name);
+	must(rtnl_add_address(r, name, ipv6, 64), "give an IPv6 address to", name);
+	must(rtnl_set_up(r, name), "bring up", name);
+}
+
+static struct rtnl *enter_and_open(const struct hosts *h, enum host host)
+{
+	struct rtnl *r;
+	int rc;
+
+	hosts_enter(h, host);
+	rc = rtnl_open(&r);
+	must(rc, "talk rtnetlink on the", host_names[host]);
+	must(rtnl_set_up(r, "lo"), "bring up", "lo");
+	return r;
+}
+
+static void set_up_box(const struct hosts *h, const struct hosts_options *o)
+{
+	struct rtnl *r = enter_and_open(h, HOST_BOX);
+
+	if (write_file("/proc/sys/net/ipv4/ip_forward", "1") < 0 ||
+	    write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0)
+		cli_die("cannot make the box a router: %s", strerror(errno));
+	for (enum host host = HOST_CLIENT; host < HOSTS; host++) {
+		if (host == HOST_BOX)
+			continue;
+		must(rtnl_add_veth(r, links[host].box_name, links[host].name, h->netns[host],
+				   o->mtu),
+		     "make", links[host].box_name);
+		set_up_link(r, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6, o);
+	}
+	rtnl_close(r);
+}
+
+static void set_up_end(const struct hosts *h, enum host host, const struct hosts_options *o)
+{
+	struct rtnl *r = enter_and_open(h, host);
+
+	set_up_link(r, links[host].name, links[host].ipv4, links[host].ipv6, o);
+	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv4), "route by",
+	     links[host].box_ipv4);
+	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv6), "route by",
+	     links[host].box_ipv6);
+	rtnl_close(r);
+}
+
+/* Mounts ---------------------------------------------------------------------------- */
+
+/* The names of the hosts resolve by an /etc/hosts of the lab's own. It lies on a
+ * file system that is unmounted at once and lives as long as the lab. */
+static void mount_names(void)
+{
+	static const char path[] = "/tmp/hosts";
+	FILE *f;
+
+	if (access("/etc/hosts", F_OK) < 0)
+		return;
+	if (mount("reseg-lab", "/tmp", "tmpfs", 0, "size=1m") < 0)
+		cli_die("cannot mount a tmpfs: %s", strerror(errno));
+	f = fopen(path, "we");
+	if (!f)
+		cli_die("%s: %s", path, strerror(errno));
+	fprintf(f, "127.0.0.1 localhost\n::1 localhost\n");
+	for (enum host host = HOST_CLIENT; host < HOSTS; host++) {
+		if (host != HOST_BOX)
+			fprintf(f, "%s %s\n%s %s\n%s box\n%s box\n", links[host].ipv4,
+				host_names[host], links[host].ipv6, host_names[host],
+				links[host].box_ipv4, links[host].box_ipv6);
+	}
+	if (fclose(f) != 0 || mount(path, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
+		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));
+	if (umount2("/tmp", MNT_DETACH) < 0)
+		cli_die("cannot unmount: %s", strerror(errno));
+}
+
+void hosts_create(struct hosts *h, const struct hosts_options *o)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		cli_die("cannot make mounts private: %s", strerror(errno));
+	mount_names();
+	for (enum host host = HOST_CLIENT; host < HOSTS; host++)
+		make_netns(h, host);
+	set_up_box(h, o);
+	set_up_end(h, HOST_CLIENT, o);
+	set_up_end(h, HOST_SERVER, o);
+	/* Shows the lab's own processes. Some containers forbid it; then /proc stays
+	 * that of the outside, which nothing here depends on. */
+	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}

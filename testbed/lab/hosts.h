@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_LAB_HOSTS_H
+#define RESEG_LAB_HOSTS_H
+
+/*
+ * The three hosts of the lab, each a network namespace
+ *
+ *      client ------------------- box ------------------- server
+ *      eth0                toclient  toserver               eth0
+ *      198.51.100.2               .1  203.0.113.1             .2
+ *      2001:db8:1::2             ::1  2001:db8:2::1          ::2
+ *
+ * All addresses are documentation ones (RFC 5737, RFC 3849).
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum host { HOST_CLIENT, HOST_BOX, HOST_SERVER, HOSTS };
+
+extern const char *const host_names[HOSTS];
+
+#define HOST_SERVER_IPV4 "203.0.113.2"
+#define HOST_SERVER_IPV6 "2001:db8:2::2"
+
+struct hosts {
+	int netns[HOSTS];	/* descriptors */
+};
+
+struct hosts_options {
+	uint32_t mtu;		/* of both links */
+	bool offloads;		/* leave checksum and segmentation offloads on */
+};
+
+/* Makes user namespace (for who is not root), PID namespace and mount namespace.
+ * The next child is the first process of the new PID namespace. Exits with advice if
+ * this machine does not allow it. */
+void hosts_unshare(void);
+
+/* In that child: makes the hosts and their network, and a /proc and an /etc/hosts to
+ * match. Exits with a message on any error. */
+void hosts_create(struct hosts *h, const struct hosts_options *o);
+
+/* Moves the calling process to a host. */
+void hosts_enter(const struct hosts *h, enum host host);
+
+#endif

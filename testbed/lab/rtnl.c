@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab/rtnl.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+
+struct rtnl {
+	struct mnl_socket *socket;
+	unsigned sequence;
+	char buffer[8192];
+};
+
+int rtnl_open(struct rtnl **out)
+{
+	struct rtnl *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (!r)
+		return -ENOMEM;
+	r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (r->socket && mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) == 0) {
+		*out = r;
+		return 0;
+	}
+	rc = -errno;
+	if (r->socket)
+		mnl_socket_close(r->socket);
+	free(r);
+	return rc;
+}
+
+void rtnl_close(struct rtnl *r)
+{
+	mnl_socket_close(r->socket);
+	free(r);
+}
+
+static struct nlmsghdr *request(struct rtnl *r, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(r->buffer);
+
+	nlh->nlmsg_type = type;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	nlh->nlmsg_seq = ++r->sequence;
+	return nlh;
+}
+
+static int talk(struct rtnl *r, const struct nlmsghdr *nlh)
+{
+	char answer[8192];
+	ssize_t n;
+
+	if (mnl_socket_sendto(r->socket, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	do {
+		n = mnl_socket_recvfrom(r->socket, answer, sizeof(answer));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 || mnl_cb_run(answer, (size_t)n, r->sequence,
+				mnl_socket_get_portid(r->socket), NULL, NULL) < 0)
+		return -errno;
+	return 0;
+}
+
+int rtnl_add_veth(struct rtnl *r, const char *name, const char *peer_name, int peer_netns,
+		  uint32_t mtu)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlattr *info, *data, *peer;
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, peer_name);
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	mnl_attr_put_u32(nlh, IFLA_NET_NS_FD, (uint32_t)peer_netns);
+	mnl_attr_nest_end(nlh, peer);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	return talk(r, nlh);
+}
+
+int rtnl_set_up(struct rtnl *r, const char *name)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWLINK, 0);
+	struct ifinfomsg *link = mnl_nlmsg_put_extra_header(nlh, sizeof(*link));
+
+	link->ifi_index = (int)if_nametoindex(name);
+	link->ifi_change = IFF_UP;
+	link->ifi_flags = IFF_UP;
+	return talk(r, nlh);
+}
+
+/* Puts an address as an attribute; returns its family, 0 if it is none. */
+static uint8_t put_address(struct nlmsghdr *nlh, uint16_t type, const char *text)
+{
+	uint8_t binary[16];
+
+	if (inet_pton(AF_INET, text, binary) == 1) {
+		mnl_attr_put(nlh, type, 4, binary);
+		return AF_INET;
+	}
+	if (inet_pton(AF_INET6, text, binary) == 1) {
+		mnl_attr_put(nlh, type, 16, binary);
+		return AF_INET6;
+	}
+	return 0;
+}
+
+int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint8_t prefix)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct ifaddrmsg *addr = mnl_nlmsg_put_extra_header(nlh, sizeof(*addr));
+
+	addr->ifa_prefixlen = prefix;
+	addr->ifa_flags = IFA_F_NODAD;
+	addr->ifa_index = if_nametoindex(name);
+	addr->ifa_family = put_address(nlh, IFA_LOCAL, address);
+	put_address(nlh, IFA_ADDRESS, address);
+	return talk(r, nlh);
+}
+
+int rtnl_add_default_route(struct rtnl *r, const char *name, const char *gateway)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+
+	route->rtm_table = RT_TABLE_MAIN;
+	route->rtm_protocol = RTPROT_STATIC;
+	route->rtm_scope = RT_SCOPE_UNIVERSE;
+	route->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex(name));
+	route->rtm_family = put_address(nlh, RTA_GATEWAY, gateway);
+	return talk(r, nlh);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_LAB_RTNL_H
+#define RESEG_LAB_RTNL_H
+
+/*
+ * Links, addresses and routes of the network namespace the caller is in (rtnetlink)
+ *
+ * Every function returns 0 or a negative errno. Addresses are text.
+ */
+
+#include <stdint.h>
+
+struct rtnl;
+
+int rtnl_open(struct rtnl **out);
+void rtnl_close(struct rtnl *r);
+
+/* A veth pair: `name` here, `peer_name` in the namespace of the descriptor. */
+int rtnl_add_veth(struct rtnl *r, const char *name, const char *peer_name, int peer_netns,
+		  uint32_t mtu);
+
+int rtnl_set_up(struct rtnl *r, const char *name);
+
+/* IPv6 addresses work at once: without duplicate address detection (RFC 4862 section
+ * 5.4), for here is nobody to have the same one. */
+int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint8_t prefix);
+
+int rtnl_add_default_route(struct rtnl *r, const char *name, const char *gateway);
+
+#endif

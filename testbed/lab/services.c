@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab/services.h"
+
+#include "io/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define STOP_SECONDS 5
+
+/* Programs -------------------------------------------------------------------------- */
+
+/* Relative ones are to where this program lies: the folders of a build tree. */
+static const char *const folders[] = { ".", "../emulator", "../rules", RESEG_BINDIR,
+				       RESEG_SBINDIR };
+
+static char *folder_path(size_t i)
+{
+	char self[PATH_MAX];
+	char *path;
+	ssize_t n;
+
+	if (folders[i][0] == '/')
+		return strdup(folders[i]);
+	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	if (n < 0)
+		return NULL;
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	if (asprintf(&path, "%s/%s", self, folders[i]) < 0)
+		return NULL;
+	return path;
+}
+
+char *services_find(const char *program)
+{
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char *folder = folder_path(i), *path;
+
+		if (!folder || asprintf(&path, "%s/%s", folder, program) < 0)
+			return NULL;
+		free(folder);
+		if (access(path, X_OK) == 0)
+			return path;
+		free(path);
+	}
+	return NULL;
+}
+
+void services_extend_path(void)
+{
+	const char *old = getenv("PATH");
+	char *path = strdup(old ? old : "/usr/bin:/bin");
+
+	/* Debian leaves these out of an ordinary user's PATH. */
+	for (size_t i = sizeof(folders) / sizeof(folders[0]); i-- > 0 && path;) {
+		char *folder = folder_path(i), *longer;
+
+		if (folder && asprintf(&longer, "%s:%s", folder, path) >= 0) {
+			free(path);
+			path = longer;
+		}
+		free(folder);
+	}
+	if (path) {
+		char *longer;
+
+		if (asprintf(&longer, "%s:/usr/sbin:/sbin", path) >= 0) {
+			setenv("PATH", longer, 1);
+			free(longer);
+		}
+	}
+	free(path);
+}
+
+/* Processes -------------------------------------------------------------------------- */
+
+/* What a child needs back that the lab changed for itself. */
+static void restore_signals(void)
+{
+	sigset_t none;
+
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv)
+{
+	hosts_enter(h, host);
+	restore_signals();
+	execvp(argv[0], (char *const *)argv);
+	cli_complain("%s: %s", argv[0], strerror(errno));
+	_exit(errno == ENOENT ? 127 : 126);	/* as shells do */
+}
+
+static char *fill_in(const char *argument, int ready)
+{
+	const char *at = strstr(argument, "{ready}");
+	char *filled;
+
+	if (!at)
+		return strdup(argument);
+	if (asprintf(&filled, "%.*s%d%s", (int)(at - argument), argument, ready,
+		     at + strlen("{ready}")) < 0)
+		return NULL;
+	return filled;
+}
+
+struct service services_start(const struct hosts *h, enum host host, const char *name,
+			      const char *const *argv)
+{
+	struct service s = { .name = name };
+	int pipe_fds[2];
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	s.pid = fork();
+	if (s.pid < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (s.pid == 0) {
+		const char *filled[64] = { NULL };
+
+		fcntl(pipe_fds[1], F_SETFD, 0);
+		for (size_t i = 0; argv[i] && i < 63; i++)
+			filled[i] = fill_in(argv[i], pipe_fds[1]);
+		setpgid(0, 0);	/* Ctrl-C is for the command */
+		exec_on(h, host, filled);
+	}
+	close(pipe_fds[1]);
+	s.ready = pipe_fds[0];
+	return s;
+}
+
+void services_await(struct service *s)
+{
+	char byte;
+	ssize_t n;
+
+	do {
+		n = read(s->ready, &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	close(s->ready);
+	if (n != 1)
+		exit(EXIT_USAGE);
+}
+
+void services_stop(struct service *s)
+{
+	struct timespec limit = { .tv_sec = STOP_SECONDS };
+	sigset_t child;
+
+	if (s->pid == 0)
+		return;
+	kill(s->pid, SIGTERM);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	while (waitpid(s->pid, NULL, WNOHANG) == 0) {
+		if (sigtimedwait(&child, NULL, &limit) < 0 && errno == EAGAIN) {
+			cli_complain("%s does not end and is killed", s->name);
+			kill(s->pid, SIGKILL);
+			waitpid(s->pid, NULL, 0);
+			break;
+		}
+	}
+	s->pid = 0;
+}
+
+static int exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int services_run(const struct hosts *h, enum host host, const char *const *argv,
+		 struct service *services, size_t count)
+{
+	sigset_t wanted;
+	pid_t command = fork();
+
+	if (command < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (command == 0)
+		exec_on(h, host, argv);
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGCHLD);
+	sigaddset(&wanted, SIGTERM);
+	sigaddset(&wanted, SIGHUP);
+	for (;;) {
+		int status, sig = sigwaitinfo(&wanted, NULL);
+		pid_t ended;
+
+		if (sig == SIGTERM || sig == SIGHUP)
+			kill(command, sig);
+		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+			if (ended == command)
+				return exit_status(status);
+			for (size_t i = 0; i < count; i++) {
+				if (services[i].pid != ended)
+					continue;
+				services[i].pid = 0;
+				cli_complain("%s ended in the middle (status %d)", services[i].name,
+					     exit_status(status));
+				return EXIT_USAGE;
+			}
+		}
+	}
+}

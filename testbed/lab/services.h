@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_LAB_SERVICES_H
+#define RESEG_LAB_SERVICES_H
+
+/*
+ * The processes of a lab: services that say when they are ready, and the command
+ *
+ * A service is started with a pipe on which it writes a line feed once it is ready,
+ * so nothing here waits by the clock.
+ */
+
+#include "lab/hosts.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct service {
+	const char *name;
+	pid_t pid;	/* 0: not running */
+	int ready;	/* read end of its pipe */
+};
+
+/* Finds a program of reseg's: beside this one, in a build tree, or installed. NULL if
+ * it is in none of these. The caller frees it. */
+char *services_find(const char *program);
+
+/* Puts the folders of reseg's programs in front of PATH. */
+void services_extend_path(void);
+
+/* Starts argv on a host. `{ready}` in an argument stands for the number of the
+ * descriptor to report on. */
+struct service services_start(const struct hosts *h, enum host host, const char *name,
+			      const char *const *argv);
+
+/* Waits until it is ready, and exits with EXIT_USAGE if it ended instead: it has said
+ * why. */
+void services_await(struct service *s);
+
+/* Asks it to end, and makes it after a while. */
+void services_stop(struct service *s);
+
+/* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that
+ * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. */
+int services_run(const struct hosts *h, enum host host, const char *const *argv,
+		 struct service *services, size_t count);
+
+#endif

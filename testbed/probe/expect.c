@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe/expect.h"
+
+#include "probe/law.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <jansson.h>
+
+enum kind { EXPECT_CLEAN, EXPECT_LAW, EXPECT_FILE };
+
+struct expect {
+	enum kind kind;
+	const char *name;
+	uint32_t segment_size;
+	json_t *rows;
+};
+
+static int outcome_of(const char *name)
+{
+	for (int i = 0; name && i < OUTCOMES; i++) {
+		if (strcmp(name, outcome_names[i]) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static const char *load(struct expect *x, const char *path)
+{
+	static char text[512];
+	json_error_t error;
+	json_t *file = json_load_file(path, 0, &error), *row;
+	size_t i;
+
+	if (!file) {
+		snprintf(text, sizeof(text), "line %d: %s", error.line, error.text);
+		return error.line > 0 ? text : "no such file; give finch2008, clean or a file";
+	}
+	x->rows = json_incref(json_is_array(file) ? file : json_object_get(file, "rows"));
+	json_decref(file);
+	if (!json_is_array(x->rows))
+		return "holds no rows: make it with --format json";
+	json_array_foreach(x->rows, i, row) {
+		if (!json_is_integer(json_object_get(row, "size")) ||
+		    outcome_of(json_string_value(json_object_get(row, "outcome"))) < 0)
+			return "a row has no size or no known outcome: make it with --format json";
+	}
+	return NULL;
+}
+
+const char *expect_open(struct expect **out, const char *name, uint32_t segment_size)
+{
+	struct expect *x = calloc(1, sizeof(*x));
+	const char *error = NULL;
+
+	if (!x)
+		return "out of memory";
+	x->name = name;
+	x->segment_size = segment_size;
+	if (strcmp(name, "clean") == 0) {
+		x->kind = EXPECT_CLEAN;
+	} else if (strcmp(name, "finch2008") == 0) {
+		x->kind = EXPECT_LAW;
+	} else {
+		x->kind = EXPECT_FILE;
+		error = load(x, name);
+	}
+	if (error)
+		expect_close(x);
+	else
+		*out = x;
+	return error;
+}
+
+void expect_close(struct expect *x)
+{
+	if (!x)
+		return;
+	json_decref(x->rows);
+	free(x);
+}
+
+const char *expect_name(const struct expect *x)
+{
+	return x->name;
+}
+
+static int outcome_in_file(const struct expect *x, uint32_t size)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(x->rows, i, row) {
+		if (json_integer_value(json_object_get(row, "size")) == size)
+			return outcome_of(json_string_value(json_object_get(row, "outcome")));
+	}
+	return -1;
+}
+
+int expect_outcome(const struct expect *x, const struct sweep *s, const struct row *row)
+{
+	size_t split[2] = { sweep_split(s, row->size), 0 };
+
+	switch (x->kind) {
+	case EXPECT_LAW:
+		/* Without a connection there was no segment to take the size from. */
+		if (row->mss > 0 && law_stalls(row->size, split, row->mss, x->segment_size))
+			return OUTCOME_STALLED;
+		return OUTCOME_OK;
+	case EXPECT_FILE:
+		return outcome_in_file(x, row->size);
+	default:
+		return OUTCOME_OK;
+	}
+}
+
+bool expect_met(const struct expect *x, const struct sweep *s, const struct row *row)
+{
+	int expected = x ? expect_outcome(x, s, row) : OUTCOME_OK;
+
+	return expected == (int)row->outcome;
+}

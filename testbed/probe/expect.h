@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_PROBE_EXPECT_H
+#define RESEG_PROBE_EXPECT_H
+
+/*
+ * Expectations: what a sweep should find
+ *
+ *      clean       every size is ok
+ *      finch2008   the sizes stall that the firewall of 2008 would stall (law.h)
+ *      FILE        what an earlier sweep found, as --format json printed it
+ */
+
+#include "probe/sweep.h"
+
+struct expect;
+
+/* NULL, or else what is wrong with it, in words. segment_size is that of the law. */
+const char *expect_open(struct expect **out, const char *name, uint32_t segment_size);
+void expect_close(struct expect *x);
+
+const char *expect_name(const struct expect *x);
+
+/* The outcome expected of a row that has been measured; -1 if none is. */
+int expect_outcome(const struct expect *x, const struct sweep *s, const struct row *row);
+
+/* Is every row as expected? With no expectation (x is NULL): is every row ok? */
+bool expect_met(const struct expect *x, const struct sweep *s, const struct row *row);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_PROBE_LAW_H
+#define RESEG_PROBE_LAW_H
+
+/*
+ * What the firewall of 2008 does to a write, computed from the client's side only
+ *
+ * This is the hypothesis that a sweep is checked against. It is written here anew,
+ * from the observations, and shares no code with the emulator.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Would `size` bytes stall, written in parts of split[0], split[1], ... (0 ends the
+ * list) and the rest, over a path that takes mss bytes a segment, in a box that cuts
+ * at segment_size? */
+bool law_stalls(size_t size, const size_t *split, size_t mss, size_t segment_size);
+
+#endif

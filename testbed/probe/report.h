@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_PROBE_REPORT_H
+#define RESEG_PROBE_REPORT_H
+
+/* What a sweep found, as people and as programs want to read it. */
+
+#include "probe/expect.h"
+#include "probe/sweep.h"
+
+#include <stdio.h>
+
+struct report {
+	const struct sweep *sweep;
+	const struct expect *expect;	/* or NULL */
+	const char *target;		/* as the user wrote it */
+};
+
+typedef void report_format(FILE *out, const struct report *r);
+
+/* table, json, tap or junit; NULL if there is no such format. */
+report_format *report_find(const char *name);
+
+#endif

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "probe/sweep.h"
+
+#include "probe/envelope.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/tcp.h>
+
+#define INPUT_BYTES 65536
+#define GREETING "EHLO probe.example\r\n"
+
+const char *const outcome_names[OUTCOMES] = { "ok", "stalled", "reset", "refused", "error" };
+
+enum phase { CONNECTING, BANNER, EHLO, ENVELOPE };
+
+struct connection {
+	struct row *row;	/* NULL: the slot is free */
+	int fd;
+	enum phase phase;
+	uint64_t deadline_ns;
+	uint64_t written_ns;
+	uint64_t acked_before;
+	char line[512];		/* of a reply, so far */
+	size_t line_bytes;
+	bool pipelining;
+};
+
+struct state {
+	struct sweep *sweep;
+	int epoll;
+	struct connection *connections;
+	size_t started;
+	size_t done;
+	size_t active;
+	size_t in_envelope;	/* for the progress report */
+	char envelope[ENVELOPE_MAX];
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static struct tcp_info tcp_info(int fd)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+/* An echo payload that would show a shifted or repeated byte. */
+static char echo_byte(size_t i)
+{
+	return (char)('!' + i % 89);
+}
+
+static void finish(struct state *st, struct connection *c, enum outcome outcome,
+		   const char *detail)
+{
+	struct linger abort_it = { .l_onoff = 1, .l_linger = 0 };
+	struct row *row = c->row;
+
+	row->outcome = outcome;
+	row->detail = detail;
+	if (c->phase == ENVELOPE) {
+		row->bytes_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before;
+		row->time_ns = now_ns() - c->written_ns;
+		st->in_envelope--;
+	}
+	if (c->fd >= 0) {
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &abort_it, sizeof(abort_it));
+		close(c->fd);
+	}
+	c->row = NULL;
+	st->active--;
+	st->done++;
+}
+
+static void finish_error(struct state *st, struct connection *c, int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		finish(st, c, OUTCOME_REFUSED, "connection refused: is a server listening there?");
+		break;
+	case ECONNRESET:
+	case EPIPE:
+		finish(st, c, OUTCOME_RESET, "connection reset");
+		break;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		finish(st, c, OUTCOME_REFUSED, "no route to the target: check its address");
+		break;
+	case EMFILE:
+		finish(st, c, OUTCOME_ERROR, "out of descriptors: give a smaller --parallel");
+		break;
+	default:
+		finish(st, c, OUTCOME_ERROR, strerror(error));
+		break;
+	}
+}
+
+static void finish_timeout(struct state *st, struct connection *c)
+{
+	switch (c->phase) {
+	case CONNECTING:
+		finish(st, c, OUTCOME_REFUSED, "no answer to the SYN");
+		break;
+	case BANNER:
+		finish(st, c, OUTCOME_ERROR, "no greeting: is this an SMTP server?");
+		break;
+	case EHLO:
+		finish(st, c, OUTCOME_ERROR, "no reply to EHLO");
+		break;
+	case ENVELOPE:
+		if (tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size)
+			finish(st, c, OUTCOME_STALLED, NULL);
+		else
+			finish(st, c, OUTCOME_ERROR,
+			       "time-out, and not every byte was ACKed: packets are lost on the way");
+		break;
+	}
+}
+
+size_t sweep_split(const struct sweep *s, uint32_t size)
+{
+	if (s->split != SPLIT_LINE)
+		return s->split < size ? s->split : 0;
+	return s->protocol == PROTOCOL_SMTP ? strlen("MAIL FROM:<>\r\n") : 0;
+}
+
+static void write_envelope(struct state *st, struct connection *c)
+{
+	const struct sweep *s = st->sweep;
+	uint32_t size = c->row->size;
+	size_t parts[2] = { sweep_split(s, size), size };
+	size_t at = 0;
+	struct tcp_info info = tcp_info(c->fd);
+
+	if (s->protocol == PROTOCOL_SMTP) {
+		c->row->replies_due = envelope_build(st->envelope, size);
+	} else {
+		c->row->replies_due = size;
+		for (size_t i = 0; i < size; i++)
+			st->envelope[i] = echo_byte(i);
+	}
+	c->acked_before = info.tcpi_bytes_acked;
+	c->row->mss = info.tcpi_snd_mss;
+	c->phase = ENVELOPE;
+	c->written_ns = now_ns();
+	st->in_envelope++;
+	for (size_t i = 0; i < 2; i++) {
+		ssize_t n;
+
+		if (parts[i] <= at)
+			continue;
+		n = send(c->fd, st->envelope + at, parts[i] - at, MSG_NOSIGNAL);
+		if (n < 0) {
+			finish_error(st, c, errno);
+			return;
+		}
+		if ((size_t)n < parts[i] - at) {
+			finish(st, c, OUTCOME_ERROR, "the kernel did not take the bytes in one write");
+			return;
+		}
+		at = parts[i];
+	}
+}
+
+/* One whole reply line, without its end. */
+static void take_line(struct state *st, struct connection *c)
+{
+	const char *line = c->line;
+	bool is_reply = isdigit((unsigned char)line[0]) && isdigit((unsigned char)line[1]) &&
+			isdigit((unsigned char)line[2]) &&
+			(line[3] == ' ' || line[3] == '-' || line[3] == '\0');
+	bool is_last = is_reply && line[3] != '-';
+
+	if (!is_reply) {
+		finish(st, c, OUTCOME_ERROR, "the server does not talk SMTP: try --protocol echo");
+		return;
+	}
+	switch (c->phase) {
+	case BANNER:
+		if (!is_last)
+			break;
+		if (line[0] != '2') {
+			finish(st, c, OUTCOME_ERROR, "the server greets with an error");
+			break;
+		}
+		c->phase = EHLO;
+		if (send(c->fd, GREETING, strlen(GREETING), MSG_NOSIGNAL) < 0)
+			finish_error(st, c, errno);
+		break;
+	case EHLO:
+		if (strcasecmp(line[3] ? line + 4 : "", "PIPELINING") == 0)
+			c->pipelining = true;
+		if (!is_last)
+			break;
+		if (!c->pipelining)
+			finish(st, c, OUTCOME_ERROR,
+			       "the server does not offer PIPELINING, so no envelope may be sent in "
+			       "one write");
+		else
+			write_envelope(st, c);
+		break;
+	case ENVELOPE:
+		if (is_last && ++c->row->replies == c->row->replies_due)
+			finish(st, c, OUTCOME_OK, NULL);
+		break;
+	case CONNECTING:
+		break;
+	}
+}
+
+static void take_smtp(struct state *st, struct connection *c, const char *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes && c->row; i++) {
+		if (data[i] == '\n') {
+			if (c->line_bytes > 0 && c->line[c->line_bytes - 1] == '\r')
+				c->line_bytes--;
+			c->line[c->line_bytes] = '\0';
+			c->line_bytes = 0;
+			take_line(st, c);
+		} else if (c->line_bytes < sizeof(c->line) - 1) {
+			c->line[c->line_bytes++] = data[i];
+		}
+	}
+}
+
+static void take_echo(struct state *st, struct connection *c, const char *data, size_t bytes)
+{
+	struct row *row = c->row;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (row->replies == row->replies_due || data[i] != echo_byte(row->replies)) {
+			finish(st, c, OUTCOME_ERROR, "what came back is not what was sent");
+			return;
+		}
+		row->replies++;
+	}
+	if (row->replies == row->replies_due)
+		finish(st, c, OUTCOME_OK, NULL);
+}
+
+static void connected(struct state *st, struct connection *c)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
+	union net_address local;
+	socklen_t len = sizeof(local);
+	int error = 0;
+	socklen_t error_len = sizeof(error);
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &error_len);
+	if (error != 0) {
+		finish_error(st, c, error);
+		return;
+	}
+	getsockname(c->fd, &local.sa, &len);
+	c->row->local_port = net_port(&local);
+	epoll_ctl(st->epoll, EPOLL_CTL_MOD, c->fd, &event);
+	if (st->sweep->protocol == PROTOCOL_SMTP)
+		c->phase = BANNER;
+	else
+		write_envelope(st, c);
+}
+
+static void handle(struct state *st, struct connection *c)
+{
+	static char input[INPUT_BYTES];
+	ssize_t n;
+
+	c->deadline_ns = now_ns() + st->sweep->timeout_ns;
+	if (c->phase == CONNECTING) {
+		connected(st, c);
+		return;
+	}
+	n = recv(c->fd, input, sizeof(input), MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0)
+		finish_error(st, c, errno);
+	else if (n == 0)
+		finish(st, c, OUTCOME_ERROR, "the server closed the connection");
+	else if (st->sweep->protocol == PROTOCOL_SMTP)
+		take_smtp(st, c, input, (size_t)n);
+	else
+		take_echo(st, c, input, (size_t)n);
+}
+
+static void start(struct state *st, struct connection *c, struct row *row)
+{
+	const union net_address *to = &st->sweep->target;
+	struct epoll_event event = { .events = EPOLLOUT, .data.ptr = c };
+	int one = 1, buffer = 4 * ENVELOPE_MAX;
+
+	*c = (struct connection){ .row = row, .phase = CONNECTING };
+	c->deadline_ns = now_ns() + st->sweep->timeout_ns;
+	st->active++;
+	c->fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd < 0) {
+		finish_error(st, c, errno);
+		return;
+	}
+	/* A write leaves at once, and is taken whole. */
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	epoll_ctl(st->epoll, EPOLL_CTL_ADD, c->fd, &event);
+	if (connect(c->fd, &to->sa, net_length(to)) < 0 && errno != EINPROGRESS)
+		finish_error(st, c, errno);
+}
+
+/* Ends what is over time; returns milliseconds until the next is. */
+static int check_deadlines(struct state *st)
+{
+	uint64_t now = now_ns(), next = UINT64_MAX;
+
+	for (unsigned i = 0; i < st->sweep->parallel; i++) {
+		struct connection *c = &st->connections[i];
+
+		if (c->row && c->deadline_ns <= now)
+			finish_timeout(st, c);
+		if (c->row && c->deadline_ns < next)
+			next = c->deadline_ns;
+	}
+	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
+}
+
+static void run(struct state *st)
+{
+	struct sweep *s = st->sweep;
+	struct epoll_event events[256];
+
+	while (st->done < s->count) {
+		int wait_ms, n;
+
+		for (unsigned i = 0; i < s->parallel && st->started < s->count; i++) {
+			if (!st->connections[i].row)
+				start(st, &st->connections[i], &s->rows[st->started++]);
+		}
+		wait_ms = check_deadlines(st);
+		if (s->progress)
+			s->progress(st->done, s->count, st->in_envelope);
+		if (st->active == 0)
+			continue;
+		n = epoll_wait(st->epoll, events, 256, wait_ms < 200 ? wait_ms : 200);
+		for (int i = 0; i < n; i++) {
+			struct connection *c = events[i].data.ptr;
+
+			if (c->row)
+				handle(st, c);
+		}
+	}
+}
+
+int sweep_run(struct sweep *s)
+{
+	struct state *st = calloc(1, sizeof(*st));
+	int rc = 0;
+
+	if (!st)
+		return -ENOMEM;
+	st->sweep = s;
+	st->connections = calloc(s->parallel, sizeof(*st->connections));
+	st->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!st->connections)
+		rc = -ENOMEM;
+	else if (st->epoll < 0)
+		rc = -errno;
+	else
+		run(st);
+	if (st->epoll >= 0)
+		close(st->epoll);
+	free(st->connections);
+	free(st);
+	return rc;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_PROBE_SWEEP_H
+#define RESEG_PROBE_SWEEP_H
+
+/*
+ * A sweep: one connection for each size, many at once
+ *
+ * Each connection brings the server to where it waits for an envelope, writes one of
+ * exact size at once, and counts what comes back. It is then aborted with a RST, so
+ * no mail is ever sent, and neither the path nor the server is left with state.
+ */
+
+#include "net.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum protocol {
+	PROTOCOL_SMTP,	/* an envelope; a reply is due for each of its commands */
+	PROTOCOL_ECHO,	/* any bytes; the same bytes are due */
+};
+
+enum outcome {
+	OUTCOME_OK,		/* all replies came */
+	OUTCOME_STALLED,	/* every byte was ACKed, but replies are missing */
+	OUTCOME_RESET,		/* the connection was reset */
+	OUTCOME_REFUSED,	/* there was no connection */
+	OUTCOME_ERROR,		/* anything else; `detail` says what */
+	OUTCOMES
+};
+
+extern const char *const outcome_names[OUTCOMES];
+
+struct row {
+	uint32_t size;
+	enum outcome outcome;
+	uint32_t replies;	/* echo: bytes */
+	uint32_t replies_due;
+	uint64_t bytes_acked;	/* of this write, as the kernel saw it (TCP_INFO) */
+	uint64_t time_ns;	/* from the write to the last reply, or to giving up */
+	uint32_t mss;		/* bytes that one segment takes, options taken off */
+	uint16_t local_port;
+	const char *detail;	/* what happened if not ok, with what to do; or NULL */
+};
+
+/* `split` says after how many bytes the write ends and another begins; SPLIT_LINE:
+ * after the first line; 0: all in one write. */
+#define SPLIT_LINE UINT32_MAX
+
+struct sweep {
+	union net_address target;
+	enum protocol protocol;
+	uint32_t split;
+	uint64_t timeout_ns;	/* without any progress */
+	unsigned parallel;
+	struct row *rows;	/* in: size; out: all else */
+	size_t count;
+	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
+};
+
+/* Where the first write of a row ended: for law_stalls(). 0: nowhere. */
+size_t sweep_split(const struct sweep *s, uint32_t size);
+
+/* Runs it. Returns a negative errno if it could not be run at all. */
+int sweep_run(struct sweep *s);
+
+#endif

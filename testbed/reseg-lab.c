@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * reseg-lab: client, box and server out of network namespaces, and a command in the
+ * client
+ *
+ *      reseg-lab                       waits, passes signals on
+ *         \_ first process             of a PID namespace: makes the hosts (hosts.c),
+ *               \_ resegd, on the box      starts all others and waits for the command
+ *               \_ reseg-sink, on the server
+ *               \_ a capture, if wanted
+ *               \_ the command, on the client
+ *
+ * Nothing outside has a name for the namespaces, so all of it is gone once the first
+ * process is; and that dies with reseg-lab, however that ends.
+ */
+
+#include "io/cli.h"
+#include "lab/capture.h"
+#include "lab/hosts.h"
+#include "lab/services.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define PORT "25"
+#define SINK_DEFAULT "--smtp " PORT " --echo 7 --count 9"
+#define RESEGD_ARGS_MAX 16
+
+struct options {
+	const char *resegd_args[RESEGD_ARGS_MAX];
+	size_t resegd_count;
+	uint32_t segment_size;
+	const char *fault;	/* NULL: resegd's default */
+	bool no_box;
+	bool ipv6;
+	struct hosts_options hosts;
+	const char *capture;
+	const char *sink_options;
+	const char *const *command;	/* NULL: the sweep */
+};
+
+static void print_help(void)
+{
+	printf("Usage: reseg-lab [OPTION]... [-- COMMAND...]\n"
+	       "Makes a client, a middlebox and a server out of network namespaces, runs resegd on the\n"
+	       "box and reseg-sink on the server, and COMMAND on the client. Without a command: the\n"
+	       "sweep that shows the bug. Needs no root where user namespaces are allowed.\n"
+	       "\n"
+	       "  --segment-size BYTES, --fault NAME, --inject KIND, --events FILE\n"
+	       "                       as for resegd\n"
+	       "  --no-box             only forward packets: what happens without the firewall\n"
+	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
+	       "  --mtu BYTES          of both links (1500)\n"
+	       "  --offloads           leave checksum and segmentation offloads on; off, packets are\n"
+	       "                       as they would be on a real wire\n"
+	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get\n"
+	       "  --sink-options 'OPTIONS'\n"
+	       "                       further options for reseg-sink\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "COMMAND sees RESEG_SERVER and RESEG_SERVER6 (addresses) and RESEG_PORT (SMTP). The names\n"
+	       "client, box and server resolve. The server also has echo on port 7 and count on 9.\n"
+	       "Exit status: that of COMMAND; 2 if the lab could not be set up.\n");
+}
+
+static void add_resegd_arg(struct options *o, const char *option, const char *value)
+{
+	if (o->resegd_count + 3 > RESEGD_ARGS_MAX)
+		cli_die("%s: too many options for resegd", option);
+	o->resegd_args[o->resegd_count++] = option;
+	o->resegd_args[o->resegd_count++] = value;
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	enum { SEGMENT_SIZE = 256, FAULT, INJECT, EVENTS, NO_BOX, MTU, OFFLOADS, CAPTURE,
+	       SINK_OPTIONS, HELP, VERSION };
+	static const struct option table[] = {
+		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
+		{ "fault", required_argument, NULL, FAULT },
+		{ "inject", required_argument, NULL, INJECT },
+		{ "events", required_argument, NULL, EVENTS },
+		{ "no-box", no_argument, NULL, NO_BOX },
+		{ "mtu", required_argument, NULL, MTU },
+		{ "offloads", no_argument, NULL, OFFLOADS },
+		{ "capture", required_argument, NULL, CAPTURE },
+		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
+		{ "help", no_argument, NULL, HELP },
+		{ "version", no_argument, NULL, VERSION },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	*o = (struct options){ .segment_size = 512, .sink_options = "", .hosts.mtu = 1500 };
+	/* "+": what follows the command's name is the command's. */
+	while ((option = getopt_long(argc, argv, "+46", table, NULL)) != -1) {
+		switch (option) {
+		case SEGMENT_SIZE:
+			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
+			add_resegd_arg(o, "--segment-size", optarg);
+			break;
+		case FAULT:
+			o->fault = optarg;
+			add_resegd_arg(o, "--fault", optarg);
+			break;
+		case INJECT:
+			add_resegd_arg(o, "--inject", optarg);
+			break;
+		case EVENTS:
+			add_resegd_arg(o, "--events", optarg);
+			break;
+		case NO_BOX:
+			o->no_box = true;
+			break;
+		case '4':
+			o->ipv6 = false;
+			break;
+		case '6':
+			o->ipv6 = true;
+			break;
+		case MTU:
+			/* IPv6 needs 1,280 (RFC 8200 section 5). */
+			o->hosts.mtu = (uint32_t)cli_number("--mtu", optarg, 1280, 65535);
+			break;
+		case OFFLOADS:
+			o->hosts.offloads = true;
+			break;
+		case CAPTURE:
+			o->capture = optarg;
+			break;
+		case SINK_OPTIONS:
+			o->sink_options = optarg;
+			break;
+		case HELP:
+			print_help();
+			exit(EXIT_GOOD);
+		case VERSION:
+			cli_print_version();
+			exit(EXIT_GOOD);
+		default:
+			cli_die_usage();
+		}
+	}
+	if (o->no_box && o->resegd_count > 0)
+		cli_die("--no-box: there is no resegd to give %s to", o->resegd_args[0]);
+	if (optind < argc)
+		o->command = (const char *const *)argv + optind;
+}
+
+/* Services --------------------------------------------------------------------------- */
+
+static char *must_find(const char *program)
+{
+	char *path = services_find(program);
+
+	if (!path)
+		cli_die("%s is neither beside this program nor installed: build or install reseg "
+			"whole", program);
+	return path;
+}
+
+static struct service start_capture(const struct hosts *h, const char *folder)
+{
+	struct service s = { .name = "the capture" };
+	int pipe_fds[2];
+	char *path;
+
+	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
+		cli_die("--capture %s: %s", folder, strerror(errno));
+	if (asprintf(&path, "%s/lab.pcapng", folder) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+		cli_die("--capture: %s", strerror(errno));
+	s.ready = pipe_fds[0];
+	s.pid = fork();
+	if (s.pid < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (s.pid == 0) {
+		struct capture *c = capture_open(h, path);
+		sigset_t mask;
+
+		setpgid(0, 0);
+		sigemptyset(&mask);
+		sigaddset(&mask, SIGTERM);
+		sigprocmask(SIG_SETMASK, &mask, NULL);
+		close(pipe_fds[0]);
+		cli_ready(pipe_fds[1]);
+		exit(capture_run(c, signalfd(-1, &mask, SFD_CLOEXEC)));
+	}
+	close(pipe_fds[1]);
+	free(path);
+	return s;
+}
+
+static struct service start_sink(const struct hosts *h, const struct options *o)
+{
+	char *line, *sink = must_find("reseg-sink");
+	const char *argv[] = { "/bin/sh", "-c", NULL, "sh", sink, NULL };
+
+	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} " SINK_DEFAULT " %s",
+		     o->sink_options) < 0)
+		cli_die("out of memory");
+	argv[2] = line;
+	return services_start(h, HOST_SERVER, "reseg-sink", argv);
+}
+
+static struct service start_resegd(const struct hosts *h, const struct options *o)
+{
+	const char *argv[RESEGD_ARGS_MAX + 8] = { must_find("resegd"), "--quiet", "--ready-fd",
+						  "{ready}" };
+	size_t count = 4;
+
+	for (size_t i = 0; i < o->resegd_count; i++)
+		argv[count++] = o->resegd_args[i];
+	return services_start(h, HOST_BOX, "resegd", argv);
+}
+
+static void load_rules(const struct hosts *h)
+{
+	const char *argv[] = { must_find("reseg-rules"), "load", "--port", "all", "--quiet", NULL };
+
+	if (services_run(h, HOST_BOX, argv, NULL, 0) != 0)
+		exit(EXIT_USAGE);
+}
+
+/* The command ------------------------------------------------------------------------ */
+
+/* The sizes around one and two pieces, and what they should show. */
+static const char *const *default_command(const struct options *o)
+{
+	static char sizes[128], segment_size[16];
+	static const char *argv[16];
+	uint32_t s = o->segment_size;
+	uint32_t first = s > 47 ? s - 12 : 35;
+	size_t n = 0;
+
+	if (2 * s + 12 > 65536)
+		cli_die("--segment-size %" PRIu32 ": the sweep needs two pieces in 65536 bytes; "
+			"give a command instead", s);
+	snprintf(sizes, sizeof(sizes), "%" PRIu32 "-%" PRIu32 ",%" PRIu32 "-%" PRIu32, first,
+		 s + 12 > first ? s + 12 : first, 2 * s > 47 ? 2 * s - 12 : 35,
+		 2 * s + 12 > 35 ? 2 * s + 12 : 35);
+	snprintf(segment_size, sizeof(segment_size), "%" PRIu32, s);
+	argv[n++] = must_find("reseg-probe");
+	argv[n++] = "sweep";
+	argv[n++] = "--sizes";
+	argv[n++] = sizes;
+	argv[n++] = "--timeout";
+	argv[n++] = "3";
+	if (o->no_box || (o->fault && strcmp(o->fault, "none") == 0)) {
+		argv[n++] = "--expect";
+		argv[n++] = "clean";
+	} else if (!o->fault || strcmp(o->fault, "off-by-one") == 0) {
+		argv[n++] = "--expect";
+		argv[n++] = "finch2008";
+		argv[n++] = "--segment-size";
+		argv[n++] = segment_size;
+	}
+	argv[n++] = getenv("RESEG_SERVER");
+	return argv;
+}
+
+static void set_environment(const struct options *o)
+{
+	setenv("RESEG_SERVER", o->ipv6 ? HOST_SERVER_IPV6 : HOST_SERVER_IPV4, 1);
+	setenv("RESEG_SERVER6", HOST_SERVER_IPV6, 1);
+	setenv("RESEG_PORT", PORT, 1);
+	services_extend_path();
+}
+
+/* The first process ------------------------------------------------------------------ */
+
+static void die_with_parent(int parent_alive)
+{
+	struct pollfd fd = { .fd = parent_alive };
+
+	/* Whatever is about to end reseg-lab ends this too, and with this first process
+	 * its whole PID namespace. It may be dead already. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		cli_die("prctl: %s", strerror(errno));
+	if (poll(&fd, 1, 0) > 0)
+		exit(EXIT_USAGE);
+}
+
+static int run_lab(const struct options *o)
+{
+	enum { CAPTURE, SINK, RESEGD, SERVICES };
+	struct service services[SERVICES] = { 0 };
+	struct hosts hosts;
+	int status;
+
+	hosts_create(&hosts, &o->hosts);
+	set_environment(o);
+	services[SINK] = start_sink(&hosts, o);
+	if (o->capture)
+		services[CAPTURE] = start_capture(&hosts, o->capture);
+	if (!o->no_box) {
+		services[RESEGD] = start_resegd(&hosts, o);
+		load_rules(&hosts);
+	}
+	for (size_t i = 0; i < SERVICES; i++) {
+		if (services[i].pid != 0)
+			services_await(&services[i]);
+	}
+	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
+			      services, SERVICES);
+	/* The capture last, that it sees the end of the others. */
+	for (size_t i = SERVICES; i-- > 0;)
+		services_stop(&services[i]);
+	return status;
+}
+
+/* reseg-lab itself -------------------------------------------------------------------- */
+
+static int wait_for(pid_t lab)
+{
+	sigset_t wanted;
+	int status;
+
+	sigemptyset(&wanted);
+	sigaddset(&wanted, SIGCHLD);
+	sigaddset(&wanted, SIGTERM);
+	sigaddset(&wanted, SIGHUP);
+	while (waitpid(lab, &status, WNOHANG) == 0) {
+		int sig = sigwaitinfo(&wanted, NULL);
+
+		if (sig == SIGTERM || sig == SIGHUP)
+			kill(lab, sig);
+	}
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	int parent_alive[2];
+	sigset_t mask;
+	pid_t lab;
+
+	cli_program = "reseg-lab";
+	parse_options(&o, argc, argv);
+
+	/* Ctrl-C reaches the command by itself; its end is the end of the lab. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGCHLD);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+
+	hosts_unshare();
+	if (pipe2(parent_alive, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	lab = fork();
+	if (lab < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (lab == 0) {
+		close(parent_alive[1]);
+		die_with_parent(parent_alive[0]);
+		exit(run_lab(&o));
+	}
+	close(parent_alive[0]);
+	return wait_for(lab);
+}

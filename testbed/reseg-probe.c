@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * reseg-probe: sends SMTP envelopes of exact sizes, one write each, and says what
+ * came back
+ */
+
+#include "io/cli.h"
+#include "net.h"
+#include "probe/envelope.h"
+#include "probe/expect.h"
+#include "probe/report.h"
+#include "probe/sweep.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TIMEOUT_DEFAULT_NS (UINT64_C(10) * 1000000000)
+#define PARALLEL_DEFAULT 100
+#define PROGRESS_EVERY_NS 100000000
+
+struct options {
+	const char *sizes;
+	const char *expect;
+	const char *split;
+	const char *target;
+	report_format *format;
+	uint32_t segment_size;
+	int family;
+	struct sweep sweep;
+};
+
+static void print_help(void)
+{
+	printf("Usage: reseg-probe sweep --sizes LIST [OPTION]... HOST[:PORT]\n"
+	       "       reseg-probe one   --size N     [OPTION]... HOST[:PORT]\n"
+	       "Sends SMTP envelopes (MAIL, RCPT, DATA, pipelined) of exact sizes, one write each, and\n"
+	       "says what came back. It ends each connection before the message: no mail is sent.\n"
+	       "\n"
+	       "  --sizes LIST       sizes in bytes, as 500-530,1025; %d to %d (echo: from 1)\n"
+	       "  --protocol NAME    smtp, or echo: any bytes, to a server that sends them back (smtp)\n"
+	       "  --split WHERE      write in two parts: first-line, or a number of bytes\n"
+	       "  --timeout S        give up after S seconds without progress (%d)\n"
+	       "  --parallel N       connections at once (%d)\n"
+	       "  --format NAME      table, json, tap or junit (table)\n"
+	       "  --expect WHAT      compare with finch2008, clean, or a FILE that --format json made;\n"
+	       "                     without it, every size should be ok\n"
+	       "  --segment-size N   the box's segment size, for finch2008 (512)\n"
+	       "  -4, -6             use only that IP version\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "Outcomes: ok; stalled (all bytes ACKed, replies missing); reset; refused; error.\n"
+	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be tried.\n",
+	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / 1000000000),
+	       PARALLEL_DEFAULT);
+}
+
+static uint32_t parse_size(const char **text, uint32_t min, const char *list)
+{
+	char *end;
+	unsigned long value = strtoul(*text, &end, 10);
+
+	if (!isdigit((unsigned char)**text) || value < min || value > ENVELOPE_MAX)
+		cli_die("--sizes %s: give sizes from %" PRIu32 " to %d, as 500-530,1025", list, min,
+			ENVELOPE_MAX);
+	*text = end;
+	return (uint32_t)value;
+}
+
+/* Each size once, in order. */
+static void make_rows(struct sweep *s, const char *list)
+{
+	static bool wanted[ENVELOPE_MAX + 1];
+	uint32_t min = s->protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1;
+	const char *text = list;
+
+	for (;;) {
+		uint32_t first = parse_size(&text, min, list), last = first;
+
+		if (*text == '-') {
+			text++;
+			last = parse_size(&text, min, list);
+		}
+		if (last < first || (*text != ',' && *text != '\0'))
+			cli_die("--sizes %s: give sizes as 500-530,1025", list);
+		for (uint32_t size = first; size <= last; size++)
+			wanted[size] = true;
+		if (*text++ == '\0')
+			break;
+	}
+	s->rows = calloc(ENVELOPE_MAX + 1, sizeof(*s->rows));
+	if (!s->rows)
+		cli_die("out of memory");
+	for (uint32_t size = 0; size <= ENVELOPE_MAX; size++) {
+		if (wanted[size])
+			s->rows[s->count++].size = size;
+	}
+}
+
+static void show_progress(size_t done, size_t count, size_t waiting)
+{
+	static uint64_t shown_ns;
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	if (done == count)
+		fprintf(stderr, "\r\033[K");
+	else if (now - shown_ns >= PROGRESS_EVERY_NS)
+		fprintf(stderr, "\r\033[K%zu of %zu sizes done, %zu waiting for replies", done,
+			count, waiting);
+	else
+		return;
+	shown_ns = now;
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE,
+	       HELP, VERSION };
+	static const struct option table[] = {
+		{ "sizes", required_argument, NULL, SIZES },
+		{ "size", required_argument, NULL, SIZE },
+		{ "protocol", required_argument, NULL, PROTOCOL },
+		{ "split", required_argument, NULL, SPLIT },
+		{ "timeout", required_argument, NULL, TIMEOUT },
+		{ "parallel", required_argument, NULL, PARALLEL },
+		{ "format", required_argument, NULL, FORMAT },
+		{ "expect", required_argument, NULL, EXPECT },
+		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
+		{ "help", no_argument, NULL, HELP },
+		{ "version", no_argument, NULL, VERSION },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool one = false;
+	int option;
+
+	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
+	o->sweep.timeout_ns = TIMEOUT_DEFAULT_NS;
+	o->sweep.parallel = PARALLEL_DEFAULT;
+	while ((option = getopt_long(argc, argv, "46", table, NULL)) != -1) {
+		switch (option) {
+		case SIZES:
+		case SIZE:
+			if (o->sizes)
+				cli_die("give --size or --sizes once");
+			o->sizes = optarg;
+			one = option == SIZE;
+			break;
+		case PROTOCOL:
+			if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "echo") != 0)
+				cli_die("--protocol %s: give smtp or echo", optarg);
+			o->sweep.protocol = optarg[0] == 's' ? PROTOCOL_SMTP : PROTOCOL_ECHO;
+			break;
+		case SPLIT:
+			o->split = optarg;
+			break;
+		case TIMEOUT:
+			o->sweep.timeout_ns = cli_seconds("--timeout", optarg, 0.001, 86400);
+			break;
+		case PARALLEL:
+			o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
+			break;
+		case FORMAT:
+			o->format = report_find(optarg);
+			if (!o->format)
+				cli_die("--format %s: give table, json, tap or junit", optarg);
+			break;
+		case EXPECT:
+			o->expect = optarg;
+			break;
+		case SEGMENT_SIZE:
+			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
+			break;
+		case '4':
+			o->family = AF_INET;
+			break;
+		case '6':
+			o->family = AF_INET6;
+			break;
+		case HELP:
+			print_help();
+			exit(EXIT_GOOD);
+		case VERSION:
+			cli_print_version();
+			exit(EXIT_GOOD);
+		default:
+			cli_die_usage();
+		}
+	}
+	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0))
+		cli_die("say sweep or one; see --help");
+	if (!o->sizes || one != (strcmp(argv[optind], "one") == 0))
+		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
+								 "sweep needs --sizes LIST");
+	if (optind + 2 != argc)
+		cli_die("give one target, HOST or HOST:PORT; see --help");
+	o->target = argv[optind + 1];
+	if (one)
+		cli_number("--size", o->sizes, o->sweep.protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1,
+			   ENVELOPE_MAX);
+	if (o->split && strcmp(o->split, "first-line") == 0)
+		o->sweep.split = SPLIT_LINE;
+	else if (o->split)
+		o->sweep.split = (uint32_t)cli_number("--split", o->split, 1, ENVELOPE_MAX - 1);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct expect *expect = NULL;
+	struct report report;
+	const char *error;
+	bool met = true;
+	int rc;
+
+	cli_program = "reseg-probe";
+	parse_options(&o, argc, argv);
+	make_rows(&o.sweep, o.sizes);
+	if (o.expect) {
+		error = expect_open(&expect, o.expect, o.segment_size);
+		if (error)
+			cli_die("--expect %s: %s", o.expect, error);
+	}
+	error = net_resolve(o.target, o.sweep.protocol == PROTOCOL_SMTP ? 25 : 7, o.family,
+			    &o.sweep.target);
+	if (error)
+		cli_die("%s: %s", o.target, error);
+	net_raise_descriptor_limit();
+	if (isatty(STDERR_FILENO))
+		o.sweep.progress = show_progress;
+	rc = sweep_run(&o.sweep);
+	if (rc < 0)
+		cli_die("%s", strerror(-rc));
+
+	report = (struct report){ &o.sweep, expect, o.target };
+	o.format(stdout, &report);
+	for (size_t i = 0; i < o.sweep.count; i++)
+		met = met && expect_met(expect, &o.sweep, &o.sweep.rows[i]);
+	if (fflush(stdout) != 0)
+		cli_die("the report could not be written");
+	expect_close(expect);
+	free(o.sweep.rows);
+	return met ? EXIT_GOOD : EXIT_FINDING;
+}
