@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -53,29 +54,41 @@ static const char *split(const char *target, char *host, size_t size, const char
 	return NULL;
 }
 
+static const char *parse_port(const char *text, uint16_t *port)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (!isdigit((unsigned char)text[0]) || *end != '\0' || value < 1 || value > UINT16_MAX)
+		return "give the port as a number from 1 to 65535";
+	*port = (uint16_t)value;
+	return NULL;
+}
+
 const char *net_resolve(const char *target, uint16_t default_port, int family,
 			union net_address *out)
 {
 	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list;
-	char host[256], number[8];
+	uint16_t number = default_port;
+	char host[256];
 	const char *port, *error = split(target, host, sizeof(host), &port);
 	int rc;
 
+	if (!error && port)
+		error = parse_port(port, &number);
 	if (error)
 		return error;
-	if (!port) {
-		snprintf(number, sizeof(number), "%u", default_port);
-		port = number;
-	}
-	rc = getaddrinfo(host, port, &hints, &list);
-	if (rc == EAI_SERVICE)
-		return "give the port as a number from 1 to 65535";
+	rc = getaddrinfo(host, NULL, &hints, &list);
 	if (rc != 0)
 		return gai_strerror(rc);
 	memcpy(out, list->ai_addr, list->ai_addrlen);
+	if (out->sa.sa_family == AF_INET)
+		out->in.sin_port = htons(number);
+	else
+		out->in6.sin6_port = htons(number);
 	freeaddrinfo(list);
-	return net_port(out) == 0 ? "give the port as a number from 1 to 65535" : NULL;
+	return NULL;
 }
 
 static int listen_on(const union net_address *a)

@@ -200,6 +200,7 @@ static void reset_flow(struct engine *e, struct flow *f, enum engine_side by,
 {
 	close_flow(e, f, reason);
 	f->state = FLOW_RESET;
+	f->touched_ns = e->now_ns;
 	f->reset_by = (uint8_t)by;
 }
 
@@ -274,6 +275,13 @@ static uint16_t flow_segment_size(const struct engine *e, const struct flow *f,
 	return (uint16_t)size;
 }
 
+/* What the box tells the other end of the window in a SYN: no more than it can hold,
+ * for the other end may fill it at once. */
+static uint16_t syn_window(const struct engine *e, uint16_t window)
+{
+	return window < e->config.window_bytes ? window : (uint16_t)e->config.window_bytes;
+}
+
 static void open_flow(struct engine *e, struct flow *f)
 {
 	bool scaled = f->end[CLIENT].offers_window_shift && f->end[SERVER].offers_window_shift;
@@ -287,7 +295,7 @@ static void open_flow(struct engine *e, struct flow *f)
 		end->ack = end->ack_told = SEQ_BASE + 1;
 		r->intercepted = e->config.direction & (1u << side);
 		r->rcv_nxt = r->cut_nxt = SEQ_BASE + 1;
-		r->rcv_edge_told = r->rcv_nxt + f->end[engine_other(side)].window;
+		r->rcv_edge_told = r->rcv_nxt + syn_window(e, f->end[engine_other(side)].window);
 		send_begin(r, SEQ_BASE + 1, flow_segment_size(e, f, side));
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -308,10 +316,8 @@ static enum engine_verdict pass_syn(const struct engine *e,
 {
 	bool changed = clean_syn(p);
 
-	/* The other end may fill this window at once, and the box must hold that. */
-	if ((e->config.direction & (1u << engine_other(side))) &&
-	    p->window > e->config.window_bytes)
-		changed |= packet_set_window(p, (uint16_t)e->config.window_bytes);
+	if (e->config.direction & (1u << engine_other(side)))
+		changed |= packet_set_window(p, syn_window(e, p->window));
 
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
@@ -371,7 +377,8 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 		return VERDICT_ACCEPT;
 	}
 	learn_syn(self, p, o);
-	if (self->syn_seen && peer->syn_seen) {
+	self->acked_syn = acks_peer;
+	if (peer->syn_seen) {
 		open_flow(e, f);
 		queue_output(e, h);
 	}
@@ -431,7 +438,13 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
 				       struct packet *p)
 {
-	if (p->seq == f->end[side].isn)		/* sent again */
+	bool again = p->seq == f->end[side].isn;
+
+	if (again && (p->flags & TCP_ACK) && p->ack == f->end[engine_other(side)].isn + 1)
+		f->end[side].acked_syn = true;
+	/* Sent again: the other end may not have it yet. But when it has, and the ACK
+	 * that says so was the box's to send, the box sends it again. */
+	if (again && !(f->relay[side].intercepted && f->end[engine_other(side)].acked_syn))
 		return pass_syn(e, side, p);
 	if (!f->relay[side].intercepted)
 		return VERDICT_ACCEPT;
@@ -483,7 +496,7 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	uint64_t ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack);
 	bool fin = p->flags & TCP_FIN;
 	bool has_text = p->payload_bytes > 0 || fin;
-	bool acceptable = true, window_changed;
+	bool acceptable = true, first_ack = !self->acked_syn, window_changed;
 
 	if (p->flags & TCP_RST)
 		return segment_rst(e, f, side, p, offset);
@@ -501,6 +514,7 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		return VERDICT_DROP;
 	}
 
+	self->acked_syn = true;
 	window_changed = learn_segment(f, side, p, o, offset, ack);
 	if (in->intercepted)
 		send_acked(e, f, other, ack, !has_text && !window_changed);
@@ -531,7 +545,8 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 			f->ack_info_owed[side] = true;
 		return VERDICT_DROP;
 	}
-	if (in->intercepted && (!has_text || out->intercepted))
+	/* The first ACK ends the handshake, which is the ends' own. */
+	if (in->intercepted && (!has_text || out->intercepted) && !first_ack)
 		return VERDICT_DROP;
 	return pass_on(e, f, side, p, o);
 }

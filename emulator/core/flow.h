@@ -58,6 +58,7 @@ struct endpoint {
 	uint8_t window_shift;	/* to apply to `window` */
 	uint8_t ttl;
 	bool syn_seen : 1;
+	bool acked_syn : 1;	/* it acknowledged the other's SYN */
 	bool dont_fragment : 1;
 	bool offers_window_shift : 1;
 	bool offers_sack : 1;

@@ -127,13 +127,17 @@ static void recover(struct relay *r, uint64_t ack, uint32_t acked)
 
 /* The source may have been held up by the window it was last told: tell it once a
  * good part has opened (RFC 9293 section 3.8.6.2.2). */
-static void window_update(const struct engine *e, struct relay *r)
+static void window_update(const struct engine *e, struct flow *f, enum engine_side source)
 {
-	uint64_t edge = receive_edge(e, r);
+	struct relay *r = &f->relay[source];
+	enum engine_side sink = engine_other(source);
+	uint64_t most = (uint64_t)UINT16_MAX << f->end[sink].window_shift;
+	uint64_t window = (uint64_t)emit_window(e, f, sink) << f->end[sink].window_shift;
 	uint64_t told = r->rcv_edge_told > r->rcv_nxt ? r->rcv_edge_told - r->rcv_nxt : 0;
 
-	if (told < e->config.window_bytes / 2 && edge > r->rcv_edge_told &&
-	    edge - r->rcv_edge_told >= e->config.window_bytes / 4)
+	if (most > e->config.window_bytes)
+		most = e->config.window_bytes;
+	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
 }
 
@@ -199,7 +203,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		stream_release(s, &e->pool, ack < r->cut_nxt ? ack : r->cut_nxt);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
-	window_update(e, r);
+	window_update(e, f, source);
 }
 
 /* Notes that [offset, offset + octets) goes out now. */

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "script.h"
+
+#include "core/bytes.h"
+#include "core/checksum.h"
+#include "core/packet.h"
+#include "core/tcpopt.h"
+
+#include <criterion/criterion.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ACTUAL_MAX 4096
+#define LINE_BYTES 512
+
+/* How one run of a script differs from the next. */
+struct variant {
+	const char *name;
+	uint8_t version;
+	uint32_t isn[2];	/* by side */
+};
+
+static const struct variant variants[] = {
+	{ "IPv4", 4, { 1000, 500000 } },
+	{ "IPv6", 6, { 1000, 500000 } },
+	{ "IPv4, sequence numbers wrap", 4, { 0xffffff00, 0xfffffff0 } },
+};
+
+static const uint8_t addresses4[2][4] = { { 198, 51, 100, 2 }, { 203, 0, 113, 2 } };
+static const uint8_t addresses6[2][16] = {
+	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
+	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
+};
+static const uint16_t ports[2] = { 40000, 25 };
+static const char *const side_names[2] = { "client", "server" };
+
+/* Something the box did. */
+struct actual {
+	enum { ACTUAL_PASS, ACTUAL_DROP, ACTUAL_EMIT, ACTUAL_EVENT } kind;
+	enum engine_side to;
+	bool changed;
+	uint8_t *bytes;
+	size_t len;
+	char *text;	/* of an event */
+};
+
+struct run {
+	const struct script *script;
+	const struct variant *variant;
+	struct engine *engine;
+	uint64_t now_ns;
+	struct actual actual[ACTUAL_MAX];
+	size_t actual_first, actual_count;
+	char transcript[1 << 16];
+};
+
+static uint8_t payload_byte(enum engine_side source, uint32_t relative_seq)
+{
+	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 + (source == CLIENT ? 1 : 128));
+}
+
+#define FAIL(run, ...) fail(run, __VA_ARGS__)
+
+static _Noreturn void fail(struct run *r, const char *format, ...)
+{
+	char why[2048];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(why, sizeof(why), format, ap);
+	va_end(ap);
+	cr_assert(false, "%s\n--- %s\n%s", why, r->variant->name, r->transcript);
+	abort();
+}
+
+static void note(struct run *r, const char *prefix, const char *line)
+{
+	size_t used = strlen(r->transcript);
+
+	snprintf(r->transcript + used, sizeof(r->transcript) - used, "%s%s\n", prefix, line);
+}
+
+/* Packets to text -------------------------------------------------------------------- */
+
+static void append(char *text, const char *format, ...)
+{
+	size_t used = strlen(text);
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text + used, LINE_BYTES - used, format, ap);
+	va_end(ap);
+}
+
+static void options_text(struct run *r, const struct packet *p, enum engine_side from, char *text)
+{
+	const uint8_t *o = packet_options(p);
+	uint32_t other_isn = r->variant->isn[engine_other(from)];
+	const char *comma = "";
+	struct tcpopt parsed;
+
+	tcpopt_parse(&parsed, p);
+	append(text, " <");
+	for (size_t at = 0; at < p->options_bytes && o[at] != 0; at += o[at] == 1 ? 1 : o[at + 1]) {
+		if (o[at] == 1)
+			continue;
+		append(text, "%s", comma);
+		comma = ",";
+		switch (o[at]) {
+		case 2:
+			append(text, "mss %u", parsed.mss);
+			break;
+		case 3:
+			append(text, "wscale %u", parsed.window_shift);
+			break;
+		case 4:
+			append(text, "sackOK");
+			break;
+		case 5:
+			append(text, "sack");
+			for (size_t i = 0; i < parsed.sack_count; i++)
+				append(text, " %" PRIu32 ":%" PRIu32,
+				       parsed.sack[i].left - other_isn,
+				       parsed.sack[i].right - other_isn);
+			break;
+		case 8:
+			append(text, "TS val %" PRIu32 " ecr %" PRIu32, parsed.ts_val,
+			       parsed.ts_ecr);
+			break;
+		default:
+			append(text, "kind %u", o[at]);
+			break;
+		}
+	}
+	append(text, ">");
+}
+
+/* Checks a packet the box lets out, and writes it as the expectation does. */
+static void packet_text(struct run *r, const struct actual *a, enum engine_side from,
+			const char *expected, char *text)
+{
+	static const struct {
+		uint8_t flag;
+		char letter;
+	} letters[] = { { TCP_SYN, 'S' }, { TCP_FIN, 'F' }, { TCP_RST, 'R' }, { TCP_PSH, 'P' },
+			{ TCP_URG, 'U' }, { TCP_ECE, 'E' }, { TCP_CWR, 'W' }, { TCP_ACK, '.' } };
+	struct packet p;
+	uint32_t seq;
+
+	if (packet_parse(&p, a->bytes, a->len) != PACKET_TCP)
+		FAIL(r, "the box let out what is no TCP packet");
+	if (p.ip_bytes != a->len)
+		FAIL(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
+	if (!packet_checksum_good(&p))
+		FAIL(r, "the box let out a packet with a bad TCP checksum");
+	if (p.version == 4) {
+		struct checksum c = { 0 };
+
+		checksum_add(&c, p.ip, 20);
+		if (checksum_finish(&c) != 0)
+			FAIL(r, "the box let out a packet with a bad IPv4 header checksum");
+	}
+	if (p.src_port != ports[from])
+		FAIL(r, "the box let out a packet from the wrong end");
+	seq = p.seq - r->variant->isn[from];
+	for (uint32_t i = 0; i < p.payload_bytes; i++) {
+		if (p.payload[i] != payload_byte(from, seq + i))
+			FAIL(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
+			     side_names[from]);
+	}
+	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
+		if (p.flags & letters[i].flag)
+			append(text, "%c", letters[i].letter);
+	}
+	append(text, " %" PRIu32 ":%" PRIu32 "(%" PRIu32 ")", seq, seq + p.payload_bytes,
+	       p.payload_bytes);
+	if (p.flags & TCP_ACK)
+		append(text, " ack %" PRIu32, p.ack - r->variant->isn[engine_other(from)]);
+	if (strstr(expected, " win "))
+		append(text, " win %u", p.window);
+	if (strstr(expected, " <"))
+		options_text(r, &p, from, text);
+}
+
+static void actual_text(struct run *r, const struct actual *a, const char *expected, char *text)
+{
+	text[0] = '\0';
+	switch (a->kind) {
+	case ACTUAL_PASS:
+		append(text, "pass");
+		if (a->changed) {
+			append(text, " ");
+			packet_text(r, a, engine_other(a->to), expected, text);
+		}
+		break;
+	case ACTUAL_DROP:
+		append(text, "drop");
+		break;
+	case ACTUAL_EMIT:
+		append(text, "%s < ", side_names[a->to]);
+		if (strlen(expected) > strlen(text))
+			expected += strlen(text);	/* its "<" is not that of options */
+		packet_text(r, a, engine_other(a->to), expected, text);
+		break;
+	case ACTUAL_EVENT:
+		append(text, "* %s", a->text);
+		break;
+	}
+}
+
+/* Text to packets -------------------------------------------------------------------- */
+
+static size_t parse_options(struct run *r, const char *text, enum engine_side from, uint8_t *to)
+{
+	uint32_t other_isn = r->variant->isn[engine_other(from)];
+	size_t len = 0;
+
+	while (*text && *text != '>') {
+		unsigned long a, b;
+		int n = 0;
+
+		if (sscanf(text, "mss %lu%n", &a, &n) == 1 && n > 0) {
+			to[len] = 2, to[len + 1] = 4;
+			bytes_put16(to + len + 2, (uint16_t)a);
+			len += 4;
+		} else if (sscanf(text, "wscale %lu%n", &a, &n) == 1 && n > 0) {
+			to[len] = 3, to[len + 1] = 3, to[len + 2] = (uint8_t)a;
+			len += 3;
+		} else if (strncmp(text, "sackOK", 6) == 0) {
+			to[len] = 4, to[len + 1] = 2;
+			len += 2, n = 6;
+		} else if (strncmp(text, "sack", 4) == 0) {
+			size_t start = len;
+
+			to[len] = 5;
+			len += 2, n = 4;
+			for (int m; sscanf(text + n, " %lu:%lu%n", &a, &b, &m) == 2; n += m) {
+				bytes_put32(to + len, (uint32_t)a + other_isn);
+				bytes_put32(to + len + 4, (uint32_t)b + other_isn);
+				len += 8;
+			}
+			to[start + 1] = (uint8_t)(len - start);
+		} else if (sscanf(text, "TS val %lu ecr %lu%n", &a, &b, &n) == 2 && n > 0) {
+			to[len] = 8, to[len + 1] = 10;
+			bytes_put32(to + len + 2, (uint32_t)a);
+			bytes_put32(to + len + 6, (uint32_t)b);
+			len += 10;
+		} else if (strncmp(text, "tfo", 3) == 0) {
+			to[len] = 34, to[len + 1] = 2;
+			len += 2, n = 3;
+		} else if (strncmp(text, "mptcp", 5) == 0) {
+			to[len] = 30, to[len + 1] = 4, to[len + 2] = 0, to[len + 3] = 1;
+			len += 4, n = 5;
+		} else if (strncmp(text, "md5", 3) == 0) {
+			to[len] = 19, to[len + 1] = 18;
+			memset(to + len + 2, 0xaa, 16);
+			len += 18, n = 3;
+		} else if (strncmp(text, "nop", 3) == 0) {
+			to[len++] = 1;
+			n = 3;
+		} else {
+			FAIL(r, "the script has an unknown option: %s", text);
+		}
+		text += n;
+		text += *text == ',';
+	}
+	while (len % 4 != 0)
+		to[len++] = 1;
+	return len;
+}
+
+static uint8_t parse_flags(struct run *r, const char *text)
+{
+	uint8_t flags = 0;
+
+	for (; *text && *text != ' '; text++) {
+		switch (*text) {
+		case 'S': flags |= TCP_SYN; break;
+		case 'F': flags |= TCP_FIN; break;
+		case 'R': flags |= TCP_RST; break;
+		case 'P': flags |= TCP_PSH; break;
+		case 'U': flags |= TCP_URG; break;
+		case 'E': flags |= TCP_ECE; break;
+		case 'W': flags |= TCP_CWR; break;
+		case '.': flags |= TCP_ACK; break;
+		default: FAIL(r, "the script has an unknown flag: %s", text);
+		}
+	}
+	return flags;
+}
+
+static size_t build_packet(struct run *r, enum engine_side from, const char *text, uint8_t *to)
+{
+	const uint32_t *isn = r->variant->isn;
+	uint32_t seq, end, len, ack = 0;
+	unsigned window = 0;
+	uint8_t options[64], *tcp;
+	size_t options_len = 0, ip_len, header;
+	uint8_t flags = parse_flags(r, text);
+	const char *at = strchr(text, ' ');
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	if (!at || sscanf(at, " %" SCNu32 ":%" SCNu32 "(%" SCNu32 ")", &seq, &end, &len) != 3 ||
+	    end - seq != len)
+		FAIL(r, "the script has a packet without numbers: %s", text);
+	if ((at = strstr(text, " ack ")))
+		ack = (uint32_t)strtoul(at + 5, NULL, 10);
+	if ((at = strstr(text, " win ")))
+		window = (unsigned)strtoul(at + 5, NULL, 10);
+	if ((at = strstr(text, " <")))
+		options_len = parse_options(r, at + 2, from, options);
+	header = TCP_HEADER_BYTES + options_len;
+
+	if (r->variant->version == 4) {
+		ip_len = 20;
+		memset(to, 0, ip_len);
+		to[0] = 0x45;
+		bytes_put16(to + 2, (uint16_t)(ip_len + header + len));
+		to[6] = 0x40;
+		to[8] = 64;
+		to[9] = 6;
+		memcpy(to + 12, addresses4[from], 4);
+		memcpy(to + 16, addresses4[engine_other(from)], 4);
+		checksum_add(&c, to, ip_len);
+		sum = checksum_finish(&c);
+		memcpy(to + 10, &sum, 2);
+		c = (struct checksum){ 0 };
+		checksum_add_pseudo(&c, to + 12, 4, (uint32_t)header + len);
+	} else {
+		ip_len = 40;
+		memset(to, 0, ip_len);
+		to[0] = 0x60;
+		bytes_put16(to + 4, (uint16_t)(header + len));
+		to[6] = 6;
+		to[7] = 64;
+		memcpy(to + 8, addresses6[from], 16);
+		memcpy(to + 24, addresses6[engine_other(from)], 16);
+		checksum_add_pseudo(&c, to + 8, 16, (uint32_t)header + len);
+	}
+	tcp = to + ip_len;
+	memset(tcp, 0, TCP_HEADER_BYTES);
+	bytes_put16(tcp, ports[from]);
+	bytes_put16(tcp + 2, ports[engine_other(from)]);
+	bytes_put32(tcp + 4, seq + isn[from]);
+	bytes_put32(tcp + 8, flags & TCP_ACK ? ack + isn[engine_other(from)] : 0);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = flags;
+	bytes_put16(tcp + 14, (uint16_t)window);
+	memcpy(tcp + TCP_HEADER_BYTES, options, options_len);
+	for (uint32_t i = 0; i < len; i++)
+		tcp[header + i] = payload_byte(from, seq + i);
+	checksum_add(&c, tcp, header + len);
+	sum = checksum_finish(&c);
+	memcpy(tcp + 16, &sum, 2);
+	return ip_len + header + len;
+}
+
+/* Running ----------------------------------------------------------------------------- */
+
+static struct actual *add_actual(struct run *r)
+{
+	if (r->actual_count == ACTUAL_MAX)
+		FAIL(r, "the box does too much");
+	r->actual[r->actual_count] = (struct actual){ 0 };
+	return &r->actual[r->actual_count++];
+}
+
+static void observe(void *arg, const struct engine_event *ev)
+{
+	static const char *const reasons[] = { "fin", "reset", "timeout", "idle", "replaced",
+					       "shutdown" };
+	struct run *r = arg;
+	struct actual *a = add_actual(r);
+	const char *source = side_names[ev->source];
+	int n = 0;
+
+	a->kind = ACTUAL_EVENT;
+	switch (ev->type) {
+	case EVENT_FLOW_OPENED:
+		n = asprintf(&a->text, "opened S %" PRIu32, ev->segment_size);
+		break;
+	case EVENT_ARRIVAL:
+		n = asprintf(&a->text, "arrival %s %" PRIu64 " bytes %" PRIu32 " pending %" PRIu32,
+			     source, ev->offset, ev->bytes, ev->pending);
+		break;
+	case EVENT_FORGED_ACK:
+		n = asprintf(&a->text, "ack %s %" PRIu64 " orphaned %" PRIu64, source, ev->offset,
+			     ev->orphaned);
+		break;
+	case EVENT_CUT:
+		n = asprintf(&a->text, "cut %s %" PRIu64 " bytes %" PRIu32 " pieces %" PRIu32
+				       " last %" PRIu32,
+			     source, ev->offset, ev->bytes, ev->pieces, ev->last_piece);
+		break;
+	case EVENT_STALL:
+		n = asprintf(&a->text, "stall %s %" PRIu64 " pending %" PRIu32, source, ev->offset,
+			     ev->pending);
+		break;
+	case EVENT_RESUME:
+		n = asprintf(&a->text, "resume %s %" PRIu64 " pending %" PRIu32, source,
+			     ev->offset, ev->pending);
+		break;
+	case EVENT_FLOW_CLOSED:
+		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
+			     reasons[ev->reason], ev->totals[CLIENT].acked,
+			     ev->totals[CLIENT].delivered);
+		break;
+	case EVENT_TYPES:
+		break;
+	}
+	if (n < 0)
+		abort();
+}
+
+static void take_output(struct run *r)
+{
+	struct engine_emit emit;
+
+	while (engine_next(r->engine, &emit)) {
+		struct actual *a = add_actual(r);
+		size_t at = 0;
+
+		a->kind = ACTUAL_EMIT;
+		a->bytes = malloc(emit.bytes);
+		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
+			memcpy(a->bytes + at, emit.part[i].data, emit.part[i].bytes);
+		a->len = emit.bytes;
+		if (at != emit.bytes)
+			FAIL(r, "the parts of a packet are not its length");
+		a->to = memcmp(emit.destination,
+			       emit.version == 4 ? addresses4[CLIENT] : addresses6[CLIENT],
+			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
+	}
+}
+
+static void input(struct run *r, enum engine_side from, const char *text)
+{
+	uint8_t before[70000], *packet = malloc(sizeof(before));
+	size_t len = build_packet(r, from, text, packet), len_before = len;
+	enum engine_verdict verdict;
+	struct actual *a;
+
+	memcpy(before, packet, len);
+	verdict = engine_input(r->engine, r->now_ns, packet, &len);
+	a = add_actual(r);
+	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
+	a->changed = verdict == VERDICT_REPLACE;
+	a->to = engine_other(from);
+	a->bytes = packet;
+	a->len = len;
+	if (verdict == VERDICT_ACCEPT && (len != len_before || memcmp(before, packet, len) != 0))
+		FAIL(r, "the box accepted a packet but changed it");
+	take_output(r);
+}
+
+static void pass_time(struct run *r, double seconds)
+{
+	uint64_t end = r->now_ns + (uint64_t)(seconds * 1e9 + 0.5);
+
+	while (engine_deadline(r->engine) <= end) {
+		if (engine_deadline(r->engine) > r->now_ns)
+			r->now_ns = engine_deadline(r->engine);
+		engine_expire(r->engine, r->now_ns);
+		take_output(r);
+	}
+	r->now_ns = end;
+}
+
+static void forget_actual(struct run *r, size_t i)
+{
+	free(r->actual[i].bytes);
+	free(r->actual[i].text);
+	r->actual[i] = (struct actual){ 0 };
+}
+
+/* Nothing may be left of what the box did. */
+static void expect_nothing_more(struct run *r)
+{
+	char text[LINE_BYTES];
+
+	if (r->actual_first < r->actual_count) {
+		actual_text(r, &r->actual[r->actual_first], " win  <", text);
+		FAIL(r, "not expected: %s", text);
+	}
+	r->actual_first = r->actual_count = 0;
+}
+
+static void expect(struct run *r, const char *line)
+{
+	char text[LINE_BYTES];
+
+	if (r->actual_first == r->actual_count)
+		FAIL(r, "expected, but nothing came: %s", line);
+	actual_text(r, &r->actual[r->actual_first], line, text);
+	if (strcmp(text, line) != 0)
+		FAIL(r, "expected: %s\n     but: %s", line, text);
+	note(r, "    ", line);
+	forget_actual(r, r->actual_first++);
+}
+
+static void run_line(struct run *r, const char *line)
+{
+	if (line[0] == '\0' || line[0] == '#')
+		return;
+	if (strncmp(line, "client > ", 9) == 0 || strncmp(line, "server > ", 9) == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		input(r, line[0] == 'c' ? CLIENT : SERVER, line + 9);
+	} else if (line[0] == '+') {
+		expect_nothing_more(r);
+		note(r, "", line);
+		pass_time(r, strtod(line + 1, NULL));
+	} else {
+		expect(r, line);
+	}
+}
+
+static void run_variant(const struct script *s, const struct variant *v, const char *text)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	struct engine_config config;
+	struct engine_stats stats;
+	char line[LINE_BYTES];
+
+	r->script = s;
+	r->variant = v;
+	r->now_ns = UINT64_C(1000000000);
+	engine_config_init(&config);
+	config.fault = fault_find(s->fault ? s->fault : "none");
+	cr_assert_not_null(config.fault);
+	if (s->segment_size)
+		config.segment_size = s->segment_size;
+	if (s->direction)
+		config.direction = s->direction;
+	if (s->window_bytes)
+		config.window_bytes = s->window_bytes;
+	/* Small, for some test harnesses touch all memory. */
+	config.memory_bytes = s->memory_bytes ? s->memory_bytes : 4 << 20;
+	config.flows_max = s->flows_max ? s->flows_max : 64;
+	if (s->events) {
+		config.observer = observe;
+		config.observer_arg = r;
+	}
+	cr_assert_eq(engine_create(&r->engine, &config), 0);
+	while (*text) {
+		size_t n = strcspn(text, "\n");
+
+		cr_assert_lt(n, sizeof(line));
+		memcpy(line, text, n);
+		line[n] = '\0';
+		run_line(r, line);
+		text += n + (text[n] == '\n');
+	}
+	expect_nothing_more(r);
+	engine_get_stats(r->engine, &stats);
+	if (s->at_end)
+		s->at_end(&stats);
+	engine_destroy(r->engine);
+	free(r);
+}
+
+void script_run(struct script s, const char *text)
+{
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
+		run_variant(&s, &variants[i], text);
+}

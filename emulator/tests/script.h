@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_TESTS_SCRIPT_H
+#define RESEG_TESTS_SCRIPT_H
+
+/*
+ * A small language for tests of exact wire behaviour
+ *
+ * Packets are written as packetdrill writes them, with sequence numbers relative to
+ * each side's ISN. One line each:
+ *
+ *      client > P. 1:514(513) ack 1 win 1000      the client's packet reaches the box
+ *      pass                                       verdict: it goes on as it is
+ *      pass . 1:1(0) ack 1                        verdict: it goes on, and now is this
+ *      drop                                       verdict: the box has taken it
+ *      server < P. 1:513(512) ack 1               the box sends this to the server
+ *      * stall client 0 pending 513               the observer is told this
+ *      +0.2                                       that many seconds go by
+ *      # ...                                      a comment
+ *
+ * After each ">" or "+" line come all that the box does, in order; anything more, or
+ * anything else, fails the test. A field that an expectation leaves out (win, options)
+ * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
+ * tfo,mptcp,md5,nop>.
+ *
+ * Payload need not be written: each octet is a function of its offset, and that is
+ * checked in all the box lets out, as are lengths and checksums. Every script runs
+ * over IPv4, over IPv6, and with sequence numbers that wrap.
+ */
+
+#include "core/engine.h"
+
+struct script {
+	const char *fault;		/* NULL: none */
+	uint32_t segment_size;		/* 0: 512 */
+	enum engine_direction direction;	/* 0: client to server */
+	uint32_t window_bytes;		/* 0: the default */
+	uint64_t memory_bytes;		/* 0: 4 MiB */
+	uint32_t flows_max;		/* 0: 64 */
+	bool events;			/* events are expected too, as "*" lines */
+	void (*at_end)(const struct engine_stats *stats);	/* may be NULL */
+};
+
+/* Runs the lines; fails the test at the first difference, with the lines so far. */
+void script_run(struct script s, const char *text);
+
+/* The opening most tests use: no timestamps, so S is 512; window scale 7. */
+#define SCRIPT_HANDSHAKE                                                                 \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass\n"                                                                         \
+	"client > . 1:1(0) ack 1 win 502\n"                                              \
+	"pass\n"
+
+#endif

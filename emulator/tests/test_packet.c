@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* Packet view, checksum and TCP options. */
+
+#include "core/bytes.h"
+#include "core/checksum.h"
+#include "core/packet.h"
+#include "core/seq.h"
+#include "core/tcpopt.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A real packet of Linux: SYN, MSS 1460, SACK, timestamps, window scale 7. */
+static const uint8_t syn[] = {
+	0x45, 0x00, 0x00, 0x3c, 0x1c, 0x46, 0x40, 0x00, 0x40, 0x06, 0x00, 0x00,
+	198, 51, 100, 2, 203, 0, 113, 2,
+	0x9c, 0x40, 0x00, 0x19, 0x12, 0x34, 0x56, 0x78, 0x00, 0x00, 0x00, 0x00,
+	0xa0, 0x02, 0xfa, 0xf0, 0x00, 0x00, 0x00, 0x00,
+	0x02, 0x04, 0x05, 0xb4, 0x04, 0x02, 0x08, 0x0a, 0x00, 0x00, 0x00, 0x0b,
+	0x00, 0x00, 0x00, 0x00, 0x01, 0x03, 0x03, 0x07,
+};
+
+static void fix_checksum(uint8_t *ip, size_t len)
+{
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	memset(ip + 36, 0, 2);
+	checksum_add_pseudo(&c, ip + 12, 4, (uint32_t)len - 20);
+	checksum_add(&c, ip + 20, len - 20);
+	sum = checksum_finish(&c);
+	memcpy(ip + 36, &sum, 2);
+}
+
+static size_t make_syn(uint8_t *to)
+{
+	memcpy(to, syn, sizeof(syn));
+	fix_checksum(to, sizeof(syn));
+	return sizeof(syn);
+}
+
+Test(checksum, example_of_rfc_1071)
+{
+	const uint8_t data[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
+	struct checksum c = { 0 };
+	uint8_t wire[2];
+	uint16_t sum;
+
+	checksum_add(&c, data, sizeof(data));
+	sum = checksum_finish(&c);
+	memcpy(wire, &sum, 2);
+	cr_assert_eq(bytes_get16(wire), (uint16_t)~0xddf2);
+}
+
+Test(checksum, does_not_depend_on_how_data_is_cut)
+{
+	uint8_t data[301];
+	struct checksum whole = { 0 };
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 73 + 5);
+	checksum_add(&whole, data, sizeof(data));
+	for (size_t a = 0; a <= sizeof(data); a += 7) {
+		for (size_t b = a; b <= sizeof(data); b += 11) {
+			struct checksum c = { 0 };
+
+			checksum_add(&c, data, a);
+			checksum_add(&c, data + a, b - a);
+			checksum_add(&c, data + b, sizeof(data) - b);
+			cr_assert_eq(checksum_finish(&c), checksum_finish(&whole));
+		}
+	}
+}
+
+Test(packet, reads_a_syn)
+{
+	uint8_t bytes[80];
+	struct packet p;
+	struct tcpopt o;
+
+	cr_assert_eq(packet_parse(&p, bytes, make_syn(bytes)), PACKET_TCP);
+	cr_assert_eq(p.src_port, 40000);
+	cr_assert_eq(p.dst_port, 25);
+	cr_assert_eq(p.seq, 0x12345678);
+	cr_assert_eq(p.flags, TCP_SYN);
+	cr_assert_eq(p.window, 64240);
+	cr_assert_eq(p.payload_bytes, 0);
+	cr_assert_eq(p.ttl, 64);
+	cr_assert(p.dont_fragment);
+	cr_assert(packet_checksum_good(&p));
+	tcpopt_parse(&o, &p);
+	cr_assert_eq(o.mss, 1460);
+	cr_assert(o.sack_permitted);
+	cr_assert(o.has_timestamps);
+	cr_assert_eq(o.ts_val, 11);
+	cr_assert(o.has_window_shift);
+	cr_assert_eq(o.window_shift, 7);
+}
+
+Test(packet, link_padding_is_left_out)
+{
+	uint8_t bytes[80] = { 0 };
+	struct packet p;
+
+	make_syn(bytes);
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(bytes)), PACKET_TCP);
+	cr_assert_eq(p.ip_bytes, sizeof(syn));
+}
+
+Test(packet, every_shorter_packet_is_malformed)
+{
+	/* In a buffer of its own, so that a sanitizer sees any read behind the end. */
+	for (size_t len = 0; len < sizeof(syn); len++) {
+		uint8_t *bytes = malloc(len + 1);
+		struct packet p;
+
+		memcpy(bytes, syn, len);
+		cr_assert_eq(packet_parse(&p, bytes, len), PACKET_MALFORMED, "length %zu", len);
+		free(bytes);
+	}
+}
+
+Test(packet, kinds)
+{
+	uint8_t bytes[80];
+	struct packet p;
+
+	make_syn(bytes);
+	bytes[9] = 17;
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_NOT_TCP);
+	make_syn(bytes);
+	bytes[6] = 0x20;	/* more fragments */
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_FRAGMENT);
+	bytes[6] = 0x00, bytes[7] = 0x10;	/* an offset */
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_FRAGMENT);
+	make_syn(bytes);
+	bytes[0] = 0x55;
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_MALFORMED);
+	bytes[0] = 0x44;	/* a header shorter than any */
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_MALFORMED);
+	make_syn(bytes);
+	bytes[32] = 0x40;	/* the same of TCP */
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_MALFORMED);
+	bytes[32] = 0xf0;	/* longer than the packet */
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_MALFORMED);
+}
+
+Test(packet, kinds_of_ipv6)
+{
+	static const struct {
+		uint8_t next_header;
+		enum packet_kind kind;
+	} kinds[] = { { 6, PACKET_TCP }, { 44, PACKET_FRAGMENT }, { 0, PACKET_EXTENSION },
+		      { 43, PACKET_EXTENSION }, { 60, PACKET_EXTENSION }, { 51, PACKET_EXTENSION },
+		      { 17, PACKET_NOT_TCP }, { 58, PACKET_NOT_TCP } };
+	uint8_t bytes[60] = { 0x60, [5] = 20, [7] = 64, [52] = 0x50 };
+	struct packet p;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bytes[6] = kinds[i].next_header;
+		cr_assert_eq(packet_parse(&p, bytes, sizeof(bytes)), kinds[i].kind);
+	}
+	bytes[5] = 21;
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(bytes)), PACKET_MALFORMED);
+}
+
+Test(packet, changes_keep_the_checksum_good)
+{
+	uint8_t bytes[80];
+	struct packet p;
+	const uint8_t nops[5] = { 1, 1, 1, 1, 1 };
+
+	packet_parse(&p, bytes, make_syn(bytes));
+	cr_assert(packet_set_seq(&p, 0xffffffff));
+	cr_assert(packet_checksum_good(&p));
+	cr_assert(packet_set_ack(&p, 77));
+	cr_assert(packet_checksum_good(&p));
+	cr_assert(packet_set_window(&p, 1));
+	cr_assert(packet_checksum_good(&p));
+	cr_assert(packet_set_flags(&p, TCP_ACK | TCP_ECE));
+	cr_assert(packet_checksum_good(&p));
+	/* at an odd place, of odd length */
+	cr_assert(packet_set_options(&p, 17, nops, 3));
+	cr_assert(packet_checksum_good(&p));
+	cr_assert_not(packet_set_seq(&p, 0xffffffff), "nothing changed");
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_TCP);
+	cr_assert_eq(p.seq, 0xffffffff);
+	cr_assert_eq(p.ack, 77);
+	cr_assert_eq(p.window, 1);
+	cr_assert_eq(p.flags, TCP_ACK | TCP_ECE);
+}
+
+Test(packet, a_change_does_not_heal_a_damaged_packet)
+{
+	uint8_t bytes[80];
+	struct packet p;
+
+	packet_parse(&p, bytes, make_syn(bytes));
+	bytes[45] ^= 0x10;
+	packet_set_seq(&p, 5);
+	packet_set_window(&p, 5);
+	cr_assert_not(packet_checksum_good(&p));
+}
+
+Test(packet, payload_is_cut_off)
+{
+	uint8_t bytes[128] = { 0 };
+	struct packet p;
+
+	make_syn(bytes);
+	bytes_put16(bytes + 2, 100);
+	memset(bytes + 60, 'x', 40);
+	fix_checksum(bytes, 100);
+	cr_assert_eq(packet_parse(&p, bytes, 100), PACKET_TCP);
+	cr_assert_eq(p.payload_bytes, 40);
+	packet_drop_payload(&p);
+	cr_assert_eq(p.ip_bytes, 60);
+	cr_assert_eq(packet_parse(&p, bytes, 60), PACKET_TCP);
+	cr_assert_eq(p.payload_bytes, 0);
+	cr_assert(packet_checksum_good(&p));
+}
+
+Test(tcpopt, impossible_lengths_end_the_list)
+{
+	static const uint8_t bad[][4] = { { 2, 0, 5, 0xb4 }, { 2, 1, 5, 0xb4 }, { 2, 40, 5, 0xb4 },
+					  { 1, 1, 1, 2 } };
+	uint8_t bytes[80];
+	struct packet p;
+	struct tcpopt o;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		packet_parse(&p, bytes, make_syn(bytes));
+		memset(bytes + 40, 1, 16);
+		memcpy(bytes + 56, bad[i], 4);
+		tcpopt_parse(&o, &p);
+		cr_assert_eq(o.mss, 0, "case %zu", i);
+	}
+}
+
+Test(tcpopt, window_shift_is_at_most_14)
+{
+	uint8_t bytes[80];
+	struct packet p;
+	struct tcpopt o;
+
+	packet_parse(&p, bytes, make_syn(bytes));
+	bytes[59] = 200;
+	tcpopt_parse(&o, &p);
+	cr_assert_eq(o.window_shift, 14);
+}
+
+Test(tcpopt, what_is_written_is_read)
+{
+	const struct sack_block blocks[] = { { 100, 200 }, { 0xfffffff0, 5 }, { 7, 9 } };
+	uint8_t bytes[80];
+	struct packet p;
+	struct tcpopt o;
+	size_t n;
+
+	packet_parse(&p, bytes, make_syn(bytes));
+	bytes[32] = 0xf0;	/* 40 bytes of options */
+	memset(bytes + 40, 1, 40);
+	n = tcpopt_write_timestamps(bytes + 40, 3, 4);
+	n += tcpopt_write_sack(bytes + 40 + n, blocks, 3);
+	cr_assert_eq(n, 40);
+	bytes_put16(bytes + 2, 80);
+	fix_checksum(bytes, 80);
+	cr_assert_eq(packet_parse(&p, bytes, 80), PACKET_TCP);
+	tcpopt_parse(&o, &p);
+	cr_assert_eq(o.ts_val, 3);
+	cr_assert_eq(o.ts_ecr, 4);
+	cr_assert_eq(o.sack_count, 3);
+	cr_assert_arr_eq(o.sack, blocks, sizeof(blocks));
+
+	cr_assert(tcpopt_replace_sack(&p, &o, blocks + 2, 1));
+	cr_assert(packet_checksum_good(&p));
+	tcpopt_parse(&o, &p);
+	cr_assert_eq(o.sack_count, 1);
+	cr_assert_eq(o.sack[0].left, 7);
+	cr_assert_eq(o.ts_val, 3);
+}
+
+Test(seq, widens_to_the_closest)
+{
+	const uint32_t isn = 0xfffffff0;
+
+	cr_assert_eq(seq_widen(isn, isn, SEQ_BASE), SEQ_BASE);
+	cr_assert_eq(seq_widen(isn, isn + 100, SEQ_BASE), SEQ_BASE + 100);
+	cr_assert_eq(seq_widen(isn, isn - 1, SEQ_BASE), SEQ_BASE - 1);
+	cr_assert_eq(seq_narrow(isn, SEQ_BASE + 100), 84);
+	/* after more than 4 GiB */
+	cr_assert_eq(seq_widen(isn, seq_narrow(isn, 5 * SEQ_BASE + 7), 5 * SEQ_BASE),
+		     5 * SEQ_BASE + 7);
+	cr_assert_eq(seq_widen(isn, seq_narrow(isn, 5 * SEQ_BASE - 7), 5 * SEQ_BASE),
+		     5 * SEQ_BASE - 7);
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The engine's containers: stream, pool, flow table, timers, fault table. */
+
+#include "core/engine.h"
+#include "core/fault.h"
+#include "core/flow.h"
+#include "core/pool.h"
+#include "core/siphash.h"
+#include "core/stream.h"
+#include "core/timers.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define S 512
+
+static struct pool pool;
+static struct stream stream;
+static uint8_t data[1 << 16];
+
+static void make_stream(void)
+{
+	cr_assert_eq(pool_create(&pool, 1 << 20), 0);
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 31 + (i >> 8));
+}
+
+static void end_stream(void)
+{
+	stream_end(&stream, &pool);
+	cr_assert_eq(pool.used, 0, "pages are left");
+	pool_destroy(&pool);
+}
+
+TestSuite(stream, .init = make_stream, .fini = end_stream);
+
+static void check_octets(uint64_t offset, uint32_t bytes, uint64_t start)
+{
+	struct stream_slice slices[STREAM_SLICES_MAX];
+	size_t n = stream_slices(&stream, &pool, offset, bytes, slices), at = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		cr_assert_arr_eq(slices[i].data, data + (offset - start) + at, slices[i].bytes);
+		at += slices[i].bytes;
+	}
+	cr_assert_eq(at, bytes);
+}
+
+Test(stream, arrivals_come_out_in_order_with_their_borders)
+{
+	const uint64_t start = 5000;
+	static const struct {
+		uint32_t at, bytes;
+	} in[] = { { 300, 100 }, { 100, 100 }, { 0, 100 }, { 200, 100 } };
+	struct arrival a;
+
+	stream_begin(&stream, start);
+	for (size_t i = 0; i < 4; i++)
+		cr_assert_eq(stream_store(&stream, &pool, start + in[i].at, data + in[i].at,
+					  in[i].bytes, false), 0);
+	for (uint64_t at = start; at < start + 400; at += 100) {
+		cr_assert(stream_take_waiting(&stream, at, &a));
+		cr_assert_eq(a.bytes, 100);
+	}
+	cr_assert_not(stream_take_waiting(&stream, start + 400, &a));
+	check_octets(start, 400, start);
+}
+
+Test(stream, what_came_first_stays)
+{
+	uint8_t other[100];
+	struct arrival a;
+
+	memset(other, 0xee, sizeof(other));
+	stream_begin(&stream, 0);
+	stream_store(&stream, &pool, 20, data + 20, 20, false);
+	stream_store(&stream, &pool, 60, data + 60, 20, false);
+	/* covers both: only the gaps are taken from it */
+	memcpy(other, data, 20);
+	memcpy(other + 40, data + 40, 20);
+	memcpy(other + 80, data + 80, 20);
+	stream_store(&stream, &pool, 0, other, 100, true);
+	for (uint64_t at = 0; at < 100; at += 20) {
+		cr_assert(stream_take_waiting(&stream, at, &a));
+		cr_assert_eq(a.bytes, 20);
+		cr_assert_eq(a.push, at == 80);
+	}
+	check_octets(0, 100, 0);
+}
+
+Test(stream, a_full_list_of_waiting_takes_no_more)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_WAITING_MAX; i++)
+		cr_assert_eq(stream_store(&stream, &pool, 10 + 2 * i, data, 1, false), 0);
+	cr_assert_eq(stream_store(&stream, &pool, 5000, data, 1, false), -ENOBUFS);
+	cr_assert_eq(stream.waiting_count, STREAM_WAITING_MAX);
+}
+
+Test(stream, a_run_remembers_its_pieces)
+{
+	bool push;
+
+	stream_begin(&stream, 0);
+	stream_cut(&stream, S, false);
+	stream_cut(&stream, S, true);
+	stream_cut(&stream, 100, true);
+	stream_push(&stream);
+	stream_cut(&stream, 7, false);
+
+	cr_assert_eq(stream_piece(&stream, S, 0, &push), S);
+	cr_assert_not(push);
+	cr_assert_eq(stream_piece(&stream, S, S, &push), S);
+	cr_assert_eq(stream_piece(&stream, S, 2 * S, &push), 100);
+	cr_assert(push);
+	cr_assert_eq(stream_piece(&stream, S, 2 * S + 100, &push), 7);
+	cr_assert_not(push);
+	/* from the middle, and back */
+	cr_assert_eq(stream_piece(&stream, S, S + 500, &push), 12);
+	cr_assert_eq(stream_piece(&stream, S, 3, &push), S - 3);
+
+	stream_release(&stream, &pool, 2 * S + 100);
+	cr_assert_eq(stream.runs_count, 1);
+	cr_assert_eq(stream_piece(&stream, S, 2 * S + 100, &push), 7);
+}
+
+Test(stream, splitting_makes_one_piece_two)
+{
+	static const struct {
+		uint64_t offset;
+		uint32_t bytes;
+		uint32_t then[4];	/* pieces from offset on */
+	} cases[] = {
+		{ 0, 10, { 10, S - 10, S, 100 } },
+		{ S, 1, { 1, S - 1, 100, 9 } },
+		{ 2 * S, 99, { 99, 1, 9, 0 } },
+		{ S + 12, 100, { 100, 400, 100, 9 } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t at = cases[i].offset;
+		bool push;
+
+		stream_begin(&stream, 0);
+		stream_cut(&stream, S, false);
+		stream_cut(&stream, S, true);
+		stream_cut(&stream, 100, true);
+		stream_push(&stream);
+		stream_cut(&stream, 9, false);
+		cr_assert_eq(stream_split(&stream, S, at, cases[i].bytes), 0);
+		for (size_t j = 0; j < 4 && cases[i].then[j] != 0; j++) {
+			cr_assert_eq(stream_piece(&stream, S, at, &push), cases[i].then[j],
+				     "case %zu, piece %zu", i, j);
+			at += cases[i].then[j];
+			cr_assert_eq(push, at == 2 * S + 100, "case %zu, piece %zu", i, j);
+		}
+	}
+}
+
+Test(stream, runs_are_limited)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_RUNS_MAX; i++) {
+		cr_assert(stream_can_cut(&stream));
+		stream_cut(&stream, 1, false);
+	}
+	cr_assert_not(stream_can_cut(&stream));
+	stream_release(&stream, &pool, 1);
+	cr_assert(stream_can_cut(&stream));
+}
+
+Test(stream, pages_are_given_back_as_they_are_released)
+{
+	const uint64_t start = UINT64_C(0x1ffffff00);	/* not at a page's beginning */
+	struct arrival a;
+	uint64_t at = start;
+
+	stream_begin(&stream, start);
+	for (size_t round = 0; round < 40; round++) {
+		cr_assert_eq(stream_store(&stream, &pool, at, data, 60000, false), 0);
+		cr_assert(stream_take_waiting(&stream, at, &a));
+		check_octets(at, 60000, at);
+		at += 60000;
+		stream_release(&stream, &pool, at);
+		cr_assert_leq(pool.used, 1);
+	}
+}
+
+Test(pool, gives_each_page_once)
+{
+	struct pool p;
+	pool_page pages[4];
+
+	cr_assert_eq(pool_create(&p, 4 * POOL_PAGE_BYTES + 100), 0);
+	for (size_t i = 0; i < 4; i++) {
+		pages[i] = pool_take(&p);
+		cr_assert_neq(pages[i], POOL_NONE);
+		memset(pool_data(&p, pages[i]), (int)i, POOL_PAGE_BYTES);
+	}
+	cr_assert_eq(pool_take(&p), POOL_NONE);
+	pool_give(&p, pages[2]);
+	pool_give(&p, pages[0]);
+	cr_assert_eq(p.used, 2);
+	cr_assert_eq(pool_take(&p), pages[0]);
+	cr_assert_eq(pool_take(&p), pages[2]);
+	cr_assert_eq(pool_take(&p), POOL_NONE);
+	pool_destroy(&p);
+	cr_assert_eq(pool_create(&p, 100), -EINVAL);
+}
+
+Test(siphash, vectors_of_its_authors)
+{
+	/* SipHash-2-4, key 00..0f, input 00..n-1. */
+	static const struct {
+		size_t len;
+		uint64_t hash;
+	} vectors[] = { { 0, UINT64_C(0x726fdb47dd0e0e31) }, { 1, UINT64_C(0x74f839c593dc67fd) },
+			{ 8, UINT64_C(0x93f5f5799a932462) }, { 15, UINT64_C(0xa129ca6149be45e5) } };
+	uint8_t key[16], input[16];
+
+	for (uint8_t i = 0; i < 16; i++)
+		key[i] = input[i] = i;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+		cr_assert_eq(siphash(key, input, vectors[i].len), vectors[i].hash);
+}
+
+static struct flow_key key_of(uint32_t n)
+{
+	struct flow_key key = { .port = { 25, (uint16_t)n } };
+
+	key.address[1][15] = (uint8_t)(n >> 16);
+	return key;
+}
+
+Test(flow, table_finds_what_is_in_it)
+{
+	static const uint8_t hash_key[16] = { 1, 2, 3 };
+	struct flow_table t;
+	enum { MAX = 5000 };
+	flow_handle handles[MAX];
+	struct flow_key key;
+
+	cr_assert_eq(flow_table_create(&t, MAX, hash_key), 0);
+	for (uint32_t i = 0; i < MAX; i++) {
+		key = key_of(i * 7);
+		cr_assert_eq(flow_find(&t, &key), FLOW_NONE);
+		handles[i] = flow_add(&t, &key);
+		cr_assert_neq(handles[i], FLOW_NONE);
+	}
+	key = key_of(1);
+	cr_assert_eq(flow_add(&t, &key), FLOW_NONE, "the table is full");
+	for (uint32_t i = 0; i < MAX; i += 2)
+		flow_remove(&t, handles[i]);
+	cr_assert_eq(t.active, MAX / 2);
+	for (uint32_t i = 0; i < MAX; i++) {
+		key = key_of(i * 7);
+		cr_assert_eq(flow_find(&t, &key), i % 2 ? handles[i] : FLOW_NONE);
+	}
+	key = key_of(1);
+	cr_assert_neq(flow_add(&t, &key), FLOW_NONE, "places are used again");
+	flow_table_destroy(&t);
+}
+
+Test(timers, ring_in_order)
+{
+	enum { MAX = 1000 };
+	struct timers t;
+	uint64_t last = 0;
+	unsigned seed = 1, rung = 0;
+
+	cr_assert_eq(timers_create(&t, MAX), 0);
+	cr_assert_eq(timers_next(&t), UINT64_MAX);
+	for (uint32_t i = 0; i < MAX; i++)
+		timers_set(&t, i, 1000 + (unsigned)rand_r(&seed) % 5000);
+	for (uint32_t i = 0; i < MAX; i += 3)
+		timers_set(&t, i, (unsigned)rand_r(&seed) % 1000);
+	for (uint32_t i = 0; i < MAX; i += 5)
+		timers_cancel(&t, i);
+	for (uint32_t i = 1; i < MAX; i += 7)
+		timers_set(&t, i, UINT64_MAX - 1);	/* later: not moved */
+	while (timers_next(&t) != UINT64_MAX) {
+		uint64_t at = timers_next(&t);
+		uint32_t id = timers_pop(&t);
+
+		cr_assert_geq(at, last);
+		cr_assert(id % 5 != 0 || id % 7 == 1);
+		last = at;
+		rung++;
+	}
+	cr_assert_eq(rung, MAX - MAX / 5 + 29);
+	timers_destroy(&t);
+}
+
+Test(fault, table_is_whole)
+{
+	cr_assert_str_eq(fault_table[0].name, "off-by-one");
+	cr_assert_not_null(fault_find("none"));
+	cr_assert_null(fault_find("nosuch"));
+	for (const struct fault *f = fault_table; f->name; f++) {
+		cr_assert_not_null(f->summary);
+		cr_assert_not_null(f->hook);
+		cr_assert_eq(fault_find(f->name), f);
+	}
+}
+
+Test(fault, off_by_one_has_one_hole)
+{
+	const struct fault *f = fault_find("off-by-one");
+
+	for (uint32_t s = 1; s <= 2000; s += 37) {
+		for (uint32_t pending = 1; pending <= 3 * s + 3; pending++) {
+			uint32_t proposed = pending < s ? pending : s;
+
+			cr_assert_eq(f->cut(pending, s, proposed),
+				     pending == s + 1 ? 0 : proposed);
+		}
+	}
+}
+
+Test(engine, configuration_out_of_range_is_refused)
+{
+	struct engine_config good, c;
+	struct engine *e;
+
+	engine_config_init(&good);
+	cr_assert_eq(engine_create(&e, &good), 0);
+	engine_destroy(e);
+	c = good, c.segment_size = 0;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.segment_size = ENGINE_SEGMENT_SIZE_MAX + 1;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.window_bytes = STREAM_WINDOW_MAX + 1;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.fault = NULL;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.memory_bytes = 0;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.flows_max = 0;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+}
+
+Test(engine, what_is_no_tcp_passes_and_is_counted)
+{
+	uint8_t udp[28] = { 0x45, [3] = 28, [8] = 64, [9] = 17 };
+	uint8_t fragment[28] = { 0x45, [3] = 28, [6] = 0x20, [8] = 64, [9] = 6 };
+	uint8_t extension[60] = { 0x60, [5] = 20, [6] = 60, [7] = 64 };
+	uint8_t garbage[7] = { 0xff, 1, 2, 3, 4, 5, 6 };
+	uint8_t bad_sum[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [32] = 0x50, [33] = 2, [36] = 1 };
+	struct engine_config config;
+	struct engine_stats stats;
+	struct engine *e;
+	size_t len;
+
+	engine_config_init(&config);
+	cr_assert_eq(engine_create(&e, &config), 0);
+	len = sizeof(udp);
+	cr_assert_eq(engine_input(e, 1, udp, &len), VERDICT_ACCEPT);
+	len = sizeof(fragment);
+	cr_assert_eq(engine_input(e, 1, fragment, &len), VERDICT_ACCEPT);
+	len = sizeof(extension);
+	cr_assert_eq(engine_input(e, 1, extension, &len), VERDICT_ACCEPT);
+	len = sizeof(garbage);
+	cr_assert_eq(engine_input(e, 1, garbage, &len), VERDICT_ACCEPT);
+	len = sizeof(bad_sum);
+	cr_assert_eq(engine_input(e, 1, bad_sum, &len), VERDICT_ACCEPT);
+	engine_get_stats(e, &stats);
+	cr_assert_eq(stats.packets, 5);
+	cr_assert_eq(stats.accepted, 5);
+	cr_assert_eq(stats.passed_not_tcp, 1);
+	cr_assert_eq(stats.passed_fragment, 1);
+	cr_assert_eq(stats.passed_extension, 1);
+	cr_assert_eq(stats.passed_malformed, 1);
+	cr_assert_eq(stats.passed_bad_checksum, 1);
+	cr_assert_eq(stats.flows_active, 0);
+	engine_destroy(e);
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* nobody, on every system */
+#define ORDINARY_ID "65534"
+#define AS_ORDINARY                                                                      \
+	"setpriv --reuid " ORDINARY_ID " --regid " ORDINARY_ID " --clear-groups --no-new-privs -- "
+
+static char dir[64];
+
+static void remove_dir(void)
+{
+	char command[96];
+
+	snprintf(command, sizeof(command), "rm -rf %s", dir);
+	if (system(command) != 0)
+		fprintf(stderr, "%s is left\n", dir);
+}
+
+const char *lab_dir(void)
+{
+	if (dir[0] == '\0') {
+		strcpy(dir, "/tmp/reseg-test-XXXXXX");
+		cr_assert_not_null(mkdtemp(dir));
+		cr_assert_eq(chmod(dir, 0777), 0);
+		setenv("DIR", dir, 1);
+		atexit(remove_dir);
+	}
+	return dir;
+}
+
+static char *read_file(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char *text = NULL;
+	size_t size = 0;
+	FILE *to = open_memstream(&text, &size);
+	char part[4096];
+	size_t n;
+
+	cr_assert_not_null(f, "%s: %s", path, strerror(errno));
+	while ((n = fread(part, 1, sizeof(part), f)) > 0)
+		fwrite(part, 1, n, to);
+	fclose(f);
+	fclose(to);
+	return text;
+}
+
+static struct lab_result run(const char *prefix, const char *command)
+{
+	static unsigned serial;
+	struct lab_result r;
+	char out[128], err[128], *line;
+	int status;
+
+	snprintf(out, sizeof(out), "%s/.out-%u", lab_dir(), ++serial);
+	snprintf(err, sizeof(err), "%s/.err-%u", lab_dir(), serial);
+	setenv("LAB_COMMAND", command, 1);
+	cr_assert_geq(asprintf(&line, "%s sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s", prefix, out,
+			       err), 0);
+	status = system(line);
+	free(line);
+	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	r.out = read_file(out);
+	r.err = read_file(err);
+	return r;
+}
+
+struct lab_result lab_run(enum lab_user user, const char *format, ...)
+{
+	bool step_down = user == LAB_ORDINARY && geteuid() == 0;
+	struct lab_result r;
+	char *command;
+	va_list ap;
+
+	va_start(ap, format);
+	cr_assert_geq(vasprintf(&command, format, ap), 0);
+	va_end(ap);
+	r = run(step_down ? AS_ORDINARY : "", command);
+	free(command);
+	return r;
+}
+
+void lab_start(enum lab_user user)
+{
+	struct lab_result r;
+
+	if (user == LAB_ROOT && geteuid() != 0)
+		cr_skip_test("not run by root");
+	if (user == LAB_ROOT)
+		return;
+	r = lab_run(user, "test -x \"$(command -v reseg-lab)\"");
+	if (r.status != 0)
+		cr_skip_test("an ordinary user may not read the folder of this build");
+	r = lab_run(user, "unshare --user --map-root-user true");
+	if (r.status != 0)
+		cr_skip_test("an ordinary user may not make user namespaces here: %s", r.err);
+}
+
+void lab_need(const char *program)
+{
+	if (lab_run(LAB_ROOT, "command -v %s", program).status != 0)
+		cr_skip_test("%s is not installed", program);
+}
+
+void lab_expect_status(const struct lab_result *r, int status)
+{
+	cr_assert_eq(r->status, status, "status %d, not %d\n%s%s", r->status, status, r->out,
+		     r->err);
+}
+
+void lab_expect_error(const struct lab_result *r, int status, const char *text)
+{
+	char *end = strchr(r->err, '\n');
+
+	lab_expect_status(r, status);
+	cr_assert(end && end[1] == '\0', "not one line: %s", r->err);
+	cr_assert(strstr(r->err, text), "no \"%s\" in: %s", text, r->err);
+}
+
+json_t *lab_json(const char *text)
+{
+	json_error_t error;
+	json_t *json = json_loads(text, 0, &error);
+
+	cr_assert_not_null(json, "no JSON (line %d: %s): %s", error.line, error.text, text);
+	return json;
+}
+
+json_t *lab_json_lines(const char *name)
+{
+	json_t *lines = json_array();
+	char path[128], *text;
+
+	snprintf(path, sizeof(path), "%s/%s", lab_dir(), name);
+	text = read_file(path);
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+		json_array_append_new(lines, lab_json(line));
+	free(text);
+	return lines;
+}
+
+int64_t lab_number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+
+	cr_assert(json_is_integer(value), "no number %s", key);
+	return json_integer_value(value);
+}
+
+const char *lab_string(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	cr_assert_not_null(value, "no string %s", key);
+	return value;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_TESTS_LAB_H
+#define RESEG_TESTS_LAB_H
+
+/*
+ * Runs commands, as root and as an ordinary user, and reads what they print
+ *
+ * A test that this machine or user cannot run is skipped with the reason; none passes
+ * because something was missing.
+ */
+
+#include <criterion/criterion.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+enum lab_user { LAB_ROOT, LAB_ORDINARY };
+
+struct lab_case {
+	enum lab_user user;
+	int ip;			/* 4 or 6 */
+};
+
+/* One test for each user and IP version: NAME is given the case. */
+#define LAB_TEST(suite, name)                                                            \
+	static void name(struct lab_case c);                                             \
+	Test(suite, name##_root_ipv4) { lab_start(LAB_ROOT); name((struct lab_case){ LAB_ROOT, 4 }); } \
+	Test(suite, name##_root_ipv6) { lab_start(LAB_ROOT); name((struct lab_case){ LAB_ROOT, 6 }); } \
+	Test(suite, name##_user_ipv4) { lab_start(LAB_ORDINARY); name((struct lab_case){ LAB_ORDINARY, 4 }); } \
+	Test(suite, name##_user_ipv6) { lab_start(LAB_ORDINARY); name((struct lab_case){ LAB_ORDINARY, 6 }); } \
+	static void name(struct lab_case c)
+
+/* Skips the test if it cannot be run as this user. */
+void lab_start(enum lab_user user);
+
+/* Skips the test if a program is not installed. */
+void lab_need(const char *program);
+
+struct lab_result {
+	int status;		/* exit status, or 128 and the signal */
+	char *out;		/* standard output, and error, each as one string */
+	char *err;
+};
+
+/* Runs a shell command line to its end. The programs of this build are in PATH, and
+ * $DIR is a new folder that anybody may write to, gone after the test. */
+struct lab_result lab_run(enum lab_user user, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* The folder. */
+const char *lab_dir(void);
+
+/* Fails the test unless the command ended with this status. */
+void lab_expect_status(const struct lab_result *r, int status);
+
+/* Fails the test unless it ended with this status and said just one line on standard
+ * error, with this text in it. */
+void lab_expect_error(const struct lab_result *r, int status, const char *text);
+
+/* Text as JSON; fails the test if it is not. */
+json_t *lab_json(const char *text);
+
+/* The lines of a JSON Lines file, as an array. */
+json_t *lab_json_lines(const char *name);
+
+/* A number of a JSON object; fails the test if there is none. */
+int64_t lab_number(const json_t *object, const char *key);
+const char *lab_string(const json_t *object, const char *key);
+
+#endif
