@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Sourced by demo and check, which set $program: installs what is missing, and builds.
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$top/build
+
+build_packages="gcc libc6-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev
+	meson ninja-build pkg-config"
+run_packages="iptables nftables"
+
+die() {
+	echo "$program: $*" >&2
+	exit 2
+}
+
+# Installs Debian packages that are missing; without root, says what to run.
+need_packages() {
+	command -v dpkg-query >/dev/null || return 0	# not Debian: meson will name what it misses
+	missing=
+	for package in "$@"; do
+		case $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) in
+		installed) ;;
+		*) missing="$missing $package" ;;
+		esac
+	done
+	[ -n "$missing" ] || return 0
+	if [ "$(id -u)" -ne 0 ]; then
+		die "packages are missing; run: sudo apt-get install --no-install-recommends$missing"
+	fi
+	echo "$program: installing$missing"
+	log=$(mktemp)
+	if ! { apt-get update && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+		cat "$log" >&2
+		rm -f "$log"
+		die "apt-get could not install$missing: see above"
+	fi
+	rm -f "$log"
+}
+
+# Builds into build/, with these meson options if it is new. Quiet unless it fails.
+build() {
+	[ -e "$build/build.ninja" ] || echo "$program: building"
+	if ! log=$({ [ -e "$build/build.ninja" ] || meson setup "$build" "$top"; } 2>&1 &&
+		meson configure "$build" "$@" 2>&1 && ninja -C "$build" 2>&1); then
+		echo "$log" >&2
+		die "the build failed: see above"
+	fi
+}
