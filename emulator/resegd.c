@@ -17,7 +17,6 @@
 #include "io/queue.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -89,7 +88,7 @@ static const struct fault *fault_option(const char *name)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, INJECT, EVENTS, READY_FD, QUIET, HELP, VERSION };
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, INJECT, EVENTS, READY_FD, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -98,15 +97,13 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "events", required_argument, NULL, EVENTS },
 		{ "ready-fd", required_argument, NULL, READY_FD },
 		{ "quiet", no_argument, NULL, QUIET },
-		{ "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, VERSION },
-		{ NULL, 0, NULL, 0 },
+		CLI_COMMON_OPTIONS,
 	};
 	int option;
 
 	*o = (struct options){ .inject = "auto", .ready_fd = -1 };
 	engine_config_init(&o->engine);
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
 		switch (option) {
 		case QUEUE:
 			o->queue = (uint16_t)cli_number("--queue", optarg, 0, UINT16_MAX);
@@ -130,14 +127,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case QUIET:
 			o->quiet = true;
 			break;
-		case HELP:
-			print_help();
-			exit(EXIT_GOOD);
-		case VERSION:
-			cli_print_version();
-			exit(EXIT_GOOD);
-		default:
-			cli_die_usage();
 		}
 	}
 	if (optind < argc)
@@ -290,14 +279,16 @@ static void run(struct daemon *d)
 			engine_expire(d->engine, now_ns());
 			send_output(d);
 		}
-		if (rc > 0 && fds[1].revents)
-			return;
+		/* What was queued before the signal is still handled. */
 		if (rc > 0 && fds[0].revents) {
-			rc = queue_receive(d->queue, handle, d);
-			if (rc < 0)
-				cli_die("the queue is lost: %s", strerror(-rc));
+			int error = queue_receive(d->queue, handle, d);
+
+			if (error < 0)
+				cli_die("the queue is lost: %s", strerror(-error));
 		}
 		warn(d);
+		if (rc > 0 && fds[1].revents)
+			return;
 	}
 }
 

@@ -22,7 +22,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
@@ -86,7 +85,7 @@ static void add_resegd_arg(struct options *o, const char *option, const char *va
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, INJECT, EVENTS, NO_BOX, MTU, OFFLOADS, CAPTURE,
-	       SINK_OPTIONS, HELP, VERSION };
+	       SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -97,15 +96,13 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "offloads", no_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
-		{ "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, VERSION },
-		{ NULL, 0, NULL, 0 },
+		CLI_COMMON_OPTIONS,
 	};
 	int option;
 
 	*o = (struct options){ .segment_size = 512, .sink_options = "", .hosts.mtu = 1500 };
 	/* "+": what follows the command's name is the command's. */
-	while ((option = getopt_long(argc, argv, "+46", table, NULL)) != -1) {
+	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
 		switch (option) {
 		case SEGMENT_SIZE:
 			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
@@ -143,14 +140,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case SINK_OPTIONS:
 			o->sink_options = optarg;
 			break;
-		case HELP:
-			print_help();
-			exit(EXIT_GOOD);
-		case VERSION:
-			cli_print_version();
-			exit(EXIT_GOOD);
-		default:
-			cli_die_usage();
 		}
 	}
 	if (o->no_box && o->resegd_count > 0)

@@ -13,7 +13,6 @@
 #include "probe/sweep.h"
 
 #include <ctype.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +121,7 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE,
-	       HELP, VERSION };
+	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE };
 	static const struct option table[] = {
 		{ "sizes", required_argument, NULL, SIZES },
 		{ "size", required_argument, NULL, SIZE },
@@ -134,9 +132,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "format", required_argument, NULL, FORMAT },
 		{ "expect", required_argument, NULL, EXPECT },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
-		{ "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, VERSION },
-		{ NULL, 0, NULL, 0 },
+		CLI_COMMON_OPTIONS,
 	};
 	bool one = false;
 	int option;
@@ -144,7 +140,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
 	o->sweep.timeout_ns = TIMEOUT_DEFAULT_NS;
 	o->sweep.parallel = PARALLEL_DEFAULT;
-	while ((option = getopt_long(argc, argv, "46", table, NULL)) != -1) {
+	while ((option = cli_option(argc, argv, "46", table, print_help)) != -1) {
 		switch (option) {
 		case SIZES:
 		case SIZE:
@@ -184,14 +180,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case '6':
 			o->family = AF_INET6;
 			break;
-		case HELP:
-			print_help();
-			exit(EXIT_GOOD);
-		case VERSION:
-			cli_print_version();
-			exit(EXIT_GOOD);
-		default:
-			cli_die_usage();
 		}
 	}
 	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0))

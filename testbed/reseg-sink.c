@@ -15,7 +15,6 @@
 #include "net.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -54,6 +53,7 @@ struct options {
 enum body_state { BODY_LINE_START, BODY_DOT, BODY_DOT_CR, BODY_TEXT, BODY_CR };
 
 struct connection {
+	struct connection *next, **link;	/* in the list of all */
 	int fd;
 	enum service service;
 	uint64_t number;
@@ -81,6 +81,7 @@ struct sink {
 	int epoll;
 	int listener[SERVICES];
 	FILE *log;
+	struct connection *open;
 	uint64_t connections;
 	uint64_t messages;
 };
@@ -334,6 +335,9 @@ static void close_connection(struct sink *sink, struct connection *c, const char
 		  (json_int_t)c->received);
 	if (c->message)
 		fclose(c->message);
+	*c->link = c->next;
+	if (c->next)
+		c->next->link = c->link;
 	close(c->fd);
 	free(c->output);
 	free(c);
@@ -434,6 +438,11 @@ static void accept_connections(struct sink *sink, enum service service)
 		c->fd = fd;
 		c->service = service;
 		c->number = ++sink->connections;
+		c->next = sink->open;
+		c->link = &sink->open;
+		if (c->next)
+			c->next->link = &c->next;
+		sink->open = c;
 		c->peer = peer;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		net_text(&peer, text);
@@ -467,7 +476,7 @@ static void print_help(void)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { LISTEN = 256, SMTP, ECHO_, COUNT, NO_PIPELINING, SAVE, LOG, READY_FD, HELP, VERSION };
+	enum { LISTEN = 256, SMTP, ECHO_, COUNT, NO_PIPELINING, SAVE, LOG, READY_FD };
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "smtp", required_argument, NULL, SMTP },
@@ -477,15 +486,13 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "save", required_argument, NULL, SAVE },
 		{ "log", required_argument, NULL, LOG },
 		{ "ready-fd", required_argument, NULL, READY_FD },
-		{ "help", no_argument, NULL, HELP },
-		{ "version", no_argument, NULL, VERSION },
-		{ NULL, 0, NULL, 0 },
+		CLI_COMMON_OPTIONS,
 	};
 	bool any = false;
 	int option;
 
 	*o = (struct options){ .ready_fd = -1 };
-	while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
 		switch (option) {
 		case LISTEN:
 			o->address = optarg;
@@ -511,14 +518,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case READY_FD:
 			o->ready_fd = (int)cli_number("--ready-fd", optarg, 0, INT32_MAX);
 			break;
-		case HELP:
-			print_help();
-			exit(EXIT_GOOD);
-		case VERSION:
-			cli_print_version();
-			exit(EXIT_GOOD);
-		default:
-			cli_die_usage();
 		}
 	}
 	if (optind < argc)
@@ -610,5 +609,7 @@ int main(int argc, char **argv)
 	if (sink.o.ready_fd >= 0)
 		cli_ready(sink.o.ready_fd);
 	run(&sink, stop);
+	while (sink.open)
+		close_connection(&sink, sink.open, "stopped");
 	return EXIT_GOOD;
 }

@@ -36,10 +36,26 @@ void cli_die(const char *format, ...)
 	exit(EXIT_USAGE);
 }
 
-void cli_die_usage(void)
+int cli_option(int argc, char **argv, const char *short_options, const struct option *table,
+	       void (*print_help)(void))
 {
-	fprintf(stderr, "Try '%s --help'.\n", cli_program);
-	exit(EXIT_USAGE);
+	int option;
+
+	opterr = 0;
+	option = getopt_long(argc, argv, short_options, table, NULL);
+	switch (option) {
+	case CLI_HELP:
+		print_help();
+		exit(EXIT_GOOD);
+	case CLI_VERSION:
+		printf("%s (reseg) %s\n", cli_program, RESEG_VERSION);
+		exit(EXIT_GOOD);
+	case '?':
+		cli_die("%s: not an option, or one that needs a value; see --help",
+			argv[optind - 1]);
+	default:
+		return option;
+	}
 }
 
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max)
@@ -64,11 +80,6 @@ uint64_t cli_seconds(const char *option, const char *text, double min, double ma
 	if (end == text || *end != '\0' || !isfinite(value) || value < min || value > max)
 		cli_die("%s %s: give a time in seconds from %g to %g", option, text, min, max);
 	return (uint64_t)(value * 1e9);
-}
-
-void cli_print_version(void)
-{
-	printf("%s (reseg) %s\n", cli_program, RESEG_VERSION);
 }
 
 void cli_ready(int fd)

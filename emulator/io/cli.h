@@ -9,6 +9,7 @@
  * 1 the finding is bad, 2 usage or set-up error.
  */
 
+#include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -23,8 +24,17 @@ void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* The same, and exits with EXIT_USAGE. */
 _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Points to --help after getopt_long() complained; exits with EXIT_USAGE. */
-_Noreturn void cli_die_usage(void);
+/* The options every program has: the end of its table for cli_option(). */
+enum { CLI_HELP = 1000, CLI_VERSION };
+
+#define CLI_COMMON_OPTIONS                                                               \
+	{ "help", no_argument, NULL, CLI_HELP }, { "version", no_argument, NULL, CLI_VERSION }, \
+	{ NULL, 0, NULL, 0 }
+
+/* The next option, as getopt_long(); -1 after the last. Sees to --help, --version and
+ * to options that are none. short_options may begin with "+". */
+int cli_option(int argc, char **argv, const char *short_options, const struct option *table,
+	       void (*print_help)(void));
 
 /* The whole of text as a decimal number min..max; dies naming the option if it is
  * anything else. */
@@ -32,9 +42,6 @@ uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t
 
 /* A time in seconds, with or without a fraction, in nanoseconds; dies likewise. */
 uint64_t cli_seconds(const char *option, const char *text, double min, double max);
-
-/* Prints "program (reseg) version". */
-void cli_print_version(void);
 
 /* Says on a descriptor that the program is ready: one line feed, then closes it. */
 void cli_ready(int fd);
