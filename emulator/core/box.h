@@ -59,10 +59,16 @@ static inline uint64_t box_orphaned(const struct relay *r)
 /* The right edge of what the relay can take from its source. */
 uint64_t receive_edge(const struct engine *e, const struct relay *r);
 
-/* A segment of the source: bytes octets from offset on, then perhaps a FIN. Stores
- * what is acceptable, cuts what is in order, and owes the source an ACK where RFC
- * 9293 wants one. Returns false if it was not acceptable. */
-bool receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+/* Is a segment of the source acceptable (RFC 9293 section 3.10.7.4)? Not so are an
+ * old duplicate, a keep-alive, whose one octet is no data (RFC 1122 section 4.2.3.6),
+ * and what lies behind the window. They are answered with an ACK. */
+bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t offset,
+			uint32_t bytes, bool fin);
+
+/* An acceptable segment of the source: bytes octets from offset on, then perhaps a
+ * FIN. Stores what is inside the window, cuts what is in order, and owes the source an
+ * ACK if it carried anything. */
+void receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		     const uint8_t *data, uint32_t bytes, bool fin, bool push);
 
 /* Takes in what waits in order, so far as there is room to remember its cuts. */

@@ -24,7 +24,14 @@
 
 uint64_t emit_seq(const struct flow *f, enum engine_side side)
 {
-	return f->relay[side].intercepted ? f->relay[side].snd_max : f->end[side].snd_max;
+	const struct endpoint *end = &f->end[side], *other = &f->end[engine_other(side)];
+	uint64_t edge = other->ack + ((uint64_t)other->window << other->window_shift);
+
+	if (f->relay[side].intercepted)
+		return f->relay[side].snd_max;
+	/* It may have sent an octet more to probe a closed window, and an ACK behind the
+	 * window would not be acceptable. */
+	return end->snd_max < edge ? end->snd_max : edge;
 }
 
 uint64_t emit_ack(const struct flow *f, enum engine_side side)

@@ -31,6 +31,9 @@
 /* How long to answer in the name of an end that sent a RST. */
 #define IDLE_RESET_NS (30 * NS_PER_S)
 
+/* An ACK older than the largest window there is (RFC 7323 section 2.3) is no late one. */
+#define OLD_ACK_MAX (UINT64_C(65535) << 14)
+
 #define FLOWS_MAX_DEFAULT 65536
 #define MEMORY_DEFAULT (UINT64_C(256) << 20)
 
@@ -50,7 +53,7 @@ static bool config_good(const struct engine_config *c)
 {
 	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && c->fault &&
 	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
-	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= 1 &&
+	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= ENGINE_WINDOW_MIN &&
 	       c->window_bytes <= STREAM_WINDOW_MAX;
 }
 
@@ -268,6 +271,8 @@ static uint16_t flow_segment_size(const struct engine *e, const struct flow *f,
 	uint32_t mss = f->end[engine_other(source)].mss;
 
 	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
+		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
 	if (f->timestamps)
 		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
 	if (size > mss)
@@ -282,7 +287,8 @@ static uint16_t syn_window(const struct engine *e, uint16_t window)
 	return window < e->config.window_bytes ? window : (uint16_t)e->config.window_bytes;
 }
 
-static void open_flow(struct engine *e, struct flow *f)
+/* Both SYNs are known: what the ends agreed on, and the relays at their beginning. */
+static void start_relays(struct engine *e, struct flow *f)
 {
 	bool scaled = f->end[CLIENT].offers_window_shift && f->end[SERVER].offers_window_shift;
 
@@ -306,8 +312,6 @@ static void open_flow(struct engine *e, struct flow *f)
 		end->window = end->window_told = (uint16_t)(end->window >> end->window_shift);
 	}
 	f->state = FLOW_OPEN;
-	e->stats.flows_opened++;
-	report_opened(e, f);
 }
 
 /* What the box lets out of a SYN or SYN-ACK. */
@@ -379,7 +383,9 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 	learn_syn(self, p, o);
 	self->acked_syn = acks_peer;
 	if (peer->syn_seen) {
-		open_flow(e, f);
+		start_relays(e, f);
+		e->stats.flows_opened++;
+		report_opened(e, f);
 		queue_output(e, h);
 	}
 	return pass_syn(e, side, p);
@@ -434,20 +440,33 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 	return VERDICT_REPLACE;
 }
 
-/* RFC 9293 section 3.10.7.4, second check of the SYN bit; RFC 5961 section 4. */
+/* A SYN or SYN-ACK in an open flow. */
 static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
-				       struct packet *p)
+				       struct packet *p, const struct tcpopt *o)
 {
-	bool again = p->seq == f->end[side].isn;
+	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	bool again = p->seq == self->isn;
+	bool acks_peer = (p->flags & TCP_ACK) && p->ack == peer->isn + 1;
 
-	if (again && (p->flags & TCP_ACK) && p->ack == f->end[engine_other(side)].isn + 1)
-		f->end[side].acked_syn = true;
-	/* Sent again: the other end may not have it yet. But when it has, and the ACK
-	 * that says so was the box's to send, the box sends it again. */
-	if (again && !(f->relay[side].intercepted && f->end[engine_other(side)].acked_syn))
+	if (acks_peer && again)
+		self->acked_syn = true;
+	if (acks_peer && !peer->acked_syn) {
+		/* The other end has not answered, so the handshake goes on: the SYN-ACK
+		 * before was lost, or another one takes its place. */
+		if (!again) {
+			learn_syn(self, p, o);
+			self->acked_syn = true;
+			start_relays(e, f);
+		}
 		return pass_syn(e, side, p);
+	}
+	/* A client that still asks, as the SYN-ACK was lost behind the box. */
+	if (again && !(p->flags & TCP_ACK) && !self->acked_syn)
+		return pass_syn(e, side, p);
+	/* The ACK of a repeated SYN-ACK is the box's to send; any other SYN gets one to
+	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
-		return VERDICT_ACCEPT;
+		return again ? pass_syn(e, side, p) : VERDICT_ACCEPT;
 	f->relay[side].ack_owed = true;
 	return VERDICT_DROP;
 }
@@ -483,6 +502,16 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct pa
 	return window_changed;
 }
 
+/* May a segment of an end-to-end half be the source's own? Its receiver judges, and so
+ * it goes on in any case; but the box believes nothing a blind forger could say. */
+static bool plausible(const struct endpoint *peer, uint64_t offset, uint64_t end)
+{
+	uint64_t edge = peer->ack + ((uint64_t)peer->window << peer->window_shift);
+
+	/* One octet behind the edge is a probe of a closed window. */
+	return end >= peer->ack && offset <= edge && end <= edge + 1;
+}
+
 static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_side side,
 				   struct packet *p, const struct tcpopt *o)
 {
@@ -496,21 +525,35 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	uint64_t ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack);
 	bool fin = p->flags & TCP_FIN;
 	bool has_text = p->payload_bytes > 0 || fin;
-	bool acceptable = true, first_ack = !self->acked_syn, window_changed;
+	uint64_t end = offset + p->payload_bytes + fin;
+	bool first_ack = !self->acked_syn, window_changed;
 
 	if (p->flags & TCP_RST)
 		return segment_rst(e, f, side, p, offset);
 	if (p->flags & TCP_SYN)
-		return segment_syn(e, f, side, p);
+		return segment_syn(e, f, side, p, o);
 	if (!(p->flags & TCP_ACK))
 		return VERDICT_DROP;
-	if (f->timestamps && o->has_timestamps && out->intercepted &&
-	    seq_ts_before(o->ts_val, self->ts_recent)) {
-		out->ack_owed = true;		/* PAWS, RFC 7323 section 5.3 rule R1 */
-		return VERDICT_DROP;
+
+	/* Nothing is learned from a segment before it is found acceptable. */
+	if (out->intercepted) {
+		bool old = f->timestamps && o->has_timestamps &&
+			   seq_ts_before(o->ts_val, self->ts_recent);
+
+		/* old: PAWS, RFC 7323 section 5.3 rule R1 */
+		if (old || !receive_acceptable(e, out, offset, p->payload_bytes, fin)) {
+			out->ack_owed = true;
+			return VERDICT_DROP;
+		}
+	} else if (!plausible(peer, offset, end)) {
+		return pass_on(e, f, side, p, o);
 	}
 	if (ack > (in->intercepted ? in->snd_max : peer->snd_max)) {
 		f->ack_info_owed[other] = true;	/* acknowledges what was never sent */
+		return VERDICT_DROP;
+	}
+	if (in->intercepted && ack + OLD_ACK_MAX < in->snd_una) {
+		f->ack_info_owed[other] = true;	/* RFC 5961 section 5.2 */
 		return VERDICT_DROP;
 	}
 
@@ -519,11 +562,9 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	if (in->intercepted)
 		send_acked(e, f, other, ack, !has_text && !window_changed);
 	if (out->intercepted) {
-		acceptable = receive_segment(e, f, side, offset, p->payload, p->payload_bytes, fin,
-					     p->flags & TCP_PSH);
+		receive_segment(e, f, side, offset, p->payload, p->payload_bytes, fin,
+				p->flags & TCP_PSH);
 	} else {
-		uint64_t end = offset + p->payload_bytes + fin;
-
 		if (fin)
 			self->fin = end - 1;
 		has_text = has_text || offset != self->snd_max;	/* a probe, or keep-alive */
@@ -531,10 +572,10 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 			self->snd_max = end;
 	}
 
-	if (out->intercepted && (has_text || !acceptable)) {
+	if (out->intercepted && has_text) {
 		if (in->intercepted)
 			return VERDICT_DROP;
-		if (acceptable && o->sack_bytes > 0) {
+		if (o->sack_bytes > 0) {
 			/* SACK blocks for the other half rode on it: they go on alone. */
 			packet_set_flags(p, p->flags & (uint8_t)~(TCP_FIN | TCP_PSH | TCP_URG));
 			packet_drop_payload(p);

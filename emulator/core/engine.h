@@ -34,6 +34,9 @@
 #define ENGINE_SEGMENT_SIZE_DEFAULT 512
 #define ENGINE_SEGMENT_SIZE_MAX 65495	/* 65,535 less an IPv4 and a TCP header */
 
+/* One unit of the largest window scale (RFC 7323 section 2.3), or it could not be told. */
+#define ENGINE_WINDOW_MIN (1 << 14)
+
 /* The client is the side that sent the SYN. */
 enum engine_side { CLIENT, SERVER };
 
@@ -112,7 +115,8 @@ struct engine_config {
 	const struct fault *fault;	/* a row of fault_table */
 	enum engine_direction direction;
 	uint32_t flows_max;		/* over it, new flows pass untouched */
-	uint32_t window_bytes;		/* receive buffer of a relay, up to STREAM_WINDOW_MAX */
+	uint32_t window_bytes;		/* receive buffer of a relay: ENGINE_WINDOW_MIN to
+					 * STREAM_WINDOW_MAX */
 	uint64_t memory_bytes;		/* of all buffers together */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
 	engine_observer *observer;	/* may be NULL */

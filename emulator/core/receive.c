@@ -57,22 +57,32 @@ static void cut(struct engine *e, struct flow *f, enum engine_side source, struc
 	}
 }
 
+/* What arrived is next in order, and stored. */
+static void deliver(struct engine *e, struct flow *f, enum engine_side source, uint32_t bytes,
+		    bool push)
+{
+	struct relay *r = &f->relay[source];
+	uint64_t start = r->rcv_nxt;
+
+	r->rcv_nxt += bytes;
+	e->stats.orphaned_bytes += bytes;
+	report_arrival(e, f, source, start, bytes);
+	cut(e, f, source, box_stream(e, r), push);
+}
+
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
 	struct stream *s = box_stream(e, r);
 	struct arrival a;
 
-	while (s && stream_can_cut(s) && stream_take_waiting(s, r->rcv_nxt, &a)) {
-		r->rcv_nxt += a.bytes;
+	while (s && stream_can_cut(s) && stream_take_waiting(s, &e->pool, r->rcv_nxt, &a)) {
 		r->ack_owed = true;
-		e->stats.orphaned_bytes += a.bytes;
-		report_arrival(e, f, source, a.start, a.bytes);
-		cut(e, f, source, s, a.push);
+		deliver(e, f, source, a.bytes, a.push);
 	}
 	if (r->fin != 0 && r->rcv_nxt == r->fin) {
-		r->rcv_nxt++;
 		r->ack_owed = true;
+		r->rcv_nxt++;
 	}
 }
 
@@ -80,46 +90,115 @@ void receive_end_if_empty(struct engine *e, struct relay *r)
 {
 	struct stream *s = box_stream(e, r);
 
-	if (!s || s->waiting_count > 0 || box_orphaned(r) > 0)
+	if (!s || s->waiting_count > 0 || r->snd_una < box_data_end(r))
 		return;
 	stream_end(s, &e->pool);
 	pool_give(&e->pool, r->stream);
 	r->stream = POOL_NONE;
 }
 
-static void store(struct engine *e, struct relay *r, uint64_t offset, const uint8_t *data,
-		  uint32_t bytes, bool push)
+static struct stream *need_stream(struct engine *e, struct relay *r)
 {
 	if (r->stream == POOL_NONE) {
 		r->stream = pool_take(&e->pool);
-		if (r->stream == POOL_NONE) {
-			e->stats.refused_arrivals++;
-			return;
-		}
+		if (r->stream == POOL_NONE)
+			return NULL;
 		stream_begin(box_stream(e, r), r->cut_nxt);
 	}
-	if (stream_store(box_stream(e, r), &e->pool, offset, data, bytes, push) < 0)
+	return box_stream(e, r);
+}
+
+/* Takes octets that begin at rcv_nxt, up to the first that waits already. Returns
+ * how many; 0: there is no room for them. */
+static uint32_t take_in_order(struct engine *e, struct flow *f, enum engine_side source,
+			      struct stream *s, const uint8_t *data, uint32_t bytes, bool push)
+{
+	struct relay *r = &f->relay[source];
+
+	if (!stream_can_cut(s))
+		return 0;
+	if (s->waiting_count > 0) {
+		struct arrival next = stream_waiting(s, &e->pool, 0);
+
+		if (next.start - r->rcv_nxt < bytes) {
+			bytes = (uint32_t)(next.start - r->rcv_nxt);
+			push = false;
+		}
+	}
+	if (stream_store(s, &e->pool, r->rcv_nxt, data, bytes) < 0) {
+		/* What is in order goes first: what waits was not acknowledged, and a
+		 * receiver may go back on SACK (RFC 2018 section 8). */
+		stream_forget_waiting(s, &e->pool, r->rcv_nxt);
+		if (stream_store(s, &e->pool, r->rcv_nxt, data, bytes) < 0)
+			return 0;
+	}
+	deliver(e, f, source, bytes, push);
+	return bytes;
+}
+
+/* Some of the pool is kept for what is in order, which can be sent on and freed. */
+static bool may_wait(const struct engine *e)
+{
+	return e->pool.used < e->pool.pages - e->pool.pages / 4;
+}
+
+static void store(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		  const uint8_t *data, uint32_t bytes, bool push)
+{
+	struct relay *r = &f->relay[source];
+	struct stream *s = need_stream(e, r);
+	uint64_t end = offset + bytes;
+
+	if (s && offset > r->rcv_nxt) {
+		if (!may_wait(e) || stream_wait(s, &e->pool, offset, data, bytes, push) < 0)
+			e->stats.refused_arrivals++;
+		return;
+	}
+	while (s && offset < end) {
+		uint32_t n = take_in_order(e, f, source, s, data, (uint32_t)(end - offset), push);
+
+		if (n == 0)
+			break;
+		receive_waiting(e, f, source);
+		n = (uint32_t)(r->rcv_nxt - offset);
+		data += n;
+		offset += n;
+	}
+	if (offset < end)
 		e->stats.refused_arrivals++;
 }
 
-bool receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t offset,
+			uint32_t bytes, bool fin)
+{
+	uint64_t end = offset + bytes + fin, edge = receive_edge(e, r);
+
+	if (bytes == 0 && !fin)
+		return offset >= r->rcv_nxt && offset <= edge;
+	return end > r->rcv_nxt && (offset < edge || (offset == edge && bytes == 0));
+}
+
+/* Does something wait that lies behind a FIN at this offset? Then one of the two is
+ * not the source's. */
+static bool waits_behind(const struct engine *e, const struct relay *r, uint64_t offset)
+{
+	const struct stream *s = box_stream(e, r);
+	struct arrival last;
+
+	if (!s || s->waiting_count == 0)
+		return false;
+	last = stream_waiting(s, &e->pool, s->waiting_count - 1u);
+	return last.start + last.bytes > offset;
+}
+
+void receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		     const uint8_t *data, uint32_t bytes, bool fin, bool push)
 {
 	struct relay *r = &f->relay[source];
 	uint64_t end = offset + bytes, edge = receive_edge(e, r);
 
-	/*
-	 * Not acceptable: wholly before rcv_nxt (an old duplicate, or a
-	 * keep-alive, whose one octet is no data: RFC 1122 section 4.2.3.6), or
-	 * wholly behind the window. An ACK says where we are.
-	 */
-	if (end + fin < r->rcv_nxt || (end + fin == r->rcv_nxt && (bytes > 0 || fin)) ||
-	    offset > edge || (offset == edge && bytes > 0)) {
-		r->ack_owed = true;
-		return false;
-	}
 	if (bytes == 0 && !fin)
-		return true;
+		return;
 	r->ack_owed = true;
 
 	/* Only the part inside the window, and nothing behind the FIN. */
@@ -133,40 +212,37 @@ bool receive_segment(struct engine *e, struct flow *f, enum engine_side source, 
 		data += r->rcv_nxt - offset;
 		offset = r->rcv_nxt;
 	}
-	if (fin && r->fin == 0)
+	if (fin && r->fin == 0 && !waits_behind(e, r, end))
 		r->fin = end;
 	if (offset >= r->rcv_nxt && end > offset)
-		store(e, r, offset, data, (uint32_t)(end - offset), push);
+		store(e, f, source, offset, data, (uint32_t)(end - offset), push);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
-	return true;
 }
 
 size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,
 			   struct sack_block *blocks, size_t max)
 {
-	const struct stream *s = box_stream(e, &f->relay[source]);
-	uint32_t isn = f->end[source].isn;
+	const struct relay *r = &f->relay[source];
+	const struct stream *s = box_stream(e, r);
 	size_t count = 0, newest = 0;
 
-	if (s && s->waiting_count > 0 && s->waiting[0].start == f->relay[source].rcv_nxt)
-		return 0;	/* in order: it waits for room, not for a hole to be filled */
-	for (size_t i = 0; s && i < s->waiting_count; i++) {
-		const struct arrival *a = &s->waiting[i];
-		uint32_t left = seq_narrow(isn, a->start);
-		uint32_t right = left + a->bytes;
+	for (unsigned i = 0; s && i < s->waiting_count; i++) {
+		struct arrival a = stream_waiting(s, &e->pool, i);
+		uint32_t left = seq_narrow(f->end[source].isn, a.start);
+		uint32_t right = left + a.bytes;
 
-		if (count > 0 && blocks[count - 1].right == left) {
+		if (a.start == r->rcv_nxt)
+			return 0;	/* in order: it waits for room, not for a hole to be filled */
+		if (count > 0 && blocks[count - 1].right == left)
 			blocks[count - 1].right = right;
-		} else if (count < max) {
+		else if (count < max)
 			blocks[count++] = (struct sack_block){ left, right };
-		} else if (a->start <= s->newest) {
-			/* All places are taken by older ones. */
+		else if (a.start <= s->newest)	/* all places are taken by older ones */
 			blocks[count - 1] = (struct sack_block){ left, right };
-		} else {
+		else
 			break;
-		}
-		if (a->start <= s->newest)
+		if (a.start <= s->newest)
 			newest = count - 1;
 	}
 	if (newest > 0) {

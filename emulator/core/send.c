@@ -63,7 +63,8 @@ void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size)
 	uint32_t least = 2 * smss > 14600 ? 2 * smss : 14600;
 
 	r->segment_size = segment_size;
-	r->snd_una = r->snd_nxt = r->snd_max = r->recover = offset;
+	r->snd_una = r->snd_nxt = r->snd_max = offset;
+	r->recover = offset - 1;
 	r->cwnd = 10 * smss < least ? 10 * smss : least;	/* RFC 6928 section 2 */
 	r->ssthresh = UINT32_MAX;
 }
@@ -170,10 +171,16 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	uint32_t acked;
 
 	if (ack == r->snd_una) {
+		const struct endpoint *sink = &f->end[engine_other(source)];
+
 		/* The sink lives, so a closed window can last as long as it likes
-		 * (RFC 9293 section 3.8.6.1). */
-		if (flight(r) == 0 && r->backoff > TIMEOUTS_MAX / 2)
+		 * (RFC 9293 section 3.8.6.1). Once it is open the wait is over. */
+		if ((flight(r) == 0 || sink->window == 0) && r->backoff > TIMEOUTS_MAX / 2)
 			r->backoff = TIMEOUTS_MAX / 2;
+		if (flight(r) == 0 && window_edge(f, source) > r->snd_nxt && !duplicate) {
+			r->backoff = 0;
+			r->timer_ns = 0;
+		}
 		if (duplicate && flight(r) > 0)
 			duplicate_ack(r);
 		return;

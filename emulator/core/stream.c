@@ -7,9 +7,19 @@
 _Static_assert(sizeof(struct stream) <= POOL_PAGE_BYTES, "a stream is one page of the pool");
 _Static_assert((STREAM_RUNS_MAX & (STREAM_RUNS_MAX - 1)) == 0, "the ring of runs wraps by mask");
 
-/* A run is one word: its length, and whether its last piece carries PSH. */
-#define RUN_PUSH (UINT32_C(1) << 31)
-#define RUN_BYTES(run) ((run) & ~RUN_PUSH)
+/* The length of a run or an arrival, and whether it ends with PSH, in one word. */
+#define PUSH (UINT32_C(1) << 31)
+#define BYTES(word) ((word) & ~PUSH)
+
+/* How an arrival waits: the low half of its offset is enough, as all lie within the
+ * window. */
+struct waiting {
+	uint32_t start;
+	uint32_t bytes;		/* and PUSH */
+};
+
+_Static_assert(STREAM_WAITING_MAX * sizeof(struct waiting) <= POOL_PAGE_BYTES,
+	       "arrivals wait in one page of the pool");
 
 static uint32_t *run_at(struct stream *s, unsigned i)
 {
@@ -26,25 +36,31 @@ void stream_begin(struct stream *s, uint64_t start)
 	s->runs_head = 0;
 	s->runs_count = 0;
 	s->waiting_count = 0;
+	s->waiting = POOL_NONE;
 	for (size_t i = 0; i < STREAM_PAGES; i++)
 		s->pages[i] = POOL_NONE;
 }
 
-void stream_end(struct stream *s, struct pool *pool)
+static void give(struct pool *pool, pool_page *page)
 {
-	for (size_t i = 0; i < STREAM_PAGES; i++) {
-		if (s->pages[i] != POOL_NONE)
-			pool_give(pool, s->pages[i]);
-		s->pages[i] = POOL_NONE;
-	}
+	if (*page != POOL_NONE)
+		pool_give(pool, *page);
+	*page = POOL_NONE;
 }
 
-static int copy_in(struct stream *s, struct pool *pool, uint64_t offset, const uint8_t *data,
-		   uint32_t bytes)
+void stream_end(struct stream *s, struct pool *pool)
+{
+	for (size_t i = 0; i < STREAM_PAGES; i++)
+		give(pool, &s->pages[i]);
+	give(pool, &s->waiting);
+}
+
+int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
+		 uint32_t bytes)
 {
 	while (bytes > 0) {
-		pool_page *page = &s->pages[offset / POOL_PAGE_BYTES % STREAM_PAGES];
-		uint32_t at = offset % POOL_PAGE_BYTES;
+		pool_page *page = &s->pages[start / POOL_PAGE_BYTES % STREAM_PAGES];
+		uint32_t at = start % POOL_PAGE_BYTES;
 		uint32_t n = POOL_PAGE_BYTES - at < bytes ? POOL_PAGE_BYTES - at : bytes;
 
 		if (*page == POOL_NONE)
@@ -53,9 +69,37 @@ static int copy_in(struct stream *s, struct pool *pool, uint64_t offset, const u
 			return -ENOBUFS;
 		memcpy((uint8_t *)pool_data(pool, *page) + at, data, n);
 		data += n;
-		offset += n;
+		start += n;
 		bytes -= n;
 	}
+	return 0;
+}
+
+struct arrival stream_waiting(const struct stream *s, const struct pool *pool, unsigned i)
+{
+	const struct waiting *w = (const struct waiting *)pool_data(pool, s->waiting) + i;
+	uint64_t near = s->page_number * POOL_PAGE_BYTES;
+
+	return (struct arrival){
+		.start = near + (uint32_t)(w->start - (uint32_t)near),
+		.bytes = BYTES(w->bytes),
+		.push = w->bytes & PUSH,
+	};
+}
+
+static int insert_waiting(struct stream *s, struct pool *pool, unsigned i, struct arrival a)
+{
+	struct waiting *w;
+
+	if (s->waiting == POOL_NONE)
+		s->waiting = pool_take(pool);
+	if (s->waiting == POOL_NONE || s->waiting_count == STREAM_WAITING_MAX)
+		return -ENOBUFS;
+	w = pool_data(pool, s->waiting);
+	memmove(w + i + 1, w + i, (s->waiting_count - i) * sizeof(*w));
+	w[i] = (struct waiting){ (uint32_t)a.start, a.bytes | (a.push ? PUSH : 0) };
+	s->waiting_count++;
+	s->newest = a.start;
 	return 0;
 }
 
@@ -63,58 +107,71 @@ static int copy_in(struct stream *s, struct pool *pool, uint64_t offset, const u
  *      waiting:      [  a  ]      [ b ]
  *      new:       |--1-|     |--2-|   |3|       each gap becomes an arrival
  */
-int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
-		 uint32_t bytes, bool push)
+int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
+		uint32_t bytes, bool push)
 {
 	uint64_t at = start, end = start + bytes;
 	unsigned i = 0;
+	int rc = 0;
 
-	while (at < end) {
+	while (at < end && rc == 0) {
+		struct arrival gap = { .start = at };
 		uint64_t gap_end = end;
 
-		while (i < s->waiting_count && s->waiting[i].start + s->waiting[i].bytes <= at)
-			i++;
 		if (i < s->waiting_count) {
-			const struct arrival *next = &s->waiting[i];
+			struct arrival next = stream_waiting(s, pool, i);
 
-			if (next->start <= at) {
-				at = next->start + next->bytes;
+			if (next.start <= at) {
+				if (next.start + next.bytes > at)
+					at = next.start + next.bytes;
+				i++;
 				continue;
 			}
-			if (next->start < end)
-				gap_end = next->start;
+			if (next.start < end)
+				gap_end = next.start;
 		}
-		if (s->waiting_count == STREAM_WAITING_MAX)
-			return -ENOBUFS;
-		if (copy_in(s, pool, at, data + (at - start), (uint32_t)(gap_end - at)) < 0)
-			return -ENOBUFS;
-		memmove(&s->waiting[i + 1], &s->waiting[i],
-			(s->waiting_count - i) * sizeof(s->waiting[0]));
-		s->waiting[i] = (struct arrival){
-			.start = at,
-			.bytes = (uint32_t)(gap_end - at),
-			.push = push && gap_end == end,
-		};
-		s->waiting_count++;
-		s->newest = at;
+		gap.bytes = (uint32_t)(gap_end - at);
+		gap.push = push && gap_end == end;
+		rc = stream_store(s, pool, at, data + (at - start), gap.bytes);
+		if (rc == 0)
+			rc = insert_waiting(s, pool, i, gap);
 		at = gap_end;
 	}
-	return 0;
+	if (s->waiting_count == 0)
+		give(pool, &s->waiting);
+	return rc;
 }
 
-bool stream_take_waiting(struct stream *s, uint64_t start, struct arrival *out)
+bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start,
+			 struct arrival *out)
 {
-	if (s->waiting_count == 0 || s->waiting[0].start != start)
+	struct waiting *w;
+
+	if (s->waiting_count == 0)
 		return false;
-	*out = s->waiting[0];
-	s->waiting_count--;
-	memmove(&s->waiting[0], &s->waiting[1], s->waiting_count * sizeof(s->waiting[0]));
+	*out = stream_waiting(s, pool, 0);
+	if (out->start != start)
+		return false;
+	w = pool_data(pool, s->waiting);
+	memmove(w, w + 1, --s->waiting_count * sizeof(*w));
+	if (s->waiting_count == 0)
+		give(pool, &s->waiting);
 	return true;
+}
+
+void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end)
+{
+	uint64_t used = (end + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES;
+
+	for (uint64_t n = used; n < s->page_number + STREAM_PAGES; n++)
+		give(pool, &s->pages[n % STREAM_PAGES]);
+	s->waiting_count = 0;
+	give(pool, &s->waiting);
 }
 
 bool stream_can_cut(const struct stream *s)
 {
-	return s->runs_count < STREAM_RUNS_MAX;
+	return s->runs_count < STREAM_RUNS_MAX - STREAM_RUNS_SPARE;
 }
 
 void stream_cut(struct stream *s, uint32_t bytes, bool extend)
@@ -127,7 +184,7 @@ void stream_cut(struct stream *s, uint32_t bytes, bool extend)
 
 void stream_push(struct stream *s)
 {
-	*run_at(s, s->runs_count - 1u) |= RUN_PUSH;
+	*run_at(s, s->runs_count - 1u) |= PUSH;
 }
 
 /* Moves the cursor to the run that holds the octet at offset. */
@@ -137,8 +194,8 @@ static void seek(struct stream *s, uint64_t offset)
 		s->cursor = 0;
 		s->cursor_start = s->runs_start;
 	}
-	while (offset >= s->cursor_start + RUN_BYTES(*run_at(s, s->cursor)))
-		s->cursor_start += RUN_BYTES(*run_at(s, s->cursor++));
+	while (offset >= s->cursor_start + BYTES(*run_at(s, s->cursor)))
+		s->cursor_start += BYTES(*run_at(s, s->cursor++));
 }
 
 uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, bool *push)
@@ -148,11 +205,11 @@ uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, 
 
 	seek(s, offset);
 	run = *run_at(s, s->cursor);
-	run_end = s->cursor_start + RUN_BYTES(run);
+	run_end = s->cursor_start + BYTES(run);
 	piece_end = offset + segment_size - (offset - s->cursor_start) % segment_size;
 	if (piece_end > run_end)
 		piece_end = run_end;
-	*push = piece_end == run_end && (run & RUN_PUSH);
+	*push = piece_end == run_end && (run & PUSH);
 	return (uint32_t)(piece_end - offset);
 }
 
@@ -167,7 +224,7 @@ int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint3
 	uint32_t run = *run_at(s, s->cursor);
 	uint32_t before = (uint32_t)(offset - s->cursor_start) + bytes;
 	uint32_t middle = piece - bytes;
-	uint32_t after = RUN_BYTES(run) - before - middle;
+	uint32_t after = BYTES(run) - before - middle;
 	unsigned more = after > 0 ? 2 : 1;
 
 	if (middle == 0)
@@ -178,16 +235,16 @@ int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint3
 		*run_at(s, i - 1 + more) = *run_at(s, i - 1);
 	s->runs_count = (uint16_t)(s->runs_count + more);
 	*run_at(s, s->cursor) = before;
-	*run_at(s, s->cursor + 1u) = middle | (after > 0 ? 0 : run & RUN_PUSH);
+	*run_at(s, s->cursor + 1u) = middle | (after > 0 ? 0 : run & PUSH);
 	if (after > 0)
-		*run_at(s, s->cursor + 2u) = after | (run & RUN_PUSH);
+		*run_at(s, s->cursor + 2u) = after | (run & PUSH);
 	return 0;
 }
 
 void stream_release(struct stream *s, struct pool *pool, uint64_t offset)
 {
-	while (s->runs_count > 0 && s->runs_start + RUN_BYTES(*run_at(s, 0)) <= offset) {
-		s->runs_start += RUN_BYTES(*run_at(s, 0));
+	while (s->runs_count > 0 && s->runs_start + BYTES(*run_at(s, 0)) <= offset) {
+		s->runs_start += BYTES(*run_at(s, 0));
 		s->runs_head = (s->runs_head + 1) & (STREAM_RUNS_MAX - 1);
 		s->runs_count--;
 		if (s->cursor > 0)
@@ -195,13 +252,8 @@ void stream_release(struct stream *s, struct pool *pool, uint64_t offset)
 		else
 			s->cursor_start = s->runs_start;
 	}
-	for (; s->page_number < offset / POOL_PAGE_BYTES; s->page_number++) {
-		pool_page *page = &s->pages[s->page_number % STREAM_PAGES];
-
-		if (*page != POOL_NONE)
-			pool_give(pool, *page);
-		*page = POOL_NONE;
-	}
+	for (; s->page_number < offset / POOL_PAGE_BYTES; s->page_number++)
+		give(pool, &s->pages[s->page_number % STREAM_PAGES]);
 }
 
 size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t offset,

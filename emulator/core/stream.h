@@ -7,7 +7,8 @@
  *
  * A relay has a stream only while it holds something: from the first octet that
  * arrives until the sink has acknowledged the last. It is one page of the pool
- * with the book-keeping, and up to STREAM_PAGES more with the octets.
+ * with the book-keeping, up to STREAM_PAGES more with the octets, and one more
+ * while anything waits.
  *
  *        sink has                 cut                    pending       waiting
  *      ----------+----+----+----+---+----+----+---+----------------+  +----+  +--
@@ -39,8 +40,11 @@
 #define STREAM_WINDOW_MAX ((STREAM_PAGES - 1) * POOL_PAGE_BYTES)
 
 /* An arrival that finds no place is not acknowledged, so its sender repeats it. */
-#define STREAM_WAITING_MAX 64
+#define STREAM_WAITING_MAX 512
 #define STREAM_RUNS_MAX 512
+/* Runs that only stream_split() may use, so that a window smaller than a piece can
+ * always be used: a split makes two more, and one is gone before the next. */
+#define STREAM_RUNS_SPARE 4
 
 /* A piece of at most 65,495 octets touches this many pages, and so has this many
  * slices. */
@@ -66,9 +70,9 @@ struct stream {
 	uint16_t runs_head;	/* index of the first run in runs[] */
 	uint16_t runs_count;
 	uint16_t waiting_count;
+	pool_page waiting;	/* page of the arrivals that wait; POOL_NONE: none do */
 	pool_page pages[STREAM_PAGES];
 	uint32_t runs[STREAM_RUNS_MAX];
-	struct arrival waiting[STREAM_WAITING_MAX];	/* in order, none overlap */
 };
 
 /* Begins an empty stream whose first octet has the offset start. */
@@ -77,15 +81,28 @@ void stream_begin(struct stream *s, uint64_t start);
 /* Gives back every page of octets. */
 void stream_end(struct stream *s, struct pool *pool);
 
-/* Stores the octets [start, start + bytes) and notes them as waiting, so far as
- * they are not waiting already: what came first stays. The caller has trimmed
- * them to what is acceptable. -ENOBUFS if not all found a place: some octets may
- * be waiting, and the others are as if they had not arrived. */
+/* Stores the octets [start, start + bytes), which are next in order: none of them
+ * waits. -ENOBUFS if the pool has no page. */
 int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
-		 uint32_t bytes, bool push);
+		 uint32_t bytes);
+
+/* Stores octets that are out of order and notes them as waiting, so far as they are
+ * not waiting already: what came first stays. The caller has trimmed them to what is
+ * acceptable. -ENOBUFS if not all found a place: some octets may be waiting, and the
+ * others are as if they had not arrived. */
+int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
+		uint32_t bytes, bool push);
+
+/* Waiting arrival number i, of s->waiting_count, in order. */
+struct arrival stream_waiting(const struct stream *s, const struct pool *pool, unsigned i);
 
 /* Takes the first waiting arrival out if it starts at start. */
-bool stream_take_waiting(struct stream *s, uint64_t start, struct arrival *out);
+bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start,
+			 struct arrival *out);
+
+/* Forgets all that waits, and gives back the pages behind the octet before end, which
+ * is the end of what is in order. */
+void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end);
 
 /* Is there room for the run of one more arrival? */
 bool stream_can_cut(const struct stream *s);

@@ -5,6 +5,7 @@
 #include "script.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(relay, .timeout = 20);
 
@@ -52,11 +53,11 @@ Test(relay, data_on_a_syn_is_taken_off)
 
 Test(relay, syn_window_is_no_larger_than_the_buffer)
 {
-	script_run((struct script){ .window_bytes = 8192 },
+	script_run((struct script){ .window_bytes = 16384 },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass S. 0:0(0) ack 1 win 8192\n");
+		"pass S. 0:0(0) ack 1 win 16384\n");
 }
 
 Test(relay, simultaneous_open)
@@ -99,6 +100,44 @@ Test(relay, repeated_syn_and_syn_ack)
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
 		"pass\n"
 		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n");
+}
+
+Test(relay, lost_syn_ack_is_asked_for_again)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n");
+}
+
+Test(relay, another_syn_ack_takes_the_place_of_one_that_was_lost)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > SE. 7000:7000(0) ack 1 win 65160 <mss 1000>\n"
+		"pass S. 7000:7000(0) ack 1\n"
+		"client > . 1:1(0) ack 7001 win 64240\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 7001 win 64240\n"
+		"drop\n"
+		"client < . 7001:7001(0) ack 11\n"
+		"server < P. 1:11(10) ack 7001\n");
+}
+
+Test(relay, the_largest_piece_leaves_room_for_timestamps)
+{
+	script_run((struct script){ .segment_size = 65495, .events = true },
+		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 65535,TS val 70 ecr 10>\n"
+		"* opened S 65483\n"
 		"pass\n");
 }
 
@@ -594,19 +633,19 @@ Test(relay, window_smaller_than_a_piece_is_used_after_a_while)
 
 Test(relay, full_buffer_is_not_acked_beyond_its_end)
 {
-	script_run((struct script){ .window_bytes = 1000 },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
+	script_run((struct script){ .window_bytes = 16384, .segment_size = 9000 },
+		"client > S 0:0(0) win 64240 <mss 32000>\n"
 		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass S. 0:0(0) ack 1 win 1000\n"
-		"client > . 1:1201(1200) ack 1 win 64240\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32000>\n"
+		"pass S. 0:0(0) ack 1 win 16384\n"
+		"client > . 1:20001(20000) ack 1 win 64240\n"
 		"drop\n"
-		"client < . 1:1(0) ack 1001 win 0\n"
-		"server < . 1:513(512) ack 1\n"
-		"server < . 513:1001(488) ack 1\n"
-		"server > . 1:1(0) ack 1001 win 65160\n"
+		"client < . 1:1(0) ack 16385 win 0\n"
+		"server < . 1:9001(9000) ack 1\n"
+		"server < . 9001:16385(7384) ack 1\n"
+		"server > . 1:1(0) ack 16385 win 65160\n"
 		"drop\n"
-		"client < . 1:1(0) ack 1001 win 1000\n");
+		"client < . 1:1(0) ack 16385 win 16384\n");
 }
 
 Test(relay, without_memory_data_is_not_acked)
@@ -628,6 +667,161 @@ Test(relay, ack_of_what_was_never_sent_is_not_believed)
 		"server > . 1:1(0) ack 514 win 509\n"
 		"drop\n"
 		"server < . 1:1(0) ack 1\n");
+}
+
+Test(relay, data_in_order_is_taken_when_nothing_more_can_wait)
+{
+	/* 510 segments of one octet behind a hole, with holes between them, fill the list;
+	 * then the first one comes after all. */
+	static char text[1 << 16];
+	size_t n = 0;
+
+	n += (size_t)sprintf(text + n, SCRIPT_HANDSHAKE);
+	for (unsigned seq = 3; seq < 3 + 2 * 520; seq += 2)
+		n += (size_t)sprintf(text + n, "client > . %u:%u(1) ack 1 win 502\ndrop\n"
+					       "client < . 1:1(0) ack 1\n", seq, seq + 1);
+	sprintf(text + n, "client > . 1:3(2) ack 1 win 502\ndrop\nclient < . 1:1(0) ack 4\n"
+			  "server < . 1:3(2) ack 1\nserver < . 3:4(1) ack 1\n");
+	script_run((struct script){ 0 }, text);
+}
+
+Test(relay, data_in_order_is_taken_when_waiting_data_fills_the_memory)
+{
+	script_run((struct script){ .memory_bytes = 4 * 4096 },
+		SCRIPT_HANDSHAKE
+		"client > . 4101:5101(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 4101:5101>\n"
+		/* a quarter is kept for what is in order */
+		"client > . 8201:9201(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 4101:5101>\n"
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1001(488) ack 1\n"
+		"client > . 1001:4101(3100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5101 <>\n"
+		"server < . 1001:1513(512) ack 1\n"
+		"server < . 1513:2025(512) ack 1\n"
+		"server < . 2025:2537(512) ack 1\n"
+		"server < . 2537:3049(512) ack 1\n"
+		"server < . 3049:3561(512) ack 1\n"
+		"server < . 3561:4073(512) ack 1\n"
+		"server < . 4073:4101(28) ack 1\n"
+		"server < . 4101:4613(512) ack 1\n"
+		"server < . 4613:5101(488) ack 1\n");
+}
+
+Test(relay, fin_below_waiting_data_is_not_believed)
+{
+	script_run((struct script){ .at_end = nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21>\n"
+		"client > FP. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21 <>\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server < P. 11:21(10) ack 1\n"
+		"server > . 1:1(0) ack 21 win 509\n"
+		"drop\n"
+		"client > F. 21:21(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 22\n"
+		"server < F. 21:21(0) ack 1\n");
+}
+
+/* Segments that only a forger could send, who knows the addresses and ports. */
+Test(relay, a_wild_segment_of_the_client_teaches_nothing)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,TS val 70 ecr 10>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"pass\n"
+		"client > . 3221225472:3221225472(0) ack 1 win 64240 <TS val 1073741824 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > P. 1:11(10) ack 1 win 64240 <TS val 12 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11 <TS val 70 ecr 12>\n"
+		"server < P. 1:11(10) ack 1 <TS val 12 ecr 70>\n");
+}
+
+Test(relay, a_wild_segment_of_the_server_teaches_nothing)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > . 1073741824:1073741824(0) ack 1 win 509\n"
+		"pass . 1073741824:1073741824(0) ack 1\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n");
+}
+
+Test(relay, forged_acks_stay_inside_a_closed_window)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"pass P. 1:11(10) ack 1\n"
+		"client > . 1:1(0) ack 11 win 0\n"
+		"pass\n"
+		/* a probe of one octet, which the client does not take */
+		"server > . 11:12(1) ack 1 win 509\n"
+		"pass . 11:12(1) ack 1\n"
+		"client > . 1:1(0) ack 11 win 0\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 11 win 0\n"
+		"drop\n"
+		"client < . 11:11(0) ack 11\n"
+		"server < P. 1:11(10) ack 11\n");
+}
+
+Test(relay, opened_window_ends_the_backing_off)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"+10\n"	/* after 1, 2 and 4 more seconds */
+		"server < . 0:0(0) ack 1\nserver < . 0:0(0) ack 1\nserver < . 0:0(0) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+1.1\n"
+		"server < P. 1:11(10) ack 1\n");
+}
+
+Test(relay, loss_at_the_very_start_is_repeated_fast)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:2049(2048) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2049\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1025:1537(512) ack 1\n"
+		"server < P. 1537:2049(512) ack 1\n"
+		/* the first ACK changes the window, the next are duplicates */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:513(512) ack 1\n");
 }
 
 /* The end --------------------------------------------------------------------------------- */
