@@ -64,7 +64,7 @@ static struct lab_result run(const char *prefix, const char *command)
 	snprintf(out, sizeof(out), "%s/.out-%u", lab_dir(), ++serial);
 	snprintf(err, sizeof(err), "%s/.err-%u", lab_dir(), serial);
 	setenv("LAB_COMMAND", command, 1);
-	cr_assert_geq(asprintf(&line, "%s sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s", prefix, out,
+	cr_assert_geq(asprintf(&line, "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s", prefix, out,
 			       err), 0);
 	status = system(line);
 	free(line);

@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+TestSuite(probe, .timeout = 60);
+TestSuite(sink, .timeout = 60);
+
 /* RFC 5321 section 4.5.3.1, for each line of an envelope. */
 static void check_line(const char *line, size_t len)
 {
@@ -325,6 +328,7 @@ Test(sink, count)
 		execlp("reseg-sink", "reseg-sink", "--count", port, "--ready-fd", "3", NULL);
 		_exit(126);
 	}
+	close(fds[1]);
 	cr_assert_eq(read(fds[0], &ready, 1), 1);
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
