@@ -308,6 +308,7 @@ static void start_relays(struct engine *e, struct flow *f)
 		struct endpoint *end = &f->end[side];
 
 		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
+		end->edge = end->ack + end->window;
 		end->window_shift = scaled ? end->window_shift : 0;
 		end->window = end->window_told = (uint16_t)(end->window >> end->window_shift);
 	}
@@ -478,6 +479,7 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct pa
 	struct endpoint *self = &f->end[side];
 	const struct relay *out = &f->relay[side];
 	bool window_changed = false;
+	uint64_t edge;
 
 	learn_header(self, p);
 	if (f->timestamps && o->has_timestamps) {
@@ -491,14 +493,19 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct pa
 		if (offset <= last_ack_sent && !seq_ts_before(o->ts_val, self->ts_recent))
 			self->ts_recent = o->ts_val;
 	}
-	if (ack >= self->ack &&
-	    (self->wl1 < offset || (self->wl1 == offset && self->ack <= ack))) {
+	/* RFC 9293 section 3.10.7.4 looks at SND.WL1 even when the ACK is newer; then the
+	 * old window would move on with the new ACK, beyond what was offered. */
+	if (ack > self->ack || (ack == self->ack && self->wl1 <= offset)) {
 		window_changed = self->window != p->window;
 		self->window = p->window;
 		self->wl1 = offset;
 	}
 	if (ack > self->ack)
 		self->ack = ack;
+	/* An ACK that was overtaken offers what it offered. */
+	edge = ack + ((uint64_t)p->window << self->window_shift);
+	if (edge > self->edge)
+		self->edge = edge;
 	return window_changed;
 }
 
@@ -506,10 +513,8 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct pa
  * it goes on in any case; but the box believes nothing a blind forger could say. */
 static bool plausible(const struct endpoint *peer, uint64_t offset, uint64_t end)
 {
-	uint64_t edge = peer->ack + ((uint64_t)peer->window << peer->window_shift);
-
 	/* One octet behind the edge is a probe of a closed window. */
-	return end >= peer->ack && offset <= edge && end <= edge + 1;
+	return end >= peer->ack && offset <= peer->edge && end <= peer->edge + 1;
 }
 
 static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_side side,

@@ -46,6 +46,7 @@ struct endpoint {
 	uint64_t ack_told;	/* the one last passed to the other end */
 	uint64_t wl1;		/* offset of the segment used for the last window update
 				 * (RFC 9293 section 3.10.7.4: SND.WL1; WL2 is `ack`) */
+	uint64_t edge;		/* furthest right edge of a window it offered */
 	uint64_t fin;		/* offset of its FIN; 0: not seen */
 	uint32_t isn;
 	uint32_t ts_val;	/* its newest timestamp */

@@ -785,6 +785,43 @@ Test(relay, forged_acks_stay_inside_a_closed_window)
 		"server < P. 1:11(10) ack 11\n");
 }
 
+Test(relay, a_newer_ack_brings_its_own_window)
+{
+	/* The server probes with an octet beyond what it sends after; its ACK from before
+	 * that octet is newer than the window told with it. */
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1025(1024) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1025\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:1025(512) ack 1\n"
+		"server > . 5:6(1) ack 513 win 8\n"
+		"pass . 5:6(1) ack 1025\n"
+		"server > . 1:1(0) ack 1025 win 4\n"
+		"pass . 1:1(0) ack 1025\n"
+		/* 1025 + (4 << 7) = 1537, not 1025 + (8 << 7) */
+		"client > P. 1025:2049(1024) ack 1 win 502\n"
+		"drop\n"
+		"client < . 6:6(0) ack 2049\n"
+		"server < . 1025:1537(512) ack 1\n");
+}
+
+Test(relay, a_window_that_shrank_was_offered_all_the_same)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 1 win 10\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 0\n"
+		"pass\n"
+		/* sent before the second one reached the server */
+		"server > P. 1:1001(1000) ack 1 win 509\n"
+		"pass P. 1:1001(1000) ack 1\n"
+		"client > . 1:1(0) ack 1001 win 0\n"
+		"pass\n");
+}
+
 Test(relay, opened_window_ends_the_backing_off)
 {
 	script_run((struct script){ 0 },
