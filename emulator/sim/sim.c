@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sim/sim.h"
+
+#include "core/bytes.h"
+#include "core/packet.h"
+#include "core/tcpopt.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS UINT64_C(1000000)
+#define EVENTS_MAX 16384
+#define SEGMENTS_MAX 65536
+#define PACKET_MAX 70000
+/* An end sends this many segments at once at most. */
+#define FLIGHT_MAX 32
+#define RTO_FIRST_NS (1000 * MS)
+#define RTO_MAX_NS (20000 * MS)
+
+/* Randomness: splitmix64 (Steele, Lea and Flood, 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+static uint32_t below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)(next_random(state) % n);
+}
+
+static bool chance(uint64_t *state, double p)
+{
+	return (double)(next_random(state) >> 11) / 9007199254740992.0 < p;
+}
+
+/* The ends ------------------------------------------------------------------------------ */
+
+/* Numbers of an end's stream: 0 is the SYN, 1 the first octet, then the FIN. */
+struct segment {
+	uint32_t start, bytes;
+};
+
+struct end {
+	uint32_t isn, peer_isn;
+	/* sending */
+	struct segment *segments;	/* as they were first sent: sent again alike */
+	uint32_t segments_count;
+	uint32_t written;		/* octets the program wrote so far */
+	uint32_t writes_done;
+	uint32_t una, nxt, max, edge;	/* max: of nxt; edge: of the peer's window */
+	uint32_t window_seq;		/* of the segment that told it */
+	uint32_t total;
+	unsigned dup_acks, cwnd;
+	uint64_t rto_ns, rto_at_ns;
+	/* receiving */
+	bool *have;			/* by number */
+	uint32_t rcv_nxt, fin_at, edge_told, read;
+	uint32_t ts_recent;
+	bool synced;			/* has the peer's SYN */
+	bool ack_now;
+};
+
+struct event {
+	uint64_t at_ns;
+	uint64_t order;			/* among those at the same time */
+	enum { ARRIVES_AT_BOX, ARRIVES_AT_END, TICK } kind;
+	enum engine_side end;		/* from or to which */
+	uint8_t *bytes;
+	size_t len;
+};
+
+struct sim {
+	const struct sim_options *o;
+	struct sim_result *result;
+	struct engine *engine;
+	uint64_t random, now_ns, orders;
+	struct end end[2];
+	struct event events[EVENTS_MAX];
+	size_t events_count;
+	size_t in_flight;
+};
+
+static void fail(struct sim *s, const char *why)
+{
+	if (!s->result->error)
+		s->result->error = why;
+}
+
+static uint8_t octet(enum engine_side source, uint32_t number)
+{
+	return (uint8_t)(number * 17 + (number >> 7) * 3 + (source == CLIENT ? 5 : 130));
+}
+
+/* Events: a heap ---------------------------------------------------------------------- */
+
+static bool earlier(const struct event *a, const struct event *b)
+{
+	return a->at_ns < b->at_ns || (a->at_ns == b->at_ns && a->order < b->order);
+}
+
+static void add_event(struct sim *s, struct event e)
+{
+	size_t i;
+
+	if (s->events_count == EVENTS_MAX) {
+		fail(s, "too many packets are under way");
+		free(e.bytes);
+		return;
+	}
+	e.order = s->orders++;
+	s->in_flight += e.kind != TICK;
+	for (i = s->events_count++; i > 0 && earlier(&e, &s->events[(i - 1) / 2]); i = (i - 1) / 2)
+		s->events[i] = s->events[(i - 1) / 2];
+	s->events[i] = e;
+}
+
+static struct event take_event(struct sim *s)
+{
+	struct event first = s->events[0], last = s->events[--s->events_count];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < s->events_count) {
+		if (child + 1 < s->events_count && earlier(&s->events[child + 1], &s->events[child]))
+			child++;
+		if (!earlier(&s->events[child], &last))
+			break;
+		s->events[i] = s->events[child];
+		i = child;
+	}
+	s->events[i] = last;
+	s->in_flight -= first.kind != TICK;
+	return first;
+}
+
+/* The legs ---------------------------------------------------------------------------- */
+
+static void trace(struct sim *s, const char *what, enum engine_side end, const uint8_t *bytes,
+		  size_t len)
+{
+	uint8_t copy[PACKET_MAX];
+	struct packet p;
+	const char *from_client;
+	enum engine_side from;
+
+	if (!s->o->trace)
+		return;
+	memcpy(copy, bytes, len);
+	if (packet_parse(&p, copy, len) != PACKET_TCP)
+		return;
+	from = p.src_port == 25 ? SERVER : CLIENT;
+	from_client = from == CLIENT ? ">" : "<";
+	fprintf(s->o->trace, "%+.6f %s-%s %s %s%s%s%s%s %" PRIu32 ":%" PRIu32 "(%" PRIu32 ")",
+		(double)s->now_ns / 1e9, end == CLIENT ? "client" : "server", what, from_client,
+		p.flags & TCP_SYN ? "S" : "", p.flags & TCP_FIN ? "F" : "",
+		p.flags & TCP_RST ? "R" : "", p.flags & TCP_PSH ? "P" : "",
+		p.flags & TCP_ACK ? "." : "", p.seq - s->end[from].isn,
+		p.seq - s->end[from].isn + p.payload_bytes, p.payload_bytes);
+	if (p.flags & TCP_ACK)
+		fprintf(s->o->trace, " ack %" PRIu32, p.ack - s->end[engine_other(from)].isn);
+	fprintf(s->o->trace, " win %u\n", p.window);
+}
+
+/* A packet enters a leg, toward the box or an end. */
+static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_t *bytes, size_t len)
+{
+	unsigned copies = chance(&s->random, s->o->repeat) ? 2 : 1;
+
+	s->result->packets++;
+	trace(s, kind == ARRIVES_AT_BOX ? "sends" : "is sent", end, bytes, len);
+	for (unsigned i = 0; i < copies; i++) {
+		uint64_t delay = s->o->delay_ns;
+		struct event e = { .kind = kind, .end = end, .len = len };
+
+		if (chance(&s->random, s->o->loss))
+			continue;
+		if (chance(&s->random, s->o->reorder))
+			delay += next_random(&s->random) % (3 * s->o->delay_ns + 1);
+		e.at_ns = s->now_ns + delay;
+		e.bytes = malloc(len);
+		memcpy(e.bytes, bytes, len);
+		add_event(s, e);
+	}
+}
+
+/* Packets of the ends ----------------------------------------------------------------- */
+
+static uint16_t plain_sum(const uint8_t *p, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
+{
+	size_t n = s->o->ipv6 ? 16 : 4;
+
+	memset(to, 0, 2 * n);
+	to[0] = to[n] = s->o->ipv6 ? 0x20 : 198;
+	to[n - 1] = from == CLIENT ? 1 : 2;
+	to[2 * n - 1] = from == CLIENT ? 2 : 1;
+}
+
+static uint32_t window_of(const struct sim *s, enum engine_side side)
+{
+	const struct end *end = &s->end[side];
+	uint32_t used = end->rcv_nxt - (end->read < end->rcv_nxt ? end->read : end->rcv_nxt);
+	uint32_t free_bytes = s->o->buffer[side] > used ? s->o->buffer[side] - used : 0;
+
+	return free_bytes;
+}
+
+static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uint32_t start,
+			uint32_t bytes)
+{
+	struct end *end = &s->end[side];
+	uint8_t p[PACKET_MAX], options[40] = { 0 }, pseudo[40];
+	size_t ip = s->o->ipv6 ? 40 : 20, n = 0, header, address = s->o->ipv6 ? 16 : 4;
+	uint8_t shift = flags & TCP_SYN ? 0 : s->o->window_shift;
+	uint32_t window = window_of(s, side) >> shift;
+	uint32_t edge;
+
+	if (flags & TCP_SYN) {
+		options[n++] = 2, options[n++] = 4;
+		bytes_put16(options + n, (uint16_t)s->o->mss[side]);
+		n += 2;
+		options[n++] = 1, options[n++] = 3, options[n++] = 3, options[n++] = s->o->window_shift;
+		if (s->o->sack)
+			options[n++] = 1, options[n++] = 1, options[n++] = 4, options[n++] = 2;
+	}
+	if (s->o->timestamps) {
+		options[n++] = 1, options[n++] = 1, options[n++] = 8, options[n++] = 10;
+		bytes_put32(options + n, (uint32_t)(s->now_ns / MS) + 1);
+		bytes_put32(options + n + 4, end->ts_recent);
+		n += 8;
+	}
+	if (window > 65535)
+		window = 65535;
+	edge = end->rcv_nxt + (window << shift);
+	if (end->synced && (int32_t)(edge - end->edge_told) > 0)
+		end->edge_told = edge;
+
+	header = 20 + n;
+	memset(p, 0, ip + 20);
+	if (s->o->ipv6) {
+		p[0] = 0x60;
+		bytes_put16(p + 4, (uint16_t)(header + bytes));
+		p[6] = 6, p[7] = 64;
+		addresses(s, side, p + 8);
+	} else {
+		p[0] = 0x45;
+		bytes_put16(p + 2, (uint16_t)(ip + header + bytes));
+		p[6] = 0x40, p[8] = 64, p[9] = 6;
+		addresses(s, side, p + 12);
+		bytes_put16(p + 10, plain_sum(p, 20, 0));
+	}
+	bytes_put16(p + ip, side == CLIENT ? 40000 : 25);
+	bytes_put16(p + ip + 2, side == CLIENT ? 25 : 40000);
+	bytes_put32(p + ip + 4, end->isn + start);
+	if (flags & TCP_ACK)
+		bytes_put32(p + ip + 8, end->peer_isn + end->rcv_nxt);
+	p[ip + 12] = (uint8_t)(header / 4 << 4);
+	p[ip + 13] = flags;
+	bytes_put16(p + ip + 14, (uint16_t)window);
+	memcpy(p + ip + 20, options, n);
+	for (uint32_t i = 0; i < bytes; i++)
+		p[ip + header + i] = octet(side, start + i);
+	addresses(s, side, pseudo);
+	bytes_put16(p + ip + 16,
+		    plain_sum(p + ip, header + bytes,
+			      (uint32_t)(uint16_t)~plain_sum(pseudo, 2 * address, 0) + 6 +
+				      (uint32_t)(header + bytes)));
+	transmit(s, ARRIVES_AT_BOX, side, p, ip + header + bytes);
+}
+
+static uint32_t peer_takes(const struct sim *s, enum engine_side side)
+{
+	return s->o->mss[engine_other(side)] - (s->o->timestamps ? 12 : 0);
+}
+
+/* Sends what may be sent, as segments that stay as they are. */
+static void pump(struct sim *s, enum engine_side side)
+{
+	struct end *end = &s->end[side];
+	uint32_t sent = 0;
+	bool any = false;
+
+	if (end->nxt == 0) {	/* the SYN */
+		send_packet(s, side, side == CLIENT ? TCP_SYN : TCP_SYN | TCP_ACK, 0, 0);
+		end->nxt = 1;
+		any = true;
+	}
+	for (uint32_t i = 0; i < end->segments_count && end->una > 0; i++) {
+		struct segment *seg = &end->segments[i];
+		bool is_fin = seg->bytes == 0;
+		uint32_t after = seg->start + (is_fin ? 1 : seg->bytes);
+		/* A part of it may have been taken as a probe. */
+		uint32_t first = seg->start < end->nxt ? end->nxt : seg->start;
+
+		if (after <= end->una)
+			continue;
+		if (after > end->nxt && seg->start + seg->bytes > end->edge) {
+			/* A closed window is probed with one octet of the segment. */
+			if (end->una == end->nxt && s->now_ns >= end->rto_at_ns && !is_fin) {
+				send_packet(s, side, TCP_ACK, first, 1);
+				any = true;
+			}
+			break;
+		}
+		if (++sent > end->cwnd)
+			break;
+		if (after > end->nxt) {
+			send_packet(s, side, is_fin ? TCP_FIN | TCP_ACK : TCP_PSH | TCP_ACK, first,
+				    is_fin ? 0 : after - first);
+			end->nxt = after;
+			any = true;
+		}
+	}
+	if (end->max < end->nxt)
+		end->max = end->nxt;
+	if (any)
+		end->ack_now = false;
+	if (any || end->rto_at_ns == UINT64_MAX)
+		end->rto_at_ns = s->now_ns + end->rto_ns;
+}
+
+/* The program writes; the last write is followed by a FIN. */
+static void write_more(struct sim *s, enum engine_side side)
+{
+	struct end *end = &s->end[side];
+	uint32_t left, most = peer_takes(s, side);
+
+	if (end->una == 0 || end->writes_done > s->o->writes[side])
+		return;
+	if (end->writes_done == s->o->writes[side]) {
+		end->segments[end->segments_count++] = (struct segment){ 1 + end->written, 0 };
+		end->writes_done++;
+		return;
+	}
+	left = s->o->write[side][end->writes_done++];
+	while (left > 0 && end->segments_count < SEGMENTS_MAX - 1) {
+		uint32_t n = left < most ? left : most;
+
+		end->segments[end->segments_count++] = (struct segment){ 1 + end->written, n };
+		end->written += n;
+		left -= n;
+	}
+}
+
+static void take_ack(struct sim *s, enum engine_side side, const struct packet *p, bool has_text)
+{
+	struct end *end = &s->end[side];
+	uint32_t ack = p->ack - end->isn, seq = p->seq - end->peer_isn;
+	uint32_t shift = p->flags & TCP_SYN ? 0 : s->o->window_shift;
+	uint32_t edge = ack + ((uint32_t)p->window << shift);
+
+	/* A probe's octet may have been taken. */
+	if (ack > end->max + 1) {
+		fail(s, "an end got an ACK of what it never sent");
+		return;
+	}
+	if ((int32_t)(ack - end->una) < 0)
+		return;
+	if ((int32_t)(seq - end->window_seq) >= 0) {
+		end->edge = edge;
+		end->window_seq = seq;
+	}
+	if (ack > end->una) {
+		end->una = ack;
+		if (end->nxt < ack)
+			end->nxt = ack;
+		end->dup_acks = 0;
+		end->rto_ns = RTO_FIRST_NS / 2;
+		end->rto_at_ns = s->now_ns + end->rto_ns;
+		end->cwnd = end->cwnd < FLIGHT_MAX ? end->cwnd + 1 : FLIGHT_MAX;
+	} else if (!has_text && end->nxt > end->una && ++end->dup_acks == 3) {
+		end->nxt = end->una;
+	}
+}
+
+static void take_text(struct sim *s, enum engine_side side, const struct packet *p)
+{
+	struct end *end = &s->end[side];
+	enum engine_side source = engine_other(side);
+	uint32_t seq = p->seq - end->peer_isn;
+	bool fin = p->flags & TCP_FIN;
+
+	if (p->payload_bytes > 0 && s->o->direction & (1 << source) &&
+	    p->payload_bytes > s->o->segment_size)
+		fail(s, "a piece is larger than the segment size");
+	if (p->payload_bytes > 0 && (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
+		fail(s, "a segment goes beyond the window");
+	for (uint32_t i = 0; i < p->payload_bytes; i++) {
+		uint32_t number = seq + i;
+
+		if ((int32_t)(number - end->rcv_nxt) < 0)
+			continue;
+		if (number > s->end[source].total) {
+			fail(s, "an end got an octet behind the last");
+			return;
+		}
+		if (p->payload[i] != octet(source, number)) {
+			fail(s, "an octet was changed");
+			return;
+		}
+		if ((int32_t)(number - end->edge_told) < 0)
+			end->have[number] = true;
+	}
+	if (fin) {
+		if (seq + p->payload_bytes != s->end[source].total + 1)
+			fail(s, "a FIN is in the wrong place");
+		end->fin_at = seq + p->payload_bytes;
+	}
+	while (end->rcv_nxt <= s->end[source].total && end->have[end->rcv_nxt])
+		end->rcv_nxt++;
+	if (end->fin_at != 0 && end->rcv_nxt == end->fin_at)
+		end->rcv_nxt++;
+	end->ack_now = true;
+}
+
+static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, size_t len)
+{
+	struct end *end = &s->end[side];
+	struct packet p;
+	struct tcpopt o;
+	bool has_text;
+	uint32_t seq;
+
+	if (packet_parse(&p, bytes, len) != PACKET_TCP || p.ip_bytes != len ||
+	    !packet_checksum_good(&p)) {
+		fail(s, "an end got a damaged packet");
+		return;
+	}
+	if (p.flags & TCP_RST) {
+		fail(s, "an end got a RST");
+		return;
+	}
+	tcpopt_parse(&o, &p);
+	if (p.flags & TCP_SYN) {
+		if (!end->synced) {
+			end->synced = true;
+			end->peer_isn = p.seq;
+			end->rcv_nxt = 1;
+			end->edge_told = 1;
+			end->window_seq = 0;
+			end->edge = side == SERVER ? 1u + p.window : 0;
+			if (side == SERVER)
+				pump(s, side);
+		}
+		end->ack_now = side == CLIENT;
+		end->ts_recent = o.ts_val;
+		if (!(p.flags & TCP_ACK)) {
+			if (side == SERVER && end->una == 0)
+				end->nxt = 0;
+			return;
+		}
+	}
+	if (!end->synced)
+		return;
+	seq = p.seq - end->peer_isn;
+	has_text = p.payload_bytes > 0 || (p.flags & TCP_FIN);
+	if (s->o->timestamps && !o.has_timestamps) {
+		fail(s, "a segment without the timestamps that were agreed on");
+		return;
+	}
+	if (s->o->timestamps && (int32_t)(o.ts_val - end->ts_recent) < 0) {
+		end->ack_now = true;	/* PAWS */
+		return;
+	}
+	/* Acceptable? RFC 9293 section 3.10.7.4 */
+	if (!(p.flags & TCP_SYN) &&
+	    ((int32_t)(seq + p.payload_bytes + !!(p.flags & TCP_FIN) - end->rcv_nxt) < 0 ||
+	     (int32_t)(seq - end->edge_told) > 0)) {
+		end->ack_now = true;
+		return;
+	}
+	if ((int32_t)(seq - end->rcv_nxt) <= 0 && s->o->timestamps)
+		end->ts_recent = o.ts_val;
+	if (p.flags & TCP_ACK)
+		take_ack(s, side, &p, has_text);
+	if (has_text && !(p.flags & TCP_SYN))
+		take_text(s, side, &p);
+}
+
+/* The box ------------------------------------------------------------------------------- */
+
+static void box_output(struct sim *s)
+{
+	struct engine_emit emit;
+	uint8_t bytes[PACKET_MAX], client[32];
+
+	addresses(s, CLIENT, client);
+	while (engine_next(s->engine, &emit)) {
+		size_t at = 0;
+
+		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
+			memcpy(bytes + at, emit.part[i].data, emit.part[i].bytes);
+		transmit(s, ARRIVES_AT_END,
+			 memcmp(emit.destination, client, s->o->ipv6 ? 16 : 4) == 0 ? CLIENT : SERVER,
+			 bytes, at);
+	}
+}
+
+static void arrive_at_box(struct sim *s, enum engine_side from, uint8_t *bytes, size_t len)
+{
+	enum engine_verdict verdict = engine_input(s->engine, s->now_ns, bytes, &len);
+
+	if (verdict != VERDICT_DROP)
+		transmit(s, ARRIVES_AT_END, engine_other(from), bytes, len);
+	box_output(s);
+}
+
+/* Every 10 ms the programs read and write, and timers of the ends are looked at. */
+static void tick(struct sim *s)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct end *end = &s->end[side];
+		uint32_t before = window_of(s, side);
+
+		if (!end->synced && side == SERVER)
+			continue;
+		if (end->rcv_nxt > end->read) {
+			uint32_t left = end->rcv_nxt - end->read;
+
+			end->read += left < s->o->reads[side] ? left : s->o->reads[side];
+			if (before < s->o->mss[side] && window_of(s, side) >= s->o->mss[side])
+				end->ack_now = true;
+		}
+		if (s->now_ns % s->o->write_gap_ns < 10 * MS)
+			write_more(s, side);
+		if (end->nxt == 0 && side == CLIENT)
+			pump(s, side);
+		if (end->nxt > end->una && s->now_ns >= end->rto_at_ns) {
+			end->nxt = end->una;
+			end->cwnd = 1;
+			end->rto_ns = end->rto_ns * 2 < RTO_MAX_NS ? end->rto_ns * 2 : RTO_MAX_NS;
+		}
+		pump(s, side);
+	}
+}
+
+static bool is_done(const struct sim *s)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct end *end = &s->end[side], *other = &s->end[engine_other(side)];
+
+		if (end->una != end->total + 2 || other->rcv_nxt != end->total + 2)
+			return false;
+	}
+	return true;
+}
+
+static void start(struct sim *s)
+{
+	struct engine_config config;
+
+	engine_config_init(&config);
+	config.fault = fault_find(s->o->fault);
+	config.direction = s->o->direction;
+	config.segment_size = s->o->segment_size;
+	config.window_bytes = s->o->window_bytes;
+	config.flows_max = 4;
+	config.memory_bytes = 1 << 20;
+	if (!config.fault || engine_create(&s->engine, &config) < 0)
+		abort();
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct end *end = &s->end[side];
+
+		for (uint32_t i = 0; i < s->o->writes[side]; i++)
+			end->total += s->o->write[side][i];
+		end->isn = (uint32_t)next_random(&s->random);
+		if (chance(&s->random, 0.3))	/* about to wrap */
+			end->isn = UINT32_MAX - below(&s->random, end->total + 2);
+		end->segments = calloc(SEGMENTS_MAX, sizeof(*end->segments));
+		end->cwnd = 10;
+		end->rto_ns = RTO_FIRST_NS;
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++)
+		s->end[side].have = calloc(s->end[engine_other(side)].total + 4, sizeof(bool));
+}
+
+void sim_run(const struct sim_options *o, struct sim_result *result)
+{
+	struct sim *s = calloc(1, sizeof(*s));
+
+	memset(result, 0, sizeof(*result));
+	s->o = o;
+	s->result = result;
+	s->random = o->seed;
+	s->now_ns = 1000 * MS;
+	start(s);
+	add_event(s, (struct event){ .at_ns = s->now_ns, .kind = TICK });
+	while (!result->error && s->now_ns < o->limit_ns) {
+		uint64_t deadline = engine_deadline(s->engine);
+		struct event e;
+
+		if (deadline < s->events[0].at_ns) {
+			s->now_ns = deadline > s->now_ns ? deadline : s->now_ns;
+			engine_expire(s->engine, s->now_ns);
+			box_output(s);
+			continue;
+		}
+		e = take_event(s);
+		s->now_ns = e.at_ns;
+		switch (e.kind) {
+		case TICK:
+			if (!result->done && is_done(s)) {
+				result->done = true;
+				result->time_ns = s->now_ns;
+			}
+			engine_get_stats(s->engine, &result->stats);
+			if (result->done && result->stats.flows_active == 0 && s->in_flight == 0)
+				goto end;
+			tick(s);
+			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * MS, .kind = TICK });
+			break;
+		case ARRIVES_AT_BOX:
+			arrive_at_box(s, e.end, e.bytes, e.len);
+			break;
+		case ARRIVES_AT_END:
+			trace(s, "gets", e.end, e.bytes, e.len);
+			arrive_at_end(s, e.end, e.bytes, e.len);
+			if (s->end[e.end].synced && (e.end == CLIENT || s->end[SERVER].una > 0 ||
+						     s->end[SERVER].nxt == 0))
+				pump(s, e.end);
+			if (s->end[e.end].ack_now && s->end[e.end].una > 0)
+				send_packet(s, e.end, TCP_ACK, s->end[e.end].max, 0);
+			s->end[e.end].ack_now = false;
+			break;
+		}
+		free(e.bytes);
+	}
+end:
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct end *sink = &s->end[engine_other(side)];
+
+		result->delivered[side] = sink->rcv_nxt > 0 ? sink->rcv_nxt - 1 : 0;
+		if (result->delivered[side] > s->end[side].total)
+			result->delivered[side] = s->end[side].total;
+	}
+	engine_get_stats(s->engine, &result->stats);
+	if (!result->done)
+		result->time_ns = s->now_ns;
+	while (s->events_count > 0)
+		free(take_event(s).bytes);
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		free(s->end[side].segments);
+		free(s->end[side].have);
+	}
+	engine_destroy(s->engine);
+	free(s);
+}
+
+void sim_random(struct sim_options *o, uint64_t seed)
+{
+	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C,
+							    DIRECTION_BOTH };
+	uint64_t r = seed ^ UINT64_C(0x5eed);
+
+	memset(o, 0, sizeof(*o));
+	o->seed = seed;
+	o->fault = "none";
+	o->direction = directions[below(&r, 3)];
+	o->segment_size = chance(&r, 0.5) ? 512 : 1 + below(&r, 1500);
+	o->window_bytes = chance(&r, 0.5) ? STREAM_WINDOW_MAX
+					  : ENGINE_WINDOW_MIN +
+						    below(&r, STREAM_WINDOW_MAX - ENGINE_WINDOW_MIN);
+	o->ipv6 = chance(&r, 0.5);
+	o->timestamps = chance(&r, 0.5);
+	o->sack = chance(&r, 0.5);
+	o->window_shift = (uint8_t)below(&r, 8);
+	o->loss = below(&r, 201) / 1000.0;
+	o->repeat = below(&r, 201) / 1000.0;
+	o->reorder = below(&r, 201) / 1000.0;
+	o->delay_ns = (1 + below(&r, 40)) * MS;
+	o->write_gap_ns = (1 + below(&r, 10)) * 10 * MS;
+	o->limit_ns = UINT64_C(7200) * 1000 * MS;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		uint32_t most = chance(&r, 0.3) ? 20 : 3000;
+
+		o->mss[side] = 88 + below(&r, 1373);
+		o->buffer[side] = chance(&r, 0.3) ? o->mss[side] + below(&r, 2000) : 65000;
+		o->reads[side] = chance(&r, 0.3) ? 100 + below(&r, 1000) : 1 << 20;
+		o->writes[side] = below(&r, 60);
+		for (uint32_t i = 0; i < o->writes[side]; i++)
+			o->write[side][i] = 1 + below(&r, most);
+	}
+}

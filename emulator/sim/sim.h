@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_SIM_SIM_H
+#define RESEG_SIM_SIM_H
+
+/*
+ * A simulated network around the engine
+ *
+ *      client ==leg== box ==leg== server
+ *
+ * Discrete events and a clock that jumps. Each leg loses, delays, reorders and repeats
+ * packets in both directions, as a seed decides. The ends are a TCP of their own, with
+ * none of core's code for sending or reassembly, so that no bug can hide by being on
+ * both sides; they check whatever reaches them.
+ */
+
+#include "core/engine.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define SIM_WRITES_MAX 4096
+
+struct sim_options {
+	uint64_t seed;
+	const char *fault;
+	enum engine_direction direction;
+	uint32_t segment_size;
+	uint32_t window_bytes;		/* of the box */
+	bool ipv6;
+	bool timestamps;
+	bool sack;
+	uint8_t window_shift;
+	double loss, repeat, reorder;	/* probability for each packet on each leg, 0..1 */
+	uint64_t delay_ns;		/* of each leg; a reordered packet takes up to four times */
+	uint32_t mss[2];		/* by side: the largest segment it takes */
+	uint32_t buffer[2];		/* by side: its receive buffer, in bytes */
+	uint32_t reads[2];		/* by side: bytes its program reads each 10 ms */
+	/* By side: what its program writes, each a segment of its own if it is not larger
+	 * than the other's MSS, one each write_gap_ns. */
+	uint32_t write[2][SIM_WRITES_MAX];
+	uint32_t writes[2];
+	uint64_t write_gap_ns;
+	uint64_t limit_ns;		/* simulated time after which it counts as hanging */
+	FILE *trace;			/* every packet, in packetdrill's notation; or NULL */
+};
+
+struct sim_result {
+	const char *error;		/* what went wrong, in words; NULL: nothing */
+	uint64_t time_ns;		/* simulated time until both ends were done */
+	uint64_t delivered[2];		/* by source: octets its sink's program could read */
+	uint64_t packets;
+	bool done;			/* both ends have all data and each other's FIN */
+	struct engine_stats stats;	/* at the end */
+};
+
+/* Options as the seed decides: up to 20 % loss, reordering and repetition. */
+void sim_random(struct sim_options *o, uint64_t seed);
+
+/* Runs until both ends are done and the box has forgotten them, or nothing can happen
+ * any more, or the limit. */
+void sim_run(const struct sim_options *o, struct sim_result *result);
+
+#endif
