@@ -160,10 +160,9 @@ static void unqueue_output(struct engine *e, flow_handle h)
 	flow_get(&e->table, h)->output_queued = false;
 }
 
-/* Reports the end of an open flow, and lets go of what its relays hold. */
-static void close_flow(struct engine *e, struct flow *f, enum engine_close_reason reason)
+/* Lets go of what the relays of an open flow hold and owe. */
+static void empty_relays(struct engine *e, struct flow *f)
 {
-	report_closed(e, f, reason);
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct relay *r = &f->relay[side];
 
@@ -179,6 +178,12 @@ static void close_flow(struct engine *e, struct flow *f, enum engine_close_reaso
 		}
 	}
 	f->ack_info_owed[CLIENT] = f->ack_info_owed[SERVER] = false;
+}
+
+static void close_flow(struct engine *e, struct flow *f, enum engine_close_reason reason)
+{
+	report_closed(e, f, reason);
+	empty_relays(e, f);
 }
 
 static void forget_flow(struct engine *e, flow_handle h)
@@ -220,6 +225,21 @@ static bool fin_arrived(const struct flow *f, enum engine_side side)
 static bool is_finished(const struct flow *f)
 {
 	return f->state == FLOW_OPEN && fin_arrived(f, CLIENT) && fin_arrived(f, SERVER);
+}
+
+/*
+ * Is an end gone? The box has ACKed its FIN, and it has ACKed the other's: for itself
+ * the connection is over, though the box may still have its data to deliver. It answers
+ * whatever still reaches it with a RST, and that must not end the delivery.
+ */
+static bool is_gone(const struct flow *f, enum engine_side side)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *out = &f->relay[side], *in = &f->relay[other];
+	uint64_t other_fin = in->intercepted ? in->fin : f->end[other].fin;
+
+	return out->intercepted && out->fin != 0 && out->rcv_nxt > out->fin && other_fin != 0 &&
+	       f->end[side].ack > other_fin;
 }
 
 /* Handshake ------------------------------------------------------------------- */
@@ -300,6 +320,7 @@ static void start_relays(struct engine *e, struct flow *f)
 
 		end->ack = end->ack_told = SEQ_BASE + 1;
 		r->intercepted = e->config.direction & (1u << side);
+		r->stream = POOL_NONE;
 		r->rcv_nxt = r->cut_nxt = SEQ_BASE + 1;
 		r->rcv_edge_told = r->rcv_nxt + syn_window(e, f->end[engine_other(side)].window);
 		send_begin(r, SEQ_BASE + 1, flow_segment_size(e, f, side));
@@ -423,6 +444,8 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 	struct relay *out = &f->relay[side];
 	const struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
 
+	if (is_gone(f, side))
+		return VERDICT_DROP;
 	if (out->intercepted) {
 		/* RFC 5961 section 3.2: only the exact number counts; one inside the
 		 * window is asked for again; any other is dropped. */
@@ -455,6 +478,8 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 		/* The other end has not answered, so the handshake goes on: the SYN-ACK
 		 * before was lost, or another one takes its place. */
 		if (!again) {
+			empty_relays(e, f);
+			memset(f->relay, 0, sizeof(f->relay));
 			learn_syn(self, p, o);
 			self->acked_syn = true;
 			start_relays(e, f);
@@ -589,6 +614,11 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		}
 		if (self->ack != self->ack_told || self->window != self->window_told)
 			f->ack_info_owed[side] = true;
+		return VERDICT_DROP;
+	}
+	if (is_gone(f, other)) {
+		/* It cannot answer any more; if this wants an answer it is the box's. */
+		f->ack_info_owed[other] |= has_text;
 		return VERDICT_DROP;
 	}
 	/* The first ACK ends the handshake, which is the ends' own. */

@@ -96,7 +96,6 @@ struct relay {
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
 	bool resend_owed : 1;	/* the piece at snd_una is to be sent again */
 	bool probe_owed : 1;
-	bool fin_sent : 1;
 };
 
 struct flow {

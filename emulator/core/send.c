@@ -138,6 +138,10 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 
 	if (most > e->config.window_bytes)
 		most = e->config.window_bytes;
+	/* Who has sent a FIN has nothing more to send, and may be gone by now: it would
+	 * answer with a RST. */
+	if (r->fin != 0 && r->rcv_nxt > r->fin)
+		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
 }

@@ -62,6 +62,7 @@ struct end {
 	uint32_t rcv_nxt, fin_at, edge_told, read;
 	uint32_t ts_recent;
 	bool synced;			/* has the peer's SYN */
+	bool closes_last;		/* had the peer's FIN before it sent its own */
 	bool ack_now;
 };
 
@@ -420,9 +421,24 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	}
 	while (end->rcv_nxt <= s->end[source].total && end->have[end->rcv_nxt])
 		end->rcv_nxt++;
-	if (end->fin_at != 0 && end->rcv_nxt == end->fin_at)
+	if (end->fin_at != 0 && end->rcv_nxt == end->fin_at) {
 		end->rcv_nxt++;
+		end->closes_last = end->max < end->total + 2;
+	}
 	end->ack_now = true;
+}
+
+/* Has it all, and an ACK of its FIN? */
+static bool end_is_done(const struct sim *s, enum engine_side side)
+{
+	return s->end[side].una == s->end[side].total + 2 &&
+	       s->end[side].rcv_nxt == s->end[engine_other(side)].total + 2;
+}
+
+/* Done, and not in TIME-WAIT: there is no connection any more. */
+static bool is_closed(const struct sim *s, enum engine_side side)
+{
+	return s->end[side].closes_last && end_is_done(s, side);
 }
 
 static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, size_t len)
@@ -438,8 +454,15 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 		fail(s, "an end got a damaged packet");
 		return;
 	}
+	if (is_closed(s, side)) {
+		/* RFC 9293 section 3.10.7.1 */
+		if (!(p.flags & TCP_RST))
+			send_packet(s, side, TCP_RST, p.ack - end->isn, 0);
+		return;
+	}
 	if (p.flags & TCP_RST) {
-		fail(s, "an end got a RST");
+		if (!end_is_done(s, side))	/* in TIME-WAIT it does no harm */
+			fail(s, "an end got a RST");
 		return;
 	}
 	tcpopt_parse(&o, &p);
@@ -546,17 +569,6 @@ static void tick(struct sim *s)
 	}
 }
 
-static bool is_done(const struct sim *s)
-{
-	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		const struct end *end = &s->end[side], *other = &s->end[engine_other(side)];
-
-		if (end->una != end->total + 2 || other->rcv_nxt != end->total + 2)
-			return false;
-	}
-	return true;
-}
-
 static void start(struct sim *s)
 {
 	struct engine_config config;
@@ -611,7 +623,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		s->now_ns = e.at_ns;
 		switch (e.kind) {
 		case TICK:
-			if (!result->done && is_done(s)) {
+			if (!result->done && end_is_done(s, CLIENT) && end_is_done(s, SERVER)) {
 				result->done = true;
 				result->time_ns = s->now_ns;
 			}
@@ -627,7 +639,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		case ARRIVES_AT_END:
 			trace(s, "gets", e.end, e.bytes, e.len);
 			arrive_at_end(s, e.end, e.bytes, e.len);
-			if (s->end[e.end].synced && (e.end == CLIENT || s->end[SERVER].una > 0 ||
+			if (!is_closed(s, e.end) && s->end[e.end].synced && (e.end == CLIENT || s->end[SERVER].una > 0 ||
 						     s->end[SERVER].nxt == 0))
 				pump(s, e.end);
 			if (s->end[e.end].ack_now && s->end[e.end].una > 0)

@@ -131,6 +131,21 @@ Test(relay, another_syn_ack_takes_the_place_of_one_that_was_lost)
 		"server < P. 1:11(10) ack 7001\n");
 }
 
+Test(relay, another_syn_ack_takes_the_data_of_the_first_with_it)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C, .at_end = nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 101\n"
+		"client < P. 1:101(100) ack 1\n"
+		"server > S. 7000:7000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n");
+}
+
 Test(relay, the_largest_piece_leaves_room_for_timestamps)
 {
 	script_run((struct script){ .segment_size = 65495, .events = true },
@@ -1022,6 +1037,33 @@ Test(relay, idle_flows_end)
 		"pass\n"
 		"+7441\n"
 		"* closed idle acked 0 delivered 0\n");
+}
+
+/* The client has closed last, so it is gone once the box has ACKed its FIN; the box
+ * still delivers. */
+Test(relay, an_end_that_is_gone_is_not_asked)
+{
+	script_run((struct script){ .at_end = nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 1\n"
+		"client > FP. 1:101(100) ack 2 win 502\n"
+		"drop\n"
+		"client < . 2:2(0) ack 102\n"
+		"server < P. 1:101(100) ack 2\n"
+		"server < F. 101:101(0) ack 2\n"
+		/* all of it is lost, and so the server repeats its FIN */
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 102:102(0) ack 2\n"
+		/* what a closed client might say of a packet that reached it all the same */
+		"client > R 102:102(0)\n"
+		"drop\n"
+		"+1.1\n"
+		"server < P. 1:101(100) ack 2\n"
+		"server < F. 101:101(0) ack 2\n"
+		"server > . 2:2(0) ack 102 win 509\n"
+		"drop\n");
 }
 
 /* Other directions ------------------------------------------------------------------------ */
