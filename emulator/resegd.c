@@ -57,6 +57,7 @@ static void print_help(void)
 	       "  --queue N             queue number, 0 to 65535 (0)\n"
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME          what goes wrong (%s)\n"
+	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
@@ -86,13 +87,25 @@ static const struct fault *fault_option(const char *name)
 	cli_die("--fault %s: no such fault; there are: %s", name, names);
 }
 
+static enum engine_direction direction_option(const char *name)
+{
+	if (strcmp(name, "c2s") == 0)
+		return DIRECTION_C2S;
+	if (strcmp(name, "s2c") == 0)
+		return DIRECTION_S2C;
+	if (strcmp(name, "both") == 0)
+		return DIRECTION_BOTH;
+	cli_die("--direction %s: give c2s, s2c or both", name);
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, INJECT, EVENTS, READY_FD, QUIET };
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, DIRECTION, INJECT, EVENTS, READY_FD, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
+		{ "direction", required_argument, NULL, DIRECTION },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "ready-fd", required_argument, NULL, READY_FD },
@@ -114,6 +127,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case FAULT:
 			o->engine.fault = fault_option(optarg);
+			break;
+		case DIRECTION:
+			o->engine.direction = direction_option(optarg);
 			break;
 		case INJECT:
 			o->inject = optarg;

@@ -45,6 +45,7 @@ struct options {
 	bool no_box;
 	bool ipv6;
 	struct hosts_options hosts;
+	double loss;		/* probability, for each packet on each link */
 	const char *capture;
 	const char *sink_options;
 	const char *const *command;	/* NULL: the sweep */
@@ -57,11 +58,12 @@ static void print_help(void)
 	       "box and reseg-sink on the server, and COMMAND on the client. Without a command: the\n"
 	       "sweep that shows the bug. Needs no root where user namespaces are allowed.\n"
 	       "\n"
-	       "  --segment-size BYTES, --fault NAME, --inject KIND, --events FILE\n"
+	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --inject KIND, --events FILE\n"
 	       "                       as for resegd\n"
 	       "  --no-box             only forward packets: what happens without the firewall\n"
 	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
 	       "  --mtu BYTES          of both links (1500)\n"
+	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
 	       "  --offloads           leave checksum and segmentation offloads on; off, packets are\n"
 	       "                       as they would be on a real wire\n"
 	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get\n"
@@ -84,15 +86,17 @@ static void add_resegd_arg(struct options *o, const char *option, const char *va
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { SEGMENT_SIZE = 256, FAULT, INJECT, EVENTS, NO_BOX, MTU, OFFLOADS, CAPTURE,
+	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, INJECT, EVENTS, NO_BOX, MTU, LOSS, OFFLOADS, CAPTURE,
 	       SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
+		{ "direction", required_argument, NULL, DIRECTION },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "no-box", no_argument, NULL, NO_BOX },
 		{ "mtu", required_argument, NULL, MTU },
+		{ "loss", required_argument, NULL, LOSS },
 		{ "offloads", no_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
@@ -112,6 +116,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->fault = optarg;
 			add_resegd_arg(o, "--fault", optarg);
 			break;
+		case DIRECTION:
+			add_resegd_arg(o, "--direction", optarg);
+			break;
 		case INJECT:
 			add_resegd_arg(o, "--inject", optarg);
 			break;
@@ -130,6 +137,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case MTU:
 			/* IPv6 needs 1,280 (RFC 8200 section 5). */
 			o->hosts.mtu = (uint32_t)cli_number("--mtu", optarg, 1280, 65535);
+			break;
+		case LOSS:
+			o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
 			break;
 		case OFFLOADS:
 			o->hosts.offloads = true;
@@ -222,6 +232,25 @@ static void load_rules(const struct hosts *h)
 		exit(EXIT_USAGE);
 }
 
+/* Lets a host lose packets that arrive. The rule stands before those of reseg-rules, so
+ * the box loses what nobody has seen yet; and a capture shows what was sent. */
+static void lose_packets(const struct hosts *h, enum host host, double loss)
+{
+	static const char *const tools[] = { "iptables", "ip6tables" };
+	char probability[32];
+
+	snprintf(probability, sizeof(probability), "%.6f", loss);
+	for (size_t i = 0; i < 2; i++) {
+		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "-p", "tcp", "-m",
+				       "statistic", "--mode", "random", "--probability", probability,
+				       "-j", "DROP", NULL };
+
+		if (services_run(h, host, argv, NULL, 0) != 0)
+			cli_die("--loss needs iptables and its statistic match (module "
+				"xt_statistic)");
+	}
+}
+
 /* The command ------------------------------------------------------------------------ */
 
 /* The sizes around one and two pieces, and what they should show. */
@@ -264,7 +293,7 @@ static void set_environment(const struct options *o)
 	setenv("RESEG_SERVER", o->ipv6 ? HOST_SERVER_IPV6 : HOST_SERVER_IPV4, 1);
 	setenv("RESEG_SERVER6", HOST_SERVER_IPV6, 1);
 	setenv("RESEG_PORT", PORT, 1);
-	services_extend_path();
+	services_set_environment();
 }
 
 /* The first process ------------------------------------------------------------------ */
@@ -297,6 +326,8 @@ static int run_lab(const struct options *o)
 		services[RESEGD] = start_resegd(&hosts, o);
 		load_rules(&hosts);
 	}
+	for (enum host host = HOST_CLIENT; host < HOSTS && o->loss > 0; host++)
+		lose_packets(&hosts, host, o->loss);
 	for (size_t i = 0; i < SERVICES; i++) {
 		if (services[i].pid != 0)
 			services_await(&services[i]);

@@ -72,14 +72,25 @@ uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t
 	return value;
 }
 
-uint64_t cli_seconds(const char *option, const char *text, double min, double max)
+static double fraction(const char *option, const char *text, double min, double max,
+		       const char *what)
 {
 	char *end;
 	double value = strtod(text, &end);
 
 	if (end == text || *end != '\0' || !isfinite(value) || value < min || value > max)
-		cli_die("%s %s: give a time in seconds from %g to %g", option, text, min, max);
-	return (uint64_t)(value * 1e9);
+		cli_die("%s %s: give a %s from %g to %g", option, text, what, min, max);
+	return value;
+}
+
+double cli_fraction(const char *option, const char *text, double min, double max)
+{
+	return fraction(option, text, min, max, "number");
+}
+
+uint64_t cli_seconds(const char *option, const char *text, double min, double max)
+{
+	return (uint64_t)(fraction(option, text, min, max, "time in seconds") * 1e9);
 }
 
 void cli_ready(int fd)

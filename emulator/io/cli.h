@@ -40,6 +40,9 @@ int cli_option(int argc, char **argv, const char *short_options, const struct op
  * anything else. */
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max);
 
+/* A number min..max, with or without a fraction; dies likewise. */
+double cli_fraction(const char *option, const char *text, double min, double max);
+
 /* A time in seconds, with or without a fraction, in nanoseconds; dies likewise. */
 uint64_t cli_seconds(const char *option, const char *text, double min, double max);
 

@@ -54,7 +54,7 @@ char *services_find(const char *program)
 	return NULL;
 }
 
-void services_extend_path(void)
+void services_set_environment(void)
 {
 	const char *old = getenv("PATH");
 	char *path = strdup(old ? old : "/usr/bin:/bin");
@@ -78,6 +78,9 @@ void services_extend_path(void)
 		}
 	}
 	free(path);
+	/* Root of a user namespace only may not write the usual place of this lock. */
+	if (access("/run", W_OK) < 0)
+		setenv("XTABLES_LOCKFILE", "/dev/null", 1);
 }
 
 /* Processes -------------------------------------------------------------------------- */

@@ -24,8 +24,9 @@ struct service {
  * it is in none of these. The caller frees it. */
 char *services_find(const char *program);
 
-/* Puts the folders of reseg's programs in front of PATH. */
-void services_extend_path(void);
+/* Puts the folders of reseg's programs in front of PATH, and lets iptables work for root
+ * of a user namespace. */
+void services_set_environment(void);
 
 /* Starts argv on a host. `{ready}` in an argument stands for the number of the
  * descriptor to report on. */

@@ -96,7 +96,7 @@ static void stage(void)
 	char text[8192];
 	struct lab_result r = run("",
 		"mkdir $DIR/bin && cd $DIR/bin && "
-		"for program in reseg-lab reseg-probe reseg-sink resegd reseg-rules mail-client; do "
+		"for program in reseg-lab reseg-probe reseg-sink resegd reseg-rules mail-client stream-client; do "
 		"cp \"$(command -v $program)\" . || exit; done && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.nft . && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.iptables . && "
