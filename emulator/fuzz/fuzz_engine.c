@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Fuzzes the engine: packets and time in any sequence
+ *
+ * The first bytes choose a configuration. Then come records: time goes by, a raw
+ * packet, or a well-formed segment whose numbers lie near those that matter, for a
+ * random one would be refused at the door. Whatever happens, what the box lets out
+ * must be sound, and in the end nothing may be left.
+ */
+
+#include "core/bytes.h"
+#include "core/checksum.h"
+#include "core/engine.h"
+#include "core/packet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define PACKET_MAX 4096
+#define MEMORY_BYTES (32 * POOL_PAGE_BYTES)
+
+struct input {
+	const uint8_t *data;
+	size_t left;
+};
+
+struct fuzz {
+	struct engine *engine;
+	uint64_t now_ns;
+	uint32_t segment_size;
+	uint32_t nxt[2];	/* near the next sequence number of each side */
+	uint8_t ipv6;
+};
+
+static void must(bool good)
+{
+	if (!good)
+		abort();
+}
+
+static uint8_t take(struct input *in)
+{
+	if (in->left == 0)
+		return 0;
+	in->left--;
+	return *in->data++;
+}
+
+static uint16_t take16(struct input *in)
+{
+	uint8_t high = take(in);
+
+	return (uint16_t)(high << 8 | take(in));
+}
+
+/* Small steps mostly, wild ones at times. */
+static uint32_t take_step(struct input *in)
+{
+	uint8_t kind = take(in);
+
+	if (kind < 128)
+		return 0;
+	if (kind < 192)
+		return (uint32_t)(int32_t)(int8_t)take(in);
+	if (kind < 250)
+		return (uint32_t)(int32_t)(int16_t)take16(in);
+	return (uint32_t)take16(in) << 16 | take16(in);
+}
+
+static void check_output(struct fuzz *f)
+{
+	struct engine_emit emit;
+	struct engine_stats stats;
+
+	while (engine_next(f->engine, &emit)) {
+		static uint8_t bytes[70000];
+		struct packet p;
+		size_t at = 0;
+
+		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
+			memcpy(bytes + at, emit.part[i].data, emit.part[i].bytes);
+		must(at == emit.bytes);
+		must(packet_parse(&p, bytes, at) == PACKET_TCP && p.ip_bytes == at);
+		must(packet_checksum_good(&p));
+		must(p.payload_bytes <= f->segment_size);
+	}
+	engine_get_stats(f->engine, &stats);
+	must(stats.pages_used <= MEMORY_BYTES / POOL_PAGE_BYTES);
+	must(stats.orphaned_bytes <= 2 * MEMORY_BYTES);
+	must(stats.packets == stats.accepted + stats.replaced + stats.dropped);
+	/* Whatever is due was done: the next deadline is not in the past. */
+	must(engine_deadline(f->engine) >= f->now_ns || stats.flows_active == 0);
+}
+
+static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
+{
+	enum engine_side side = take(in) & 1;
+	uint8_t flags = take(in);
+	uint32_t seq = f->nxt[side] + take_step(in);
+	uint32_t ack = f->nxt[engine_other(side)] + take_step(in);
+	uint16_t window = take16(in);
+	uint32_t bytes = take(in) & 1 ? take16(in) % 3000 : 0;
+	size_t options = (take(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
+	struct checksum c = { 0 };
+	uint16_t sum;
+	uint8_t *tcp = to + ip;
+
+	memset(to, 0, ip + header);
+	if (f->ipv6) {
+		to[0] = 0x60;
+		bytes_put16(to + 4, (uint16_t)(header + bytes));
+		to[6] = 6;
+		to[8 + 15] = side == CLIENT ? 1 : 2;
+		to[24 + 15] = side == CLIENT ? 2 : 1;
+		checksum_add_pseudo(&c, to + 8, 16, (uint32_t)header + bytes);
+	} else {
+		to[0] = 0x45;
+		bytes_put16(to + 2, (uint16_t)(ip + header + bytes));
+		to[9] = 6;
+		to[15] = side == CLIENT ? 1 : 2;
+		to[19] = side == CLIENT ? 2 : 1;
+		checksum_add_pseudo(&c, to + 12, 4, (uint32_t)header + bytes);
+	}
+	bytes_put16(tcp, side == CLIENT ? 40000 : 25);
+	bytes_put16(tcp + 2, side == CLIENT ? 25 : 40000);
+	bytes_put32(tcp + 4, seq);
+	bytes_put32(tcp + 8, ack);
+	tcp[12] = (uint8_t)(header / 4 << 4);
+	tcp[13] = flags;
+	bytes_put16(tcp + 14, window);
+	for (size_t i = 0; i < options; i++)
+		tcp[20 + i] = take(in);
+	for (uint32_t i = 0; i < bytes; i++)
+		tcp[header + i] = (uint8_t)i;
+	checksum_add(&c, tcp, header + bytes);
+	sum = checksum_finish(&c);
+	memcpy(tcp + 16, &sum, 2);
+	if (take(in) & 1)
+		f->nxt[side] = seq + bytes + !!(flags & TCP_SYN) + !!(flags & TCP_FIN);
+	return ip + header + bytes;
+}
+
+static void step(struct fuzz *f, struct input *in)
+{
+	uint8_t packet[PACKET_MAX], kind = take(in);
+	size_t len;
+
+	if (kind < 40) {
+		uint64_t end = f->now_ns + ((uint64_t)take16(in) << (kind % 4 * 8)) * 1000000;
+		unsigned rings = 0;
+
+		while (engine_deadline(f->engine) <= end && rings++ < 100) {
+			if (engine_deadline(f->engine) > f->now_ns)
+				f->now_ns = engine_deadline(f->engine);
+			engine_expire(f->engine, f->now_ns);
+			check_output(f);
+		}
+		if (rings < 100)
+			f->now_ns = end;
+		return;
+	}
+	if (kind < 50) {
+		len = take(in) % 128;
+		for (size_t i = 0; i < len; i++)
+			packet[i] = take(in);
+	} else {
+		len = build(f, in, packet);
+	}
+	engine_input(f->engine, f->now_ns, packet, &len);
+	check_output(f);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input in = { data, size };
+	struct fuzz f = { .now_ns = 1000000000 };
+	struct engine_config config;
+	struct engine_stats stats;
+	uint8_t choice = take(&in);
+
+	engine_config_init(&config);
+	config.direction = 1 + choice % 3;
+	config.fault = fault_find(choice & 0x10 ? "off-by-one" : "none");
+	config.segment_size = f.segment_size = choice & 0x20 ? 512 : 1 + take16(&in) % 1500;
+	config.window_bytes = choice & 0x40 ? STREAM_WINDOW_MAX : ENGINE_WINDOW_MIN;
+	config.memory_bytes = MEMORY_BYTES;
+	config.flows_max = 2;
+	f.ipv6 = choice >> 7;
+	f.nxt[CLIENT] = (uint32_t)take(&in) << 24;
+	f.nxt[SERVER] = UINT32_MAX - take(&in);
+	must(engine_create(&f.engine, &config) == 0);
+	for (unsigned i = 0; in.left > 0 && i < 2000; i++)
+		step(&f, &in);
+	engine_shutdown(f.engine, f.now_ns);
+	engine_get_stats(f.engine, &stats);
+	must(stats.pages_used == 0 && stats.orphaned_bytes == 0 && stats.flows_active == 0);
+	must(engine_deadline(f.engine) == UINT64_MAX);
+	engine_destroy(f.engine);
+	return 0;
+}
