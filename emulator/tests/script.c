@@ -61,8 +61,6 @@ static uint8_t payload_byte(enum engine_side source, uint32_t relative_seq)
 	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 + (source == CLIENT ? 1 : 128));
 }
 
-#define FAIL(run, ...) fail(run, __VA_ARGS__)
-
 static _Noreturn void fail(struct run *r, const char *format, ...)
 {
 	char why[2048];
@@ -150,24 +148,24 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 	uint32_t seq;
 
 	if (packet_parse(&p, a->bytes, a->len) != PACKET_TCP)
-		FAIL(r, "the box let out what is no TCP packet");
+		fail(r, "the box let out what is no TCP packet");
 	if (p.ip_bytes != a->len)
-		FAIL(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
+		fail(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
 	if (!packet_checksum_good(&p))
-		FAIL(r, "the box let out a packet with a bad TCP checksum");
+		fail(r, "the box let out a packet with a bad TCP checksum");
 	if (p.version == 4) {
 		struct checksum c = { 0 };
 
 		checksum_add(&c, p.ip, 20);
 		if (checksum_finish(&c) != 0)
-			FAIL(r, "the box let out a packet with a bad IPv4 header checksum");
+			fail(r, "the box let out a packet with a bad IPv4 header checksum");
 	}
 	if (p.src_port != ports[from])
-		FAIL(r, "the box let out a packet from the wrong end");
+		fail(r, "the box let out a packet from the wrong end");
 	seq = p.seq - r->variant->isn[from];
 	for (uint32_t i = 0; i < p.payload_bytes; i++) {
 		if (p.payload[i] != payload_byte(from, seq + i))
-			FAIL(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
+			fail(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
 			     side_names[from]);
 	}
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
@@ -261,7 +259,7 @@ static size_t parse_options(struct run *r, const char *text, enum engine_side fr
 			to[len++] = 1;
 			n = 3;
 		} else {
-			FAIL(r, "the script has an unknown option: %s", text);
+			fail(r, "the script has an unknown option: %s", text);
 		}
 		text += n;
 		text += *text == ',';
@@ -285,7 +283,7 @@ static uint8_t parse_flags(struct run *r, const char *text)
 		case 'E': flags |= TCP_ECE; break;
 		case 'W': flags |= TCP_CWR; break;
 		case '.': flags |= TCP_ACK; break;
-		default: FAIL(r, "the script has an unknown flag: %s", text);
+		default: fail(r, "the script has an unknown flag: %s", text);
 		}
 	}
 	return flags;
@@ -305,7 +303,7 @@ static size_t build_packet(struct run *r, enum engine_side from, const char *tex
 
 	if (!at || sscanf(at, " %" SCNu32 ":%" SCNu32 "(%" SCNu32 ")", &seq, &end, &len) != 3 ||
 	    end - seq != len)
-		FAIL(r, "the script has a packet without numbers: %s", text);
+		fail(r, "the script has a packet without numbers: %s", text);
 	if ((at = strstr(text, " ack ")))
 		ack = (uint32_t)strtoul(at + 5, NULL, 10);
 	if ((at = strstr(text, " win ")))
@@ -363,7 +361,7 @@ static size_t build_packet(struct run *r, enum engine_side from, const char *tex
 static struct actual *add_actual(struct run *r)
 {
 	if (r->actual_count == ACTUAL_MAX)
-		FAIL(r, "the box does too much");
+		fail(r, "the box does too much");
 	r->actual[r->actual_count] = (struct actual){ 0 };
 	return &r->actual[r->actual_count++];
 }
@@ -429,7 +427,7 @@ static void take_output(struct run *r)
 			memcpy(a->bytes + at, emit.part[i].data, emit.part[i].bytes);
 		a->len = emit.bytes;
 		if (at != emit.bytes)
-			FAIL(r, "the parts of a packet are not its length");
+			fail(r, "the parts of a packet are not its length");
 		a->to = memcmp(emit.destination,
 			       emit.version == 4 ? addresses4[CLIENT] : addresses6[CLIENT],
 			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
@@ -452,7 +450,7 @@ static void input(struct run *r, enum engine_side from, const char *text)
 	a->bytes = packet;
 	a->len = len;
 	if (verdict == VERDICT_ACCEPT && (len != len_before || memcmp(before, packet, len) != 0))
-		FAIL(r, "the box accepted a packet but changed it");
+		fail(r, "the box accepted a packet but changed it");
 	take_output(r);
 }
 
@@ -483,7 +481,7 @@ static void expect_nothing_more(struct run *r)
 
 	if (r->actual_first < r->actual_count) {
 		actual_text(r, &r->actual[r->actual_first], " win  <", text);
-		FAIL(r, "not expected: %s", text);
+		fail(r, "not expected: %s", text);
 	}
 	r->actual_first = r->actual_count = 0;
 }
@@ -493,10 +491,10 @@ static void expect(struct run *r, const char *line)
 	char text[LINE_BYTES];
 
 	if (r->actual_first == r->actual_count)
-		FAIL(r, "expected, but nothing came: %s", line);
+		fail(r, "expected, but nothing came: %s", line);
 	actual_text(r, &r->actual[r->actual_first], line, text);
 	if (strcmp(text, line) != 0)
-		FAIL(r, "expected: %s\n     but: %s", line, text);
+		fail(r, "expected: %s\n     but: %s", line, text);
 	note(r, "    ", line);
 	forget_actual(r, r->actual_first++);
 }

@@ -62,8 +62,8 @@ LAB_TEST(dirty, streams_are_byte_exact)
 LAB_TEST(dirty, without_fault_every_size_works)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --fault none --direction both --loss 3 -- sh -c '"
-		"reseg-probe sweep --sizes 35-2100 --parallel 500 --timeout 40 --expect clean $RESEG_SERVER'",
+		"reseg-lab -%d --fault none --direction both --loss 2 -- sh -c '"
+		"reseg-probe sweep --sizes 35-2100 --parallel 500 --timeout 80 --expect clean $RESEG_SERVER'",
 		c.ip);
 
 	lab_expect_status(&r, 0);
@@ -74,7 +74,7 @@ LAB_TEST(dirty, without_fault_every_size_works)
 LAB_TEST(dirty, loss_does_not_move_a_stall)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --loss 3 -- sh -c '"
+		"reseg-lab -%d --loss 2 -- sh -c '"
 		"reseg-probe sweep --sizes 500-530,1020-1030,1930-1970 --parallel 500 --timeout 25 "
 		"--expect finch2008 $RESEG_SERVER'", c.ip);
 

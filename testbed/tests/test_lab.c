@@ -312,6 +312,8 @@ Test(lab, bad_options)
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
 		{ "--mtu 1000", "1280 to 65535" },
+		{ "--loss 101", "0 to 100" },
+		{ "--direction up", "c2s, s2c or both" },
 		{ "--no-box --fault none", "there is no resegd" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "--capture /nonexistent/folder", "/nonexistent/folder" },
