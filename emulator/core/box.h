@@ -94,6 +94,10 @@ struct piece {
 /* Begins to send from offset on, in an open flow. */
 void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size);
 
+/* The sink says by SACK what else it has. Returns true if that is news. */
+bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
+		 const struct tcpopt *o);
+
 /* The sink acknowledged everything before ack. `duplicate`: the segment meets RFC
  * 5681's definition of a duplicate ACK, but for the offset. */
 void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,

@@ -589,8 +589,11 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 
 	self->acked_syn = true;
 	window_changed = learn_segment(f, side, p, o, offset, ack);
-	if (in->intercepted)
-		send_acked(e, f, other, ack, !has_text && !window_changed);
+	if (in->intercepted) {
+		bool news = send_sacked(e, f, other, o);
+
+		send_acked(e, f, other, ack, news || (!has_text && !window_changed));
+	}
 	if (out->intercepted) {
 		receive_segment(e, f, side, offset, p->payload, p->payload_bytes, fin,
 				p->flags & TCP_PSH);

@@ -79,6 +79,7 @@ struct relay {
 	uint64_t snd_nxt;	/* next to send */
 	uint64_t snd_max;	/* highest snd_nxt so far; snd_nxt goes back on a timeout */
 	uint64_t recover;	/* RFC 6582: end of what was out when recovery began */
+	uint64_t resend_nxt;	/* in recovery: what lies before it was sent again */
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
 	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
@@ -94,7 +95,7 @@ struct relay {
 	bool stalled : 1;
 	bool ack_owed : 1;	/* the source is to be sent an ACK */
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
-	bool resend_owed : 1;	/* the piece at snd_una is to be sent again */
+	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */
 	bool probe_owed : 1;
 };
 

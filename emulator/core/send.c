@@ -8,8 +8,10 @@
  * recovery), RFC 6298 (retransmission timer), RFC 9293 section 3.8.6 (window, zero
  * window). What is sent is whole pieces, as they were cut; SMSS is S.
  *
- * After a timeout snd_nxt goes back to snd_una and what was sent is sent again,
- * the same pieces, as the window opens.
+ * In recovery each ACK lets one hole be filled: the one at snd_una, and, where the sink
+ * tells by SACK what it has (RFC 2018, RFC 6675), the next ones below that. After a
+ * timeout snd_nxt goes back to snd_una and what the sink lacks is sent again, the same
+ * pieces, as the window opens.
  */
 
 /* RFC 6298 rule 2.1. */
@@ -121,6 +123,8 @@ static void recover(struct relay *r, uint64_t ack, uint32_t acked)
 		return;
 	}
 	r->resend_owed = true;
+	if (r->resend_nxt < ack)
+		r->resend_nxt = ack;
 	r->cwnd = r->cwnd > acked ? r->cwnd - acked : smss;
 	if (acked >= smss)
 		r->cwnd += smss;
@@ -146,7 +150,19 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 		r->ack_owed = true;
 }
 
-static void duplicate_ack(struct relay *r)
+/* The next hole to fill in recovery: a piece that the sink lacks and that was not sent
+ * again. 0: there is none. */
+static uint64_t next_hole(const struct stream *s, const struct relay *r)
+{
+	uint64_t from = r->resend_nxt > r->snd_una ? r->resend_nxt : r->snd_una;
+	uint64_t hole = s ? stream_skip_sacked(s, from) : from;
+
+	if (hole >= r->snd_max)
+		return 0;
+	return hole == r->snd_una || (s && hole < stream_sacked_end(s)) ? hole : 0;
+}
+
+static void duplicate_ack(const struct stream *s, struct relay *r)
 {
 	uint32_t smss = r->segment_size;
 	uint32_t half = flight(r) / 2;
@@ -154,7 +170,11 @@ static void duplicate_ack(struct relay *r)
 	if (r->dup_acks < UINT8_MAX)
 		r->dup_acks++;
 	if (r->recovering) {
-		r->cwnd += smss;
+		/* A packet has left the network: another may enter, old or new. */
+		if (next_hole(s, r) != 0)
+			r->resend_owed = true;
+		else
+			r->cwnd += smss;
 		return;
 	}
 	if (r->dup_acks != DUP_ACKS || r->snd_una <= r->recover)
@@ -164,7 +184,28 @@ static void duplicate_ack(struct relay *r)
 	r->recover = r->snd_max;
 	r->recovering = true;
 	r->resend_owed = true;
+	r->resend_nxt = r->snd_una;
 	r->timed_end = 0;
+}
+
+bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
+		 const struct tcpopt *o)
+{
+	struct relay *r = &f->relay[source];
+	struct stream *s = box_stream(e, r);
+	bool news = false;
+
+	if (!s || !f->sack)
+		return false;
+	for (size_t i = 0; i < o->sack_count; i++) {
+		uint64_t left = seq_widen(f->end[source].isn, o->sack[i].left, r->snd_una);
+		uint64_t right = seq_widen(f->end[source].isn, o->sack[i].right, r->snd_una);
+
+		/* Not below snd_una, which is a D-SACK (RFC 2883), nor what was not sent. */
+		if (left > r->snd_una && left < right && right <= r->snd_max)
+			news |= stream_sack(s, left, right);
+	}
+	return news;
 }
 
 void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
@@ -186,7 +227,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 			r->timer_ns = 0;
 		}
 		if (duplicate && flight(r) > 0)
-			duplicate_ack(r);
+			duplicate_ack(s, r);
 		return;
 	}
 	if (ack < r->snd_una)
@@ -250,7 +291,7 @@ static void piece_at(struct engine *e, struct relay *r, uint64_t offset, struct 
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out)
 {
 	struct relay *r = &f->relay[source];
-	uint32_t octets, out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
+	uint32_t octets, out_bytes;
 
 	if (r->probe_owed) {
 		/* An old octet's number and no data: the sink must answer such a
@@ -261,17 +302,23 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		return true;
 	}
 	if (r->resend_owed) {
+		uint64_t hole = next_hole(box_stream(e, r), r);
+
 		r->resend_owed = false;
-		if (r->snd_una < r->snd_max) {
-			piece_at(e, r, r->snd_una, out);
+		if (hole != 0) {
+			piece_at(e, r, hole, out);
 			sent(e, r, out->offset, out->bytes + out->fin);
+			r->resend_nxt = hole + out->bytes + out->fin;
 			return true;
 		}
 	}
+	if (r->snd_nxt < r->snd_max && r->stream != POOL_NONE)
+		r->snd_nxt = stream_skip_sacked(box_stream(e, r), r->snd_nxt);
 	if (r->snd_nxt >= sendable_end(r))
 		return false;
 	piece_at(e, r, r->snd_nxt, out);
 	octets = out->bytes + out->fin;
+	out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
 	if (out->offset + octets > window_edge(f, source) && out->offset + octets > r->snd_max) {
@@ -328,6 +375,9 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 		return false;
 	if (r->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
 		r->ssthresh = flight(r) / 2 > 2 * smss ? flight(r) / 2 : 2 * smss;
+	/* A sink may go back on SACK (RFC 2018 section 8), so it is believed only once. */
+	if (r->backoff > 0 && r->stream != POOL_NONE)
+		box_stream(e, r)->sacked_count = 0;
 	r->cwnd = smss;
 	r->backoff++;
 	r->dup_acks = 0;

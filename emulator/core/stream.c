@@ -36,6 +36,7 @@ void stream_begin(struct stream *s, uint64_t start)
 	s->runs_head = 0;
 	s->runs_count = 0;
 	s->waiting_count = 0;
+	s->sacked_count = 0;
 	s->waiting = POOL_NONE;
 	for (size_t i = 0; i < STREAM_PAGES; i++)
 		s->pages[i] = POOL_NONE;
@@ -241,6 +242,47 @@ int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint3
 	return 0;
 }
 
+/*
+ *      noted:       [ a ]     [ b ]         [ c ]
+ *      new:            |-----------|                   a, b and it become one
+ */
+bool stream_sack(struct stream *s, uint64_t left, uint64_t right)
+{
+	unsigned first = 0, after;
+
+	while (first < s->sacked_count && s->sacked[first].right < left)
+		first++;
+	for (after = first; after < s->sacked_count && s->sacked[after].left <= right; after++) {
+		if (s->sacked[after].left <= left && s->sacked[after].right >= right)
+			return false;
+		if (s->sacked[after].left < left)
+			left = s->sacked[after].left;
+		if (s->sacked[after].right > right)
+			right = s->sacked[after].right;
+	}
+	if (after == first && s->sacked_count == STREAM_SACKED_MAX)
+		return false;
+	memmove(&s->sacked[first + 1], &s->sacked[after],
+		(s->sacked_count - after) * sizeof(s->sacked[0]));
+	s->sacked[first] = (struct stream_range){ left, right };
+	s->sacked_count = (uint16_t)(s->sacked_count + 1 - (after - first));
+	return true;
+}
+
+uint64_t stream_skip_sacked(const struct stream *s, uint64_t offset)
+{
+	for (unsigned i = 0; i < s->sacked_count; i++) {
+		if (s->sacked[i].left <= offset && offset < s->sacked[i].right)
+			return s->sacked[i].right;
+	}
+	return offset;
+}
+
+uint64_t stream_sacked_end(const struct stream *s)
+{
+	return s->sacked_count > 0 ? s->sacked[s->sacked_count - 1].right : 0;
+}
+
 void stream_release(struct stream *s, struct pool *pool, uint64_t offset)
 {
 	while (s->runs_count > 0 && s->runs_start + BYTES(*run_at(s, 0)) <= offset) {
@@ -251,6 +293,14 @@ void stream_release(struct stream *s, struct pool *pool, uint64_t offset)
 			s->cursor--;
 		else
 			s->cursor_start = s->runs_start;
+	}
+	if (s->sacked_count > 0 && s->sacked[0].left <= offset) {
+		unsigned gone = 0;
+
+		while (gone < s->sacked_count && s->sacked[gone].right <= offset)
+			gone++;
+		s->sacked_count = (uint16_t)(s->sacked_count - gone);
+		memmove(&s->sacked[0], &s->sacked[gone], s->sacked_count * sizeof(s->sacked[0]));
 	}
 	for (; s->page_number < offset / POOL_PAGE_BYTES; s->page_number++)
 		give(pool, &s->pages[s->page_number % STREAM_PAGES]);

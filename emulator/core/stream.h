@@ -61,6 +61,15 @@ struct arrival {
 	bool push;		/* the PSH flag of the segment */
 };
 
+/* Octets that the sink has, beyond snd_una (RFC 2018): the scoreboard. A range that
+ * finds no place is forgotten; its octets may then be sent twice. */
+#define STREAM_SACKED_MAX 16
+
+struct stream_range {
+	uint64_t left;
+	uint64_t right;		/* behind the last octet */
+};
+
 struct stream {
 	uint64_t runs_start;	/* offset of the first octet of the first run */
 	uint64_t cursor_start;	/* the same for run number `cursor` */
@@ -70,6 +79,8 @@ struct stream {
 	uint16_t runs_head;	/* index of the first run in runs[] */
 	uint16_t runs_count;
 	uint16_t waiting_count;
+	uint16_t sacked_count;
+	struct stream_range sacked[STREAM_SACKED_MAX];	/* in order, none touch */
 	pool_page waiting;	/* page of the arrivals that wait; POOL_NONE: none do */
 	pool_page pages[STREAM_PAGES];
 	uint32_t runs[STREAM_RUNS_MAX];
@@ -122,6 +133,16 @@ uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, 
 /* Cuts the piece at offset once more, so that a piece ends after bytes octets.
  * -ENOBUFS if no room is left to remember that. */
 int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint32_t bytes);
+
+/* Notes that the sink has [left, right), beyond what it acknowledges. Returns false if
+ * that was known, or finds no place. */
+bool stream_sack(struct stream *s, uint64_t left, uint64_t right);
+
+/* The first octet from offset on that is not noted as being with the sink. */
+uint64_t stream_skip_sacked(const struct stream *s, uint64_t offset);
+
+/* The offset behind the last octet that is; 0: there is none. */
+uint64_t stream_sacked_end(const struct stream *s);
 
 /* Forgets everything before offset, which the sink has. */
 void stream_release(struct stream *s, struct pool *pool, uint64_t offset);

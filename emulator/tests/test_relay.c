@@ -800,6 +800,57 @@ Test(relay, forged_acks_stay_inside_a_closed_window)
 		"server < P. 1:11(10) ack 11\n");
 }
 
+Test(relay, holes_that_sack_shows_are_filled_and_nothing_else)
+{
+	script_run((struct script){ .at_end = nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:3073(3072) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 3073\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1025:1537(512) ack 1\n"
+		"server < . 1537:2049(512) ack 1\n"
+		"server < . 2049:2561(512) ack 1\n"
+		"server < P. 2561:3073(512) ack 1\n"
+		/* the first and the third are lost */
+		"server > . 1:1(0) ack 1 win 509 <nop,nop,sack 513:1025>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <nop,nop,sack 1537:2049 513:1025>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <nop,nop,sack 1537:2561 513:1025>\n"
+		"drop\n"
+		"server < . 1:513(512) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <nop,nop,sack 1537:3073 513:1025>\n"
+		"drop\n"
+		"server < . 1025:1537(512) ack 1\n"
+		"server > . 1:1(0) ack 1025 win 509 <nop,nop,sack 1537:3073>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 3073 win 509\n"
+		"drop\n");
+}
+
+Test(relay, sack_is_not_believed_for_ever)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1025(1024) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1025\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:1025(512) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <nop,nop,sack 513:1025>\n"
+		"drop\n"
+		"+1.1\n"
+		"server < . 1:513(512) ack 1\n"
+		"+2.1\n"
+		"server < . 1:513(512) ack 1\n"
+		/* the sink has thrown it away after all */
+		"server > . 1:1(0) ack 513 win 509\n"
+		"drop\n"
+		"server < P. 513:1025(512) ack 1\n");
+}
+
 Test(relay, a_newer_ack_brings_its_own_window)
 {
 	/* The server probes with an octet beyond what it sends after; its ACK from before

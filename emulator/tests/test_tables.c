@@ -162,6 +162,37 @@ Test(stream, splitting_makes_one_piece_two)
 	}
 }
 
+Test(stream, scoreboard_joins_what_touches)
+{
+	stream_begin(&stream, 0);
+	cr_assert(stream_sack(&stream, 100, 200));
+	cr_assert(stream_sack(&stream, 300, 400));
+	cr_assert(stream_sack(&stream, 500, 600));
+	cr_assert_not(stream_sack(&stream, 310, 390), "no news");
+	cr_assert_eq(stream_skip_sacked(&stream, 99), 99);
+	cr_assert_eq(stream_skip_sacked(&stream, 100), 200);
+	cr_assert_eq(stream_skip_sacked(&stream, 200), 200);
+	cr_assert(stream_sack(&stream, 150, 350), "joins two");
+	cr_assert_eq(stream.sacked_count, 2);
+	cr_assert_eq(stream_skip_sacked(&stream, 100), 400);
+	cr_assert(stream_sack(&stream, 400, 500), "touches both");
+	cr_assert_eq(stream.sacked_count, 1);
+	cr_assert_eq(stream_skip_sacked(&stream, 100), 600);
+	cr_assert(stream_sack(&stream, 50, 60));
+	cr_assert_eq(stream_sacked_end(&stream), 600);
+	stream_release(&stream, &pool, 60);
+	cr_assert_eq(stream.sacked_count, 1);
+	stream_release(&stream, &pool, 300);
+	cr_assert_eq(stream_skip_sacked(&stream, 300), 600);
+	stream_release(&stream, &pool, 600);
+	cr_assert_eq(stream_sacked_end(&stream), 0);
+	for (uint64_t i = 0; i < STREAM_SACKED_MAX; i++)
+		cr_assert(stream_sack(&stream, 1000 + 10 * i, 1005 + 10 * i));
+	cr_assert_not(stream_sack(&stream, 5000, 5005), "no place");
+	cr_assert(stream_sack(&stream, 1005, 1010), "this one joins");
+	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 1);
+}
+
 Test(stream, runs_are_limited)
 {
 	stream_begin(&stream, 0);
