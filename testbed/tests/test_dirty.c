@@ -19,7 +19,8 @@ static void check_stream(struct lab_case c, const char *direction, const char *l
 	cr_assert_str_eq(r.err, "");
 }
 
-/* Every connection the box opened has ended, by FIN or RST, with nothing orphaned. */
+/* Every connection the box opened has ended well, or was still closing when the lab
+ * ended: the last ACK may have been lost. No RST, no giving up. */
 static void check_flows(const char *name)
 {
 	json_t *events = lab_json_lines(name), *event;
@@ -35,6 +36,9 @@ static void check_flows(const char *name)
 		if (strcmp(what, "flow_closed") != 0)
 			continue;
 		closed++;
+		if (strcmp(lab_string(event, "reason"), "shutdown") == 0)
+			continue;
+		cr_assert_str_eq(lab_string(event, "reason"), "fin");
 		relays = json_object_get(event, "relays");
 		cr_assert_gt(json_array_size(relays), 0);
 		json_array_foreach(relays, j, relay)
