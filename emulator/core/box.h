@@ -74,7 +74,10 @@ void receive_segment(struct engine *e, struct flow *f, enum engine_side source, 
 /* Takes in what waits in order, so far as there is room to remember its cuts. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
 
-/* Ends the stream of a relay that holds nothing any more. */
+/* Ends the stream of a relay, if it has one: gives back all that it holds. */
+void receive_end(struct engine *e, struct relay *r);
+
+/* The same, for a relay that holds nothing any more. */
 void receive_end_if_empty(struct engine *e, struct relay *r);
 
 /* The SACK blocks that tell the source what waits (RFC 2018 section 4: the newest

@@ -24,14 +24,13 @@
 
 uint64_t emit_seq(const struct flow *f, enum engine_side side)
 {
-	const struct endpoint *end = &f->end[side], *other = &f->end[engine_other(side)];
-	uint64_t edge = other->ack + ((uint64_t)other->window << other->window_shift);
+	uint64_t edge = flow_window_edge(f, engine_other(side));
 
 	if (f->relay[side].intercepted)
 		return f->relay[side].snd_max;
 	/* It may have sent an octet more to probe a closed window, and an ACK behind the
 	 * window would not be acceptable. */
-	return end->snd_max < edge ? end->snd_max : edge;
+	return f->end[side].snd_max < edge ? f->end[side].snd_max : edge;
 }
 
 uint64_t emit_ack(const struct flow *f, enum engine_side side)

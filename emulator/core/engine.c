@@ -171,11 +171,7 @@ static void empty_relays(struct engine *e, struct flow *f)
 		e->stats.orphaned_bytes -= box_orphaned(r);
 		r->timer_ns = 0;
 		r->ack_owed = r->resend_owed = r->probe_owed = false;
-		if (r->stream != POOL_NONE) {
-			stream_end(box_stream(e, r), &e->pool);
-			pool_give(&e->pool, r->stream);
-			r->stream = POOL_NONE;
-		}
+		receive_end(e, r);
 	}
 	f->ack_info_owed[CLIENT] = f->ack_info_owed[SERVER] = false;
 }

@@ -159,6 +159,14 @@ static inline const uint8_t *flow_address(const struct flow *f, enum engine_side
 	return f->key.address[i] + (f->version == 4 ? 12 : 0);
 }
 
+/* The right edge of the window that a side offers now, in the other's stream. */
+static inline uint64_t flow_window_edge(const struct flow *f, enum engine_side side)
+{
+	const struct endpoint *end = &f->end[side];
+
+	return end->ack + ((uint64_t)end->window << end->window_shift);
+}
+
 static inline uint16_t flow_port(const struct flow *f, enum engine_side side)
 {
 	return f->key.port[side == CLIENT ? f->client : 1u - f->client];

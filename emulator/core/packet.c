@@ -184,22 +184,24 @@ static bool patch(struct packet *p, size_t at, const void *bytes, size_t len)
 	return true;
 }
 
-bool packet_set_seq(struct packet *p, uint32_t seq)
+static bool patch32(struct packet *p, size_t at, uint32_t value)
 {
 	uint8_t wire[4];
 
-	bytes_put32(wire, seq);
+	bytes_put32(wire, value);
+	return patch(p, at, wire, sizeof(wire));
+}
+
+bool packet_set_seq(struct packet *p, uint32_t seq)
+{
 	p->seq = seq;
-	return patch(p, AT_SEQ, wire, sizeof(wire));
+	return patch32(p, AT_SEQ, seq);
 }
 
 bool packet_set_ack(struct packet *p, uint32_t ack)
 {
-	uint8_t wire[4];
-
-	bytes_put32(wire, ack);
 	p->ack = ack;
-	return patch(p, AT_ACK, wire, sizeof(wire));
+	return patch32(p, AT_ACK, ack);
 }
 
 bool packet_set_window(struct packet *p, uint16_t window)

@@ -86,15 +86,21 @@ void receive_waiting(struct engine *e, struct flow *f, enum engine_side source)
 	}
 }
 
-void receive_end_if_empty(struct engine *e, struct relay *r)
+void receive_end(struct engine *e, struct relay *r)
 {
-	struct stream *s = box_stream(e, r);
-
-	if (!s || s->waiting_count > 0 || r->snd_una < box_data_end(r))
+	if (r->stream == POOL_NONE)
 		return;
-	stream_end(s, &e->pool);
+	stream_end(box_stream(e, r), &e->pool);
 	pool_give(&e->pool, r->stream);
 	r->stream = POOL_NONE;
+}
+
+void receive_end_if_empty(struct engine *e, struct relay *r)
+{
+	const struct stream *s = box_stream(e, r);
+
+	if (s && s->waiting_count == 0 && r->snd_una >= box_data_end(r))
+		receive_end(e, r);
 }
 
 static struct stream *need_stream(struct engine *e, struct relay *r)

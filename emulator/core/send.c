@@ -89,13 +89,6 @@ static uint64_t sendable_end(const struct relay *r)
 	return fin_is_due(r) ? r->fin + 1 : r->cut_nxt;
 }
 
-static uint64_t window_edge(const struct flow *f, enum engine_side source)
-{
-	const struct endpoint *sink = &f->end[engine_other(source)];
-
-	return sink->ack + ((uint64_t)sink->window << sink->window_shift);
-}
-
 /* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), for an ACK
  * of a modern receiver stands for many segments. */
 static void grow(const struct engine *e, struct relay *r, uint32_t acked)
@@ -222,7 +215,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		 * (RFC 9293 section 3.8.6.1). Once it is open the wait is over. */
 		if ((flight(r) == 0 || sink->window == 0) && r->backoff > TIMEOUTS_MAX / 2)
 			r->backoff = TIMEOUTS_MAX / 2;
-		if (flight(r) == 0 && window_edge(f, source) > r->snd_nxt && !duplicate) {
+		if (flight(r) == 0 && flow_window_edge(f, engine_other(source)) > r->snd_nxt && !duplicate) {
 			r->backoff = 0;
 			r->timer_ns = 0;
 		}
@@ -321,7 +314,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
-	if (out->offset + octets > window_edge(f, source) && out->offset + octets > r->snd_max) {
+	if (out->offset + octets > flow_window_edge(f, engine_other(source)) && out->offset + octets > r->snd_max) {
 		/* Does not fit. With nothing out no ACK will come by itself. */
 		if (flight(r) == 0 && r->timer_ns == 0)
 			r->timer_ns = e->now_ns + rto_ns(r);
@@ -340,7 +333,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 static void persist(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
-	uint64_t edge = window_edge(f, source);
+	uint64_t edge = flow_window_edge(f, engine_other(source));
 
 	if (r->backoff < TIMEOUTS_MAX)
 		r->backoff++;
