@@ -47,7 +47,6 @@ struct actual {
 };
 
 struct run {
-	const struct script *script;
 	const struct variant *variant;
 	struct engine *engine;
 	uint64_t now_ns;
@@ -523,7 +522,6 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	struct engine_stats stats;
 	char line[LINE_BYTES];
 
-	r->script = s;
 	r->variant = v;
 	r->now_ns = UINT64_C(1000000000);
 	engine_config_init(&config);

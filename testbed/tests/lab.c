@@ -150,6 +150,16 @@ void lab_expect_error(const struct lab_result *r, int status, const char *text)
 	cr_assert(strstr(r->err, text), "no \"%s\" in: %s", text, r->err);
 }
 
+void lab_expect_usage_errors(enum lab_user user, const char *program, const char *suffix,
+			     const struct lab_usage *cases)
+{
+	for (; cases->text; cases++) {
+		struct lab_result r = lab_run(user, "%s %s %s", program, cases->arguments, suffix);
+
+		lab_expect_error(&r, 2, cases->text);
+	}
+}
+
 json_t *lab_json(const char *text)
 {
 	json_error_t error;

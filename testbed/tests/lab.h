@@ -59,6 +59,16 @@ void lab_expect_status(const struct lab_result *r, int status);
  * error, with this text in it. */
 void lab_expect_error(const struct lab_result *r, int status, const char *text);
 
+/* Arguments that a program must refuse, with this text in its one line. */
+struct lab_usage {
+	const char *arguments, *text;
+};
+
+/* Runs the program with each of them, and `suffix` behind; the row after the last has
+ * no text. */
+void lab_expect_usage_errors(enum lab_user user, const char *program, const char *suffix,
+			     const struct lab_usage *cases);
+
 /* Text as JSON; fails the test if it is not. */
 json_t *lab_json(const char *text);
 

@@ -305,9 +305,7 @@ LAB_TEST(lab, sigterm_reaches_the_command)
 
 Test(lab, bad_options)
 {
-	static const struct {
-		const char *arguments, *text;
-	} cases[] = {
+	static const struct lab_usage cases[] = {
 		{ "--fault nosuch", "there are: off-by-one, none" },
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
@@ -318,14 +316,11 @@ Test(lab, bad_options)
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "--capture /nonexistent/folder", "/nonexistent/folder" },
 		{ "--inject nosuch", "no such injector" },
+		{ NULL, NULL },
 	};
 
 	lab_start(LAB_ORDINARY);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct lab_result r = lab_run(LAB_ORDINARY, "reseg-lab %s -- true", cases[i].arguments);
-
-		lab_expect_error(&r, 2, cases[i].text);
-	}
+	lab_expect_usage_errors(LAB_ORDINARY, "reseg-lab", "-- true", cases);
 }
 
 /* Inside a user namespace of its own that may have no further ones, an ordinary user

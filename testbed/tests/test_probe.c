@@ -208,9 +208,7 @@ Test(probe, bad_servers)
 
 Test(probe, usage)
 {
-	static const struct {
-		const char *arguments, *text;
-	} cases[] = {
+	static const struct lab_usage cases[] = {
 		{ "", "say sweep or one" },
 		{ "sweep 127.0.0.1", "sweep needs --sizes" },
 		{ "one --sizes 1-2 127.0.0.1", "one needs --size" },
@@ -228,13 +226,10 @@ Test(probe, usage)
 		{ "one --size 513 --expect /nonexistent 127.0.0.1", "finch2008, clean or a file" },
 		{ "one --size 513 --protocol ftp 127.0.0.1", "smtp or echo" },
 		{ "one --size 513 --split x 127.0.0.1", "whole number" },
+		{ NULL, NULL },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct lab_result r = lab_run(LAB_ROOT, "reseg-probe %s", cases[i].arguments);
-
-		lab_expect_error(&r, 2, cases[i].text);
-	}
+	lab_expect_usage_errors(LAB_ROOT, "reseg-probe", "", cases);
 }
 
 /* Starts the sink on free ports, runs a command, stops it. */

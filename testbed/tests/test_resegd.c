@@ -13,9 +13,7 @@ TestSuite(resegd, .timeout = 60);
 
 Test(resegd, usage)
 {
-	static const struct {
-		const char *arguments, *text;
-	} cases[] = {
+	static const struct lab_usage cases[] = {
 		{ "--fault nosuch", "there are: off-by-one, none" },
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
@@ -27,13 +25,10 @@ Test(resegd, usage)
 		{ "extra", "takes options only" },
 		{ "--nosuch", "--nosuch: not an option" },
 		{ "--queue", "needs a value" },
+		{ NULL, NULL },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct lab_result r = lab_run(LAB_ROOT, "resegd %s", cases[i].arguments);
-
-		lab_expect_error(&r, 2, cases[i].text);
-	}
+	lab_expect_usage_errors(LAB_ROOT, "resegd", "", cases);
 }
 
 Test(resegd, help_and_version)
@@ -126,9 +121,7 @@ LAB_TEST(resegd, rules_load_check_and_remove)
 
 Test(resegd, rules_usage)
 {
-	static const struct {
-		const char *arguments, *text;
-	} cases[] = {
+	static const struct lab_usage cases[] = {
 		{ "", "say load, check or remove" },
 		{ "load remove", "not both" },
 		{ "load --port 0", "1 to 65535" },
@@ -137,13 +130,10 @@ Test(resegd, rules_usage)
 		{ "load --mode bridge", "gateway or host" },
 		{ "load --kind pf", "nft, iptables, iptables-legacy or auto" },
 		{ "load --port", "needs a value" },
+		{ NULL, NULL },
 	};
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct lab_result r = lab_run(LAB_ROOT, "reseg-rules %s", cases[i].arguments);
-
-		lab_expect_error(&r, 2, cases[i].text);
-	}
+	lab_expect_usage_errors(LAB_ROOT, "reseg-rules", "", cases);
 }
 
 /* What is not intercepted still passes: resegd stops under a connection, which lives
