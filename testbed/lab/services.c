@@ -98,11 +98,14 @@ static void restore_signals(void)
 
 static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv)
 {
+	int error;
+
 	hosts_enter(h, host);
 	restore_signals();
 	execvp(argv[0], (char *const *)argv);
-	cli_complain("%s: %s", argv[0], strerror(errno));
-	_exit(errno == ENOENT ? 127 : 126);	/* as shells do */
+	error = errno;
+	cli_complain("%s: %s", argv[0], strerror(error));
+	_exit(error == ENOENT ? 127 : 126);	/* as shells do */
 }
 
 static char *fill_in(const char *argument, int ready)
