@@ -12,6 +12,7 @@
 
 #include "core/engine.h"
 #include "io/cli.h"
+#include "io/clock.h"
 #include "io/eventlog.h"
 #include "io/inject.h"
 #include "io/queue.h"
@@ -151,10 +152,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 static uint64_t now_ns(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 static void open_queue(struct daemon *d, uint16_t number)

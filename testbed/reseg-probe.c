@@ -6,6 +6,7 @@
  */
 
 #include "io/cli.h"
+#include "io/clock.h"
 #include "net.h"
 #include "probe/envelope.h"
 #include "probe/expect.h"
@@ -16,7 +17,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define TIMEOUT_DEFAULT_NS (UINT64_C(10) * 1000000000)
@@ -104,11 +104,8 @@ static void make_rows(struct sweep *s, const char *list)
 static void show_progress(size_t done, size_t count, size_t waiting)
 {
 	static uint64_t shown_ns;
-	struct timespec ts;
-	uint64_t now;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	now = (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 	if (done == count)
 		fprintf(stderr, "\r\033[K");
 	else if (now - shown_ns >= PROGRESS_EVERY_NS)

@@ -12,6 +12,7 @@
  */
 
 #include "io/cli.h"
+#include "io/clock.h"
 #include "net.h"
 
 #include <errno.h>
@@ -23,7 +24,6 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -91,15 +91,13 @@ struct sink {
 static void log_event(struct sink *sink, const struct connection *c, const char *event,
 		      const char *format, ...)
 {
-	struct timespec ts;
 	json_t *line, *more;
 	va_list ap;
 
 	if (!sink->log)
 		return;
-	clock_gettime(CLOCK_REALTIME, &ts);
 	line = json_pack("{s:s, s:I, s:I}", "event", event, "time_ns",
-			 (json_int_t)ts.tv_sec * 1000000000 + ts.tv_nsec, "connection",
+			 (json_int_t)clock_ns(CLOCK_REALTIME), "connection",
 			 (json_int_t)c->number);
 	va_start(ap, format);
 	more = json_vpack_ex(NULL, 0, format, ap);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io/eventlog.h"
 
+#include "io/clock.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <arpa/inet.h>
 #include <jansson.h>
@@ -14,7 +15,7 @@ struct eventlog {
 	FILE *file;
 	bool own_file;
 	bool lost;
-	int64_t epoch_ns;	/* to add to the engine's time to get the time of day */
+	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
 };
 
 static const char *const event_names[EVENT_TYPES] = {
@@ -37,14 +38,6 @@ static const char *const reason_names[CLOSE_REASONS] = {
 };
 
 static const char *const side_names[] = { [CLIENT] = "client", [SERVER] = "server" };
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
-}
 
 int eventlog_open(struct eventlog **out, const char *path)
 {
@@ -119,7 +112,7 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 	json_t *object = json_object();
 
 	json_object_set_new(object, "event", json_string(event_names[event->type]));
-	set(object, "time_ns", event->now_ns + (uint64_t)log->epoch_ns);
+	set(object, "time_ns", event->now_ns + log->epoch_ns);
 	set(object, "flow", event->flow);
 	switch (event->type) {
 	case EVENT_FLOW_OPENED:
