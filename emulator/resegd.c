@@ -28,12 +28,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#define NS_PER_S UINT64_C(1000000000)
+
+/* How long to hand connections over after a signal. */
+#define GRACE_SECONDS 5
+#define GRACE_MAX_SECONDS 86400
+
+/* Bounds of options: what a machine may have. */
+#define FLOWS_MAX (1 << 24)
+#define MEMORY_MIN (1 << 20)
+#define MEMORY_MAX (UINT64_C(1) << 40)
+
 struct options {
 	struct engine_config engine;
 	uint16_t queue;
 	const char *inject;
 	const char *events;
 	int ready_fd;
+	uint64_t grace_ns;
 	bool quiet;
 };
 
@@ -50,6 +62,9 @@ struct daemon {
 
 static void print_help(void)
 {
+	struct engine_config config;
+
+	engine_config_init(&config);
 	printf("Usage: resegd [OPTION]...\n"
 	       "The firewall of 2008, on purpose: takes TCP packets from an NFQUEUE, acknowledges\n"
 	       "the client's data itself and sends it on in pieces. See reseg-rules for the rules\n"
@@ -59,14 +74,23 @@ static void print_help(void)
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME          what goes wrong (%s)\n"
 	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
+	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire, or\n"
+	       "                        burst, which offloads may have joined out of many (segment)\n"
+	       "  --flows N             connections at once (%" PRIu32 ")\n"
+	       "  --window BYTES        what a connection may have in the box each way, %d to %d (%d)\n"
+	       "  --memory BYTES        of all buffers together (%" PRIu64 ")\n"
+	       "  --overload WHAT       new connections beyond that: pass them by, or refuse them (pass)\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
+	       "  --grace SECONDS       after a signal, deliver what is held for so long, %d at most (%d)\n"
 	       "  --quiet               say nothing but errors and warnings\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "Faults:\n",
-	       ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name);
+	       ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
+	       config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX,
+	       config.memory_bytes, GRACE_MAX_SECONDS, GRACE_SECONDS);
 	for (const struct fault *f = fault_table; f->name; f++)
 		printf("  %-20s  %s\n", f->name, f->summary);
 	printf("\nInjectors:\n");
@@ -99,23 +123,48 @@ static enum engine_direction direction_option(const char *name)
 	cli_die("--direction %s: give c2s, s2c or both", name);
 }
 
+static enum engine_arrival arrival_option(const char *name)
+{
+	if (strcmp(name, "segment") == 0)
+		return ARRIVAL_SEGMENT;
+	if (strcmp(name, "burst") == 0)
+		return ARRIVAL_BURST;
+	cli_die("--arrival %s: give segment or burst", name);
+}
+
+static enum engine_overload overload_option(const char *name)
+{
+	if (strcmp(name, "pass") == 0)
+		return OVERLOAD_PASS;
+	if (strcmp(name, "refuse") == 0)
+		return OVERLOAD_REFUSE;
+	cli_die("--overload %s: give pass or refuse", name);
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, DIRECTION, INJECT, EVENTS, READY_FD, QUIET };
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD,
+	       INJECT, EVENTS, READY_FD, GRACE, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
 		{ "direction", required_argument, NULL, DIRECTION },
+		{ "arrival", required_argument, NULL, ARRIVAL },
+		{ "flows", required_argument, NULL, FLOWS },
+		{ "window", required_argument, NULL, WINDOW },
+		{ "memory", required_argument, NULL, MEMORY },
+		{ "overload", required_argument, NULL, OVERLOAD },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "ready-fd", required_argument, NULL, READY_FD },
+		{ "grace", required_argument, NULL, GRACE },
 		{ "quiet", no_argument, NULL, QUIET },
 		CLI_COMMON_OPTIONS,
 	};
 	int option;
 
-	*o = (struct options){ .inject = "auto", .ready_fd = -1 };
+	*o = (struct options){ .inject = "auto", .ready_fd = -1, .grace_ns = GRACE_SECONDS * NS_PER_S };
 	engine_config_init(&o->engine);
 	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
 		switch (option) {
@@ -132,6 +181,22 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case DIRECTION:
 			o->engine.direction = direction_option(optarg);
 			break;
+		case ARRIVAL:
+			o->engine.arrival = arrival_option(optarg);
+			break;
+		case FLOWS:
+			o->engine.flows_max = (uint32_t)cli_number("--flows", optarg, 1, FLOWS_MAX);
+			break;
+		case WINDOW:
+			o->engine.window_bytes = (uint32_t)cli_number(
+				"--window", optarg, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX);
+			break;
+		case MEMORY:
+			o->engine.memory_bytes = cli_number("--memory", optarg, MEMORY_MIN, MEMORY_MAX);
+			break;
+		case OVERLOAD:
+			o->engine.overload = overload_option(optarg);
+			break;
 		case INJECT:
 			o->inject = optarg;
 			break;
@@ -140,6 +205,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case READY_FD:
 			o->ready_fd = (int)cli_number("--ready-fd", optarg, 0, INT32_MAX);
+			break;
+		case GRACE:
+			o->grace_ns = cli_seconds("--grace", optarg, 0, GRACE_MAX_SECONDS);
 			break;
 		case QUIET:
 			o->quiet = true;
@@ -155,10 +223,13 @@ static uint64_t now_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-static void open_queue(struct daemon *d, uint16_t number)
+static void open_queue(struct daemon *d, const struct options *o)
 {
+	unsigned number = o->queue;
 	uint32_t owner;
-	int rc = queue_open(&d->queue, number, &owner);
+	/* An arrival is a segment as the sender made it. Only the kernel can take joined
+	 * ones apart exactly so: it knows their length, and does not tell. */
+	int rc = queue_open(&d->queue, o->queue, o->engine.arrival == ARRIVAL_BURST, &owner);
 
 	switch (-rc) {
 	case 0:
@@ -221,7 +292,7 @@ static void set_up(struct daemon *d, struct options *o)
 	if (rc < 0)
 		cli_die("cannot set up the engine: %s", strerror(-rc));
 	open_injector(d, o->inject);
-	open_queue(d, o->queue);
+	open_queue(d, o);
 }
 
 static void send_output(struct daemon *d)
@@ -232,10 +303,10 @@ static void send_output(struct daemon *d)
 		d->injector->send(d->injector, &packet);
 }
 
-static enum engine_verdict handle(void *arg, void *packet, size_t *len)
+static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct daemon *d = arg;
-	enum engine_verdict verdict = engine_input(d->engine, now_ns(), packet, len);
+	enum engine_verdict verdict = engine_input(d->engine, now_ns(), packet, len, hints);
 
 	send_output(d);
 	return verdict;
@@ -270,13 +341,40 @@ static const struct timespec *time_left(uint64_t deadline, struct timespec *ts)
 
 	if (deadline == UINT64_MAX)
 		return NULL;
-	*ts = (struct timespec){ (time_t)(left / 1000000000), (long)(left % 1000000000) };
+	*ts = (struct timespec){ (time_t)(left / NS_PER_S), (long)(left % NS_PER_S) };
 	return ts;
 }
 
-/* Returns once a signal wants the daemon to stop. */
-static void run(struct daemon *d)
+static uint64_t flows_active(const struct daemon *d)
 {
+	struct engine_stats s;
+
+	engine_get_stats(d->engine, &s);
+	return s.flows_active;
+}
+
+/* A signal wants the daemon to stop: begins to hand over what there is. Returns until
+ * when that may take. */
+static uint64_t drain(struct daemon *d, uint64_t grace_ns, bool quiet)
+{
+	struct signalfd_siginfo info;
+
+	if (read(d->signals, &info, sizeof(info)) < 0)
+		cli_die("signalfd: %s", strerror(errno));
+	engine_drain(d->engine, now_ns());
+	send_output(d);
+	if (grace_ns > 0 && flows_active(d) > 0 && !quiet)
+		cli_complain("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
+			     " s at the latest, at once after another signal", flows_active(d),
+			     grace_ns / NS_PER_S);
+	return now_ns() + grace_ns;
+}
+
+/* Returns once a signal wants the daemon to stop and all connections are handed over, or
+ * the time for that is over, or there is another signal. */
+static void run(struct daemon *d, uint64_t grace_ns, bool quiet)
+{
+	uint64_t end = UINT64_MAX;
 	struct pollfd fds[] = {
 		{ .fd = queue_fd(d->queue), .events = POLLIN },
 		{ .fd = d->signals, .events = POLLIN },
@@ -286,7 +384,9 @@ static void run(struct daemon *d)
 		struct timespec ts;
 		int rc;
 
-		rc = ppoll(fds, 2, time_left(engine_deadline(d->engine), &ts), NULL);
+		uint64_t deadline = engine_deadline(d->engine);
+
+		rc = ppoll(fds, 2, time_left(deadline < end ? deadline : end, &ts), NULL);
 		if (rc < 0 && errno != EINTR)
 			cli_die("ppoll: %s", strerror(errno));
 		if (engine_deadline(d->engine) <= now_ns()) {
@@ -301,7 +401,12 @@ static void run(struct daemon *d)
 				cli_die("the queue is lost: %s", strerror(-error));
 		}
 		warn(d);
-		if (rc > 0 && fds[1].revents)
+		if (rc > 0 && fds[1].revents) {
+			if (end != UINT64_MAX)
+				return;
+			end = drain(d, grace_ns, quiet);
+		}
+		if (end != UINT64_MAX && (now_ns() >= end || flows_active(d) == 0))
 			return;
 	}
 }
@@ -331,7 +436,7 @@ int main(int argc, char **argv)
 			     o.engine.segment_size, o.engine.fault->name, d.injector->kind->name);
 	if (o.ready_fd >= 0)
 		cli_ready(o.ready_fd);
-	run(&d);
+	run(&d, o.grace_ns, o.quiet);
 
 	if (!o.quiet)
 		print_summary(&d);

@@ -31,6 +31,9 @@ struct engine {
 	uint64_t now_ns;
 	flow_handle output_first;	/* flows that may have something to send */
 	flow_handle output_last;
+	bool draining;		/* see engine_drain() */
+	bool refusal_owed;	/* a RST for the one connection in `refused` */
+	struct flow refused;	/* not in the table */
 	uint16_t ip_id;
 	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
 };
@@ -65,11 +68,15 @@ uint64_t receive_edge(const struct engine *e, const struct relay *r);
 bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t offset,
 			uint32_t bytes, bool fin);
 
-/* An acceptable segment of the source: bytes octets from offset on, then perhaps a
- * FIN. Stores what is inside the window, cuts what is in order, and owes the source an
- * ACK if it carried anything. */
-void receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
-		     const uint8_t *data, uint32_t bytes, bool fin, bool push);
+/* An acceptable packet of the source, whose first octet has this offset, as one arrival
+ * or several. Stores what is inside the window, cuts what is in order, and owes the
+ * source an ACK if it carried anything. */
+void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		    const struct packet *p);
+
+/* Is memory so short that only what is in order may still be stored, in the flows there
+ * are? It can be sent on and freed. */
+bool receive_is_short(const struct engine *e);
 
 /* Takes in what waits in order, so far as there is room to remember its cuts. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);

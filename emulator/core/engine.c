@@ -31,8 +31,15 @@
 /* How long to answer in the name of an end that sent a RST. */
 #define IDLE_RESET_NS (30 * NS_PER_S)
 
+/* A segment that may be a forger's and carries nothing is answered this often. Linux has
+ * the same (net.ipv4.tcp_invalid_ratelimit). */
+#define CHALLENGE_GAP_NS (500 * NS_PER_MS)
+
 /* An ACK older than the largest window there is (RFC 7323 section 2.3) is no late one. */
 #define OLD_ACK_MAX (UINT64_C(65535) << 14)
+
+/* Of a packet in the name of an end that was never heard. */
+#define REFUSAL_TTL 64
 
 #define FLOWS_MAX_DEFAULT 65536
 #define MEMORY_DEFAULT (UINT64_C(256) << 20)
@@ -53,6 +60,7 @@ static bool config_good(const struct engine_config *c)
 {
 	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && c->fault &&
 	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
+	       c->arrival <= ARRIVAL_BURST && c->overload <= OVERLOAD_REFUSE &&
 	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= ENGINE_WINDOW_MIN &&
 	       c->window_bytes <= STREAM_WINDOW_MAX;
 }
@@ -344,6 +352,32 @@ static enum engine_verdict pass_syn(const struct engine *e,
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
+/* There is no room for a new connection. */
+static enum engine_verdict overload(struct engine *e, const struct flow_key *key, unsigned sender,
+				    const struct packet *p)
+{
+	struct flow *f = &e->refused;
+
+	if (e->config.overload == OVERLOAD_PASS) {
+		e->stats.passed_overload++;
+		return VERDICT_ACCEPT;
+	}
+	/* What a closed port says: SEQ 0, ACK behind all of the SYN (RFC 9293 section
+	 * 3.10.7.1). */
+	memset(f, 0, sizeof(*f));
+	f->key = *key;
+	f->version = p->version;
+	f->client = (uint8_t)sender;
+	f->end[CLIENT].isn = p->seq;
+	f->end[CLIENT].ack = SEQ_BASE;
+	f->end[SERVER].snd_max = SEQ_BASE;
+	f->end[SERVER].ack = SEQ_BASE + 1 + p->payload_bytes;
+	f->end[SERVER].ttl = REFUSAL_TTL;
+	e->refusal_owed = true;
+	e->stats.refused_overload++;
+	return VERDICT_DROP;
+}
+
 static enum engine_verdict first_packet(struct engine *e, const struct flow_key *key,
 					unsigned sender, struct packet *p)
 {
@@ -360,11 +394,13 @@ static enum engine_verdict first_packet(struct engine *e, const struct flow_key 
 		e->stats.passed_authenticated++;
 		return VERDICT_ACCEPT;
 	}
-	h = flow_add(&e->table, key);
-	if (h == FLOW_NONE) {
-		e->stats.passed_table_full++;
+	if (e->draining) {
+		e->stats.passed_draining++;
 		return VERDICT_ACCEPT;
 	}
+	h = receive_is_short(e) ? FLOW_NONE : flow_add(&e->table, key);
+	if (h == FLOW_NONE)
+		return overload(e, key, sender, p);
 	f = flow_get(&e->table, h);
 	f->version = p->version;
 	f->client = (uint8_t)sender;
@@ -434,6 +470,32 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
+/* Owes the source of a relay an ACK for a segment that may not be its own. One that
+ * carries nothing is answered once in a while only, so that nobody can have the box
+ * send many, nor start a dialogue of ACKs (RFC 5961 section 7). */
+static void challenge(struct engine *e, struct flow *f, enum engine_side side, bool has_text)
+{
+	if (!has_text && e->now_ns < f->challenge_ns)
+		return;
+	if (!has_text)
+		f->challenge_ns = e->now_ns + CHALLENGE_GAP_NS;
+	if (f->relay[side].intercepted)
+		f->relay[side].ack_owed = true;
+	else
+		f->ack_info_owed[engine_other(side)] = true;
+}
+
+/* A segment of an open flow, its numbers widened. */
+struct segment {
+	struct packet *p;
+	const struct tcpopt *o;
+	uint64_t offset;	/* of its first octet */
+	uint64_t end;		/* behind its last; a FIN counts */
+	uint64_t ack;
+	bool fin;
+	bool has_text;		/* data or FIN */
+};
+
 static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
 				       struct packet *p, uint64_t offset)
 {
@@ -447,7 +509,7 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 		 * window is asked for again; any other is dropped. */
 		if (offset != out->rcv_nxt) {
 			if (offset > out->rcv_nxt && offset < receive_edge(e, out))
-				out->ack_owed = true;
+				challenge(e, f, side, false);
 			return VERDICT_DROP;
 		}
 		packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
@@ -489,20 +551,29 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
 		return again ? pass_syn(e, side, p) : VERDICT_ACCEPT;
-	f->relay[side].ack_owed = true;
+	challenge(e, f, side, false);
 	return VERDICT_DROP;
 }
 
+/* PAWS, RFC 7323 section 5.3 rule R1. Its exception for a connection that was idle for 24
+ * days is not needed: the box has forgotten such a one. */
+static bool is_old(const struct flow *f, enum engine_side side, const struct tcpopt *o)
+{
+	return f->timestamps && o->has_timestamps &&
+	       seq_ts_before(o->ts_val, f->end[side].ts_recent);
+}
+
 /* Notes what an end says of itself. Returns true if its window changed. */
-static bool learn_segment(struct flow *f, enum engine_side side, const struct packet *p,
-			  const struct tcpopt *o, uint64_t offset, uint64_t ack)
+static bool learn_segment(struct flow *f, enum engine_side side, const struct segment *g)
 {
 	struct endpoint *self = &f->end[side];
 	const struct relay *out = &f->relay[side];
+	const struct tcpopt *o = g->o;
+	uint16_t window = g->p->window;
 	bool window_changed = false;
 	uint64_t edge;
 
-	learn_header(self, p);
+	learn_header(self, g->p);
 	if (f->timestamps && o->has_timestamps) {
 		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
 		uint64_t last_ack_sent = out->intercepted ? out->rcv_nxt : self->snd_max;
@@ -511,20 +582,20 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct pa
 			self->ts_val = o->ts_val;
 			self->ts_ecr = o->ts_ecr;
 		}
-		if (offset <= last_ack_sent && !seq_ts_before(o->ts_val, self->ts_recent))
+		if (g->offset <= last_ack_sent && !seq_ts_before(o->ts_val, self->ts_recent))
 			self->ts_recent = o->ts_val;
 	}
 	/* RFC 9293 section 3.10.7.4 looks at SND.WL1 even when the ACK is newer; then the
 	 * old window would move on with the new ACK, beyond what was offered. */
-	if (ack > self->ack || (ack == self->ack && self->wl1 <= offset)) {
-		window_changed = self->window != p->window;
-		self->window = p->window;
-		self->wl1 = offset;
+	if (g->ack > self->ack || (g->ack == self->ack && self->wl1 <= g->offset)) {
+		window_changed = self->window != window;
+		self->window = window;
+		self->wl1 = g->offset;
 	}
-	if (ack > self->ack)
-		self->ack = ack;
+	if (g->ack > self->ack)
+		self->ack = g->ack;
 	/* An ACK that was overtaken offers what it offered. */
-	edge = ack + ((uint64_t)p->window << self->window_shift);
+	edge = g->ack + ((uint64_t)window << self->window_shift);
 	if (edge > self->edge)
 		self->edge = edge;
 	return window_changed;
@@ -538,6 +609,88 @@ static bool plausible(const struct endpoint *peer, uint64_t offset, uint64_t end
 	return end >= peer->ack && offset <= peer->edge && end <= peer->edge + 1;
 }
 
+/*
+ * A keep-alive asks whether the other end still lives, so that end answers it, not the
+ * box; unless the box holds something, for then the sink may not have the octet that it
+ * repeats. One with an octet of data may as well be a repetition, as the box's ACK was
+ * lost: it is answered by the box.
+ */
+static bool is_keep_alive(const struct flow *f, enum engine_side side, const struct segment *g)
+{
+	const struct relay *out = &f->relay[side];
+
+	return !g->has_text && g->offset == out->rcv_nxt - 1 && out->snd_una == out->rcv_nxt &&
+	       !is_gone(f, engine_other(side));
+}
+
+/* A segment of an intercepted half that is not acceptable. */
+static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum engine_side side,
+					const struct segment *g)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+
+	if (is_keep_alive(f, side, g)) {
+		f->relay[side].keep_alive = true;
+		if (!in->intercepted)
+			return VERDICT_ACCEPT;
+		packet_set_ack(g->p, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
+		return VERDICT_REPLACE;
+	}
+	challenge(e, f, side, g->has_text);
+	return VERDICT_DROP;
+}
+
+/* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
+ * section 5.2)? */
+static bool ack_is_wild(const struct flow *f, enum engine_side side, uint64_t ack)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+
+	if (!in->intercepted)
+		return ack > f->end[engine_other(side)].snd_max;
+	return ack > in->snd_max || ack + OLD_ACK_MAX < in->snd_una;
+}
+
+/* Hands the text to the relay, or notes it where the half goes end to end. Returns true
+ * if it wants an ACK: a probe or a keep-alive does, though it has no text. */
+static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
+		      const struct segment *g)
+{
+	struct endpoint *self = &f->end[side];
+	bool wants_ack;
+
+	if (f->relay[side].intercepted) {
+		receive_packet(e, f, side, g->offset, g->p);
+		return g->has_text;
+	}
+	wants_ack = g->has_text || g->offset != self->snd_max;
+	if (g->fin)
+		self->fin = g->end - 1;
+	if (g->end > self->snd_max)
+		self->snd_max = g->end;
+	return wants_ack;
+}
+
+/* What else a segment carried whose text the box has taken. */
+static enum engine_verdict after_text(struct engine *e, struct flow *f, enum engine_side side,
+				      const struct segment *g)
+{
+	const struct endpoint *self = &f->end[side];
+
+	if (f->relay[engine_other(side)].intercepted)
+		return VERDICT_DROP;
+	if (g->o->sack_bytes > 0) {
+		/* SACK blocks for the other half rode on it: they go on alone. */
+		packet_set_flags(g->p, g->p->flags & (uint8_t)~(TCP_FIN | TCP_PSH | TCP_URG));
+		packet_drop_payload(g->p);
+		pass_on(e, f, side, g->p, g->o);
+		return VERDICT_REPLACE;
+	}
+	if (self->ack != self->ack_told || self->window != self->window_told)
+		f->ack_info_owed[side] = true;
+	return VERDICT_DROP;
+}
+
 static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_side side,
 				   struct packet *p, const struct tcpopt *o)
 {
@@ -546,83 +699,63 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	struct endpoint *self = &f->end[side], *peer = &f->end[other];
 	struct relay *out = &f->relay[side];	/* carries what this end sends */
 	struct relay *in = &f->relay[other];	/* whose sink this end is */
-	uint64_t offset = seq_widen(self->isn, p->seq,
-				    out->intercepted ? out->rcv_nxt : self->snd_max);
-	uint64_t ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack);
-	bool fin = p->flags & TCP_FIN;
-	bool has_text = p->payload_bytes > 0 || fin;
-	uint64_t end = offset + p->payload_bytes + fin;
-	bool first_ack = !self->acked_syn, window_changed;
+	struct segment g = {
+		.p = p,
+		.o = o,
+		.offset = seq_widen(self->isn, p->seq, out->intercepted ? out->rcv_nxt : self->snd_max),
+		.ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack),
+		.fin = p->flags & TCP_FIN,
+		.has_text = p->payload_bytes > 0 || (p->flags & TCP_FIN),
+	};
+	bool first_ack = !self->acked_syn, window_changed, wants_ack;
 
+	g.end = g.offset + p->payload_bytes + g.fin;
 	if (p->flags & TCP_RST)
-		return segment_rst(e, f, side, p, offset);
+		return segment_rst(e, f, side, p, g.offset);
 	if (p->flags & TCP_SYN)
 		return segment_syn(e, f, side, p, o);
 	if (!(p->flags & TCP_ACK))
 		return VERDICT_DROP;
+	if (p->flags & TCP_URG)
+		e->stats.urgent_segments++;
 
 	/* Nothing is learned from a segment before it is found acceptable. */
 	if (out->intercepted) {
-		bool old = f->timestamps && o->has_timestamps &&
-			   seq_ts_before(o->ts_val, self->ts_recent);
-
-		/* old: PAWS, RFC 7323 section 5.3 rule R1 */
-		if (old || !receive_acceptable(e, out, offset, p->payload_bytes, fin)) {
-			out->ack_owed = true;
-			return VERDICT_DROP;
-		}
-	} else if (!plausible(peer, offset, end)) {
+		if (is_old(f, side, o) ||
+		    !receive_acceptable(e, out, g.offset, p->payload_bytes, g.fin))
+			return unacceptable(e, f, side, &g);
+	} else if (!plausible(peer, g.offset, g.end)) {
 		return pass_on(e, f, side, p, o);
 	}
-	if (ack > (in->intercepted ? in->snd_max : peer->snd_max)) {
-		f->ack_info_owed[other] = true;	/* acknowledges what was never sent */
-		return VERDICT_DROP;
-	}
-	if (in->intercepted && ack + OLD_ACK_MAX < in->snd_una) {
-		f->ack_info_owed[other] = true;	/* RFC 5961 section 5.2 */
+	if (ack_is_wild(f, side, g.ack)) {
+		challenge(e, f, side, g.has_text);
 		return VERDICT_DROP;
 	}
 
 	self->acked_syn = true;
-	window_changed = learn_segment(f, side, p, o, offset, ack);
+	window_changed = learn_segment(f, side, &g);
 	if (in->intercepted) {
 		bool news = send_sacked(e, f, other, o);
 
-		send_acked(e, f, other, ack, news || (!has_text && !window_changed));
+		send_acked(e, f, other, g.ack, news || (!g.has_text && !window_changed));
 	}
-	if (out->intercepted) {
-		receive_segment(e, f, side, offset, p->payload, p->payload_bytes, fin,
-				p->flags & TCP_PSH);
-	} else {
-		if (fin)
-			self->fin = end - 1;
-		has_text = has_text || offset != self->snd_max;	/* a probe, or keep-alive */
-		if (end > self->snd_max)
-			self->snd_max = end;
-	}
+	wants_ack = take_text(e, f, side, &g);
 
-	if (out->intercepted && has_text) {
-		if (in->intercepted)
-			return VERDICT_DROP;
-		if (o->sack_bytes > 0) {
-			/* SACK blocks for the other half rode on it: they go on alone. */
-			packet_set_flags(p, p->flags & (uint8_t)~(TCP_FIN | TCP_PSH | TCP_URG));
-			packet_drop_payload(p);
-			pass_on(e, f, side, p, o);
-			return VERDICT_REPLACE;
-		}
-		if (self->ack != self->ack_told || self->window != self->window_told)
-			f->ack_info_owed[side] = true;
-		return VERDICT_DROP;
-	}
+	if (out->intercepted && g.has_text)
+		return after_text(e, f, side, &g);
 	if (is_gone(f, other)) {
 		/* It cannot answer any more; if this wants an answer it is the box's. */
-		f->ack_info_owed[other] |= has_text;
+		f->ack_info_owed[other] |= wants_ack;
 		return VERDICT_DROP;
 	}
-	/* The first ACK ends the handshake, which is the ends' own. */
-	if (in->intercepted && (!has_text || out->intercepted) && !first_ack)
-		return VERDICT_DROP;
+	if (in->intercepted && (!wants_ack || out->intercepted)) {
+		bool answers = in->keep_alive && in->snd_una == in->rcv_nxt;
+
+		/* The first ACK ends the handshake, which is the ends' own. */
+		if (!first_ack && !answers)
+			return VERDICT_DROP;
+		in->keep_alive = false;
+	}
 	return pass_on(e, f, side, p, o);
 }
 
@@ -694,7 +827,8 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 	}
 }
 
-enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len)
+enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
+				 unsigned hints)
 {
 	struct packet p;
 	enum engine_verdict verdict = VERDICT_ACCEPT;
@@ -703,12 +837,15 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	e->stats.packets++;
 	switch (packet_parse(&p, packet, *len)) {
 	case PACKET_TCP:
+		p.joined = hints & ENGINE_JOINED;
 		/* Never ACK what is corrupt. */
-		if (!packet_checksum_good(&p)) {
+		if (!(hints & ENGINE_NO_CHECKSUM) && !packet_checksum_good(&p)) {
 			e->stats.passed_bad_checksum++;
 			break;
 		}
 		verdict = judge(e, &p);
+		if (verdict == VERDICT_REPLACE && (hints & ENGINE_NO_CHECKSUM))
+			packet_set_checksum(&p);
 		*len = p.ip_bytes;
 		break;
 	case PACKET_NOT_TCP:
@@ -776,8 +913,25 @@ static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *ou
 	return false;
 }
 
+/* Can its ends go on without the box? */
+static bool can_be_handed_over(const struct flow *f)
+{
+	for (unsigned side = CLIENT; side <= SERVER && f->state == FLOW_OPEN; side++) {
+		const struct relay *r = &f->relay[side];
+
+		if (r->intercepted && r->snd_una < r->rcv_nxt)
+			return false;
+	}
+	return true;
+}
+
 bool engine_next(struct engine *e, struct engine_emit *out)
 {
+	if (e->refusal_owed) {
+		e->refusal_owed = false;
+		emit_rst(e, &e->refused, SERVER, out);
+		return true;
+	}
 	while (e->output_first != FLOW_NONE) {
 		flow_handle h = e->output_first;
 		struct flow *f = flow_get(&e->table, h);
@@ -787,6 +941,8 @@ bool engine_next(struct engine *e, struct engine_emit *out)
 		unqueue_output(e, h);
 		if (is_finished(f))
 			end_flow(e, h, CLOSE_FIN);
+		else if (e->draining && can_be_handed_over(f))
+			end_flow(e, h, CLOSE_HANDED_OVER);
 		else
 			set_alarm(e, h);
 	}
@@ -822,6 +978,16 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 			queue_output(e, h);
 			set_alarm(e, h);
 		}
+	}
+}
+
+void engine_drain(struct engine *e, uint64_t now_ns)
+{
+	e->now_ns = now_ns;
+	e->draining = true;
+	for (flow_handle h = 0; h < e->table.fresh; h++) {
+		if (flow_get(&e->table, h)->state != FLOW_FREE)
+			queue_output(e, h);
 	}
 }
 

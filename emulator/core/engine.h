@@ -52,6 +52,19 @@ enum engine_direction {
 	DIRECTION_BOTH = DIRECTION_C2S | DIRECTION_S2C,
 };
 
+/* The unit of data that the box handles at once. */
+enum engine_arrival {
+	ARRIVAL_SEGMENT,	/* a TCP segment as it was on the wire */
+	ARRIVAL_BURST,		/* whatever one packet of the caller's holds; offloads may have
+				 * joined many segments */
+};
+
+/* What becomes of a new connection for which there is no room. */
+enum engine_overload {
+	OVERLOAD_PASS,		/* it passes untouched */
+	OVERLOAD_REFUSE,	/* the client gets a RST */
+};
+
 enum engine_event_type {
 	EVENT_FLOW_OPENED,	/* both SYNs were seen */
 	EVENT_ARRIVAL,		/* data came in, in order now */
@@ -69,7 +82,8 @@ enum engine_close_reason {
 	CLOSE_TIMEOUT,		/* the sink did not acknowledge a piece in time */
 	CLOSE_IDLE,		/* nothing was heard for long */
 	CLOSE_REPLACED,		/* a new connection uses the same addresses and ports */
-	CLOSE_SHUTDOWN,		/* the box is being stopped */
+	CLOSE_HANDED_OVER,	/* the box is being stopped, and the ends can do without */
+	CLOSE_SHUTDOWN,		/* the box is stopped */
 	CLOSE_REASONS
 };
 
@@ -114,7 +128,10 @@ struct engine_config {
 					 * sink allows less, S is what it allows */
 	const struct fault *fault;	/* a row of fault_table */
 	enum engine_direction direction;
-	uint32_t flows_max;		/* over it, new flows pass untouched */
+	enum engine_arrival arrival;
+	enum engine_overload overload;	/* over flows_max, or with a quarter of memory_bytes
+					 * left: that is kept for the flows there are */
+	uint32_t flows_max;
 	uint32_t window_bytes;		/* receive buffer of a relay: ENGINE_WINDOW_MIN to
 					 * STREAM_WINDOW_MAX */
 	uint64_t memory_bytes;		/* of all buffers together */
@@ -139,12 +156,15 @@ struct engine_stats {
 	uint64_t passed_bad_checksum;
 	uint64_t passed_unknown_flow;
 	uint64_t passed_authenticated;	/* TCP-MD5 or TCP-AO */
-	uint64_t passed_table_full;
+	uint64_t passed_overload;
+	uint64_t passed_draining;
+	uint64_t refused_overload;	/* connections refused, by a RST */
 	uint64_t flows_opened;
 	uint64_t flows_active;
 	uint64_t stalls;
 	uint64_t forged_acks;
 	uint64_t retransmissions;
+	uint64_t urgent_segments;	/* their data was taken as any other */
 	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */
 	uint64_t pages_used;		/* of POOL_PAGE_BYTES, now */
@@ -162,10 +182,20 @@ enum engine_verdict {
 	VERDICT_DROP,		/* the box has taken it */
 };
 
-/* Hands in one IP packet of *len bytes. The engine may change it in place, and
- * shortens *len if it cut something off; it keeps no reference. Whatever the bytes
- * are, there is exactly one verdict. */
-enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len);
+/* What the caller knows of a packet that its bytes do not say. */
+enum engine_hint {
+	ENGINE_NO_CHECKSUM = 1 << 0,	/* the TCP checksum was left to hardware: the packet
+					 * is sound, the field is not. REPLACE sets it */
+	ENGINE_JOINED = 1 << 1,		/* offloads may have joined several segments. They are
+					 * taken apart as the ends' MSS options say, for a
+					 * packet does not tell where they were joined */
+};
+
+/* Hands in one IP packet of *len bytes, with hints (enum engine_hint). The engine may
+ * change it in place, and shortens *len if it cut something off; it keeps no reference.
+ * Whatever the bytes are, there is exactly one verdict. */
+enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
+				 unsigned hints);
 
 /* One IP packet to send: its parts one after the other, the first of them the
  * headers. All of it, checksums too, is ready for the wire; the TTL is what the
@@ -188,6 +218,13 @@ bool engine_next(struct engine *e, struct engine_emit *out);
  * early: then nothing is due yet, and there is a new one. */
 uint64_t engine_deadline(const struct engine *e);
 void engine_expire(struct engine *e, uint64_t now_ns);
+
+/* Begins to hand all flows back to their ends, which is possible for each once the sink
+ * has all that was ACKed: the numbers on both sides of the box are the same. From now on
+ * new flows pass untouched and the box takes no more data, unless a stalled relay needs
+ * it; what it does not ACK is sent again, and goes end to end then. It is over when no
+ * flow is active. */
+void engine_drain(struct engine *e, uint64_t now_ns);
 
 /* Reports every flow as closed, with what it orphans, and forgets it. */
 void engine_shutdown(struct engine *e, uint64_t now_ns);

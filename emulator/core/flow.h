@@ -82,6 +82,7 @@ struct relay {
 	uint64_t resend_nxt;	/* in recovery: what lies before it was sent again */
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
+	uint64_t sent_ns;	/* when something was last sent */
 	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
 	uint32_t srtt_us;	/* 0: nothing measured yet */
 	uint32_t rttvar_us;
@@ -97,12 +98,14 @@ struct relay {
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
 	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */
 	bool probe_owed : 1;
+	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
 };
 
 struct flow {
 	struct flow_key key;
 	uint64_t serial;	/* 1 for the first flow, never used again */
 	uint64_t touched_ns;	/* when a packet of it was last seen */
+	uint64_t challenge_ns;	/* no challenge ACK before this (RFC 5961 section 7) */
 	flow_handle next;	/* in its bucket, or among the free */
 	flow_handle output_next;	/* in the engine's list of flows with output */
 	uint8_t state;		/* enum flow_state */

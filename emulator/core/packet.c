@@ -98,6 +98,7 @@ enum packet_kind packet_parse(struct packet *p, void *data, size_t len)
 	if (len == 0)
 		return PACKET_MALFORMED;
 	p->ip = data;
+	p->joined = false;
 	p->version = p->ip[0] >> 4;
 	if (p->version == 4)
 		kind = parse_ipv4(p, len);
@@ -252,10 +253,17 @@ bool packet_clear_ecn(struct packet *p)
 	return true;
 }
 
-void packet_drop_payload(struct packet *p)
+void packet_set_checksum(struct packet *p)
 {
 	uint16_t sum;
 
+	bytes_put16(p->tcp + AT_CHECKSUM, 0);
+	sum = tcp_sum(p);
+	memcpy(p->tcp + AT_CHECKSUM, &sum, sizeof(sum));
+}
+
+void packet_drop_payload(struct packet *p)
+{
 	p->ip_bytes -= p->payload_bytes;
 	p->payload_bytes = 0;
 	if (p->version == 4) {
@@ -264,7 +272,5 @@ void packet_drop_payload(struct packet *p)
 	} else {
 		bytes_put16(p->ip + 4, (uint16_t)(p->ip_bytes - IPV6_HEADER_BYTES));
 	}
-	bytes_put16(p->tcp + AT_CHECKSUM, 0);
-	sum = tcp_sum(p);
-	memcpy(p->tcp + AT_CHECKSUM, &sum, sizeof(sum));
+	packet_set_checksum(p);
 }

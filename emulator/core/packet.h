@@ -48,6 +48,7 @@ struct packet {
 	uint32_t label;		/* IPv4: TOS; IPv6: traffic class and flow label, as
 				 * the low 28 bits of the header's first word */
 	bool dont_fragment;	/* IPv4's DF; always set for IPv6 */
+	bool joined;		/* the caller's: offloads may have joined segments */
 	uint16_t src_port;	/* these six in host order */
 	uint16_t dst_port;
 	uint32_t seq;
@@ -86,6 +87,9 @@ bool packet_set_options(struct packet *p, size_t at, const void *bytes, size_t l
 
 /* Clears the two ECN bits of the IP header (RFC 3168). */
 bool packet_clear_ecn(struct packet *p);
+
+/* Computes the TCP checksum, whatever it was before. */
+void packet_set_checksum(struct packet *p);
 
 /* Cuts the payload off. */
 void packet_drop_payload(struct packet *p);

@@ -142,10 +142,9 @@ static uint32_t take_in_order(struct engine *e, struct flow *f, enum engine_side
 	return bytes;
 }
 
-/* Some of the pool is kept for what is in order, which can be sent on and freed. */
-static bool may_wait(const struct engine *e)
+bool receive_is_short(const struct engine *e)
 {
-	return e->pool.used < e->pool.pages - e->pool.pages / 4;
+	return e->pool.used >= e->pool.pages - e->pool.pages / 4;
 }
 
 static void store(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
@@ -156,7 +155,7 @@ static void store(struct engine *e, struct flow *f, enum engine_side source, uin
 	uint64_t end = offset + bytes;
 
 	if (s && offset > r->rcv_nxt) {
-		if (!may_wait(e) || stream_wait(s, &e->pool, offset, data, bytes, push) < 0)
+		if (receive_is_short(e) || stream_wait(s, &e->pool, offset, data, bytes, push) < 0)
 			e->stats.refused_arrivals++;
 		return;
 	}
@@ -197,8 +196,9 @@ static bool waits_behind(const struct engine *e, const struct relay *r, uint64_t
 	return last.start + last.bytes > offset;
 }
 
-void receive_segment(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
-		     const uint8_t *data, uint32_t bytes, bool fin, bool push)
+/* One arrival: bytes octets from offset on, then perhaps a FIN. */
+static void receive_arrival(struct engine *e, struct flow *f, enum engine_side source,
+			    uint64_t offset, const uint8_t *data, uint32_t bytes, bool fin, bool push)
 {
 	struct relay *r = &f->relay[source];
 	uint64_t end = offset + bytes, edge = receive_edge(e, r);
@@ -224,6 +224,34 @@ void receive_segment(struct engine *e, struct flow *f, enum engine_side source, 
 		store(e, f, source, offset, data, (uint32_t)(end - offset), push);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
+}
+
+/* The most octets that one arrival of this packet may hold. Where segments were joined,
+ * each but the last was as long as the source could make it: what both ends take (RFC
+ * 6691: the MSS option does not count options). */
+static uint32_t arrival_max(const struct engine *e, const struct flow *f, const struct packet *p)
+{
+	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss
+							       : f->end[SERVER].mss;
+
+	if (!p->joined || e->config.arrival == ARRIVAL_BURST)
+		return UINT32_MAX;
+	return mss > p->options_bytes ? mss - p->options_bytes : 1;
+}
+
+void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		    const struct packet *p)
+{
+	uint32_t left = p->payload_bytes, most = arrival_max(e, f, p);
+	const uint8_t *data = p->payload;
+
+	if (e->draining && !f->relay[source].stalled) {
+		e->stats.refused_arrivals++;
+		return;
+	}
+	for (; left > most; left -= most, data += most, offset += most)
+		receive_arrival(e, f, source, offset, data, most, false, false);
+	receive_arrival(e, f, source, offset, data, left, p->flags & TCP_FIN, p->flags & TCP_PSH);
 }
 
 size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,

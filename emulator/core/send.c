@@ -59,15 +59,20 @@ static void measured(struct relay *r, uint64_t rtt_ns)
 	r->srtt_us = (uint32_t)((7 * (uint64_t)r->srtt_us + rtt) / 8);
 }
 
-void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size)
+/* RFC 6928 section 2. */
+static uint32_t initial_window(uint32_t smss)
 {
-	uint32_t smss = segment_size;
 	uint32_t least = 2 * smss > 14600 ? 2 * smss : 14600;
 
+	return 10 * smss < least ? 10 * smss : least;
+}
+
+void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size)
+{
 	r->segment_size = segment_size;
 	r->snd_una = r->snd_nxt = r->snd_max = offset;
 	r->recover = offset - 1;
-	r->cwnd = 10 * smss < least ? 10 * smss : least;	/* RFC 6928 section 2 */
+	r->cwnd = initial_window(segment_size);
 	r->ssthresh = UINT32_MAX;
 }
 
@@ -256,6 +261,7 @@ static void sent(struct engine *e, struct relay *r, uint64_t offset, uint32_t oc
 {
 	uint64_t end = offset + octets;
 
+	r->sent_ns = e->now_ns;
 	if (flight(r) == 0 || r->timer_ns == 0)
 		r->timer_ns = e->now_ns + rto_ns(r);
 	if (offset < r->snd_max) {
@@ -312,6 +318,10 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	piece_at(e, r, r->snd_nxt, out);
 	octets = out->bytes + out->fin;
 	out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
+	/* RFC 5681 section 4.1: nobody knows what the network can take after a pause. */
+	if (flight(r) == 0 && e->now_ns - r->sent_ns > rto_ns(r) &&
+	    r->cwnd > initial_window(r->segment_size))
+		r->cwnd = initial_window(r->segment_size);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
 	if (out->offset + octets > flow_window_edge(f, engine_other(source)) && out->offset + octets > r->snd_max) {

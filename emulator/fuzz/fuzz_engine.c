@@ -169,7 +169,7 @@ static void step(struct fuzz *f, struct input *in)
 	} else {
 		len = build(f, in, packet);
 	}
-	engine_input(f->engine, f->now_ns, packet, &len);
+	engine_input(f->engine, f->now_ns, packet, &len, 0);
 	check_output(f);
 }
 

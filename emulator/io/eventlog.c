@@ -34,6 +34,7 @@ static const char *const reason_names[CLOSE_REASONS] = {
 	[CLOSE_TIMEOUT] = "timeout",
 	[CLOSE_IDLE] = "idle",
 	[CLOSE_REPLACED] = "replaced",
+	[CLOSE_HANDED_OVER] = "handed_over",
 	[CLOSE_SHUTDOWN] = "shutdown",
 };
 

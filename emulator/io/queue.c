@@ -56,7 +56,7 @@ static int configure(struct queue *q, struct nlmsghdr *nlh)
 	return 0;
 }
 
-static int bind_queue(struct queue *q)
+static int bind_queue(struct queue *q, bool joined)
 {
 	struct nlmsghdr *nlh;
 	int rc;
@@ -70,6 +70,10 @@ static int bind_queue(struct queue *q)
 	nlh = nfq_nlmsg_put(q->message, NFQNL_MSG_CONFIG, q->number);
 	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, 0xffff);
 	nfq_nlmsg_cfg_put_qmaxlen(nlh, QUEUE_LENGTH);
+	if (joined) {
+		mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
+		mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
+	}
 	return configure(q, nlh);
 }
 
@@ -92,7 +96,7 @@ static uint32_t queue_owner(uint16_t number)
 	return owner;
 }
 
-int queue_open(struct queue **out, uint16_t number, uint32_t *owner)
+int queue_open(struct queue **out, uint16_t number, bool joined, uint32_t *owner)
 {
 	struct queue *q = calloc(1, sizeof(*q));
 	int size = SOCKET_BUFFER_BYTES;
@@ -112,7 +116,7 @@ int queue_open(struct queue **out, uint16_t number, uint32_t *owner)
 		goto close_socket;
 	}
 	q->portid = mnl_socket_get_portid(q->socket);
-	rc = bind_queue(q);
+	rc = bind_queue(q, joined);
 	if (rc == -EPERM || rc == -EBUSY) {
 		/* The kernel says EPERM for both: no privilege, and not yours. */
 		*owner = queue_owner(number);
@@ -165,6 +169,15 @@ static void flush_drops(struct queue *q)
 	send_verdict(q, nlh);
 }
 
+/* What the kernel says of a packet that it did not segment and sum up for us. */
+static unsigned hints_of(struct nlattr *const attr[])
+{
+	uint32_t info = attr[NFQA_SKB_INFO] ? ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) : 0;
+
+	return (info & NFQA_SKB_CSUMNOTREADY ? ENGINE_NO_CHECKSUM : 0) |
+	       (info & NFQA_SKB_GSO ? ENGINE_JOINED : 0);
+}
+
 static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 {
 	struct queue *q = arg;
@@ -187,7 +200,7 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 		len = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
 		/* A packet the kernel could not copy whole is let through. */
 		if (!attr[NFQA_CAP_LEN])
-			verdict = q->handler(q->handler_arg, packet, &len);
+			verdict = q->handler(q->handler_arg, packet, &len, hints_of(attr));
 	}
 	if (verdict == VERDICT_DROP) {
 		q->drop_held = true;

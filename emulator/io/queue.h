@@ -8,6 +8,7 @@
 
 #include "core/engine.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,15 +19,16 @@ struct queue_stats {
 	uint64_t errors;	/* verdicts the kernel refused */
 };
 
-/* Decides about one packet of *len bytes; it may change the packet and shorten *len,
- * and answers VERDICT_REPLACE then. */
-typedef enum engine_verdict queue_handler(void *arg, void *packet, size_t *len);
+/* Decides about one packet of *len bytes, with hints (enum engine_hint); it may change
+ * the packet and shorten *len, and answers VERDICT_REPLACE then. */
+typedef enum engine_verdict queue_handler(void *arg, void *packet, size_t *len, unsigned hints);
 
-/* Binds queue number `number`. On error a negative errno:
+/* Binds queue number `number`. With `joined`, packets come as offloads have joined them
+ * (NFQA_CFG_F_GSO); else the kernel takes them apart before. On error a negative errno:
  * -EPROTONOSUPPORT, -EINVAL: this kernel has no NFQUEUE; -EPERM: no CAP_NET_ADMIN;
  * -EBUSY: another process has that queue (its netlink port, usually its process id,
  * is put into *owner); others as the kernel said. */
-int queue_open(struct queue **out, uint16_t number, uint32_t *owner);
+int queue_open(struct queue **out, uint16_t number, bool joined, uint32_t *owner);
 void queue_close(struct queue *q);
 
 /* To wait on, for reading. */

@@ -562,7 +562,7 @@ static void box_output(struct sim *s)
 
 static void arrive_at_box(struct sim *s, enum engine_side from, uint8_t *bytes, size_t len)
 {
-	enum engine_verdict verdict = engine_input(s->engine, s->now_ns, bytes, &len);
+	enum engine_verdict verdict = engine_input(s->engine, s->now_ns, bytes, &len, 0);
 
 	if (verdict != VERDICT_DROP)
 		transmit(s, ARRIVES_AT_END, engine_other(from), bytes, len);

@@ -33,13 +33,15 @@ static const uint8_t addresses6[2][16] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
 };
-static const uint16_t ports[2] = { 40000, 25 };
+#define CLIENT_PORT 40000
+#define SERVER_PORT 25
 static const char *const side_names[2] = { "client", "server" };
 
 /* Something the box did. */
 struct actual {
 	enum { ACTUAL_PASS, ACTUAL_DROP, ACTUAL_EMIT, ACTUAL_EVENT } kind;
 	enum engine_side to;
+	uint16_t client_port;
 	bool changed;
 	uint8_t *bytes;
 	size_t len;
@@ -159,9 +161,12 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		if (checksum_finish(&c) != 0)
 			fail(r, "the box let out a packet with a bad IPv4 header checksum");
 	}
-	if (p.src_port != ports[from])
-		fail(r, "the box let out a packet from the wrong end");
+	if (p.src_port != (from == CLIENT ? a->client_port : SERVER_PORT) ||
+	    p.dst_port != (from == CLIENT ? SERVER_PORT : a->client_port))
+		fail(r, "the box let out a packet with the wrong ports");
 	seq = p.seq - r->variant->isn[from];
+	if ((p.flags & TCP_RST) && p.seq == 0)	/* of who has no connection, so no ISN */
+		seq = 0;
 	for (uint32_t i = 0; i < p.payload_bytes; i++) {
 		if (p.payload[i] != payload_byte(from, seq + i))
 			fail(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
@@ -196,7 +201,10 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 		append(text, "drop");
 		break;
 	case ACTUAL_EMIT:
-		append(text, "%s < ", side_names[a->to]);
+		append(text, "%s", side_names[a->to]);
+		if (a->client_port != CLIENT_PORT)
+			append(text, ":%u", a->client_port);
+		append(text, " < ");
 		if (strlen(expected) > strlen(text))
 			expected += strlen(text);	/* its "<" is not that of options */
 		packet_text(r, a, engine_other(a->to), expected, text);
@@ -254,6 +262,10 @@ static size_t parse_options(struct run *r, const char *text, enum engine_side fr
 			to[len] = 19, to[len + 1] = 18;
 			memset(to + len + 2, 0xaa, 16);
 			len += 18, n = 3;
+		} else if (strncmp(text, "ao", 2) == 0) {
+			to[len] = 29, to[len + 1] = 16;
+			memset(to + len + 2, 0xaa, 14);
+			len += 16, n = 2;
 		} else if (strncmp(text, "nop", 3) == 0) {
 			to[len++] = 1;
 			n = 3;
@@ -288,7 +300,8 @@ static uint8_t parse_flags(struct run *r, const char *text)
 	return flags;
 }
 
-static size_t build_packet(struct run *r, enum engine_side from, const char *text, uint8_t *to)
+static size_t build_packet(struct run *r, enum engine_side from, uint16_t client_port,
+			   const char *text, uint8_t *to)
 {
 	const uint32_t *isn = r->variant->isn;
 	uint32_t seq, end, len, ack = 0;
@@ -339,8 +352,8 @@ static size_t build_packet(struct run *r, enum engine_side from, const char *tex
 	}
 	tcp = to + ip_len;
 	memset(tcp, 0, TCP_HEADER_BYTES);
-	bytes_put16(tcp, ports[from]);
-	bytes_put16(tcp + 2, ports[engine_other(from)]);
+	bytes_put16(tcp, from == CLIENT ? client_port : SERVER_PORT);
+	bytes_put16(tcp + 2, from == CLIENT ? SERVER_PORT : client_port);
 	bytes_put32(tcp + 4, seq + isn[from]);
 	bytes_put32(tcp + 8, flags & TCP_ACK ? ack + isn[engine_other(from)] : 0);
 	tcp[12] = (uint8_t)(header / 4 << 4);
@@ -352,6 +365,8 @@ static size_t build_packet(struct run *r, enum engine_side from, const char *tex
 	checksum_add(&c, tcp, header + len);
 	sum = checksum_finish(&c);
 	memcpy(tcp + 16, &sum, 2);
+	if (strstr(text, " no-sum") || strstr(text, " bad-sum"))
+		tcp[16] ^= 0x5a;
 	return ip_len + header + len;
 }
 
@@ -368,7 +383,7 @@ static struct actual *add_actual(struct run *r)
 static void observe(void *arg, const struct engine_event *ev)
 {
 	static const char *const reasons[] = { "fin", "reset", "timeout", "idle", "replaced",
-					       "shutdown" };
+					       "handed_over", "shutdown" };
 	struct run *r = arg;
 	struct actual *a = add_actual(r);
 	const char *source = side_names[ev->source];
@@ -430,22 +445,27 @@ static void take_output(struct run *r)
 		a->to = memcmp(emit.destination,
 			       emit.version == 4 ? addresses4[CLIENT] : addresses6[CLIENT],
 			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
+		a->client_port = bytes_get16(a->bytes + (emit.version == 4 ? 20 : 40) +
+					     (a->to == CLIENT ? 2 : 0));
 	}
 }
 
-static void input(struct run *r, enum engine_side from, const char *text)
+static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text)
 {
+	unsigned hints = (strstr(text, " joined") ? ENGINE_JOINED : 0) |
+			 (strstr(text, " no-sum") ? ENGINE_NO_CHECKSUM : 0);
 	uint8_t before[70000], *packet = malloc(sizeof(before));
-	size_t len = build_packet(r, from, text, packet), len_before = len;
+	size_t len = build_packet(r, from, client_port, text, packet), len_before = len;
 	enum engine_verdict verdict;
 	struct actual *a;
 
 	memcpy(before, packet, len);
-	verdict = engine_input(r->engine, r->now_ns, packet, &len);
+	verdict = engine_input(r->engine, r->now_ns, packet, &len, hints);
 	a = add_actual(r);
 	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
 	a->changed = verdict == VERDICT_REPLACE;
 	a->to = engine_other(from);
+	a->client_port = client_port;
 	a->bytes = packet;
 	a->len = len;
 	if (verdict == VERDICT_ACCEPT && (len != len_before || memcmp(before, packet, len) != 0))
@@ -500,12 +520,23 @@ static void expect(struct run *r, const char *line)
 
 static void run_line(struct run *r, const char *line)
 {
+	unsigned client_port = CLIENT_PORT;
+	int n = 0;
+
 	if (line[0] == '\0' || line[0] == '#')
 		return;
-	if (strncmp(line, "client > ", 9) == 0 || strncmp(line, "server > ", 9) == 0) {
+	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&
+	    sscanf(line, "server > %n", &n) == 0 && n == 0)
+		sscanf(line, "client:%u > %n", &client_port, &n);
+	if (n > 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
-		input(r, line[0] == 'c' ? CLIENT : SERVER, line + 9);
+		input(r, line[0] == 'c' ? CLIENT : SERVER, (uint16_t)client_port, line + n);
+	} else if (strcmp(line, "drain") == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		engine_drain(r->engine, r->now_ns);
+		take_output(r);
 	} else if (line[0] == '+') {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -531,6 +562,8 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 		config.segment_size = s->segment_size;
 	if (s->direction)
 		config.direction = s->direction;
+	config.arrival = s->arrival;
+	config.overload = s->overload;
 	if (s->window_bytes)
 		config.window_bytes = s->window_bytes;
 	/* Small, for some test harnesses touch all memory. */

@@ -9,18 +9,22 @@
  * each side's ISN. One line each:
  *
  *      client > P. 1:514(513) ack 1 win 1000      the client's packet reaches the box
+ *      client:2000 > S 0:0(0) win 1000            the same, of another client's port
  *      pass                                       verdict: it goes on as it is
  *      pass . 1:1(0) ack 1                        verdict: it goes on, and now is this
  *      drop                                       verdict: the box has taken it
  *      server < P. 1:513(512) ack 1               the box sends this to the server
  *      * stall client 0 pending 513               the observer is told this
  *      +0.2                                       that many seconds go by
+ *      drain                                      the box begins to hand its flows over
  *      # ...                                      a comment
  *
- * After each ">" or "+" line come all that the box does, in order; anything more, or
+ * After each of ">", "+" and "drain" come all that the box does, in order; anything more, or
  * anything else, fails the test. A field that an expectation leaves out (win, options)
  * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
- * tfo,mptcp,md5,nop>.
+ * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
+ * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
+ * one that was damaged.
  *
  * Payload need not be written: each octet is a function of its offset, and that is
  * checked in all the box lets out, as are lengths and checksums. Every script runs
@@ -33,6 +37,8 @@ struct script {
 	const char *fault;		/* NULL: none */
 	uint32_t segment_size;		/* 0: 512 */
 	enum engine_direction direction;	/* 0: client to server */
+	enum engine_arrival arrival;
+	enum engine_overload overload;
 	uint32_t window_bytes;		/* 0: the default */
 	uint64_t memory_bytes;		/* 0: 4 MiB */
 	uint32_t flows_max;		/* 0: 64 */
@@ -51,5 +57,14 @@ void script_run(struct script s, const char *text);
 	"pass\n"                                                                         \
 	"client > . 1:1(0) ack 1 win 502\n"                                              \
 	"pass\n"
+
+/* The same with the server's half intercepted: its ACK and window are the box's. */
+#define SCRIPT_HANDSHAKE_BOTH                                                            \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass\n"                                                                         \
+	"client > . 1:1(0) ack 1 win 502\n"                                              \
+	"pass . 1:1(0) ack 1 win 2016\n"
 
 #endif

@@ -165,6 +165,25 @@ Test(relay, authenticated_flows_pass_untouched)
 		"pass\n"
 		"client > P. 1:514(513) ack 1 win 502 <md5>\n"
 		"pass\n");
+	script_run((struct script){ .at_end = nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460,ao>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502 <ao>\n"
+		"pass\n");
+}
+
+/* The server's answer alone says so: the client's SYN was cleaned, and nothing more. */
+Test(relay, a_server_that_authenticates_has_its_flow_passed)
+{
+	script_run((struct script){ .at_end = nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"pass\n");
 }
 
 Test(relay, flow_not_seen_from_its_start_passes_untouched)
@@ -174,12 +193,6 @@ Test(relay, flow_not_seen_from_its_start_passes_untouched)
 		"pass\n"
 		"server > . 1:1(0) ack 514 win 502\n"
 		"pass\n");
-}
-
-Test(relay, over_the_flow_limit_new_flows_pass)
-{
-	script_run((struct script){ .flows_max = 1 },
-		SCRIPT_HANDSHAKE);
 }
 
 /* Data -------------------------------------------------------------------------------- */
@@ -502,10 +515,58 @@ Test(relay, keep_alive_octet_is_no_data)
 		SCRIPT_HANDSHAKE
 		"client > . 0:1(1) ack 1 win 502\n"
 		"drop\n"
-		"client < . 1:1(0) ack 1\n"
-		"client > . 0:0(0) ack 1 win 502\n"
-		"drop\n"
 		"client < . 1:1(0) ack 1\n");
+}
+
+Test(relay, clients_keep_alive_reaches_the_server_and_its_answer_the_client)
+{
+	script_run((struct script){ .at_end = nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > . 0:0(0) ack 1 win 502\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"pass . 1:1(0) ack 1 win 2016\n"
+		/* one answer for one question */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		/* a server that has lost its memory */
+		"client > . 0:0(0) ack 1 win 502\n"
+		"pass\n"
+		"server > R 1:1(0)\n"
+		"pass R 1:1(0)\n");
+}
+
+Test(relay, keep_alive_reaches_the_server_with_both_halves_intercepted)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		/* a piece to the client is under way, and the keep-alive crosses it */
+		"server > P. 1:21(20) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 21\n"
+		"client < P. 1:21(20) ack 1\n"
+		"client > . 0:0(0) ack 1 win 502\n"
+		"pass . 0:0(0) ack 21\n"
+		"server > . 21:21(0) ack 1 win 509\n"
+		"pass . 21:21(0) ack 1\n");
+}
+
+/* While the box holds something the server might lack the octet that a keep-alive
+ * repeats, and in a stall it does for ever. */
+Test(relay, keep_alive_in_a_stall_is_answered_by_the_box)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"client > . 513:513(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"+75\n"
+		"client > . 513:513(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n");
 }
 
 Test(relay, servers_keep_alive_reaches_the_client)

@@ -14,6 +14,12 @@ TestSuite(resegd, .timeout = 60);
 Test(resegd, usage)
 {
 	static const struct lab_usage cases[] = {
+		{ "--arrival packet", "give segment or burst" },
+		{ "--overload panic", "give pass or refuse" },
+		{ "--flows 0", "from 1" },
+		{ "--window 100", "from 16384" },
+		{ "--memory 100", "from 1048576" },
+		{ "--grace soon", "time in seconds" },
 		{ "--fault nosuch", "there are: off-by-one, none" },
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
@@ -153,4 +159,27 @@ LAB_TEST(resegd, a_flow_with_nothing_orphaned_outlives_resegd)
 		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
+}
+
+/* The same under load: what was ACKed is delivered, the rest goes end to end. */
+LAB_TEST(resegd, a_busy_flow_is_handed_over)
+{
+	struct lab_result r;
+	json_t *events, *last;
+
+	lab_need("bash");
+	r = lab_run(c.user,
+		"reseg-lab -%d --no-box -- bash -c '"
+		"reseg-rules load --quiet --mode host --port 7 --queue 3; "
+		"mkfifo $DIR/ready; "
+		"resegd --queue 3 --fault none --events $DIR/events --ready-fd 3 3>$DIR/ready & resegd=$!; "
+		"read line <$DIR/ready; "
+		"stream-client $RESEG_SERVER 7 200000000 & client=$!; "
+		"tail --pid $client -n +1 -F $DIR/events 2>/dev/null | grep -q -m 1 offset..[0-9][0-9][0-9][0-9][0-9][0-9][0-9]; "
+		"kill $resegd; wait $resegd || exit 10; wait $client'", c.ip);
+	lab_expect_status(&r, 0);
+	events = lab_json_lines("events");
+	last = json_array_get(events, json_array_size(events) - 1);
+	cr_assert_str_eq(lab_string(last, "event"), "flow_closed");
+	cr_assert_str_eq(lab_string(last, "reason"), "handed_over");
 }

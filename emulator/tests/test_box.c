@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What the box takes in, what it refuses, and how it goes. The language is that of
+ * script.h. */
+
+#include "script.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(box, .timeout = 20);
+
+static void all_is_given_back(const struct engine_stats *s)
+{
+	cr_assert_eq(s->pages_used, 0);
+	cr_assert_eq(s->orphaned_bytes, 0);
+	cr_assert_eq(s->flows_active, 0);
+}
+
+/* Packets ------------------------------------------------------------------------------ */
+
+static void one_bad_checksum(const struct engine_stats *s)
+{
+	cr_assert_eq(s->passed_bad_checksum, 1);
+}
+
+Test(box, what_is_corrupt_passes_and_is_never_acked)
+{
+	script_run((struct script){ .at_end = one_bad_checksum },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502 bad-sum\n"
+		"pass\n");
+}
+
+static void one_urgent_segment(const struct engine_stats *s)
+{
+	cr_assert_eq(s->urgent_segments, 1);
+}
+
+Test(box, urgent_data_is_ordinary_data)
+{
+	script_run((struct script){ .at_end = one_urgent_segment },
+		SCRIPT_HANDSHAKE
+		"client > PU. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n");
+}
+
+Test(box, a_checksum_left_to_hardware_is_set_where_the_packet_is_changed)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502 no-sum\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:514(1) ack 1\n"
+		"server > P. 1:101(100) ack 1 win 509 no-sum\n"
+		"pass P. 1:101(100) ack 514\n");
+}
+
+/* Arrivals ------------------------------------------------------------------------------- */
+
+/* 1460 octets were on the wire, then 513: the second stalls, the first leaves 436. */
+Test(box, joined_segments_are_taken_apart)
+{
+	script_run((struct script){ .fault = "off-by-one", .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:1974(1973) ack 1 win 502 joined\n"
+		"* arrival client 0 bytes 1460 pending 1460\n"
+		"* cut client 0 bytes 1460 pieces 3 last 436\n"
+		"* arrival client 1460 bytes 513 pending 513\n"
+		"* stall client 1460 pending 513\n"
+		"drop\n"
+		"* ack client 1973 orphaned 1973\n"
+		"client < . 1:1(0) ack 1974\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1025:1461(436) ack 1\n");
+}
+
+/* The sender has made room for its timestamps. */
+Test(box, joined_segments_are_as_long_as_their_options_let_them)
+{
+	script_run((struct script){ .events = true, .segment_size = 1000 },
+		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1400,TS val 70 ecr 10>\n"
+		"* opened S 1000\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 502 <TS val 11 ecr 70> joined\n"
+		"* arrival client 0 bytes 1388 pending 1388\n"
+		"* cut client 0 bytes 1388 pieces 2 last 388\n"
+		"* arrival client 1388 bytes 12 pending 12\n"
+		"* cut client 1388 bytes 12 pieces 1 last 12\n"
+		"drop\n"
+		"* ack client 1400 orphaned 1400\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < . 1:1001(1000) ack 1\n"
+		"server < . 1001:1389(388) ack 1\n"
+		"server < P. 1389:1401(12) ack 1\n");
+}
+
+Test(box, a_burst_is_one_arrival)
+{
+	script_run((struct script){ .fault = "off-by-one", .arrival = ARRIVAL_BURST, .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:1974(1973) ack 1 win 502 joined\n"
+		"* arrival client 0 bytes 1973 pending 1973\n"
+		"* cut client 0 bytes 1973 pieces 4 last 437\n"
+		"drop\n"
+		"* ack client 1973 orphaned 1973\n"
+		"client < . 1:1(0) ack 1974\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1025:1537(512) ack 1\n"
+		"server < P. 1537:1974(437) ack 1\n");
+}
+
+Test(box, a_joined_packet_that_is_old_in_part)
+{
+	script_run((struct script){ .at_end = NULL },
+		"client > S 0:0(0) win 64240 <mss 1000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1000>\n"
+		"pass\n"
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1001(488) ack 1\n"
+		"client > FP. 1:2101(2100) ack 1 win 502 joined\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2102\n"
+		"server < . 1001:1513(512) ack 1\n"
+		"server < . 1513:2001(488) ack 1\n"
+		"server < P. 2001:2101(100) ack 1\n"
+		"server < F. 2101:2101(0) ack 1\n");
+}
+
+/* Overload ------------------------------------------------------------------------------- */
+
+static void one_was_passed(const struct engine_stats *s)
+{
+	cr_assert_eq(s->passed_overload, 1);
+	cr_assert_eq(s->flows_active, 1);
+}
+
+Test(box, over_the_flow_limit_new_flows_pass)
+{
+	script_run((struct script){ .flows_max = 1, .at_end = one_was_passed },
+		SCRIPT_HANDSHAKE
+		"client:2000 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass\n");
+}
+
+static void one_was_refused(const struct engine_stats *s)
+{
+	cr_assert_eq(s->refused_overload, 1);
+	cr_assert_eq(s->flows_active, 1);
+}
+
+Test(box, over_the_flow_limit_new_flows_are_refused_if_wanted)
+{
+	script_run((struct script){ .flows_max = 1, .overload = OVERLOAD_REFUSE,
+				    .at_end = one_was_refused },
+		SCRIPT_HANDSHAKE
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:2000 < R. 0:0(0) ack 1 win 0\n"
+		/* the flow that is there goes on */
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n");
+}
+
+Test(box, a_quarter_of_the_memory_is_not_for_new_flows)
+{
+	script_run((struct script){ .memory_bytes = 8 * 4096, .overload = OVERLOAD_REFUSE,
+				    .at_end = one_was_refused },
+		SCRIPT_HANDSHAKE
+		/* six pages of eight: five of octets, and one for the book-keeping */
+		"client > . 1:20001(20000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 20001\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1025:1537(512) ack 1\n"
+		"server < . 1537:2049(512) ack 1\n"
+		"server < . 2049:2561(512) ack 1\n"
+		"server < . 2561:3073(512) ack 1\n"
+		"server < . 3073:3585(512) ack 1\n"
+		"server < . 3585:4097(512) ack 1\n"
+		"server < . 4097:4609(512) ack 1\n"
+		"server < . 4609:5121(512) ack 1\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:2000 < R. 0:0(0) ack 1 win 0\n");
+}
+
+/* Challenges ------------------------------------------------------------------------------ */
+
+Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > R. 6:6(0) ack 1 win 0\n"
+		"drop\n"
+		"client > S 77:77(0) win 0\n"
+		"drop\n"
+		"client > . 1:1(0) ack 4000 win 502\n"
+		"drop\n"
+		"server > . 1:1(0) ack 4000 win 502\n"
+		"drop\n"
+		"+0.6\n"
+		"server > . 1:1(0) ack 4000 win 502\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		/* data is always answered: its ACK may have been lost */
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n");
+}
+
+/* Handing over ---------------------------------------------------------------------------- */
+
+Test(box, flows_that_hold_nothing_are_handed_over_at_once)
+{
+	script_run((struct script){ .events = true, .at_end = all_is_given_back },
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"drain\n"
+		"* closed handed_over acked 0 delivered 0\n"
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"pass\n"
+		"client:3000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n");
+}
+
+/* What the server has not acknowledged is delivered first, and nothing more is taken
+ * meanwhile: the client sends that again, and then it goes end to end. */
+Test(box, a_flow_is_handed_over_once_all_is_delivered)
+{
+	script_run((struct script){ .events = true, .at_end = all_is_given_back },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"* arrival client 0 bytes 600 pending 600\n"
+		"* cut client 0 bytes 600 pieces 2 last 88\n"
+		"drop\n"
+		"* ack client 600 orphaned 600\n"
+		"client < . 1:1(0) ack 601\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:601(88) ack 1\n"
+		"drain\n"
+		"client > P. 601:701(100) ack 1 win 502\n"
+		"drop\n"
+		"+1.1\n"
+		"server < . 1:513(512) ack 1\n"
+		"server > . 1:1(0) ack 513 win 65160\n"
+		"drop\n"
+		"server < P. 513:601(88) ack 1\n"
+		"server > . 1:1(0) ack 601 win 65160\n"
+		"drop\n"
+		"* closed handed_over acked 600 delivered 600\n"
+		"client > P. 601:701(100) ack 1 win 502\n"
+		"pass\n");
+}
+
+Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
+{
+	script_run((struct script){ .fault = "off-by-one", .at_end = all_is_given_back },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"drain\n"
+		"client > P. 514:520(6) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 520\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:520(7) ack 1\n"
+		"server > . 1:1(0) ack 520 win 509\n"
+		"drop\n");
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The relay as a TCP sender: RFC 5681, RFC 6298, RFC 6928. The language is that of
+ * script.h. */
+
+#include "script.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(sender, .timeout = 20);
+
+/* S = 100, so 5,000 octets are 50 pieces: more than any window here. */
+#define HANDSHAKE_AND_5000                                                               \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > . 1:5001(5000) ack 1 win 502\n"                                        \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 5001\n"                                                   \
+	"server < . 1:101(100) ack 1\n"                                                  \
+	"server < . 101:201(100) ack 1\n"                                                \
+	"server < . 201:301(100) ack 1\n"                                                \
+	"server < . 301:401(100) ack 1\n"                                                \
+	"server < . 401:501(100) ack 1\n"                                                \
+	"server < . 501:601(100) ack 1\n"                                                \
+	"server < . 601:701(100) ack 1\n"                                                \
+	"server < . 701:801(100) ack 1\n"                                                \
+	"server < . 801:901(100) ack 1\n"                                                \
+	"server < . 901:1001(100) ack 1\n"
+
+/* RFC 6928 section 2 */
+Test(sender, the_initial_window_is_ten_pieces)
+{
+	script_run((struct script){ .segment_size = 100 }, HANDSHAKE_AND_5000);
+}
+
+/* RFC 5681 section 3.1, with the L of RFC 3465: an ACK lets at most two pieces more in
+ * than it takes out. */
+Test(sender, slow_start_opens_the_window_by_what_is_acked)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 1:1(0) ack 501 win 509\n"
+		"drop\n"
+		"server < . 1201:1301(100) ack 1\n"
+		"server < . 1301:1401(100) ack 1\n"
+		"server < . 1401:1501(100) ack 1\n"
+		"server < . 1501:1601(100) ack 1\n"
+		"server < . 1601:1701(100) ack 1\n"
+		"server < . 1701:1801(100) ack 1\n");
+}
+
+/* RFC 5681 section 3.1: after a timeout one piece, and the timer doubles (RFC 6298 rule
+ * 5.5). */
+Test(sender, a_timeout_sends_one_piece_and_doubles_the_timer)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"+0.99\n"
+		"+0.02\n"
+		"server < . 1:101(100) ack 1\n"
+		"+1.98\n"
+		"+0.03\n"
+		"server < . 1:101(100) ack 1\n"
+		"+3.96\n"
+		"+0.05\n"
+		"server < . 1:101(100) ack 1\n"
+		/* slow start again: two for one, the same pieces */
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n");
+}
+
+/* RFC 6298 section 2: R = 500 ms, so SRTT = 500, RTTVAR = 250, RTO = 1.5 s. */
+Test(sender, the_timer_follows_the_round_trip_time)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+0.5\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+1.49\n"
+		"+0.02\n"
+		"server < P. 11:21(10) ack 1\n");
+}
+
+/* Karn's algorithm (RFC 6298 section 3): the ACK of a piece that was repeated measures
+ * nothing. Else the RTO would be some 3.3 s here, not the first second. */
+Test(sender, what_was_sent_twice_is_not_measured)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+1.1\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+1.01\n"
+		"server < P. 11:21(10) ack 1\n");
+}
+
+/* RFC 5681 section 3.2: half of what was out, which was 10 pieces, so 5; while the hole is
+ * open each further duplicate lets one in beyond that. */
+Test(sender, fast_recovery_halves_the_window)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:101(100) ack 1\n"
+		/* cwnd is now 5 + 3 pieces, 10 are out: three more duplicates for one more */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		/* the hole is filled: five pieces, one of them out already */
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		"server < . 1101:1201(100) ack 1\n");
+}
+
+/* RFC 5681 section 4.1: after a pause nobody knows what the network can take. */
+Test(sender, a_pause_takes_the_window_back_to_its_beginning)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		"server < . 901:1001(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		"+10\n"
+		"client > . 1001:2401(1400) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2401\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server < . 1201:1301(100) ack 1\n"
+		"server < . 1301:1401(100) ack 1\n"
+		"server < . 1401:1501(100) ack 1\n"
+		"server < . 1501:1601(100) ack 1\n"
+		"server < . 1601:1701(100) ack 1\n"
+		"server < . 1701:1801(100) ack 1\n"
+		"server < . 1801:1901(100) ack 1\n"
+		"server < . 1901:2001(100) ack 1\n");
+}
