@@ -35,7 +35,7 @@
 
 #define PORT "25"
 #define SINK_DEFAULT "--smtp " PORT " --echo 7 --count 9"
-#define RESEGD_ARGS_MAX 16
+#define RESEGD_ARGS_MAX 32
 
 struct options {
 	const char *resegd_args[RESEGD_ARGS_MAX];
@@ -58,12 +58,16 @@ static void print_help(void)
 	       "box and reseg-sink on the server, and COMMAND on the client. Without a command: the\n"
 	       "sweep that shows the bug. Needs no root where user namespaces are allowed.\n"
 	       "\n"
-	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --inject KIND, --events FILE\n"
+	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --arrival UNIT, --flows N,\n"
+	       "  --window BYTES, --memory BYTES, --overload WHAT, --inject KIND, --events FILE\n"
 	       "                       as for resegd\n"
 	       "  --no-box             only forward packets: what happens without the firewall\n"
 	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
 	       "  --mtu BYTES          of both links (1500)\n"
 	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
+	       "  --delay MS           each link takes that long, in each direction (0)\n"
+	       "  --reorder PERCENT    that many of the delayed packets overtake the others (0)\n"
+	       "  --duplicate PERCENT  each link delivers that many packets twice (0)\n"
 	       "  --offloads           leave checksum and segmentation offloads on; off, packets are\n"
 	       "                       as they would be on a real wire\n"
 	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get\n"
@@ -86,17 +90,25 @@ static void add_resegd_arg(struct options *o, const char *option, const char *va
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, INJECT, EVENTS, NO_BOX, MTU, LOSS, OFFLOADS, CAPTURE,
-	       SINK_OPTIONS };
+	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
+	       EVENTS, NO_BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
 		{ "direction", required_argument, NULL, DIRECTION },
+		{ "arrival", required_argument, NULL, ARRIVAL },
+		{ "flows", required_argument, NULL, FLOWS },
+		{ "window", required_argument, NULL, WINDOW },
+		{ "memory", required_argument, NULL, MEMORY },
+		{ "overload", required_argument, NULL, OVERLOAD },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "no-box", no_argument, NULL, NO_BOX },
 		{ "mtu", required_argument, NULL, MTU },
 		{ "loss", required_argument, NULL, LOSS },
+		{ "delay", required_argument, NULL, DELAY },
+		{ "reorder", required_argument, NULL, REORDER },
+		{ "duplicate", required_argument, NULL, DUPLICATE },
 		{ "offloads", no_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
@@ -118,6 +130,21 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case DIRECTION:
 			add_resegd_arg(o, "--direction", optarg);
+			break;
+		case ARRIVAL:
+			add_resegd_arg(o, "--arrival", optarg);
+			break;
+		case FLOWS:
+			add_resegd_arg(o, "--flows", optarg);
+			break;
+		case WINDOW:
+			add_resegd_arg(o, "--window", optarg);
+			break;
+		case MEMORY:
+			add_resegd_arg(o, "--memory", optarg);
+			break;
+		case OVERLOAD:
+			add_resegd_arg(o, "--overload", optarg);
 			break;
 		case INJECT:
 			add_resegd_arg(o, "--inject", optarg);
@@ -141,6 +168,15 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case LOSS:
 			o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
 			break;
+		case DELAY:
+			o->hosts.netem.delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * 1e6);
+			break;
+		case REORDER:
+			o->hosts.netem.reorder = cli_fraction("--reorder", optarg, 0, 100) / 100;
+			break;
+		case DUPLICATE:
+			o->hosts.netem.duplicate = cli_fraction("--duplicate", optarg, 0, 100) / 100;
+			break;
 		case OFFLOADS:
 			o->hosts.offloads = true;
 			break;
@@ -152,6 +188,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		}
 	}
+	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
+		cli_die("--reorder lets packets overtake those that --delay delays: give both");
 	if (o->no_box && o->resegd_count > 0)
 		cli_die("--no-box: there is no resegd to give %s to", o->resegd_args[0]);
 	if (optind < argc)
@@ -215,9 +253,11 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
-	const char *argv[RESEGD_ARGS_MAX + 8] = { must_find("resegd"), "--quiet", "--ready-fd",
-						  "{ready}" };
-	size_t count = 4;
+	const char *argv[RESEGD_ARGS_MAX + 8] = {
+		/* The command has ended, so nobody waits for what is not delivered. */
+		must_find("resegd"), "--quiet", "--grace", "0", "--ready-fd", "{ready}",
+	};
+	size_t count = 6;
 
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];

@@ -2,7 +2,6 @@
 #include "lab/hosts.h"
 
 #include "io/cli.h"
-#include "lab/rtnl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,11 +167,21 @@ static void switch_offloads_off(const char *name)
 static void set_up_link(struct rtnl *r, const char *name, const char *ipv4, const char *ipv6,
 			const struct hosts_options *o)
 {
+	const struct rtnl_netem *netem = &o->netem;
+
 	if (!o->offloads)
 		switch_offloads_off(name);
 	must(rtnl_add_address(r, name, ipv4, 24), "give an address to", name);
 	must(rtnl_add_address(r, name, ipv6, 64), "give an IPv6 address to", name);
 	must(rtnl_set_up(r, name), "bring up", name);
+	if (netem->delay_ns > 0 || netem->duplicate > 0) {
+		int rc = rtnl_add_netem(r, name, netem);
+
+		if (rc == -ENOENT)
+			cli_die("--delay, --reorder and --duplicate need netem, which this kernel has "
+				"not (module sch_netem); testbed/vm runs the lab under one that has");
+		must(rc, "add netem to", name);
+	}
 }
 
 static struct rtnl *enter_and_open(const struct hosts *h, enum host host)

@@ -13,6 +13,8 @@
  * All addresses are documentation ones (RFC 5737, RFC 3849).
  */
 
+#include "lab/rtnl.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,6 +32,7 @@ struct hosts {
 struct hosts_options {
 	uint32_t mtu;		/* of both links */
 	bool offloads;		/* leave checksum and segmentation offloads on */
+	struct rtnl_netem netem;	/* of both links, in both directions */
 };
 
 /* Makes user namespace (for who is not root), PID namespace and mount namespace.

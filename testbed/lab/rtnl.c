@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
@@ -129,6 +130,38 @@ int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint
 	addr->ifa_index = if_nametoindex(name);
 	addr->ifa_family = put_address(nlh, IFA_LOCAL, address);
 	put_address(nlh, IFA_ADDRESS, address);
+	return talk(r, nlh);
+}
+
+/* Packets that may wait in the delay of one link. */
+#define NETEM_LIMIT 10000
+
+static uint32_t netem_probability(double p)
+{
+	return (uint32_t)(p * UINT32_MAX);
+}
+
+int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *netem)
+{
+	struct nlmsghdr *nlh = request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
+	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+	struct tc_netem_reorder reorder = { .probability = netem_probability(netem->reorder) };
+	struct tc_netem_qopt *options;
+	struct nlattr *nest;
+
+	tc->tcm_ifindex = (int)if_nametoindex(name);
+	tc->tcm_parent = TC_H_ROOT;
+	mnl_attr_put_strz(nlh, TCA_KIND, "netem");
+	/* The options are a struct, and attributes behind it. */
+	nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
+	options = mnl_nlmsg_put_extra_header(nlh, sizeof(*options));
+	options->limit = NETEM_LIMIT;
+	options->duplicate = netem_probability(netem->duplicate);
+	options->gap = netem->reorder > 0 ? 1 : 0;
+	mnl_attr_put_u64(nlh, TCA_NETEM_LATENCY64, netem->delay_ns);
+	if (netem->reorder > 0)
+		mnl_attr_put(nlh, TCA_NETEM_REORDER, sizeof(reorder), &reorder);
+	mnl_attr_nest_end(nlh, nest);
 	return talk(r, nlh);
 }
 

@@ -25,6 +25,16 @@ int rtnl_set_up(struct rtnl *r, const char *name);
  * 5.4), for here is nobody to have the same one. */
 int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint8_t prefix);
 
+/* How a link treats what it is given to send. Probabilities are 0..1. */
+struct rtnl_netem {
+	uint64_t delay_ns;
+	double duplicate;
+	double reorder;		/* sent at once, before those that are delayed */
+};
+
+/* -ENOENT: the kernel has no netem. */
+int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *netem);
+
 int rtnl_add_default_route(struct rtnl *r, const char *name, const char *gateway);
 
 #endif
