@@ -183,13 +183,15 @@ bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t 
 	return end > r->rcv_nxt && (offset < edge || (offset == edge && bytes == 0));
 }
 
-/* Does something wait that lies behind a FIN at this offset? Then one of the two is
+/* Has something arrived that lies behind a FIN at this offset? Then one of the two is
  * not the source's. */
-static bool waits_behind(const struct engine *e, const struct relay *r, uint64_t offset)
+static bool has_data_behind(const struct engine *e, const struct relay *r, uint64_t offset)
 {
 	const struct stream *s = box_stream(e, r);
 	struct arrival last;
 
+	if (r->rcv_nxt > offset)
+		return true;
 	if (!s || s->waiting_count == 0)
 		return false;
 	last = stream_waiting(s, &e->pool, s->waiting_count - 1u);
@@ -218,7 +220,7 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 		data += r->rcv_nxt - offset;
 		offset = r->rcv_nxt;
 	}
-	if (fin && r->fin == 0 && !waits_behind(e, r, end))
+	if (fin && r->fin == 0 && !has_data_behind(e, r, end))
 		r->fin = end;
 	if (offset >= r->rcv_nxt && end > offset)
 		store(e, f, source, offset, data, (uint32_t)(end - offset), push);

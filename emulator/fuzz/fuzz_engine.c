@@ -146,7 +146,16 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 static void step(struct fuzz *f, struct input *in)
 {
 	uint8_t packet[PACKET_MAX], kind = take(in);
+	enum engine_verdict verdict;
+	struct packet p;
+	unsigned hints = 0;
 	size_t len;
+
+	if (kind == 255 && take(in) == 255) {
+		engine_drain(f->engine, f->now_ns);
+		check_output(f);
+		return;
+	}
 
 	if (kind < 40) {
 		uint64_t end = f->now_ns + ((uint64_t)take16(in) << (kind % 4 * 8)) * 1000000;
@@ -168,8 +177,13 @@ static void step(struct fuzz *f, struct input *in)
 			packet[i] = take(in);
 	} else {
 		len = build(f, in, packet);
+		hints = kind % 8 == 0 ? ENGINE_JOINED : kind % 16 == 1 ? ENGINE_NO_CHECKSUM : 0;
 	}
-	engine_input(f->engine, f->now_ns, packet, &len, 0);
+	verdict = engine_input(f->engine, f->now_ns, packet, &len, hints);
+	/* What goes on was sound, or is now. A raw packet may have been anything. */
+	if (verdict == VERDICT_REPLACE && kind >= 50)
+		must(packet_parse(&p, packet, len) == PACKET_TCP && p.ip_bytes == len &&
+		     packet_checksum_good(&p));
 	check_output(f);
 }
 
@@ -186,6 +200,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.fault = fault_find(choice & 0x10 ? "off-by-one" : "none");
 	config.segment_size = f.segment_size = choice & 0x20 ? 512 : 1 + take16(&in) % 1500;
 	config.window_bytes = choice & 0x40 ? STREAM_WINDOW_MAX : ENGINE_WINDOW_MIN;
+	config.arrival = choice & 0x08 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
+	config.overload = choice & 0x04 ? OVERLOAD_REFUSE : OVERLOAD_PASS;
 	config.memory_bytes = MEMORY_BYTES;
 	config.flows_max = 2;
 	f.ipv6 = choice >> 7;

@@ -811,6 +811,27 @@ Test(relay, fin_below_waiting_data_is_not_believed)
 		"server < F. 21:21(0) ack 1\n");
 }
 
+/* The first of the joined segments lets in what waits, so that lies before the FIN's turn. */
+Test(relay, fin_of_a_joined_packet_below_waiting_data_is_not_believed)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 10>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 10>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 11:31(20) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > FP. 1:16(15) ack 1 win 502 joined\n"
+		"drop\n"
+		"client < . 1:1(0) ack 31\n"
+		"server < . 1:11(10) ack 1\n"
+		"server < . 11:21(10) ack 1\n"
+		"server < P. 21:31(10) ack 1\n");
+}
+
 /* Segments that only a forger could send, who knows the addresses and ports. */
 Test(relay, a_wild_segment_of_the_client_teaches_nothing)
 {
