@@ -504,6 +504,13 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 
 	if (is_gone(f, side))
 		return VERDICT_DROP;
+	/* The other end still waits for a SYN-ACK, as the first was lost behind the box, and
+	 * this one knows nothing of it any more: then the ACK counts (RFC 9293 section
+	 * 3.10.7.3). */
+	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
+		reset_flow(e, f, side, CLOSE_RESET);
+		return VERDICT_ACCEPT;
+	}
 	if (out->intercepted) {
 		/* RFC 5961 section 3.2: only the exact number counts; one inside the
 		 * window is asked for again; any other is dropped. */

@@ -16,6 +16,8 @@
 /* An end sends this many segments at once at most. */
 #define FLIGHT_MAX 32
 #define RTO_FIRST_NS (1000 * MS)
+/* What waits longer before a leg is dropped there. */
+#define QUEUE_MAX_NS (500 * MS)
 #define RTO_MAX_NS (20000 * MS)
 
 /* Randomness: splitmix64 (Steele, Lea and Flood, 2014). */
@@ -64,6 +66,7 @@ struct end {
 	bool synced;			/* has the peer's SYN */
 	bool closes_last;		/* had the peer's FIN before it sent its own */
 	bool ack_now;
+	enum { ALIVE, ABORTED, WAS_RESET } life;
 };
 
 struct event {
@@ -81,6 +84,7 @@ struct sim {
 	struct engine *engine;
 	uint64_t random, now_ns, orders;
 	struct end end[2];
+	uint64_t busy_ns[2][2];		/* until when a leg sends: to which end, from the box? */
 	struct event events[EVENTS_MAX];
 	size_t events_count;
 	size_t in_flight;
@@ -171,12 +175,25 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 {
 	unsigned copies = chance(&s->random, s->o->repeat) ? 2 : 1;
 
+	uint64_t *busy = &s->busy_ns[end][kind == ARRIVES_AT_BOX];
+	size_t headers = (s->o->ipv6 ? 40 : 20) + 20;
+
+	if (len > headers + s->o->mss[end])
+		fail(s, "a packet is larger than the MTU of its leg");
 	s->result->packets++;
 	trace(s, kind == ARRIVES_AT_BOX ? "sends" : "is sent", end, bytes, len);
 	for (unsigned i = 0; i < copies; i++) {
 		uint64_t delay = s->o->delay_ns;
 		struct event e = { .kind = kind, .end = end, .len = len };
 
+		if (s->o->rate > 0) {
+			if (*busy < s->now_ns)
+				*busy = s->now_ns;
+			if (*busy - s->now_ns > QUEUE_MAX_NS)
+				continue;
+			*busy += len * 1000 * MS / s->o->rate;
+			delay += *busy - s->now_ns;
+		}
 		if (chance(&s->random, s->o->loss))
 			continue;
 		if (chance(&s->random, s->o->reorder))
@@ -306,9 +323,12 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 	transmit(s, ARRIVES_AT_BOX, side, p, ip + header + bytes);
 }
 
-static uint32_t peer_takes(const struct sim *s, enum engine_side side)
+/* What fits both legs: the other end says what its own can take. */
+static uint32_t segment_max(const struct sim *s)
 {
-	return s->o->mss[engine_other(side)] - (s->o->timestamps ? 12 : 0);
+	uint32_t mss = s->o->mss[CLIENT] < s->o->mss[SERVER] ? s->o->mss[CLIENT] : s->o->mss[SERVER];
+
+	return mss - (s->o->timestamps ? 12 : 0);
 }
 
 /* Sends what may be sent, as segments that stay as they are. */
@@ -366,7 +386,7 @@ static void pump(struct sim *s, enum engine_side side)
 static void write_more(struct sim *s, enum engine_side side)
 {
 	struct end *end = &s->end[side];
-	uint32_t left, most = peer_takes(s, side);
+	uint32_t left, most = segment_max(s);
 
 	if (end->una == 0 || end->writes_done > s->o->writes[side])
 		return;
@@ -483,10 +503,23 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 		fail(s, "an end got a damaged packet");
 		return;
 	}
-	if (is_closed(s, side)) {
+	if (is_closed(s, side) || end->life != ALIVE) {
 		/* RFC 9293 section 3.10.7.1 */
-		if (!(p.flags & TCP_RST))
+		if (p.flags & TCP_RST)
+			return;
+		if (p.flags & TCP_ACK)
 			send_packet(s, side, TCP_RST, p.ack - end->isn, 0);
+		else
+			send_packet(s, side, TCP_RST | TCP_ACK, -end->isn, 0);
+		return;
+	}
+	if (p.flags & TCP_RST && s->end[engine_other(side)].life != ALIVE) {
+		/* RFC 5961 section 3.2; before a SYN came the ACK counts. */
+		seq = p.seq - end->peer_isn;
+		if (end->synced ? seq == end->rcv_nxt : p.ack == end->isn + 1)
+			end->life = WAS_RESET;
+		else
+			end->ack_now = seq > end->rcv_nxt && seq < end->edge_told;
 		return;
 	}
 	if (p.flags & TCP_RST) {
@@ -569,6 +602,14 @@ static void arrive_at_box(struct sim *s, enum engine_side from, uint8_t *bytes, 
 	box_output(s);
 }
 
+/* The program ends at once, and so does its end. */
+static void abort_end(struct sim *s, enum engine_side side)
+{
+	send_packet(s, side, TCP_RST | TCP_ACK, s->end[side].max, 0);
+	s->end[side].life = ABORTED;
+	s->result->aborted = true;
+}
+
 /* Every 10 ms the programs read and write, and timers of the ends are looked at. */
 static void tick(struct sim *s)
 {
@@ -576,8 +617,13 @@ static void tick(struct sim *s)
 		struct end *end = &s->end[side];
 		uint32_t before = window_of(s, side);
 
-		if (!end->synced && side == SERVER)
+		if ((!end->synced && side == SERVER) || end->life != ALIVE)
 			continue;
+		if (s->o->abort_ns[side] != 0 && s->now_ns >= s->o->abort_ns[side] && end->una > 0 &&
+		    !is_closed(s, side)) {
+			abort_end(s, side);
+			continue;
+		}
 		if (end->rcv_nxt > end->read) {
 			uint32_t left = end->rcv_nxt - end->read;
 
@@ -657,7 +703,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 				result->time_ns = s->now_ns;
 			}
 			engine_get_stats(s->engine, &result->stats);
-			if (result->done && result->stats.flows_active == 0 && s->in_flight == 0)
+			if ((result->done || result->aborted) && result->stats.flows_active == 0 &&
+			    s->in_flight == 0)
 				goto end;
 			tick(s);
 			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * MS, .kind = TICK });
@@ -668,6 +715,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		case ARRIVES_AT_END:
 			trace(s, "gets", e.end, e.bytes, e.len);
 			arrive_at_end(s, e.end, e.bytes, e.len);
+			if (s->end[e.end].life != ALIVE)
+				break;
 			if (!is_closed(s, e.end) && s->end[e.end].synced && (e.end == CLIENT || s->end[SERVER].una > 0 ||
 						     s->end[SERVER].nxt == 0))
 				pump(s, e.end);
@@ -732,5 +781,12 @@ void sim_random(struct sim_options *o, uint64_t seed)
 		o->writes[side] = below(&r, 60);
 		for (uint32_t i = 0; i < o->writes[side]; i++)
 			o->write[side][i] = 1 + below(&r, most);
+	}
+	if (chance(&r, 0.3))
+		o->rate = 20000 + below(&r, 1000000);
+	if (chance(&r, 0.2)) {
+		o->abort_ns[below(&r, 2)] = 1000 * MS + below(&r, 5000) * MS;
+		/* The RST may be lost, and nobody ever ask: longer than the box waits. */
+		o->limit_ns = UINT64_C(8000) * 1000 * MS;
 	}
 }

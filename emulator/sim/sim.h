@@ -8,7 +8,8 @@
  *      client ==leg== box ==leg== server
  *
  * Discrete events and a clock that jumps. Each leg loses, delays, reorders and repeats
- * packets in both directions, as a seed decides. The ends are a TCP of their own, with
+ * packets in both directions, as a seed decides; it has a rate, a queue before it and a
+ * largest packet. The ends are a TCP of their own, with
  * none of core's code for sending or reassembly, so that no bug can hide by being on
  * both sides; they check whatever reaches them.
  */
@@ -33,7 +34,9 @@ struct sim_options {
 	uint8_t window_shift;
 	double loss, repeat, reorder;	/* probability for each packet on each leg, 0..1 */
 	uint64_t delay_ns;		/* of each leg; a reordered packet takes up to four times */
-	uint32_t mss[2];		/* by side: the largest segment it takes */
+	uint32_t rate;			/* of each leg, in bytes a second; 0: no limit */
+	uint32_t mss[2];		/* by side: the largest segment that fits its leg; larger
+					 * packets than that must never be sent there */
 	uint32_t buffer[2];		/* by side: its receive buffer, in bytes */
 	uint32_t reads[2];		/* by side: bytes its program reads each 10 ms */
 	/* By side: what its program writes, each a segment of its own if it is not larger
@@ -41,6 +44,7 @@ struct sim_options {
 	uint32_t write[2][SIM_WRITES_MAX];
 	uint32_t writes[2];
 	uint64_t write_gap_ns;
+	uint64_t abort_ns[2];		/* by side: when its program ends with a RST; 0: never */
 	uint64_t limit_ns;		/* simulated time after which it counts as hanging */
 	FILE *trace;			/* every packet, in packetdrill's notation; or NULL */
 };
@@ -51,6 +55,7 @@ struct sim_result {
 	uint64_t delivered[2];		/* by source: octets its sink's program could read */
 	uint64_t packets;
 	bool done;			/* both ends have all data and each other's FIN */
+	bool aborted;			/* an end sent a RST before */
 	struct engine_stats stats;	/* at the end */
 };
 

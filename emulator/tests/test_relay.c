@@ -103,6 +103,20 @@ Test(relay, repeated_syn_and_syn_ack)
 		"pass\n");
 }
 
+/* The SYN-ACK was lost behind the box, and then the server lost its memory. */
+Test(relay, refusal_after_a_lost_syn_ack_passes)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > R. 77:77(0) ack 1 win 0\n"
+		"pass\n");
+}
+
 Test(relay, lost_syn_ack_is_asked_for_again)
 {
 	script_run((struct script){ 0 },
