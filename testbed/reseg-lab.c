@@ -243,33 +243,43 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 {
 	char *line, *sink = must_find("reseg-sink");
 	const char *argv[] = { "/bin/sh", "-c", NULL, "sh", sink, NULL };
+	struct service s;
 
 	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} " SINK_DEFAULT " %s",
 		     o->sink_options) < 0)
 		cli_die("out of memory");
 	argv[2] = line;
-	return services_start(h, HOST_SERVER, "reseg-sink", argv);
+	s = services_start(h, HOST_SERVER, "reseg-sink", argv);
+	free(line);
+	free(sink);
+	return s;
 }
 
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
+	char *resegd = must_find("resegd");
 	const char *argv[RESEGD_ARGS_MAX + 8] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
-		must_find("resegd"), "--quiet", "--grace", "0", "--ready-fd", "{ready}",
+		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}",
 	};
 	size_t count = 6;
+	struct service s;
 
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
-	return services_start(h, HOST_BOX, "resegd", argv);
+	s = services_start(h, HOST_BOX, "resegd", argv);
+	free(resegd);
+	return s;
 }
 
 static void load_rules(const struct hosts *h)
 {
-	const char *argv[] = { must_find("reseg-rules"), "load", "--port", "all", "--quiet", NULL };
+	char *rules = must_find("reseg-rules");
+	const char *argv[] = { rules, "load", "--port", "all", "--quiet", NULL };
 
 	if (services_run(h, HOST_BOX, argv, NULL, 0) != 0)
 		exit(EXIT_USAGE);
+	free(rules);
 }
 
 /* Lets a host lose packets that arrive. The rule stands before those of reseg-rules, so
@@ -375,8 +385,10 @@ static int run_lab(const struct options *o)
 	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
 			      services, SERVICES);
 	/* The capture last, that it sees the end of the others. */
-	for (size_t i = SERVICES; i-- > 0;)
-		services_stop(&services[i]);
+	for (size_t i = SERVICES; i-- > 0;) {
+		if (!services_stop(&services[i]))
+			status = EXIT_USAGE;
+	}
 	return status;
 }
 

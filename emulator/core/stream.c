@@ -138,8 +138,6 @@ int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8
 			rc = insert_waiting(s, pool, i, gap);
 		at = gap_end;
 	}
-	if (s->waiting_count == 0)
-		give(pool, &s->waiting);
 	return rc;
 }
 

@@ -32,8 +32,8 @@ struct queue {
 	struct queue_stats stats;
 	queue_handler *handler;
 	void *handler_arg;
-	char message[MESSAGE_BYTES];
-	char verdict[MESSAGE_BYTES];
+	_Alignas(struct nlmsghdr) char message[MESSAGE_BYTES];
+	_Alignas(struct nlmsghdr) char verdict[MESSAGE_BYTES];
 };
 
 /* Sends a configuration message and waits for the kernel's answer. */

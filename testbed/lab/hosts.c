@@ -249,7 +249,7 @@ static void mount_names(void)
 				host_names[host], links[host].ipv6, host_names[host],
 				links[host].box_ipv4, links[host].box_ipv6);
 	}
-	if (fclose(f) != 0 || mount(path, "/etc/hosts", NULL, MS_BIND, NULL) < 0)
+	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
 		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));
 	if (umount2("/tmp", MNT_DETACH) < 0)
 		cli_die("cannot unmount: %s", strerror(errno));
@@ -257,7 +257,7 @@ static void mount_names(void)
 
 void hosts_create(struct hosts *h, const struct hosts_options *o)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		cli_die("cannot make mounts private: %s", strerror(errno));
 	mount_names();
 	for (enum host host = HOST_CLIENT; host < HOSTS; host++)

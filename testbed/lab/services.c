@@ -159,30 +159,34 @@ void services_await(struct service *s)
 		exit(EXIT_USAGE);
 }
 
-void services_stop(struct service *s)
+static int exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+bool services_stop(struct service *s)
 {
 	struct timespec limit = { .tv_sec = STOP_SECONDS };
+	int status;
 	sigset_t child;
 
 	if (s->pid == 0)
-		return;
+		return true;
 	kill(s->pid, SIGTERM);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
-	while (waitpid(s->pid, NULL, WNOHANG) == 0) {
+	while (waitpid(s->pid, &status, WNOHANG) == 0) {
 		if (sigtimedwait(&child, NULL, &limit) < 0 && errno == EAGAIN) {
 			cli_complain("%s does not end and is killed", s->name);
 			kill(s->pid, SIGKILL);
-			waitpid(s->pid, NULL, 0);
+			waitpid(s->pid, &status, 0);
 			break;
 		}
 	}
 	s->pid = 0;
-}
-
-static int exit_status(int status)
-{
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (exit_status(status) != 0)
+		cli_complain("%s ended badly (status %d)", s->name, exit_status(status));
+	return exit_status(status) == 0;
 }
 
 int services_run(const struct hosts *h, enum host host, const char *const *argv,

@@ -37,8 +37,9 @@ struct service services_start(const struct hosts *h, enum host host, const char 
  * why. */
 void services_await(struct service *s);
 
-/* Asks it to end, and makes it after a while. */
-void services_stop(struct service *s);
+/* Asks it to end, and makes it after a while. Returns false, and has said so, if it did
+ * not end well. */
+bool services_stop(struct service *s);
 
 /* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that
  * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. */
