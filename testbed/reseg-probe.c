@@ -131,7 +131,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		CLI_COMMON_OPTIONS,
 	};
-	bool one = false;
+	bool one = false, sized = false;
 	int option;
 
 	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
@@ -141,8 +141,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		switch (option) {
 		case SIZES:
 		case SIZE:
-			if (o->sizes)
+			if (sized)
 				cli_die("give --size or --sizes once");
+			sized = true;
 			o->sizes = optarg;
 			one = option == SIZE;
 			break;
@@ -181,7 +182,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	}
 	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0))
 		cli_die("say sweep or one; see --help");
-	if (!o->sizes || one != (strcmp(argv[optind], "one") == 0))
+	if (!sized || one != (strcmp(argv[optind], "one") == 0))
 		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
 								 "sweep needs --sizes LIST");
 	if (optind + 2 != argc)

@@ -178,8 +178,10 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 	uint64_t *busy = &s->busy_ns[end][kind == ARRIVES_AT_BOX];
 	size_t headers = (s->o->ipv6 ? 40 : 20) + 20;
 
-	if (len > headers + s->o->mss[end])
-		fail(s, "a packet is larger than the MTU of its leg");
+	if (len < headers || len > headers + s->o->mss[end]) {
+		fail(s, "a packet is no TCP segment, or larger than the MTU of its leg");
+		return;
+	}
 	s->result->packets++;
 	trace(s, kind == ARRIVES_AT_BOX ? "sends" : "is sent", end, bytes, len);
 	for (unsigned i = 0; i < copies; i++) {

@@ -42,12 +42,12 @@ static char *folder_path(size_t i)
 char *services_find(const char *program)
 {
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-		char *folder = folder_path(i), *path;
+		char *folder = folder_path(i), *path = NULL;
 
-		if (!folder || asprintf(&path, "%s/%s", folder, program) < 0)
-			return NULL;
+		if (folder && asprintf(&path, "%s/%s", folder, program) < 0)
+			path = NULL;
 		free(folder);
-		if (access(path, X_OK) == 0)
+		if (!path || access(path, X_OK) == 0)
 			return path;
 		free(path);
 	}
@@ -108,16 +108,16 @@ static _Noreturn void exec_on(const struct hosts *h, enum host host, const char 
 	_exit(error == ENOENT ? 127 : 126);	/* as shells do */
 }
 
-static char *fill_in(const char *argument, int ready)
+static const char *fill_in(const char *argument, int ready)
 {
 	const char *at = strstr(argument, "{ready}");
 	char *filled;
 
 	if (!at)
-		return strdup(argument);
+		return argument;
 	if (asprintf(&filled, "%.*s%d%s", (int)(at - argument), argument, ready,
 		     at + strlen("{ready}")) < 0)
-		return NULL;
+		cli_die("out of memory");
 	return filled;
 }
 
@@ -136,7 +136,8 @@ struct service services_start(const struct hosts *h, enum host host, const char 
 		const char *filled[64] = { NULL };
 
 		fcntl(pipe_fds[1], F_SETFD, 0);
-		for (size_t i = 0; argv[i] && i < 63; i++)
+		filled[0] = argv[0];
+		for (size_t i = 1; i < 63 && argv[i]; i++)
 			filled[i] = fill_in(argv[i], pipe_fds[1]);
 		setpgid(0, 0);	/* Ctrl-C is for the command */
 		exec_on(h, host, filled);

@@ -5,6 +5,7 @@
 #include "probe/envelope.h"
 
 #include <ctype.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -340,6 +341,7 @@ static void run(struct state *st)
 	struct sweep *s = st->sweep;
 	struct epoll_event events[256];
 
+	assert(s->rows);
 	while (st->done < s->count) {
 		int wait_ms, n;
 

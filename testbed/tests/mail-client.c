@@ -60,13 +60,14 @@ int main(int argc, char **argv)
 	f = fopen(argv[3], "re");
 	if (fd < 0 || !f || connect(fd, a->ai_addr, a->ai_addrlen) < 0)
 		return 2;
-	n = fread(text, 1, sizeof(text) - 3, f);
-	memcpy(text + n, ".\r\n", 3);
+	n = fread(text, 1, sizeof(text) - 4, f);
+	fclose(f);
+	n += (size_t)snprintf(text + n, 4, ".\r\n");
 	if (reply() != 2 || command("HELO client.example\r\n") != 2 ||
 	    command("MAIL FROM:<>\r\n") != 2 || command("RCPT TO:<r@example>\r\n") != 2 ||
 	    command("DATA\r\n") != 3)
 		return 2;
-	if (write(fd, text, n + 3) != (ssize_t)(n + 3))
+	if (write(fd, text, n) != (ssize_t)n)
 		return 2;
 	last = reply();
 	return last == 2 ? 0 : last == 0 ? 1 : 2;
