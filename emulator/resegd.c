@@ -306,10 +306,11 @@ static void send_output(struct daemon *d)
 static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct daemon *d = arg;
-	enum engine_verdict verdict = engine_input(d->engine, now_ns(), packet, len, hints);
 
+	/* What the packet before has caused, now that it is gone itself: an ACK that overtook
+	 * the data it was written behind would look as if that data were lost. */
 	send_output(d);
-	return verdict;
+	return engine_input(d->engine, now_ns(), packet, len, hints);
 }
 
 /* Says once what an operator must know and can mend. */
@@ -397,6 +398,7 @@ static void run(struct daemon *d, uint64_t grace_ns, bool quiet)
 		if (rc > 0 && fds[0].revents) {
 			int error = queue_receive(d->queue, handle, d);
 
+			send_output(d);
 			if (error < 0)
 				cli_die("the queue is lost: %s", strerror(-error));
 		}

@@ -451,7 +451,7 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
 				   struct packet *p, const struct tcpopt *o)
 {
-	const struct relay *in = &f->relay[engine_other(side)];
+	struct relay *in = &f->relay[engine_other(side)];
 	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
 	bool changed = false;
 
@@ -465,6 +465,8 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
 		changed |= packet_set_window(p, emit_window(e, f, side));
 		changed |= tcpopt_replace_sack(p, o, blocks, count);
+		if (count == 0)
+			in->ack_owed = false;	/* this is one */
 	}
 	emit_told(e, f, side);
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
