@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * What not every kernel can do: links that delay, reorder and duplicate (netem), and
+ * nftables' own queue statement
+ *
+ * testbed/check runs this in testbed/vm, under Debian's kernel.
+ */
+
+#include "lab.h"
+
+#include <string.h>
+
+TestSuite(netem, .timeout = 500);
+
+#define BAD_NETWORK "--loss 1 --delay 3 --reorder 20 --duplicate 5"
+
+static void need_netem(struct lab_case c)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab --delay 1 --no-box -- true");
+
+	if (r.status == 0)
+		return;
+	/* A kernel without it gets a line that says so. */
+	lab_expect_error(&r, 2, "need netem");
+	cr_skip_test("this kernel has no netem");
+}
+
+LAB_TEST(netem, streams_are_byte_exact)
+{
+	static const char *const directions[] = { "c2s", "s2c", "both" };
+
+	need_netem(c);
+	for (size_t d = 0; d < 3; d++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --fault none --direction %s " BAD_NETWORK " -- sh -c '"
+			"stream-client --connections 40 --parallel 40 $RESEG_SERVER 7 100000'",
+			c.ip, directions[d]);
+
+		lab_expect_status(&r, 0);
+		cr_assert_str_eq(r.err, "");
+	}
+}
+
+/* Four links in a round trip. */
+LAB_TEST(netem, links_take_their_time)
+{
+	struct lab_result r;
+	json_t *row;
+
+	need_netem(c);
+	r = lab_run(c.user, "reseg-lab -%d --no-box --delay 20 -- sh -c '"
+			    "reseg-probe one --size 100 --format json $RESEG_SERVER'", c.ip);
+	lab_expect_status(&r, 0);
+	row = json_array_get(json_object_get(lab_json(r.out), "rows"), 0);
+	cr_assert_geq(json_real_value(json_object_get(row, "time_s")), 0.08);
+}
+
+LAB_TEST(netem, aborts_harm_nobody_else)
+{
+	struct lab_result r;
+
+	need_netem(c);
+	r = lab_run(c.user,
+		"reseg-lab -%d --fault none --direction both " BAD_NETWORK " -- sh -c '"
+		"stream-client --connections 200 --parallel 50 --abort-every 5 $RESEG_SERVER 7 10000'",
+		c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.err, "");
+}
+
+/* A client's kernel sends a lost packet again as it was, and the box keeps the borders of
+ * what arrives out of order; so neither moves a stall. */
+LAB_TEST(netem, a_bad_network_does_not_move_a_stall)
+{
+	struct lab_result r;
+
+	need_netem(c);
+	r = lab_run(c.user,
+		"reseg-lab -%d " BAD_NETWORK " -- sh -c '"
+		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 20 --expect finch2008 $RESEG_SERVER'",
+		c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "513  stalled") && strstr(r.out, "1025  stalled"), "%s", r.out);
+}
+
+LAB_TEST(netem, nftables_own_queue_statement_fills_the_queue)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --no-box -- sh -c '"
+		"reseg-rules load --quiet --kind nft --mode host --port 25 --queue 3 || exit 77; "
+		"mkfifo $DIR/ready; resegd --quiet --queue 3 --ready-fd 3 3>$DIR/ready & read line <$DIR/ready; "
+		"reseg-rules check --quiet --queue 3 && "
+		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 3 --expect finch2008 $RESEG_SERVER && "
+		"nft list ruleset'", c.ip);
+
+	if (r.status == 77)
+		cr_skip_test("this kernel's nftables has no queue statement");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "queue flags bypass to 3"), "%s", r.out);
+}
