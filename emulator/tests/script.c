@@ -596,3 +596,15 @@ void script_run(struct script s, const char *text)
 	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++)
 		run_variant(&s, &variants[i], text);
 }
+
+void script_nothing_is_held(const struct engine_stats *stats)
+{
+	cr_assert_eq(stats->pages_used, 0);
+	cr_assert_eq(stats->orphaned_bytes, 0);
+}
+
+void script_nothing_is_left(const struct engine_stats *stats)
+{
+	script_nothing_is_held(stats);
+	cr_assert_eq(stats->flows_active, 0);
+}

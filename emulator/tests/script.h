@@ -49,6 +49,10 @@ struct script {
 /* Runs the lines; fails the test at the first difference, with the lines so far. */
 void script_run(struct script s, const char *text);
 
+/* For at_end: no octet is held any more; and no flow known. */
+void script_nothing_is_held(const struct engine_stats *stats);
+void script_nothing_is_left(const struct engine_stats *stats);
+
 /* The opening most tests use: no timestamps, so S is 512; window scale 7. */
 #define SCRIPT_HANDSHAKE                                                                 \
 	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \

@@ -9,13 +9,6 @@
 
 TestSuite(box, .timeout = 20);
 
-static void all_is_given_back(const struct engine_stats *s)
-{
-	cr_assert_eq(s->pages_used, 0);
-	cr_assert_eq(s->orphaned_bytes, 0);
-	cr_assert_eq(s->flows_active, 0);
-}
-
 /* Packets ------------------------------------------------------------------------------ */
 
 static void one_bad_checksum(const struct engine_stats *s)
@@ -245,7 +238,7 @@ Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
 
 Test(box, flows_that_hold_nothing_are_handed_over_at_once)
 {
-	script_run((struct script){ .events = true, .at_end = all_is_given_back },
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
@@ -265,7 +258,7 @@ Test(box, flows_that_hold_nothing_are_handed_over_at_once)
  * meanwhile: the client sends that again, and then it goes end to end. */
 Test(box, a_flow_is_handed_over_once_all_is_delivered)
 {
-	script_run((struct script){ .events = true, .at_end = all_is_given_back },
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
@@ -296,7 +289,7 @@ Test(box, a_flow_is_handed_over_once_all_is_delivered)
 
 Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
 {
-	script_run((struct script){ .fault = "off-by-one", .at_end = all_is_given_back },
+	script_run((struct script){ .fault = "off-by-one", .at_end = script_nothing_is_left },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:514(513) ack 1 win 502\n"
 		"drop\n"

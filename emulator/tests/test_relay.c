@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What the box does on the wire, packet by packet. The language is that of script.h. */
+/* Data through the box, packet by packet. The language is that of script.h. */
 
 #include "script.h"
 
@@ -9,211 +9,11 @@
 
 TestSuite(relay, .timeout = 20);
 
-static void nothing_is_held(const struct engine_stats *s)
-{
-	cr_assert_eq(s->pages_used, 0);
-	cr_assert_eq(s->orphaned_bytes, 0);
-}
-
-static void nothing_is_left(const struct engine_stats *s)
-{
-	nothing_is_held(s);
-	cr_assert_eq(s->flows_active, 0);
-}
-
-/* Handshake -------------------------------------------------------------------------- */
-
-Test(relay, handshake_passes_untouched)
-{
-	script_run((struct script){ .events = true },
-		"client > S 0:0(0) win 64240 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 5 ecr 1,nop,wscale 7>\n"
-		"* opened S 512\n"
-		"pass\n"
-		"client > . 1:1(0) ack 1 win 502 <TS val 2 ecr 5>\n"
-		"pass\n");
-}
-
-Test(relay, handshake_loses_what_the_box_cannot_keep)
-{
-	script_run((struct script){ 0 },
-		"client > SEW 0:0(0) win 64240 <mss 1460,tfo,mptcp>\n"
-		"pass S 0:0(0) <mss 1460>\n"
-		"server > SE. 0:0(0) ack 1 win 65160 <mss 1460,mptcp>\n"
-		"pass S. 0:0(0) ack 1 <mss 1460>\n");
-}
-
-Test(relay, data_on_a_syn_is_taken_off)
-{
-	script_run((struct script){ 0 },
-		"client > S 0:100(100) win 64240 <mss 1460,tfo>\n"
-		"pass S 0:0(0) <mss 1460>\n");
-}
-
-Test(relay, syn_window_is_no_larger_than_the_buffer)
-{
-	script_run((struct script){ .window_bytes = 16384 },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass S. 0:0(0) ack 1 win 16384\n");
-}
-
-Test(relay, simultaneous_open)
-{
-	script_run((struct script){ .at_end = nothing_is_held },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S 0:0(0) win 65160 <mss 1460>\n"
-		"pass\n"
-		"client > S. 0:0(0) ack 1 win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"client > P. 1:11(10) ack 1 win 64240\n"
-		"drop\n"
-		"client < . 1:1(0) ack 11\n"
-		"server < P. 1:11(10) ack 1\n"
-		"server > . 1:1(0) ack 11 win 65160\n"
-		"drop\n");
-}
-
-Test(relay, refused_connection_passes_and_is_forgotten)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > R. 0:0(0) ack 1 win 0\n"
-		"pass\n");
-}
-
-Test(relay, repeated_syn_and_syn_ack)
-{
-	script_run((struct script){ 0 },
-		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
-		"pass S 0:0(0) <mss 1460>\n"
-		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
-		"pass S 0:0(0) <mss 1460>\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"client > . 1:1(0) ack 1 win 502\n"
-		"pass\n");
-}
-
-/* The SYN-ACK was lost behind the box, and then the server lost its memory. */
-Test(relay, refusal_after_a_lost_syn_ack_passes)
-{
-	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = nothing_is_held },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > R. 77:77(0) ack 1 win 0\n"
-		"pass\n");
-}
-
-Test(relay, lost_syn_ack_is_asked_for_again)
-{
-	script_run((struct script){ 0 },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n");
-}
-
-Test(relay, another_syn_ack_takes_the_place_of_one_that_was_lost)
-{
-	script_run((struct script){ 0 },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"server > SE. 7000:7000(0) ack 1 win 65160 <mss 1000>\n"
-		"pass S. 7000:7000(0) ack 1\n"
-		"client > . 1:1(0) ack 7001 win 64240\n"
-		"pass\n"
-		"client > P. 1:11(10) ack 7001 win 64240\n"
-		"drop\n"
-		"client < . 7001:7001(0) ack 11\n"
-		"server < P. 1:11(10) ack 7001\n");
-}
-
-Test(relay, another_syn_ack_takes_the_data_of_the_first_with_it)
-{
-	script_run((struct script){ .direction = DIRECTION_S2C, .at_end = nothing_is_held },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n"
-		"server > P. 1:101(100) ack 1 win 65160\n"
-		"drop\n"
-		"server < . 1:1(0) ack 101\n"
-		"client < P. 1:101(100) ack 1\n"
-		"server > S. 7000:7000(0) ack 1 win 65160 <mss 1460>\n"
-		"pass\n");
-}
-
-Test(relay, the_largest_piece_leaves_room_for_timestamps)
-{
-	script_run((struct script){ .segment_size = 65495, .events = true },
-		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 65535,TS val 70 ecr 10>\n"
-		"* opened S 65483\n"
-		"pass\n");
-}
-
-Test(relay, authenticated_flows_pass_untouched)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460,md5>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,md5>\n"
-		"pass\n"
-		"client > P. 1:514(513) ack 1 win 502 <md5>\n"
-		"pass\n");
-	script_run((struct script){ .at_end = nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460,ao>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
-		"pass\n"
-		"client > P. 1:514(513) ack 1 win 502 <ao>\n"
-		"pass\n");
-}
-
-/* The server's answer alone says so: the client's SYN was cleaned, and nothing more. */
-Test(relay, a_server_that_authenticates_has_its_flow_passed)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
-		"pass\n"
-		"client > P. 1:514(513) ack 1 win 502\n"
-		"pass\n");
-}
-
-Test(relay, flow_not_seen_from_its_start_passes_untouched)
-{
-	script_run((struct script){ .fault = "off-by-one", .at_end = nothing_is_left },
-		"client > P. 1:514(513) ack 1 win 502\n"
-		"pass\n"
-		"server > . 1:1(0) ack 514 win 502\n"
-		"pass\n");
-}
-
 /* Data -------------------------------------------------------------------------------- */
 
 Test(relay, data_is_acked_at_once_and_cut)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:1301(1300) ack 1 win 502\n"
 		"drop\n"
@@ -290,7 +90,7 @@ Test(relay, old_timestamp_is_not_taken)
 
 Test(relay, servers_data_passes_with_the_boxs_ack)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:14(13) ack 1 win 502\n"
 		"drop\n"
@@ -354,7 +154,7 @@ Test(relay, s_plus_one_stalls)
 
 Test(relay, s_and_s_plus_two_do_not_stall)
 {
-	script_run((struct script){ .fault = "off-by-one", .at_end = nothing_is_held },
+	script_run((struct script){ .fault = "off-by-one", .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:513(512) ack 1 win 502\n"
 		"drop\n"
@@ -385,7 +185,7 @@ Test(relay, two_s_plus_one_sends_one_piece_and_stalls)
 Test(relay, more_data_ends_a_stall)
 {
 	script_run((struct script){ .fault = "off-by-one", .events = true,
-				    .at_end = nothing_is_held },
+				    .at_end = script_nothing_is_held },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
@@ -503,7 +303,7 @@ Test(relay, repeated_data_is_acked_again_and_not_sent_again)
 
 Test(relay, overlap_delivers_each_octet_once)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > . 11:21(10) ack 1 win 502\n"
 		"drop\n"
@@ -525,7 +325,7 @@ Test(relay, overlap_delivers_each_octet_once)
 
 Test(relay, keep_alive_octet_is_no_data)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > . 0:1(1) ack 1 win 502\n"
 		"drop\n"
@@ -534,7 +334,7 @@ Test(relay, keep_alive_octet_is_no_data)
 
 Test(relay, clients_keep_alive_reaches_the_server_and_its_answer_the_client)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > . 0:0(0) ack 1 win 502\n"
 		"pass\n"
@@ -595,7 +395,7 @@ Test(relay, servers_keep_alive_reaches_the_client)
 
 Test(relay, lost_piece_is_repeated_as_it_was_cut)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:601(600) ack 1 win 502\n"
 		"drop\n"
@@ -676,7 +476,7 @@ Test(relay, sink_that_never_answers_is_given_up)
 
 Test(relay, closed_window_is_probed_and_kept_to)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"server > . 1:1(0) ack 1 win 0\n"
 		"drop\n"
@@ -698,7 +498,7 @@ Test(relay, closed_window_is_probed_and_kept_to)
 
 Test(relay, window_smaller_than_a_piece_is_used_after_a_while)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"server > . 1:1(0) ack 1 win 2\n"
 		"drop\n"
@@ -807,7 +607,7 @@ Test(relay, data_in_order_is_taken_when_waiting_data_fills_the_memory)
 
 Test(relay, fin_below_waiting_data_is_not_believed)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 11:21(10) ack 1 win 502\n"
 		"drop\n"
@@ -898,7 +698,7 @@ Test(relay, forged_acks_stay_inside_a_closed_window)
 
 Test(relay, holes_that_sack_shows_are_filled_and_nothing_else)
 {
-	script_run((struct script){ .at_end = nothing_is_held },
+	script_run((struct script){ .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:3073(3072) ack 1 win 502\n"
 		"drop\n"
@@ -1023,196 +823,6 @@ Test(relay, loss_at_the_very_start_is_repeated_fast)
 		"server < . 1:513(512) ack 1\n");
 }
 
-/* The end --------------------------------------------------------------------------------- */
-
-Test(relay, client_closes_first)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		SCRIPT_HANDSHAKE
-		"client > FP. 1:14(13) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 15\n"
-		"server < P. 1:14(13) ack 1\n"
-		"server < F. 14:14(0) ack 1\n"
-		"server > . 1:1(0) ack 15 win 509\n"
-		"drop\n"
-		"server > F. 1:1(0) ack 15 win 509\n"
-		"pass F. 1:1(0) ack 15\n"
-		"client > . 15:15(0) ack 2 win 502\n"
-		"pass\n");
-}
-
-Test(relay, server_closes_first)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		SCRIPT_HANDSHAKE
-		"server > F. 1:1(0) ack 1 win 509\n"
-		"pass F. 1:1(0) ack 1\n"
-		"client > . 1:1(0) ack 2 win 502\n"
-		"pass\n"
-		"client > F. 1:1(0) ack 2 win 502\n"
-		"drop\n"
-		"client < . 2:2(0) ack 2\n"
-		"server < F. 1:1(0) ack 2\n"
-		"server > . 2:2(0) ack 2 win 509\n"
-		"drop\n");
-}
-
-Test(relay, half_closed_server_still_gets_data)
-{
-	script_run((struct script){ .at_end = nothing_is_held },
-		SCRIPT_HANDSHAKE
-		"server > F. 1:1(0) ack 1 win 509\n"
-		"pass F. 1:1(0) ack 1\n"
-		"client > P. 1:101(100) ack 2 win 502\n"
-		"drop\n"
-		"client < . 2:2(0) ack 101\n"
-		"server < P. 1:101(100) ack 2\n"
-		"server > . 2:2(0) ack 101 win 509\n"
-		"drop\n");
-}
-
-Test(relay, fin_out_of_order_waits)
-{
-	script_run((struct script){ 0 },
-		SCRIPT_HANDSHAKE
-		"client > F. 14:14(0) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 1\n"
-		"client > P. 1:14(13) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 15\n"
-		"server < P. 1:14(13) ack 1\n"
-		"server < F. 14:14(0) ack 1\n");
-}
-
-Test(relay, lost_fin_is_repeated)
-{
-	script_run((struct script){ 0 },
-		SCRIPT_HANDSHAKE
-		"client > F. 1:1(0) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 2\n"
-		"server < F. 1:1(0) ack 1\n"
-		"+1.1\n"
-		"server < F. 1:1(0) ack 1\n");
-}
-
-Test(relay, simultaneous_close)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		SCRIPT_HANDSHAKE
-		"client > F. 1:1(0) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 2\n"
-		"server < F. 1:1(0) ack 1\n"
-		"server > F. 1:1(0) ack 1 win 509\n"
-		"pass F. 1:1(0) ack 2\n"
-		"client > . 2:2(0) ack 2 win 502\n"
-		"pass\n"
-		"server > . 2:2(0) ack 2 win 509\n"
-		"drop\n");
-}
-
-Test(relay, rst_passes_with_the_number_the_server_takes)
-{
-	script_run((struct script){ .fault = "off-by-one", .at_end = nothing_is_held },
-		SCRIPT_HANDSHAKE
-		"client > P. 1:1026(1025) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 1026\n"
-		"server < . 1:513(512) ack 1\n"
-		"client > R. 1026:1026(0) ack 1 win 0\n"
-		"pass R. 513:513(0) ack 1\n"
-		/* the piece was lost, so the server asks; it is told in the client's name */
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server < R. 1:1(0) ack 1\n");
-}
-
-Test(relay, rst_must_have_the_exact_number)
-{
-	script_run((struct script){ 0 },
-		SCRIPT_HANDSHAKE
-		"client > R. 5:5(0) ack 1 win 0\n"
-		"drop\n"
-		"client < . 1:1(0) ack 1\n"
-		"client > R. 300001:300001(0) ack 1 win 0\n"
-		"drop\n");
-}
-
-Test(relay, servers_rst_passes)
-{
-	script_run((struct script){ .fault = "off-by-one", .at_end = nothing_is_held },
-		SCRIPT_HANDSHAKE
-		"client > P. 1:514(513) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 514\n"
-		"server > R. 1:1(0) ack 1 win 0\n"
-		"pass R. 1:1(0) ack 514\n");
-}
-
-Test(relay, forged_syn_in_an_open_flow_is_answered_with_an_ack)
-{
-	script_run((struct script){ 0 },
-		SCRIPT_HANDSHAKE
-		"client > S 77777:77777(0) win 64240 <mss 1460>\n"
-		"drop\n"
-		"client < . 1:1(0) ack 1\n");
-}
-
-Test(relay, ports_are_used_again_after_a_reset)
-{
-	script_run((struct script){ 0 },
-		SCRIPT_HANDSHAKE
-		"client > R. 1:1(0) ack 1 win 0\n"
-		"pass R. 1:1(0) ack 1\n"
-		SCRIPT_HANDSHAKE
-		"client > P. 1:14(13) ack 1 win 502\n"
-		"drop\n"
-		"client < . 1:1(0) ack 14\n"
-		"server < P. 1:14(13) ack 1\n");
-}
-
-Test(relay, idle_flows_end)
-{
-	script_run((struct script){ .events = true, .at_end = nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"* opened S 512\n"
-		"pass\n"
-		"+7441\n"
-		"* closed idle acked 0 delivered 0\n");
-}
-
-/* The client has closed last, so it is gone once the box has ACKed its FIN; the box
- * still delivers. */
-Test(relay, an_end_that_is_gone_is_not_asked)
-{
-	script_run((struct script){ .at_end = nothing_is_left },
-		SCRIPT_HANDSHAKE
-		"server > F. 1:1(0) ack 1 win 509\n"
-		"pass F. 1:1(0) ack 1\n"
-		"client > FP. 1:101(100) ack 2 win 502\n"
-		"drop\n"
-		"client < . 2:2(0) ack 102\n"
-		"server < P. 1:101(100) ack 2\n"
-		"server < F. 101:101(0) ack 2\n"
-		/* all of it is lost, and so the server repeats its FIN */
-		"server > F. 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server < . 102:102(0) ack 2\n"
-		/* what a closed client might say of a packet that reached it all the same */
-		"client > R 102:102(0)\n"
-		"drop\n"
-		"+1.1\n"
-		"server < P. 1:101(100) ack 2\n"
-		"server < F. 101:101(0) ack 2\n"
-		"server > . 2:2(0) ack 102 win 509\n"
-		"drop\n");
-}
-
 /* Other directions ------------------------------------------------------------------------ */
 
 Test(relay, server_to_client)
@@ -1238,7 +848,7 @@ Test(relay, server_to_client)
 
 Test(relay, both_directions)
 {
-	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = nothing_is_held },
+	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = script_nothing_is_held },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The relay as a TCP sender: RFC 5681, RFC 6298, RFC 6928. The language is that of
+/* The relay as a TCP sender, and its SACK: RFC 2018, RFC 5681, RFC 6298, RFC 6582, RFC 6928. The language is that of
  * script.h. */
 
 #include "script.h"
@@ -142,6 +142,39 @@ Test(sender, fast_recovery_halves_the_window)
 		"server > . 1:1(0) ack 1001 win 509\n"
 		"drop\n"
 		"server < . 1101:1201(100) ack 1\n");
+}
+
+/* RFC 6582 section 3.2 step 3: a partial ACK shows the next hole, which is filled at once. */
+Test(sender, a_partial_ack_repeats_the_next_piece)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 301 win 509\n"
+		"drop\n"
+		"server < . 301:401(100) ack 1\n");
+}
+
+/* RFC 2018 section 4: the block that came last is told first. */
+Test(sender, the_newest_block_is_told_first)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 101:201>\n"
+		"client > . 501:601(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 501:601 101:201>\n"
+		"client > . 301:401(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 301:401 101:201 501:601>\n");
 }
 
 /* RFC 5681 section 4.1: after a pause nobody knows what the network can take. */

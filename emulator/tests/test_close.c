@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* How a connection ends, packet by packet. The language is that of script.h. */
+
+#include "script.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(close, .timeout = 20);
+
+Test(close, client_closes_first)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > FP. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 15\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server < F. 14:14(0) ack 1\n"
+		"server > . 1:1(0) ack 15 win 509\n"
+		"drop\n"
+		"server > F. 1:1(0) ack 15 win 509\n"
+		"pass F. 1:1(0) ack 15\n"
+		"client > . 15:15(0) ack 2 win 502\n"
+		"pass\n");
+}
+
+Test(close, server_closes_first)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 1\n"
+		"client > . 1:1(0) ack 2 win 502\n"
+		"pass\n"
+		"client > F. 1:1(0) ack 2 win 502\n"
+		"drop\n"
+		"client < . 2:2(0) ack 2\n"
+		"server < F. 1:1(0) ack 2\n"
+		"server > . 2:2(0) ack 2 win 509\n"
+		"drop\n");
+}
+
+Test(close, half_closed_server_still_gets_data)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 1\n"
+		"client > P. 1:101(100) ack 2 win 502\n"
+		"drop\n"
+		"client < . 2:2(0) ack 101\n"
+		"server < P. 1:101(100) ack 2\n"
+		"server > . 2:2(0) ack 101 win 509\n"
+		"drop\n");
+}
+
+Test(close, fin_out_of_order_waits)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > F. 14:14(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 15\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server < F. 14:14(0) ack 1\n");
+}
+
+Test(close, lost_fin_is_repeated)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > F. 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"+1.1\n"
+		"server < F. 1:1(0) ack 1\n");
+}
+
+Test(close, simultaneous_close)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > F. 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 2\n"
+		"client > . 2:2(0) ack 2 win 502\n"
+		"pass\n"
+		"server > . 2:2(0) ack 2 win 509\n"
+		"drop\n");
+}
+
+Test(close, rst_passes_with_the_number_the_server_takes)
+{
+	script_run((struct script){ .fault = "off-by-one", .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1026(1025) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1026\n"
+		"server < . 1:513(512) ack 1\n"
+		"client > R. 1026:1026(0) ack 1 win 0\n"
+		"pass R. 513:513(0) ack 1\n"
+		/* the piece was lost, so the server asks; it is told in the client's name */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n");
+}
+
+Test(close, rst_must_have_the_exact_number)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > R. 300001:300001(0) ack 1 win 0\n"
+		"drop\n");
+}
+
+Test(close, servers_rst_passes)
+{
+	script_run((struct script){ .fault = "off-by-one", .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"server > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 514\n");
+}
+
+Test(close, forged_syn_in_an_open_flow_is_answered_with_an_ack)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > S 77777:77777(0) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n");
+}
+
+Test(close, ports_are_used_again_after_a_reset)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		SCRIPT_HANDSHAKE
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14\n"
+		"server < P. 1:14(13) ack 1\n");
+}
+
+Test(close, idle_flows_end)
+{
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"+7441\n"
+		"* closed idle acked 0 delivered 0\n");
+}
+
+/* The client has closed last, so it is gone once the box has ACKed its FIN; the box
+ * still delivers. */
+Test(close, an_end_that_is_gone_is_not_asked)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 1\n"
+		"client > FP. 1:101(100) ack 2 win 502\n"
+		"drop\n"
+		"client < . 2:2(0) ack 102\n"
+		"server < P. 1:101(100) ack 2\n"
+		"server < F. 101:101(0) ack 2\n"
+		/* all of it is lost, and so the server repeats its FIN */
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 102:102(0) ack 2\n"
+		/* what a closed client might say of a packet that reached it all the same */
+		"client > R 102:102(0)\n"
+		"drop\n"
+		"+1.1\n"
+		"server < P. 1:101(100) ack 2\n"
+		"server < F. 101:101(0) ack 2\n"
+		"server > . 2:2(0) ack 102 win 509\n"
+		"drop\n");
+}
+
+/* RST in the other states -------------------------------------------------------------- */
+
+#define CLIENT_HAS_CLOSED                                                                \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > F. 1:1(0) ack 1 win 502\n"                                             \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 2\n"                                                      \
+	"server < F. 1:1(0) ack 1\n"
+
+/* FIN-WAIT-1 for the box: the server may have the FIN or not, and its ACK tells. */
+Test(close, rst_after_the_clients_fin)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		CLIENT_HAS_CLOSED
+		"client > R. 2:2(0) ack 1 win 0\n"
+		"pass R. 2:2(0) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n");
+}
+
+/* FIN-WAIT-2 */
+Test(close, servers_rst_after_the_clients_fin)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		CLIENT_HAS_CLOSED
+		"server > . 1:1(0) ack 2 win 509\n"
+		"drop\n"
+		"server > R. 1:1(0) ack 2 win 0\n"
+		"pass R. 1:1(0) ack 2\n");
+}
+
+/* CLOSE-WAIT, with data on its way */
+Test(close, rst_after_the_servers_fin)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"server > F. 1:1(0) ack 1 win 509\n"
+		"pass F. 1:1(0) ack 1\n"
+		"client > P. 1:101(100) ack 2 win 502\n"
+		"drop\n"
+		"client < . 2:2(0) ack 101\n"
+		"server < P. 1:101(100) ack 2\n"
+		"client > R. 101:101(0) ack 2 win 0\n"
+		"pass R. 101:101(0) ack 2\n");
+}
+
+/* With data that waits behind a hole: all of it is let go. */
+Test(close, rst_over_a_hole)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21>\n"
+		"client > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n");
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* How a connection begins, packet by packet. The language is that of script.h. */
+
+#include "script.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(handshake, .timeout = 20);
+
+Test(handshake, handshake_passes_untouched)
+{
+	script_run((struct script){ .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 5 ecr 1,nop,wscale 7>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502 <TS val 2 ecr 5>\n"
+		"pass\n");
+}
+
+Test(handshake, handshake_loses_what_the_box_cannot_keep)
+{
+	script_run((struct script){ 0 },
+		"client > SEW 0:0(0) win 64240 <mss 1460,tfo,mptcp>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		"server > SE. 0:0(0) ack 1 win 65160 <mss 1460,mptcp>\n"
+		"pass S. 0:0(0) ack 1 <mss 1460>\n");
+}
+
+Test(handshake, data_on_a_syn_is_taken_off)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:100(100) win 64240 <mss 1460,tfo>\n"
+		"pass S 0:0(0) <mss 1460>\n");
+}
+
+Test(handshake, syn_window_is_no_larger_than_the_buffer)
+{
+	script_run((struct script){ .window_bytes = 16384 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass S. 0:0(0) ack 1 win 16384\n");
+}
+
+Test(handshake, simultaneous_open)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S 0:0(0) win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > S. 0:0(0) ack 1 win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 65160\n"
+		"drop\n");
+}
+
+Test(handshake, refused_connection_passes_and_is_forgotten)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > R. 0:0(0) ack 1 win 0\n"
+		"pass\n");
+}
+
+Test(handshake, repeated_syn_and_syn_ack)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n");
+}
+
+/* The SYN-ACK was lost behind the box, and then the server lost its memory. */
+Test(handshake, refusal_after_a_lost_syn_ack_passes)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > R. 77:77(0) ack 1 win 0\n"
+		"pass\n");
+}
+
+Test(handshake, lost_syn_ack_is_asked_for_again)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n");
+}
+
+Test(handshake, another_syn_ack_takes_the_place_of_one_that_was_lost)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > SE. 7000:7000(0) ack 1 win 65160 <mss 1000>\n"
+		"pass S. 7000:7000(0) ack 1\n"
+		"client > . 1:1(0) ack 7001 win 64240\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 7001 win 64240\n"
+		"drop\n"
+		"client < . 7001:7001(0) ack 11\n"
+		"server < P. 1:11(10) ack 7001\n");
+}
+
+Test(handshake, another_syn_ack_takes_the_data_of_the_first_with_it)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C, .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 101\n"
+		"client < P. 1:101(100) ack 1\n"
+		"server > S. 7000:7000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n");
+}
+
+Test(handshake, the_largest_piece_leaves_room_for_timestamps)
+{
+	script_run((struct script){ .segment_size = 65495, .events = true },
+		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 65535,TS val 70 ecr 10>\n"
+		"* opened S 65483\n"
+		"pass\n");
+}
+
+Test(handshake, authenticated_flows_pass_untouched)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460,md5>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,md5>\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502 <md5>\n"
+		"pass\n");
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460,ao>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502 <ao>\n"
+		"pass\n");
+}
+
+/* The server's answer alone says so: the client's SYN was cleaned, and nothing more. */
+Test(handshake, a_server_that_authenticates_has_its_flow_passed)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"pass\n");
+}
+
+Test(handshake, flow_not_seen_from_its_start_passes_untouched)
+{
+	script_run((struct script){ .fault = "off-by-one", .at_end = script_nothing_is_left },
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"pass\n"
+		"server > . 1:1(0) ack 514 win 502\n"
+		"pass\n");
+}
+
+/* RFC 7323 section 2.2: no shift unless both offer one. */
+Test(handshake, windows_are_scaled_if_both_ends_offer_it)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 600 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 601 win 65535\n"
+		"server < . 1:513(512) ack 1 win 502\n"
+		"server < P. 513:601(88) ack 1\n"
+		/* 100 octets are 100, not 12,800 */
+		"server > . 1:1(0) ack 601 win 100\n"
+		"drop\n"
+		"client > P. 601:801(200) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 801\n");
+}
+
+/* RFC 7323 section 3.2 */
+Test(handshake, timestamps_are_used_if_both_ends_offer_them)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11 <>\n"
+		"server < P. 1:11(10) ack 1 <>\n");
+}
+
+/* RFC 2018 section 2 */
+Test(handshake, sack_is_used_if_both_ends_permit_it)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <>\n");
+}
+
+/* The client gave up before the SYN-ACK came. */
+Test(handshake, rst_of_a_client_that_does_not_want_it_any_more)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > R 1:1(0)\n"
+		"pass R 1:1(0)\n");
+}
+
+/* Its first packets are reordered: data, then the ACK that ends the handshake. */
+Test(handshake, data_may_come_before_the_last_ack)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		/* it is old by now, and is answered as such */
+		"client > . 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server > . 1:1(0) ack 11 win 65160\n"
+		"drop\n");
+}
