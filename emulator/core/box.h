@@ -97,6 +97,7 @@ size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum en
 struct piece {
 	uint64_t offset;
 	uint32_t bytes;		/* 0 for a FIN or a probe */
+	uint32_t unit;		/* of a train: the length of all but the last; else 0 */
 	bool push;
 	bool fin;
 };
@@ -116,6 +117,11 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 /* The next piece that windows allow, now being sent; false if there is none. */
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out);
 
+/* Makes a train of a full piece: adds the pieces that stand behind it and may be sent too,
+ * up to max octets in all. */
+void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
+		uint32_t max);
+
 /* The relay's timer went off. Returns false if the sink must be given up. */
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
 
@@ -126,6 +132,12 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
 uint64_t emit_seq(const struct flow *f, enum engine_side side);
 uint64_t emit_ack(const struct flow *f, enum engine_side side);
 uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side);
+
+/* The most octets of one packet to send, its headers taken off. */
+#define EMIT_PAYLOAD_MAX (65535 - 40 - TCP_HEADER_BYTES - TCP_OPTIONS_MAX)
+
+/* May a packet in the name of side be left to the caller to segment and to sum up? */
+bool emit_offloads(const struct engine *e, const struct flow *f, enum engine_side side);
 
 /* Notes that the other end was just told all this. */
 void emit_told(const struct engine *e, struct flow *f, enum engine_side side);

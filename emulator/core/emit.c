@@ -69,6 +69,11 @@ void emit_told(const struct engine *e, struct flow *f, enum engine_side side)
 	}
 }
 
+bool emit_offloads(const struct engine *e, const struct flow *f, enum engine_side side)
+{
+	return e->config.offload && !f->end[side].local;
+}
+
 static size_t write_ip(struct engine *e, const struct flow *f, enum engine_side side,
 		       size_t tcp_bytes)
 {
@@ -155,12 +160,18 @@ static void write_packet(struct engine *e, struct flow *f, enum engine_side side
 
 	checksum_add_pseudo(&c, e->head + (f->version == 4 ? 12 : 8), address_bytes,
 			    (uint32_t)(header + payload));
-	checksum_add(&c, tcp, header);
-	for (size_t i = 1; i < out->parts; i++)
-		checksum_add(&c, out->part[i].data, out->part[i].bytes);
-	sum = checksum_finish(&c);
+	if (emit_offloads(e, f, side)) {
+		sum = (uint16_t)~checksum_finish(&c);
+	} else {
+		checksum_add(&c, tcp, header);
+		for (size_t i = 1; i < out->parts; i++)
+			checksum_add(&c, out->part[i].data, out->part[i].bytes);
+		sum = checksum_finish(&c);
+	}
 	memcpy(tcp + 16, &sum, sizeof(sum));
 
+	out->segment_bytes = 0;
+	out->local = f->end[side].local;
 	out->version = f->version;
 	out->destination = flow_address(f, engine_other(side));
 	out->part[0] = (struct stream_slice){ e->head, ip_bytes + header };
@@ -191,6 +202,7 @@ void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const s
 	if (piece->fin)
 		flags |= TCP_FIN;
 	write_packet(e, f, side, piece->offset, flags, false, out);
+	out->segment_bytes = (uint16_t)piece->unit;
 }
 
 void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out)

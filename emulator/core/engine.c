@@ -254,6 +254,7 @@ static void learn_header(struct endpoint *end, const struct packet *p)
 	/* Without the ECN bits: nobody negotiated them. */
 	end->label = p->label & (p->version == 4 ? ~UINT32_C(0x03) : ~UINT32_C(0x00300000));
 	end->dont_fragment = p->dont_fragment;
+	end->local = p->local;
 }
 
 static void learn_syn(struct endpoint *end, const struct packet *p, const struct tcpopt *o)
@@ -373,6 +374,7 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	f->end[SERVER].snd_max = SEQ_BASE;
 	f->end[SERVER].ack = SEQ_BASE + 1 + p->payload_bytes;
 	f->end[SERVER].ttl = REFUSAL_TTL;
+	f->end[SERVER].local = p->local;	/* as it may be; it is the more careful way */
 	e->refusal_owed = true;
 	e->stats.refused_overload++;
 	return VERDICT_DROP;
@@ -847,6 +849,7 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	switch (packet_parse(&p, packet, *len)) {
 	case PACKET_TCP:
 		p.joined = hints & ENGINE_JOINED;
+		p.local = hints & ENGINE_LOCAL;
 		/* Never ACK what is corrupt. */
 		if (!(hints & ENGINE_NO_CHECKSUM) && !packet_checksum_good(&p)) {
 			e->stats.passed_bad_checksum++;
@@ -909,6 +912,8 @@ static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *ou
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		if (f->relay[side].intercepted && send_next(e, f, side, &piece)) {
+			if (emit_offloads(e, f, side))
+				send_train(e, f, side, &piece, EMIT_PAYLOAD_MAX);
 			emit_piece(e, f, side, &piece, out);
 			return true;
 		}

@@ -135,6 +135,8 @@ struct engine_config {
 	uint32_t window_bytes;		/* receive buffer of a relay: ENGINE_WINDOW_MIN to
 					 * STREAM_WINDOW_MAX */
 	uint64_t memory_bytes;		/* of all buffers together */
+	bool offload;			/* the caller segments what is sent and finishes TCP
+					 * checksums; see struct engine_emit */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
 	engine_observer *observer;	/* may be NULL */
 	void *observer_arg;
@@ -189,6 +191,7 @@ enum engine_hint {
 	ENGINE_JOINED = 1 << 1,		/* offloads may have joined several segments. They are
 					 * taken apart as the ends' MSS options say, for a
 					 * packet does not tell where they were joined */
+	ENGINE_LOCAL = 1 << 2,		/* its source is this host itself */
 };
 
 /* Hands in one IP packet of *len bytes, with hints (enum engine_hint). The engine may
@@ -199,10 +202,16 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 
 /* One IP packet to send: its parts one after the other, the first of them the
  * headers. All of it, checksums too, is ready for the wire; the TTL is what the
- * packets of that end had when they reached the box. */
+ * packets of that end had when they reached the box.
+ *
+ * With engine_config.offload, unless it is `local`, the TCP checksum field holds only
+ * the sum of the pseudo header, and the packet may be many: with segment_bytes set, the
+ * payload is to be sent as segments of that length, but the last. */
 #define ENGINE_PARTS_MAX (1 + STREAM_SLICES_MAX)
 
 struct engine_emit {
+	bool local;			/* its source address is this host's */
+	uint16_t segment_bytes;		/* 0: one segment */
 	uint8_t version;		/* 4 or 6 */
 	const uint8_t *destination;	/* 4 or 16 bytes, network order */
 	size_t bytes;			/* of all parts */

@@ -61,6 +61,7 @@ struct endpoint {
 	bool syn_seen : 1;
 	bool acked_syn : 1;	/* it acknowledged the other's SYN */
 	bool dont_fragment : 1;
+	bool local : 1;		/* it is this host */
 	bool offers_window_shift : 1;
 	bool offers_sack : 1;
 	bool offers_timestamps : 1;

@@ -98,7 +98,7 @@ enum packet_kind packet_parse(struct packet *p, void *data, size_t len)
 	if (len == 0)
 		return PACKET_MALFORMED;
 	p->ip = data;
-	p->joined = false;
+	p->joined = p->local = false;
 	p->version = p->ip[0] >> 4;
 	if (p->version == 4)
 		kind = parse_ipv4(p, len);

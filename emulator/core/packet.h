@@ -48,7 +48,8 @@ struct packet {
 	uint32_t label;		/* IPv4: TOS; IPv6: traffic class and flow label, as
 				 * the low 28 bits of the header's first word */
 	bool dont_fragment;	/* IPv4's DF; always set for IPv6 */
-	bool joined;		/* the caller's: offloads may have joined segments */
+	bool joined;		/* the caller's word: offloads may have joined segments */
+	bool local;		/* and: its source is this host */
 	uint16_t src_port;	/* these six in host order */
 	uint16_t dst_port;
 	uint32_t seq;

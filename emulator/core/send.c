@@ -334,6 +334,23 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	return true;
 }
 
+void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
+		uint32_t max)
+{
+	struct relay *r = &f->relay[source];
+	struct piece next = *train;
+
+	/* All but the last have one length, and none but the last says PSH. */
+	while (next.bytes == r->segment_size && !next.push && train->bytes + next.bytes <= max &&
+	       r->snd_nxt == train->offset + train->bytes && r->snd_nxt < r->cut_nxt &&
+	       stream_skip_sacked(box_stream(e, r), r->snd_nxt) == r->snd_nxt &&
+	       !r->resend_owed && send_next(e, f, source, &next)) {
+		train->bytes += next.bytes;
+		train->push = next.push;
+		train->unit = r->segment_size;
+	}
+}
+
 /*
  * The window has been too small for the next piece for a whole timeout, and
  * nothing is out. If it is not closed, send what fits and remember the cut, as a

@@ -33,6 +33,7 @@ struct fuzz {
 	uint32_t segment_size;
 	uint32_t nxt[2];	/* near the next sequence number of each side */
 	uint8_t ipv6;
+	bool offload;
 };
 
 static void must(bool good)
@@ -84,8 +85,13 @@ static void check_output(struct fuzz *f)
 			memcpy(bytes + at, emit.part[i].data, emit.part[i].bytes);
 		must(at == emit.bytes);
 		must(packet_parse(&p, bytes, at) == PACKET_TCP && p.ip_bytes == at);
+		if (f->offload && !emit.local) {
+			must(emit.segment_bytes <= f->segment_size);
+			must(p.payload_bytes <= (emit.segment_bytes ? 65535 : f->segment_size));
+			continue;
+		}
 		must(packet_checksum_good(&p));
-		must(p.payload_bytes <= f->segment_size);
+		must(p.payload_bytes <= f->segment_size && emit.segment_bytes == 0);
 	}
 	engine_get_stats(f->engine, &stats);
 	must(stats.pages_used <= MEMORY_BYTES / POOL_PAGE_BYTES);
@@ -177,7 +183,8 @@ static void step(struct fuzz *f, struct input *in)
 			packet[i] = take(in);
 	} else {
 		len = build(f, in, packet);
-		hints = kind % 8 == 0 ? ENGINE_JOINED : kind % 16 == 1 ? ENGINE_NO_CHECKSUM : 0;
+		hints = kind % 8 == 0 ? ENGINE_JOINED : kind % 16 == 1 ? ENGINE_NO_CHECKSUM :
+			kind % 32 == 2 ? ENGINE_LOCAL : 0;
 	}
 	verdict = engine_input(f->engine, f->now_ns, packet, &len, hints);
 	/* What goes on was sound, or is now. A raw packet may have been anything. */
@@ -205,7 +212,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.memory_bytes = MEMORY_BYTES;
 	config.flows_max = 2;
 	f.ipv6 = choice >> 7;
-	f.nxt[CLIENT] = (uint32_t)take(&in) << 24;
+	choice = take(&in);
+	config.offload = f.offload = choice & 1;
+	f.nxt[CLIENT] = (uint32_t)choice << 24;
 	f.nxt[SERVER] = UINT32_MAX - take(&in);
 	must(engine_create(&f.engine, &config) == 0);
 	for (unsigned i = 0; in.left > 0 && i < 2000; i++)

@@ -578,6 +578,41 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 
 /* The box ------------------------------------------------------------------------------- */
 
+/* What a network card does with a packet whose segments and checksums are left to it: the
+ * checksum field holds the sum of the pseudo header, with the length of the whole. */
+static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *packet, size_t len,
+			  uint32_t segment)
+{
+	size_t ip = s->o->ipv6 ? 40 : 20, headers = ip + (size_t)(packet[ip + 12] >> 4) * 4;
+	uint32_t payload = (uint32_t)(len - headers), seq = bytes_get32(packet + ip + 4);
+	uint32_t pseudo = bytes_get16(packet + ip + 16);
+	uint8_t bytes[PACKET_MAX];
+
+	if (segment == 0)
+		segment = payload;
+	for (uint32_t at = 0, n; at == 0 || at < payload; at += n) {
+		n = payload - at < segment ? payload - at : segment;
+		memcpy(bytes, packet, headers);
+		memcpy(bytes + headers, packet + headers + at, n);
+		if (s->o->ipv6) {
+			bytes_put16(bytes + 4, (uint16_t)(headers - ip + n));
+		} else {
+			bytes_put16(bytes + 2, (uint16_t)(headers + n));
+			bytes_put16(bytes + 10, 0);
+			bytes_put16(bytes + 10, plain_sum(bytes, 20, 0));
+		}
+		bytes_put32(bytes + ip + 4, seq + at);
+		if (at + n < payload)
+			bytes[ip + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		bytes_put16(bytes + ip + 16, 0);
+		bytes_put16(bytes + ip + 16,
+			    plain_sum(bytes + ip, headers - ip + n, pseudo + 0xffff - (payload - n)));
+		transmit(s, ARRIVES_AT_END, end, bytes, headers + n);
+		if (n == 0)
+			break;
+	}
+}
+
 static void box_output(struct sim *s)
 {
 	struct engine_emit emit;
@@ -585,13 +620,16 @@ static void box_output(struct sim *s)
 
 	addresses(s, CLIENT, client);
 	while (engine_next(s->engine, &emit)) {
+		enum engine_side end;
 		size_t at = 0;
 
 		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
 			memcpy(bytes + at, emit.part[i].data, emit.part[i].bytes);
-		transmit(s, ARRIVES_AT_END,
-			 memcmp(emit.destination, client, s->o->ipv6 ? 16 : 4) == 0 ? CLIENT : SERVER,
-			 bytes, at);
+		end = memcmp(emit.destination, client, s->o->ipv6 ? 16 : 4) == 0 ? CLIENT : SERVER;
+		if (s->o->offload)
+			card_transmit(s, end, bytes, at, emit.segment_bytes);
+		else
+			transmit(s, ARRIVES_AT_END, end, bytes, at);
 	}
 }
 
@@ -655,6 +693,7 @@ static void start(struct sim *s)
 	config.direction = s->o->direction;
 	config.segment_size = s->o->segment_size;
 	config.window_bytes = s->o->window_bytes;
+	config.offload = s->o->offload;
 	config.flows_max = 4;
 	config.memory_bytes = 1 << 20;
 	if (!config.fault || engine_create(&s->engine, &config) < 0)
@@ -784,6 +823,7 @@ void sim_random(struct sim_options *o, uint64_t seed)
 		for (uint32_t i = 0; i < o->writes[side]; i++)
 			o->write[side][i] = 1 + below(&r, most);
 	}
+	o->offload = chance(&r, 0.3);
 	if (chance(&r, 0.3))
 		o->rate = 20000 + below(&r, 1000000);
 	if (chance(&r, 0.2)) {

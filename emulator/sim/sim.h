@@ -29,6 +29,7 @@ struct sim_options {
 	uint32_t segment_size;
 	uint32_t window_bytes;		/* of the box */
 	bool ipv6;
+	bool offload;			/* the legs segment what the box sends */
 	bool timestamps;
 	bool sack;
 	uint8_t window_shift;

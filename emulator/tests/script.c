@@ -42,6 +42,8 @@ struct actual {
 	enum { ACTUAL_PASS, ACTUAL_DROP, ACTUAL_EMIT, ACTUAL_EVENT } kind;
 	enum engine_side to;
 	uint16_t client_port;
+	uint16_t segment_bytes;
+	bool local;
 	bool changed;
 	uint8_t *bytes;
 	size_t len;
@@ -51,6 +53,7 @@ struct actual {
 struct run {
 	const struct variant *variant;
 	struct engine *engine;
+	bool offload;
 	uint64_t now_ns;
 	struct actual actual[ACTUAL_MAX];
 	size_t actual_first, actual_count;
@@ -184,6 +187,10 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		append(text, " win %u", p.window);
 	if (strstr(expected, " <"))
 		options_text(r, &p, from, text);
+	if (a->segment_bytes)
+		append(text, " seg %u", a->segment_bytes);
+	if (a->local)
+		append(text, " local");
 }
 
 static void actual_text(struct run *r, const struct actual *a, const char *expected, char *text)
@@ -427,6 +434,18 @@ static void observe(void *arg, const struct engine_event *ev)
 		abort();
 }
 
+/* As hardware does: the field holds the sum of the pseudo header. */
+static void finish_checksum(struct actual *a)
+{
+	size_t ip = a->bytes[0] >> 4 == 4 ? 20 : 40;
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	checksum_add(&c, a->bytes + ip, a->len - ip);
+	sum = checksum_finish(&c);
+	memcpy(a->bytes + ip + 16, &sum, sizeof(sum));
+}
+
 static void take_output(struct run *r)
 {
 	struct engine_emit emit;
@@ -442,6 +461,10 @@ static void take_output(struct run *r)
 		a->len = emit.bytes;
 		if (at != emit.bytes)
 			fail(r, "the parts of a packet are not its length");
+		a->segment_bytes = emit.segment_bytes;
+		a->local = emit.local;
+		if (r->offload && !emit.local)
+			finish_checksum(a);
 		a->to = memcmp(emit.destination,
 			       emit.version == 4 ? addresses4[CLIENT] : addresses6[CLIENT],
 			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
@@ -453,7 +476,8 @@ static void take_output(struct run *r)
 static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text)
 {
 	unsigned hints = (strstr(text, " joined") ? ENGINE_JOINED : 0) |
-			 (strstr(text, " no-sum") ? ENGINE_NO_CHECKSUM : 0);
+			 (strstr(text, " no-sum") ? ENGINE_NO_CHECKSUM : 0) |
+			 (strstr(text, " local") ? ENGINE_LOCAL : 0);
 	uint8_t before[70000], *packet = malloc(sizeof(before));
 	size_t len = build_packet(r, from, client_port, text, packet), len_before = len;
 	enum engine_verdict verdict;
@@ -562,6 +586,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 		config.segment_size = s->segment_size;
 	if (s->direction)
 		config.direction = s->direction;
+	config.offload = r->offload = s->offload;
 	config.arrival = s->arrival;
 	config.overload = s->overload;
 	if (s->window_bytes)

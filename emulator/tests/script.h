@@ -24,7 +24,8 @@
  * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
  * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
  * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
- * one that was damaged.
+ * one that was damaged, "local" for one whose source is this host; that is also told of
+ * what the box sends in its name.
  *
  * Payload need not be written: each octet is a function of its offset, and that is
  * checked in all the box lets out, as are lengths and checksums. Every script runs
@@ -39,6 +40,8 @@ struct script {
 	enum engine_direction direction;	/* 0: client to server */
 	enum engine_arrival arrival;
 	enum engine_overload overload;
+	bool offload;			/* what the box sends is segmented and summed up later:
+					 * "seg 512" at the end tells the length */
 	uint32_t window_bytes;		/* 0: the default */
 	uint64_t memory_bytes;		/* 0: 4 MiB */
 	uint32_t flows_max;		/* 0: 64 */

@@ -139,6 +139,68 @@ Test(box, a_joined_packet_that_is_old_in_part)
 		"server < F. 2101:2101(0) ack 1\n");
 }
 
+/* Trains --------------------------------------------------------------------------------- */
+
+/* Pieces that follow each other go out as one packet, to be segmented behind the box: full
+ * ones, and the last may be shorter. */
+Test(box, pieces_are_sent_as_trains_where_that_is_wanted)
+{
+	script_run((struct script){ .offload = true, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1301(1300) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1301\n"
+		"server < P. 1:1301(1300) ack 1 seg 512\n"
+		"client > P. 1301:1311(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1311\n"
+		"server < P. 1301:1311(10) ack 1\n"
+		"client > FP. 1311:2335(1024) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2336\n"
+		"server < P. 1311:2335(1024) ack 1 seg 512\n"
+		"server < F. 2335:2335(0) ack 1\n"
+		"server > . 1:1(0) ack 2336 win 509\n"
+		"drop\n");
+}
+
+/* PSH ends a train, for only its last segment carries it. So does what the sink has. */
+Test(box, a_train_ends_where_it_must)
+{
+	script_run((struct script){ .offload = true },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:513(512) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 513\n"
+		"client > P. 513:2049(1536) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2049\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < P. 1:513(512) ack 1\n"
+		"server < P. 513:2049(1536) ack 1 seg 512\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 1025:1537>\n"
+		"drop\n"
+		"+1.1\n"
+		"server < P. 1:513(512) ack 1\n");
+}
+
+Test(box, what_this_host_sends_itself_is_no_train)
+{
+	script_run((struct script){ .offload = true },
+		"client > S 0:0(0) win 64240 <mss 1460> local\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:601(600) ack 1 win 502 local\n"
+		"drop\n"
+		"client < . 1:1(0) ack 601\n"
+		"server < . 1:513(512) ack 1 local\n"
+		"server < P. 513:601(88) ack 1 local\n");
+}
+
 /* Overload ------------------------------------------------------------------------------- */
 
 static void one_was_passed(const struct engine_stats *s)
