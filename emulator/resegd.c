@@ -254,8 +254,18 @@ static void open_injector(struct daemon *d, const char *name)
 {
 	int rc = inject_open(&d->injector, name);
 
-	if (rc == -ENOENT)
+	if (rc == -EINVAL)
 		cli_die("--inject %s: no such injector; see --help", name);
+	if (rc == -ENOENT)
+		cli_die("--inject %s: there is no /dev/net/tun: load the module tun, or give "
+			"--inject raw", name);
+	if (rc == -EXDEV)
+		cli_die("--inject %s: the reverse path filter would drop what comes from it: set "
+			"net.ipv4.conf.all.rp_filter and net.ipv4.conf.default.rp_filter to 2, or "
+			"give --inject raw", name);
+	if (rc == -EACCES)
+		cli_die("--inject %s: no permission to open /dev/net/tun: run as root, or give "
+			"--inject raw", name);
 	if (rc == -EPERM)
 		cli_die("no permission to inject packets: run as root, or with CAP_NET_RAW and "
 			"CAP_NET_ADMIN");
@@ -288,10 +298,11 @@ static void set_up(struct daemon *d, struct options *o)
 	}
 	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
 		cli_die("getrandom: %s", strerror(errno));
+	open_injector(d, o->inject);
+	o->engine.offload = d->injector->kind->offload;
 	rc = engine_create(&d->engine, &o->engine);
 	if (rc < 0)
 		cli_die("cannot set up the engine: %s", strerror(-rc));
-	open_injector(d, o->inject);
 	open_queue(d, o);
 }
 

@@ -282,7 +282,7 @@ static void load_rules(const struct hosts *h)
 	free(rules);
 }
 
-/* Lets a host lose packets that arrive. The rule stands before those of reseg-rules, so
+/* Lets a host lose packets that arrive by a link, not those of resegd. The rule stands before those of reseg-rules, so
  * the box loses what nobody has seen yet; and a capture shows what was sent. */
 static void lose_packets(const struct hosts *h, enum host host, double loss)
 {
@@ -291,8 +291,8 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 
 	snprintf(probability, sizeof(probability), "%.6f", loss);
 	for (size_t i = 0; i < 2; i++) {
-		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "-p", "tcp", "-m",
-				       "statistic", "--mode", "random", "--probability", probability,
+		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "!", "-i",
+				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", probability,
 				       "-j", "DROP", NULL };
 
 		if (services_run(h, host, argv, NULL, 0) != 0)

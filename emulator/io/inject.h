@@ -6,15 +6,20 @@
  * Injectors: how the box's own packets get onto the network
  *
  * An injected packet must not come back into the queue. Each kind has its way of
- * being told apart in the rules: `raw` marks its packets with INJECT_MARK.
+ * being told apart in the rules: `raw` marks its packets with INJECT_MARK, `tun` has an
+ * interface of its own.
  */
 
 #include "core/engine.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The segment size plus one of 2008; rules/ uses the same. */
 #define INJECT_MARK 513
+
+/* Interfaces of `tun` are reseg0, reseg1...; rules/ uses the same. */
+#define INJECT_INTERFACE "reseg%d"
 
 struct inject_stats {
 	uint64_t sent;
@@ -28,7 +33,9 @@ struct injector;
 struct injector_kind {
 	const char *name;
 	const char *summary;
-	/* Negative errno; -EPERM: no CAP_NET_RAW or CAP_NET_ADMIN. */
+	bool offload;		/* takes what engine_config.offload makes */
+	/* Negative errno; -EPERM: no CAP_NET_RAW or CAP_NET_ADMIN; -ENOENT: this system has
+	 * no /dev/net/tun; -EXDEV: it would drop what comes from there (rp_filter). */
 	int (*open)(struct injector **out);
 };
 
@@ -43,8 +50,8 @@ struct injector {
 /* All kinds, the fastest first; the one after the last has no name. */
 extern const struct injector_kind inject_kinds[];
 
-/* By name, or the first that can be opened for "auto". -ENOENT: no such name; else
- * the error of the last one that was tried. */
+/* By name, or the first that can be opened for "auto". -EINVAL: no such name; else the
+ * error of the last one that was tried. */
 int inject_open(struct injector **out, const char *name);
 
 #endif

@@ -169,13 +169,14 @@ static void flush_drops(struct queue *q)
 	send_verdict(q, nlh);
 }
 
-/* What the kernel says of a packet that it did not segment and sum up for us. */
-static unsigned hints_of(struct nlattr *const attr[])
+/* What the kernel says of a packet: what it did not do for us, and where it comes from. */
+static unsigned hints_of(struct nlattr *const attr[], uint8_t hook)
 {
 	uint32_t info = attr[NFQA_SKB_INFO] ? ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) : 0;
 
 	return (info & NFQA_SKB_CSUMNOTREADY ? ENGINE_NO_CHECKSUM : 0) |
-	       (info & NFQA_SKB_GSO ? ENGINE_JOINED : 0);
+	       (info & NFQA_SKB_GSO ? ENGINE_JOINED : 0) |
+	       (hook == NF_INET_LOCAL_OUT ? ENGINE_LOCAL : 0);
 }
 
 static int handle_packet(const struct nlmsghdr *nlh, void *arg)
@@ -200,7 +201,7 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 		len = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
 		/* A packet the kernel could not copy whole is let through. */
 		if (!attr[NFQA_CAP_LEN])
-			verdict = q->handler(q->handler_arg, packet, &len, hints_of(attr));
+			verdict = q->handler(q->handler_arg, packet, &len, hints_of(attr, header->hook));
 	}
 	if (verdict == VERDICT_DROP) {
 		q->drop_held = true;

@@ -200,6 +200,8 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 {
 	struct rtnl *r = enter_and_open(h, HOST_BOX);
 
+	/* This one may be inherited from the machine, and would drop what resegd sends. */
+	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	if (write_file("/proc/sys/net/ipv4/ip_forward", "1") < 0 ||
 	    write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0)
 		cli_die("cannot make the box a router: %s", strerror(errno));
