@@ -80,14 +80,43 @@ LAB_TEST(dirty, many_short_connections)
 	}
 }
 
-LAB_TEST(dirty, a_burst_is_byte_exact)
+/* Each way of sending, of taking in, and of what links do themselves. */
+LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 {
-	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --fault none --direction both --arrival burst --offloads -- sh -c '"
-		"stream-client --connections 4 --parallel 4 $RESEG_SERVER 7 64000000'", c.ip);
+	static const char *const options[] = {
+		"--inject raw --arrival segment", "--inject raw --arrival segment --offloads",
+		"--inject raw --arrival burst --offloads", "--inject tun --arrival segment",
+		"--inject tun --arrival segment --offloads", "--inject tun --arrival burst --offloads",
+	};
+	struct lab_result tun = lab_run(c.user, "test -w /dev/net/tun");
 
-	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.err, "");
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --fault none --direction both %s -- sh -c '"
+			"stream-client --connections 4 --parallel 4 $RESEG_SERVER 7 32000000'", c.ip, options[i]);
+
+		if (tun.status != 0 && strstr(options[i], "tun")) {
+			lab_expect_error(&r, 2, "/dev/net/tun");
+			continue;
+		}
+		lab_expect_status(&r, 0);
+		cr_assert_str_eq(r.err, "");
+	}
+}
+
+/* A stall is a matter of arrivals, whatever packets are sent by. */
+LAB_TEST(dirty, injectors_stall_alike)
+{
+	static const char *const injectors[] = { "raw", "auto" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --inject %s --offloads -- sh -c '"
+			"reseg-probe sweep --sizes 500-530,1020-1030,1930-1970 --parallel 500 --timeout 3 "
+			"--expect finch2008 $RESEG_SERVER'", c.ip, injectors[i]);
+
+		lab_expect_status(&r, 0);
+	}
 }
 
 LAB_TEST(dirty, without_fault_every_size_works)
