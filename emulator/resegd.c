@@ -42,6 +42,7 @@
 struct options {
 	struct engine_config engine;
 	uint16_t queue;
+	bool wire_arrivals;	/* the kernel takes joined segments apart */
 	const char *inject;
 	const char *events;
 	int ready_fd;
@@ -74,8 +75,9 @@ static void print_help(void)
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME          what goes wrong (%s)\n"
 	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
-	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire, or\n"
-	       "                        burst, which offloads may have joined out of many (segment)\n"
+	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire; wire,\n"
+	       "                        the same whatever offloads did, and slow; or burst, what\n"
+	       "                        offloads may have joined out of many (segment)\n"
 	       "  --flows N             connections at once (%" PRIu32 ")\n"
 	       "  --window BYTES        what a connection may have in the box each way, %d to %d (%d)\n"
 	       "  --memory BYTES        of all buffers together (%" PRIu64 ")\n"
@@ -125,11 +127,11 @@ static enum engine_direction direction_option(const char *name)
 
 static enum engine_arrival arrival_option(const char *name)
 {
-	if (strcmp(name, "segment") == 0)
+	if (strcmp(name, "segment") == 0 || strcmp(name, "wire") == 0)
 		return ARRIVAL_SEGMENT;
 	if (strcmp(name, "burst") == 0)
 		return ARRIVAL_BURST;
-	cli_die("--arrival %s: give segment or burst", name);
+	cli_die("--arrival %s: give segment, wire or burst", name);
 }
 
 static enum engine_overload overload_option(const char *name)
@@ -183,6 +185,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case ARRIVAL:
 			o->engine.arrival = arrival_option(optarg);
+			o->wire_arrivals = strcmp(optarg, "wire") == 0;
 			break;
 		case FLOWS:
 			o->engine.flows_max = (uint32_t)cli_number("--flows", optarg, 1, FLOWS_MAX);
@@ -227,9 +230,8 @@ static void open_queue(struct daemon *d, const struct options *o)
 {
 	unsigned number = o->queue;
 	uint32_t owner;
-	/* An arrival is a segment as the sender made it. Only the kernel can take joined
-	 * ones apart exactly so: it knows their length, and does not tell. */
-	int rc = queue_open(&d->queue, o->queue, o->engine.arrival == ARRIVAL_BURST, &owner);
+	/* Where segments were joined only the kernel knows for sure, and to ask it costs. */
+	int rc = queue_open(&d->queue, o->queue, !o->wire_arrivals, &owner);
 
 	switch (-rc) {
 	case 0:

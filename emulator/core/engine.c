@@ -585,6 +585,8 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 	uint64_t edge;
 
 	learn_header(self, g->p);
+	if (!g->p->joined && g->p->payload_bytes + g->p->options_bytes > self->longest)
+		self->longest = (uint16_t)(g->p->payload_bytes + g->p->options_bytes);
 	if (f->timestamps && o->has_timestamps) {
 		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
 		uint64_t last_ack_sent = out->intercepted ? out->rcv_nxt : self->snd_max;

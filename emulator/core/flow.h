@@ -56,6 +56,7 @@ struct endpoint {
 	uint16_t window;	/* newest, as on the wire */
 	uint16_t window_told;
 	uint16_t mss;		/* its MSS option */
+	uint16_t longest;	/* segment it was seen to send, its options counted */
 	uint8_t window_shift;	/* to apply to `window` */
 	uint8_t ttl;
 	bool syn_seen : 1;

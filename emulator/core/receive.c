@@ -230,12 +230,17 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 
 /* The most octets that one arrival of this packet may hold. Where segments were joined,
  * each but the last was as long as the source could make it: what both ends take (RFC
- * 6691: the MSS option does not count options). */
-static uint32_t arrival_max(const struct engine *e, const struct flow *f, const struct packet *p)
+ * 6691: the MSS option does not count options), for an end takes as much as its own link,
+ * and so sends as much. One that takes less than it sends (Linux: advmss of a route) has
+ * shown so by a longer segment. */
+static uint32_t arrival_max(const struct engine *e, const struct flow *f, enum engine_side source,
+			    const struct packet *p)
 {
 	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss
 							       : f->end[SERVER].mss;
 
+	if (mss < f->end[source].longest)
+		mss = f->end[source].longest;
 	if (!p->joined || e->config.arrival == ARRIVAL_BURST)
 		return UINT32_MAX;
 	return mss > p->options_bytes ? mss - p->options_bytes : 1;
@@ -244,7 +249,7 @@ static uint32_t arrival_max(const struct engine *e, const struct flow *f, const 
 void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		    const struct packet *p)
 {
-	uint32_t left = p->payload_bytes, most = arrival_max(e, f, p);
+	uint32_t left = p->payload_bytes, most = arrival_max(e, f, source, p);
 	const uint8_t *data = p->payload;
 
 	if (e->draining && !f->relay[source].stalled) {

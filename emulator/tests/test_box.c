@@ -76,6 +76,34 @@ Test(box, joined_segments_are_taken_apart)
 		"server < . 1025:1461(436) ack 1\n");
 }
 
+/* A client that takes no more than 500 octets a segment (MSS clamp), and sends more. */
+Test(box, who_sends_longer_segments_than_it_takes_has_shown_so)
+{
+	script_run((struct script){ .events = true, .segment_size = 2000 },
+		"client > S 0:0(0) win 64240 <mss 500>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 1460\n"
+		"pass\n"
+		"client > P. 1:1461(1460) ack 1 win 502\n"
+		"* arrival client 0 bytes 1460 pending 1460\n"
+		"* cut client 0 bytes 1460 pieces 1 last 1460\n"
+		"drop\n"
+		"* ack client 1460 orphaned 1460\n"
+		"client < . 1:1(0) ack 1461\n"
+		"server < P. 1:1461(1460) ack 1\n"
+		"client > P. 1461:3461(2000) ack 1 win 502 joined\n"
+		"* arrival client 1460 bytes 1460 pending 1460\n"
+		"* cut client 1460 bytes 1460 pieces 1 last 1460\n"
+		"* arrival client 2920 bytes 540 pending 540\n"
+		"* cut client 2920 bytes 540 pieces 1 last 540\n"
+		"drop\n"
+		"* ack client 3460 orphaned 3460\n"
+		"client < . 1:1(0) ack 3461\n"
+		"server < . 1461:2921(1460) ack 1\n"
+		"server < P. 2921:3461(540) ack 1\n");
+}
+
 /* The sender has made room for its timestamps. */
 Test(box, joined_segments_are_as_long_as_their_options_let_them)
 {

@@ -85,6 +85,7 @@ LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 {
 	static const char *const options[] = {
 		"--inject raw --arrival segment", "--inject raw --arrival segment --offloads",
+		"--inject raw --arrival wire --offloads",
 		"--inject raw --arrival burst --offloads", "--inject tun --arrival segment",
 		"--inject tun --arrival segment --offloads", "--inject tun --arrival burst --offloads",
 	};
@@ -107,13 +108,13 @@ LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 /* A stall is a matter of arrivals, whatever packets are sent by. */
 LAB_TEST(dirty, injectors_stall_alike)
 {
-	static const char *const injectors[] = { "raw", "auto" };
+	static const char *const options[] = { "--inject raw", "--inject auto", "--arrival wire" };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct lab_result r = lab_run(c.user,
-			"reseg-lab -%d --inject %s --offloads -- sh -c '"
+			"reseg-lab -%d %s --offloads -- sh -c '"
 			"reseg-probe sweep --sizes 500-530,1020-1030,1930-1970 --parallel 500 --timeout 3 "
-			"--expect finch2008 $RESEG_SERVER'", c.ip, injectors[i]);
+			"--expect finch2008 $RESEG_SERVER'", c.ip, options[i]);
 
 		lab_expect_status(&r, 0);
 	}

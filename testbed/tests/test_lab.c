@@ -312,7 +312,7 @@ Test(lab, bad_options)
 		{ "--mtu 1000", "1280 to 65535" },
 		{ "--loss 101", "0 to 100" },
 		{ "--direction up", "c2s, s2c or both" },
-		{ "--arrival packet", "give segment or burst" },
+		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--reorder 5", "give both" },
 		{ "--delay -1", "0 to 10000" },
 		{ "--duplicate 200", "0 to 100" },

@@ -14,7 +14,7 @@ TestSuite(resegd, .timeout = 60);
 Test(resegd, usage)
 {
 	static const struct lab_usage cases[] = {
-		{ "--arrival packet", "give segment or burst" },
+		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--overload panic", "give pass or refuse" },
 		{ "--flows 0", "from 1" },
 		{ "--window 100", "from 16384" },
