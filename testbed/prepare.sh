@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by demo and check, which set $program: installs what is missing, and builds.
+# Sourced by the scripts here, which set $program: installs what is missing, and builds.
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+: "${top:=$(cd "$(dirname "$0")/.." && pwd)}"
 build=$top/build
 
 build_packages="gcc libc6-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev

@@ -43,6 +43,7 @@ struct options {
 	uint32_t segment_size;
 	const char *fault;	/* NULL: resegd's default */
 	bool no_box;
+	const char *box_command;	/* in place of resegd; NULL: none */
 	bool ipv6;
 	struct hosts_options hosts;
 	double loss;		/* probability, for each packet on each link */
@@ -62,6 +63,8 @@ static void print_help(void)
 	       "  --window BYTES, --memory BYTES, --overload WHAT, --inject KIND, --events FILE\n"
 	       "                       as for resegd\n"
 	       "  --no-box             only forward packets: what happens without the firewall\n"
+	       "  --box 'COMMAND'      runs on the box in place of resegd; {ready} stands for a descriptor\n"
+	       "                       to which it writes a line feed once it is ready\n"
 	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
 	       "  --mtu BYTES          of both links (1500)\n"
 	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
@@ -91,7 +94,7 @@ static void add_resegd_arg(struct options *o, const char *option, const char *va
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, NO_BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
+	       EVENTS, NO_BOX, BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -104,6 +107,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "no-box", no_argument, NULL, NO_BOX },
+		{ "box", required_argument, NULL, BOX },
 		{ "mtu", required_argument, NULL, MTU },
 		{ "loss", required_argument, NULL, LOSS },
 		{ "delay", required_argument, NULL, DELAY },
@@ -155,6 +159,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case NO_BOX:
 			o->no_box = true;
 			break;
+		case BOX:
+			o->box_command = optarg;
+			break;
 		case '4':
 			o->ipv6 = false;
 			break;
@@ -190,8 +197,14 @@ static void parse_options(struct options *o, int argc, char **argv)
 	}
 	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
 		cli_die("--reorder lets packets overtake those that --delay delays: give both");
-	if (o->no_box && o->resegd_count > 0)
-		cli_die("--no-box: there is no resegd to give %s to", o->resegd_args[0]);
+	if (o->no_box && o->box_command)
+		cli_die("--no-box and --box: give one of them");
+	if ((o->no_box || o->box_command) && o->resegd_count > 0)
+		cli_die("%s: there is no resegd to give %s to", o->no_box ? "--no-box" : "--box",
+			o->resegd_args[0]);
+	if (o->box_command && !strstr(o->box_command, "{ready}"))
+		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that it "
+			"is ready, by a line feed", o->box_command);
 	if (optind < argc)
 		o->command = (const char *const *)argv + optind;
 }
@@ -257,6 +270,7 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
+	const char *shell[] = { "/bin/sh", "-c", o->box_command, NULL };
 	char *resegd = must_find("resegd");
 	const char *argv[RESEGD_ARGS_MAX + 8] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
@@ -265,6 +279,10 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 	size_t count = 6;
 	struct service s;
 
+	if (o->box_command) {
+		free(resegd);
+		return services_start(h, HOST_BOX, "the box's command", shell);
+	}
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
 	s = services_start(h, HOST_BOX, "resegd", argv);
@@ -325,7 +343,7 @@ static const char *const *default_command(const struct options *o)
 	argv[n++] = sizes;
 	argv[n++] = "--timeout";
 	argv[n++] = "3";
-	if (o->no_box || (o->fault && strcmp(o->fault, "none") == 0)) {
+	if (o->no_box || o->box_command || (o->fault && strcmp(o->fault, "none") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "clean";
 	} else if (!o->fault || strcmp(o->fault, "off-by-one") == 0) {

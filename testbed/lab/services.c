@@ -185,6 +185,8 @@ bool services_stop(struct service *s)
 		}
 	}
 	s->pid = 0;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)	/* as it was asked to */
+		return true;
 	if (exit_status(status) != 0)
 		cli_complain("%s ended badly (status %d)", s->name, exit_status(status));
 	return exit_status(status) == 0;

@@ -60,6 +60,7 @@ int main(int argc, char **argv)
 	f = fopen(argv[3], "re");
 	if (fd < 0 || !f || connect(fd, a->ai_addr, a->ai_addrlen) < 0)
 		return 2;
+	freeaddrinfo(a);
 	n = fread(text, 1, sizeof(text) - 4, f);
 	fclose(f);
 	n += (size_t)snprintf(text + n, 4, ".\r\n");
