@@ -35,6 +35,10 @@
  * the same (net.ipv4.tcp_invalid_ratelimit). */
 #define CHALLENGE_GAP_NS (500 * NS_PER_MS)
 
+/* After this long without a packet a source has nothing under way: longer than the way
+ * takes. */
+#define QUIET_NS NS_PER_S
+
 /* An ACK older than the largest window there is (RFC 7323 section 2.3) is no late one. */
 #define OLD_ACK_MAX (UINT64_C(65535) << 14)
 
@@ -122,11 +126,47 @@ static uint64_t idle_deadline(const struct flow *f)
 	}
 }
 
+/* Does the sink of each relay have all that arrived? */
+static bool holds_nothing(const struct engine *e, const struct flow *f)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct relay *r = &f->relay[side];
+		const struct stream *s = box_stream(e, r);
+
+		if (r->intercepted && (r->snd_una < r->rcv_nxt || (s && s->waiting_count > 0)))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Can its ends go on without the box? The sink must have all that was ACKed; and be able to
+ * take all that the source may have sent on the box's word. Else each end would find the
+ * other's ACKs behind its window, and answer them, for ever. A source that is quiet has
+ * nothing under way.
+ */
+static bool can_be_handed_over(const struct engine *e, const struct flow *f)
+{
+	if (f->state != FLOW_OPEN)
+		return true;
+	if (!holds_nothing(e, f))
+		return false;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct relay *r = &f->relay[side];
+
+		if (r->intercepted && r->rcv_edge_told > flow_window_edge(f, engine_other(side)))
+			return e->now_ns >= f->touched_ns + QUIET_NS;
+	}
+	return true;
+}
+
 static void set_alarm(struct engine *e, flow_handle h)
 {
 	const struct flow *f = flow_get(&e->table, h);
 	uint64_t at = idle_deadline(f);
 
+	if (e->draining && f->state == FLOW_OPEN && holds_nothing(e, f))
+		at = f->touched_ns + QUIET_NS;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		uint64_t timer = f->relay[side].timer_ns;
 
@@ -263,9 +303,9 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 	end->isn = p->seq;
 	end->snd_max = SEQ_BASE + 1;
 	end->wl1 = SEQ_BASE;
-	end->window = p->window;
+	end->window = end->syn_window = p->window;
 	end->mss = o->mss != 0 ? o->mss : p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
-	end->window_shift = o->window_shift;
+	end->offered_shift = o->window_shift;
 	end->offers_window_shift = o->has_window_shift;
 	end->offers_sack = o->sack_permitted;
 	end->offers_timestamps = o->has_timestamps;
@@ -327,16 +367,16 @@ static void start_relays(struct engine *e, struct flow *f)
 		r->intercepted = e->config.direction & (1u << side);
 		r->stream = POOL_NONE;
 		r->rcv_nxt = r->cut_nxt = SEQ_BASE + 1;
-		r->rcv_edge_told = r->rcv_nxt + syn_window(e, f->end[engine_other(side)].window);
+		r->rcv_edge_told = r->rcv_nxt + syn_window(e, f->end[engine_other(side)].syn_window);
 		send_begin(r, SEQ_BASE + 1, flow_segment_size(e, f, side));
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct endpoint *end = &f->end[side];
 
 		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
-		end->edge = end->ack + end->window;
-		end->window_shift = scaled ? end->window_shift : 0;
-		end->window = end->window_told = (uint16_t)(end->window >> end->window_shift);
+		end->edge = end->ack + end->syn_window;
+		end->window_shift = scaled ? end->offered_shift : 0;
+		end->window = end->window_told = (uint16_t)(end->syn_window >> end->window_shift);
 	}
 	f->state = FLOW_OPEN;
 }
@@ -374,7 +414,7 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	f->end[SERVER].snd_max = SEQ_BASE;
 	f->end[SERVER].ack = SEQ_BASE + 1 + p->payload_bytes;
 	f->end[SERVER].ttl = REFUSAL_TTL;
-	f->end[SERVER].local = p->local;	/* as it may be; it is the more careful way */
+	f->end[SERVER].local = true;	/* it may be: the way that always works */
 	e->refusal_owed = true;
 	e->stats.refused_overload++;
 	return VERDICT_DROP;
@@ -449,11 +489,11 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 
 /* Open flows -------------------------------------------------------------------- */
 
-/* The packet goes on: what the box keeps for itself is put right in it. */
-static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
-				   struct packet *p, const struct tcpopt *o)
+/* Puts right in a packet what the box keeps for itself. */
+static enum engine_verdict put_right(const struct engine *e, struct flow *f, enum engine_side side,
+				     struct packet *p, const struct tcpopt *o)
 {
-	struct relay *in = &f->relay[engine_other(side)];
+	const struct relay *in = &f->relay[engine_other(side)];
 	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
 	bool changed = false;
 
@@ -467,22 +507,35 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
 		changed |= packet_set_window(p, emit_window(e, f, side));
 		changed |= tcpopt_replace_sack(p, o, blocks, count);
-		if (count == 0)
-			in->ack_owed = false;	/* this is one */
 	}
-	emit_told(e, f, side);
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
-/* Owes the source of a relay an ACK for a segment that may not be its own. One that
- * carries nothing is answered once in a while only, so that nobody can have the box
- * send many, nor start a dialogue of ACKs (RFC 5961 section 7). */
-static void challenge(struct engine *e, struct flow *f, enum engine_side side, bool has_text)
+/* The packet goes on, and its receiver will believe it. */
+static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
+				   struct packet *p, const struct tcpopt *o)
 {
-	if (!has_text && e->now_ns < f->challenge_ns)
-		return;
-	if (!has_text)
-		f->challenge_ns = e->now_ns + CHALLENGE_GAP_NS;
+	enum engine_verdict verdict = put_right(e, f, side, p, o);
+	struct relay *in = &f->relay[engine_other(side)];
+	struct sack_block block;
+
+	emit_told(e, f, side);
+	/* An ACK that is owed is this one, unless it must tell of holes. */
+	if (receive_sack_blocks(e, f, engine_other(side), &block, 1) == 0)
+		in->ack_owed = false;
+	return verdict;
+}
+
+/* Owes an end an ACK for a segment that may not be its own. With not_before_ns, only once
+ * in a while, so that nobody can have the box send many, nor start a dialogue of ACKs (RFC
+ * 5961 section 7). */
+static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint64_t *not_before_ns)
+{
+	if (not_before_ns) {
+		if (e->now_ns < *not_before_ns)
+			return;
+		*not_before_ns = e->now_ns + CHALLENGE_GAP_NS;
+	}
 	if (f->relay[side].intercepted)
 		f->relay[side].ack_owed = true;
 	else
@@ -520,7 +573,7 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 		 * window is asked for again; any other is dropped. */
 		if (offset != out->rcv_nxt) {
 			if (offset > out->rcv_nxt && offset < receive_edge(e, out))
-				challenge(e, f, side, false);
+				challenge(e, f, side, &f->rst_challenge_ns[side]);
 			return VERDICT_DROP;
 		}
 		packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
@@ -562,7 +615,7 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
 		return again ? pass_syn(e, side, p) : VERDICT_ACCEPT;
-	challenge(e, f, side, false);
+	challenge(e, f, side, &f->challenge_ns[side]);
 	return VERDICT_DROP;
 }
 
@@ -649,18 +702,19 @@ static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum e
 		packet_set_ack(g->p, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
 		return VERDICT_REPLACE;
 	}
-	challenge(e, f, side, g->has_text);
+	challenge(e, f, side, g->has_text ? NULL : &f->challenge_ns[side]);
 	return VERDICT_DROP;
 }
 
 /* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
- * section 5.2)? */
+ * section 5.2)? Of what goes end to end the box may not have seen all, as fragments pass;
+ * but nobody sends what was not asked for, with an octet more for a probe or a FIN. */
 static bool ack_is_wild(const struct flow *f, enum engine_side side, uint64_t ack)
 {
 	const struct relay *in = &f->relay[engine_other(side)];
 
 	if (!in->intercepted)
-		return ack > f->end[engine_other(side)].snd_max;
+		return ack > f->end[side].edge + 1;
 	return ack > in->snd_max || ack + OLD_ACK_MAX < in->snd_una;
 }
 
@@ -692,8 +746,9 @@ static enum engine_verdict after_text(struct engine *e, struct flow *f, enum eng
 
 	if (f->relay[engine_other(side)].intercepted)
 		return VERDICT_DROP;
-	if (g->o->sack_bytes > 0) {
-		/* SACK blocks for the other half rode on it: they go on alone. */
+	if (g->o->sack_bytes > 0 && !g->p->joined) {
+		/* SACK blocks for the other half rode on it: they go on alone. (The kernel could
+		 * not send what is left of a joined packet.) */
 		packet_set_flags(g->p, g->p->flags & (uint8_t)~(TCP_FIN | TCP_PSH | TCP_URG));
 		packet_drop_payload(g->p);
 		pass_on(e, f, side, g->p, g->o);
@@ -738,12 +793,14 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		    !receive_acceptable(e, out, g.offset, p->payload_bytes, g.fin))
 			return unacceptable(e, f, side, &g);
 	} else if (!plausible(peer, g.offset, g.end)) {
-		return pass_on(e, f, side, p, o);
+		return put_right(e, f, side, p, o);
 	}
 	if (ack_is_wild(f, side, g.ack)) {
-		challenge(e, f, side, g.has_text);
+		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ns[side]);
 		return VERDICT_DROP;
 	}
+	if (!in->intercepted && g.ack > peer->snd_max)
+		peer->snd_max = g.ack;
 
 	self->acked_syn = true;
 	window_changed = learn_segment(f, side, &g);
@@ -929,18 +986,6 @@ static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *ou
 	return false;
 }
 
-/* Can its ends go on without the box? */
-static bool can_be_handed_over(const struct flow *f)
-{
-	for (unsigned side = CLIENT; side <= SERVER && f->state == FLOW_OPEN; side++) {
-		const struct relay *r = &f->relay[side];
-
-		if (r->intercepted && r->snd_una < r->rcv_nxt)
-			return false;
-	}
-	return true;
-}
-
 bool engine_next(struct engine *e, struct engine_emit *out)
 {
 	if (e->refusal_owed) {
@@ -957,7 +1002,7 @@ bool engine_next(struct engine *e, struct engine_emit *out)
 		unqueue_output(e, h);
 		if (is_finished(f))
 			end_flow(e, h, CLOSE_FIN);
-		else if (e->draining && can_be_handed_over(f))
+		else if (e->draining && can_be_handed_over(e, f))
 			end_flow(e, h, CLOSE_HANDED_OVER);
 		else
 			set_alarm(e, h);
@@ -990,6 +1035,8 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 		}
 		if (idle) {
 			end_flow(e, h, CLOSE_IDLE);
+		} else if (e->draining && can_be_handed_over(e, f)) {
+			end_flow(e, h, CLOSE_HANDED_OVER);
 		} else {
 			queue_output(e, h);
 			set_alarm(e, h);

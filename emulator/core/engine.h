@@ -230,9 +230,8 @@ void engine_expire(struct engine *e, uint64_t now_ns);
 
 /* Begins to hand all flows back to their ends, which is possible for each once the sink
  * has all that was ACKed: the numbers on both sides of the box are the same. From now on
- * new flows pass untouched and the box takes no more data, unless a stalled relay needs
- * it; what it does not ACK is sent again, and goes end to end then. It is over when no
- * flow is active. */
+ * new flows pass untouched, and the box opens no window any further; what it has offered
+ * to a source it still takes and delivers. It is over when no flow is active. */
 void engine_drain(struct engine *e, uint64_t now_ns);
 
 /* Reports every flow as closed, with what it orphans, and forgets it. */

@@ -55,9 +55,11 @@ struct endpoint {
 	uint32_t label;		/* see struct packet */
 	uint16_t window;	/* newest, as on the wire */
 	uint16_t window_told;
+	uint16_t syn_window;	/* that of its SYN, which is not scaled */
 	uint16_t mss;		/* its MSS option */
 	uint16_t longest;	/* segment it was seen to send, its options counted */
 	uint8_t window_shift;	/* to apply to `window` */
+	uint8_t offered_shift;	/* in its SYN; used if both ends offer one */
 	uint8_t ttl;
 	bool syn_seen : 1;
 	bool acked_syn : 1;	/* it acknowledged the other's SYN */
@@ -107,7 +109,9 @@ struct flow {
 	struct flow_key key;
 	uint64_t serial;	/* 1 for the first flow, never used again */
 	uint64_t touched_ns;	/* when a packet of it was last seen */
-	uint64_t challenge_ns;	/* no challenge ACK before this (RFC 5961 section 7) */
+	/* By side: no challenge ACK before this (RFC 5961 section 7), a RST's apart. */
+	uint64_t challenge_ns[2];
+	uint64_t rst_challenge_ns[2];
 	flow_handle next;	/* in its bucket, or among the free */
 	flow_handle output_next;	/* in the engine's list of flows with output */
 	uint8_t state;		/* enum flow_state */

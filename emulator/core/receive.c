@@ -12,7 +12,9 @@
 
 uint64_t receive_edge(const struct engine *e, const struct relay *r)
 {
-	return r->snd_una + e->config.window_bytes;
+	/* Being handed over: what was promised is taken, and nothing more, so that the source
+	 * will have sent nothing that the sink cannot take. */
+	return e->draining ? r->rcv_edge_told : r->snd_una + e->config.window_bytes;
 }
 
 /* Full pieces, then what is left. */
@@ -178,8 +180,10 @@ bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t 
 {
 	uint64_t end = offset + bytes + fin, edge = receive_edge(e, r);
 
+	/* Who has probed a closed window with an octet counts it, and its ACKs must be heard all
+	 * the same (RFC 9293 section 3.10.7.4). */
 	if (bytes == 0 && !fin)
-		return offset >= r->rcv_nxt && offset <= edge;
+		return offset >= r->rcv_nxt && offset <= edge + 1;
 	return end > r->rcv_nxt && (offset < edge || (offset == edge && bytes == 0));
 }
 
@@ -252,10 +256,6 @@ void receive_packet(struct engine *e, struct flow *f, enum engine_side source, u
 	uint32_t left = p->payload_bytes, most = arrival_max(e, f, source, p);
 	const uint8_t *data = p->payload;
 
-	if (e->draining && !f->relay[source].stalled) {
-		e->stats.refused_arrivals++;
-		return;
-	}
 	for (; left > most; left -= most, data += most, offset += most)
 		receive_arrival(e, f, source, offset, data, most, false, false);
 	receive_arrival(e, f, source, offset, data, left, p->flags & TCP_FIN, p->flags & TCP_PSH);

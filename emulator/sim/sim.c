@@ -88,6 +88,7 @@ struct sim {
 	struct event events[EVENTS_MAX];
 	size_t events_count;
 	size_t in_flight;
+	bool drained;
 };
 
 static void fail(struct sim *s, const char *why)
@@ -444,10 +445,12 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	uint32_t seq = p->seq - end->peer_isn;
 	bool fin = p->flags & TCP_FIN;
 
-	if (p->payload_bytes > 0 && s->o->direction & (1 << source) &&
+	/* Once handed over, segments are the other end's own, and what it was offered by the
+	 * box it may use up. */
+	if (!s->drained && p->payload_bytes > 0 && s->o->direction & (1 << source) &&
 	    p->payload_bytes > s->o->segment_size)
 		fail(s, "a piece is larger than the segment size");
-	if (p->payload_bytes > 0 && (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
+	if (!s->drained && p->payload_bytes > 0 && (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
 		fail(s, "a segment goes beyond the window");
 	for (uint32_t i = 0; i < p->payload_bytes; i++) {
 		uint32_t number = seq + i;
@@ -747,6 +750,11 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 			if ((result->done || result->aborted) && result->stats.flows_active == 0 &&
 			    s->in_flight == 0)
 				goto end;
+			if (o->drain_ns != 0 && !s->drained && s->now_ns >= o->drain_ns) {
+				s->drained = true;
+				engine_drain(s->engine, s->now_ns);
+				box_output(s);
+			}
 			tick(s);
 			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * MS, .kind = TICK });
 			break;
@@ -826,6 +834,8 @@ void sim_random(struct sim_options *o, uint64_t seed)
 	o->offload = chance(&r, 0.3);
 	if (chance(&r, 0.3))
 		o->rate = 20000 + below(&r, 1000000);
+	if (chance(&r, 0.2))
+		o->drain_ns = 1000 * MS + below(&r, 6000) * MS;
 	if (chance(&r, 0.2)) {
 		o->abort_ns[below(&r, 2)] = 1000 * MS + below(&r, 5000) * MS;
 		/* The RST may be lost, and nobody ever ask: longer than the box waits. */

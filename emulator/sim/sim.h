@@ -46,6 +46,7 @@ struct sim_options {
 	uint32_t writes[2];
 	uint64_t write_gap_ns;
 	uint64_t abort_ns[2];		/* by side: when its program ends with a RST; 0: never */
+	uint64_t drain_ns;		/* when the box begins to hand over; 0: never */
 	uint64_t limit_ns;		/* simulated time after which it counts as hanging */
 	FILE *trace;			/* every packet, in packetdrill's notation; or NULL */
 };

@@ -258,7 +258,7 @@ Test(box, over_the_flow_limit_new_flows_are_refused_if_wanted)
 		SCRIPT_HANDSHAKE
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
 		"drop\n"
-		"client:2000 < R. 0:0(0) ack 1 win 0\n"
+		"client:2000 < R. 0:0(0) ack 1 win 0 local\n"
 		/* the flow that is there goes on */
 		"client > P. 1:11(10) ack 1 win 502\n"
 		"drop\n"
@@ -287,7 +287,7 @@ Test(box, a_quarter_of_the_memory_is_not_for_new_flows)
 		"server < . 4609:5121(512) ack 1\n"
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
 		"drop\n"
-		"client:2000 < R. 0:0(0) ack 1 win 0\n");
+		"client:2000 < R. 0:0(0) ack 1 win 0 local\n");
 }
 
 /* Challenges ------------------------------------------------------------------------------ */
@@ -301,10 +301,15 @@ Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
 		"client < . 1:1(0) ack 1\n"
 		"client > R. 6:6(0) ack 1 win 0\n"
 		"drop\n"
+		/* each side, and a RST, has a limit of its own */
 		"client > S 77:77(0) win 0\n"
 		"drop\n"
-		"client > . 1:1(0) ack 4000 win 502\n"
+		"client < . 1:1(0) ack 1\n"
+		"client > . 1:1(0) ack 90000 win 502\n"
 		"drop\n"
+		"server > . 1:1(0) ack 4000 win 502\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
 		"server > . 1:1(0) ack 4000 win 502\n"
 		"drop\n"
 		"+0.6\n"
@@ -320,6 +325,23 @@ Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
 		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n");
+}
+
+/* What came before must not use up the answer to a RST: it is not repeated. */
+Test(box, a_rst_is_challenged_whatever_came_before)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"client > R. 21:21(0) ack 1 win 0\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n");
 }
@@ -344,8 +366,8 @@ Test(box, flows_that_hold_nothing_are_handed_over_at_once)
 		"pass\n");
 }
 
-/* What the server has not acknowledged is delivered first, and nothing more is taken
- * meanwhile: the client sends that again, and then it goes end to end. */
+/* What the server has not acknowledged is delivered first, and so is what the client sends
+ * meanwhile, as far as it was offered a window. */
 Test(box, a_flow_is_handed_over_once_all_is_delivered)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
@@ -364,16 +386,47 @@ Test(box, a_flow_is_handed_over_once_all_is_delivered)
 		"server < P. 513:601(88) ack 1\n"
 		"drain\n"
 		"client > P. 601:701(100) ack 1 win 502\n"
+		"* arrival client 600 bytes 100 pending 100\n"
+		"* cut client 600 bytes 100 pieces 1 last 100\n"
 		"drop\n"
-		"+1.1\n"
-		"server < . 1:513(512) ack 1\n"
-		"server > . 1:1(0) ack 513 win 65160\n"
-		"drop\n"
-		"server < P. 513:601(88) ack 1\n"
+		"* ack client 700 orphaned 700\n"
+		"client < . 1:1(0) ack 701 win 65435\n"
+		"server < P. 601:701(100) ack 1\n"
 		"server > . 1:1(0) ack 601 win 65160\n"
 		"drop\n"
-		"* closed handed_over acked 600 delivered 600\n"
-		"client > P. 601:701(100) ack 1 win 502\n"
+		"server > . 1:1(0) ack 701 win 65436\n"
+		"drop\n"
+		"* closed handed_over acked 700 delivered 700\n"
+		"client > P. 701:801(100) ack 1 win 502\n"
+		"pass\n");
+}
+
+/* The server offers less than the box did, and the client may have sent as much as that: it
+ * is waited for, but not for long. */
+Test(box, a_flow_whose_source_is_quiet_is_handed_over)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"drain\n"
+		"+0.5\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"server > . 1:1(0) ack 21 win 509\n"
+		"drop\n"
+		"+0.9\n"
+		"client > R. 30:30(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"+1.1\n"
+		"client > P. 21:31(10) ack 1 win 502\n"
 		"pass\n");
 }
 
@@ -391,5 +444,6 @@ Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
 		"server < . 1:513(512) ack 1\n"
 		"server < P. 513:520(7) ack 1\n"
 		"server > . 1:1(0) ack 520 win 509\n"
-		"drop\n");
+		"drop\n"
+		"+1.1\n");
 }

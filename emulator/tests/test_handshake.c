@@ -275,3 +275,21 @@ Test(handshake, data_may_come_before_the_last_ack)
 		"server > . 1:1(0) ack 11 win 65160\n"
 		"drop\n");
 }
+
+Test(handshake, another_syn_ack_may_bring_a_window_scale)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > S. 100000:100000(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 100001 win 502\n"
+		"pass . 1:1(0) ack 100001\n"
+		"server > P. 100001:101001(1000) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 101001\n"
+		"client < . 100001:100513(512) ack 1\n"
+		"client < P. 100513:101001(488) ack 1\n");
+}

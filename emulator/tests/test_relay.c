@@ -823,6 +823,75 @@ Test(relay, loss_at_the_very_start_is_repeated_fast)
 		"server < . 1:513(512) ack 1\n");
 }
 
+/* An old duplicate of the server's, or a stranger's packet, passes with the box's window;
+ * the client drops it, and so must be told again once the window has opened. */
+Test(relay, what_the_client_will_not_believe_tells_it_nothing)
+{
+	script_run((struct script){ .window_bytes = 16384, .segment_size = 4000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass S. 0:0(0) ack 1 win 16384\n"
+		"client > . 1:1(0) ack 1 win 60000\n"
+		"pass\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"pass P. 1:101(100) ack 1\n"
+		"client > . 1:1(0) ack 101 win 60000\n"
+		"pass\n"
+		"client > . 1:8001(8000) ack 101 win 60000\n"
+		"drop\n"
+		"client < . 101:101(0) ack 8001 win 8384\n"
+		"server < . 1:4001(4000) ack 101\n"
+		"server < . 4001:8001(4000) ack 101\n"
+		"client > . 8001:16001(8000) ack 101 win 60000\n"
+		"drop\n"
+		"client < . 101:101(0) ack 16001 win 384\n"
+		"server < . 8001:12001(4000) ack 101\n"
+		"server > . 101:101(0) ack 4001 win 65160\n"
+		"drop\n"
+		"server < . 12001:16001(4000) ack 101\n"
+		"server > P. 1:51(50) ack 1 win 65160\n"
+		"pass P. 1:51(50) ack 16001 win 4384\n"
+		"server > . 101:101(0) ack 8001 win 65160\n"
+		"drop\n"
+		"client < . 101:101(0) ack 16001 win 8384\n");
+}
+
+/* Fragments pass unseen. Their receiver has them, and says so. */
+Test(relay, what_the_box_did_not_see_may_be_acknowledged)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 2001 win 502\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 2001 win 502\n"
+		"drop\n"
+		"client < . 2001:2001(0) ack 11\n"
+		"server < P. 1:11(10) ack 2001\n"
+		"server > P. 2001:3001(1000) ack 11 win 509\n"
+		"pass P. 2001:3001(1000) ack 11\n");
+}
+
+/* The client has probed a closed window with an octet, and counts it. */
+Test(relay, acks_behind_a_closed_window_are_heard)
+{
+	script_run((struct script){ .fault = "off-by-one", .window_bytes = 16384, .segment_size = 16383 },
+		"client > S 0:0(0) win 64240 <mss 65000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 65000>\n"
+		"pass S. 0:0(0) ack 1 win 16384\n"
+		"client > P. 1:16385(16384) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16385 win 0\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"pass P. 1:101(100) ack 16385 win 0\n"
+		"client > . 16385:16386(1) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 101:101(0) ack 16385 win 0\n"
+		"client > . 16386:16386(0) ack 101 win 64140\n"
+		"pass . 1:1(0) ack 101\n");
+}
+
 /* Other directions ------------------------------------------------------------------------ */
 
 Test(relay, server_to_client)

@@ -93,7 +93,7 @@ Test(sim, loss_does_not_move_a_stall)
 		o.limit_ns = UINT64_C(300) * 1000000000;
 		o.writes[SERVER] = 0;
 		o.rate = 0;
-		o.abort_ns[CLIENT] = o.abort_ns[SERVER] = 0;
+		o.abort_ns[CLIENT] = o.abort_ns[SERVER] = o.drain_ns = 0;
 		for (uint32_t i = 0; i < o.writes[CLIENT]; i++) {
 			/* often near a boundary, and never more than a packet */
 			if (o.write[CLIENT][i] % 4 == 0)
