@@ -586,11 +586,18 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *packet, size_t len,
 			  uint32_t segment)
 {
-	size_t ip = s->o->ipv6 ? 40 : 20, headers = ip + (size_t)(packet[ip + 12] >> 4) * 4;
-	uint32_t payload = (uint32_t)(len - headers), seq = bytes_get32(packet + ip + 4);
-	uint32_t pseudo = bytes_get16(packet + ip + 16);
+	size_t ip = s->o->ipv6 ? 40 : 20, headers;
+	uint32_t payload, seq, pseudo;
 	uint8_t bytes[PACKET_MAX];
 
+	if (len < ip + 20) {
+		fail(s, "a packet is no TCP segment");
+		return;
+	}
+	headers = ip + (size_t)(packet[ip + 12] >> 4) * 4;
+	payload = (uint32_t)(len - headers);
+	seq = bytes_get32(packet + ip + 4);
+	pseudo = bytes_get16(packet + ip + 16);
 	if (segment == 0)
 		segment = payload;
 	for (uint32_t at = 0, n; at == 0 || at < payload; at += n) {
