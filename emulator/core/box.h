@@ -87,6 +87,9 @@ void receive_end(struct engine *e, struct relay *r);
 /* The same, for a relay that holds nothing any more. */
 void receive_end_if_empty(struct engine *e, struct relay *r);
 
+/* Does something wait for a hole before it to be filled? */
+bool receive_has_holes(const struct engine *e, const struct relay *r);
+
 /* The SACK blocks that tell the source what waits (RFC 2018 section 4: the newest
  * first). Returns how many, at most max. */
 size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,

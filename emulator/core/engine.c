@@ -303,7 +303,7 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 	end->isn = p->seq;
 	end->snd_max = SEQ_BASE + 1;
 	end->wl1 = SEQ_BASE;
-	end->window = end->syn_window = p->window;
+	end->syn_window = p->window;
 	end->mss = o->mss != 0 ? o->mss : p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
 	end->offered_shift = o->window_shift;
 	end->offers_window_shift = o->has_window_shift;
@@ -500,12 +500,14 @@ static enum engine_verdict put_right(const struct engine *e, struct flow *f, enu
 	if (f->relay[side].intercepted)
 		changed |= packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
 	if (in->intercepted) {
+		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+		changed |= packet_set_window(p, emit_window(e, f, side));
+	}
+	if (in->intercepted && o->sack_bytes > 0) {
 		struct sack_block blocks[SACK_BLOCKS_MAX];
 		size_t count = receive_sack_blocks(e, f, engine_other(side), blocks,
 						   SACK_BLOCKS_MAX);
 
-		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
-		changed |= packet_set_window(p, emit_window(e, f, side));
 		changed |= tcpopt_replace_sack(p, o, blocks, count);
 	}
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
@@ -517,11 +519,10 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 {
 	enum engine_verdict verdict = put_right(e, f, side, p, o);
 	struct relay *in = &f->relay[engine_other(side)];
-	struct sack_block block;
 
 	emit_told(e, f, side);
 	/* An ACK that is owed is this one, unless it must tell of holes. */
-	if (receive_sack_blocks(e, f, engine_other(side), &block, 1) == 0)
+	if (!receive_has_holes(e, in))
 		in->ack_owed = false;
 	return verdict;
 }

@@ -261,6 +261,14 @@ void receive_packet(struct engine *e, struct flow *f, enum engine_side source, u
 	receive_arrival(e, f, source, offset, data, left, p->flags & TCP_FIN, p->flags & TCP_PSH);
 }
 
+bool receive_has_holes(const struct engine *e, const struct relay *r)
+{
+	const struct stream *s = box_stream(e, r);
+
+	/* What is in order waits for room, not for a hole to be filled. */
+	return s && s->waiting_count > 0 && stream_waiting(s, &e->pool, 0).start != r->rcv_nxt;
+}
+
 size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,
 			   struct sack_block *blocks, size_t max)
 {
@@ -268,13 +276,13 @@ size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum en
 	const struct stream *s = box_stream(e, r);
 	size_t count = 0, newest = 0;
 
-	for (unsigned i = 0; s && i < s->waiting_count; i++) {
+	if (!receive_has_holes(e, r))
+		return 0;
+	for (unsigned i = 0; i < s->waiting_count; i++) {
 		struct arrival a = stream_waiting(s, &e->pool, i);
 		uint32_t left = seq_narrow(f->end[source].isn, a.start);
 		uint32_t right = left + a.bytes;
 
-		if (a.start == r->rcv_nxt)
-			return 0;	/* in order: it waits for room, not for a hole to be filled */
 		if (count > 0 && blocks[count - 1].right == left)
 			blocks[count - 1].right = right;
 		else if (count < max)
