@@ -30,9 +30,10 @@ struct raw_injector {
 
 #define IP_HEADERS_MAX 120
 
-static void raw_send(struct injector *in, const struct engine_emit *packet)
+/* Sends a packet that is ready for the wire, and counts it in stats. */
+static void raw_transmit(const struct raw_injector *raw, const struct engine_emit *packet,
+			 struct inject_stats *stats)
 {
-	struct raw_injector *raw = (struct raw_injector *)in;
 	struct sockaddr_in to4 = { .sin_family = AF_INET };
 	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
 	struct iovec iov[ENGINE_PARTS_MAX];
@@ -61,13 +62,18 @@ static void raw_send(struct injector *in, const struct engine_emit *packet)
 		msg.msg_namelen = sizeof(to6);
 	}
 	if (sendmsg(packet->version == 4 ? raw->fd4 : raw->fd6, &msg, MSG_DONTWAIT) >= 0) {
-		in->stats.sent++;
+		stats->sent++;
 	} else if (errno == EMSGSIZE) {
-		in->stats.too_big++;
+		stats->too_big++;
 	} else {
-		in->stats.failed++;
-		in->stats.last_error = errno;
+		stats->failed++;
+		stats->last_error = errno;
 	}
+}
+
+static void raw_send(struct injector *in, const struct engine_emit *packet)
+{
+	raw_transmit((struct raw_injector *)in, packet, &in->stats);
 }
 
 static void raw_close(struct injector *in)
@@ -147,12 +153,7 @@ static void tun_send(struct injector *in, const struct engine_emit *packet)
 	struct iovec iov[1 + ENGINE_PARTS_MAX] = { { &header, sizeof(header) } };
 
 	if (packet->local) {
-		tun->raw->send(tun->raw, packet);
-		in->stats.sent += tun->raw->stats.sent;
-		in->stats.too_big += tun->raw->stats.too_big;
-		in->stats.failed += tun->raw->stats.failed;
-		in->stats.last_error = tun->raw->stats.last_error;
-		tun->raw->stats = (struct inject_stats){ 0 };
+		raw_transmit((struct raw_injector *)tun->raw, packet, &in->stats);
 		return;
 	}
 	if (packet->segment_bytes > 0) {
