@@ -83,11 +83,19 @@ static void print_help(void)
 	       "Exit status: that of COMMAND; 2 if the lab could not be set up.\n");
 }
 
-static void add_resegd_arg(struct options *o, const char *option, const char *value)
+/* Passes an option of the table on to resegd. */
+static void add_resegd_arg(struct options *o, const struct option *table, int option,
+			   const char *value)
 {
+	char *name;
+
+	while (table->val != option)
+		table++;
 	if (o->resegd_count + 3 > RESEGD_ARGS_MAX)
-		cli_die("%s: too many options for resegd", option);
-	o->resegd_args[o->resegd_count++] = option;
+		cli_die("--%s: too many options for resegd", table->name);
+	if (asprintf(&name, "--%s", table->name) < 0)
+		cli_die("out of memory");
+	o->resegd_args[o->resegd_count++] = name;
 	o->resegd_args[o->resegd_count++] = value;
 }
 
@@ -126,35 +134,21 @@ static void parse_options(struct options *o, int argc, char **argv)
 		switch (option) {
 		case SEGMENT_SIZE:
 			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
-			add_resegd_arg(o, "--segment-size", optarg);
+			add_resegd_arg(o, table, option, optarg);
 			break;
 		case FAULT:
 			o->fault = optarg;
-			add_resegd_arg(o, "--fault", optarg);
+			add_resegd_arg(o, table, option, optarg);
 			break;
 		case DIRECTION:
-			add_resegd_arg(o, "--direction", optarg);
-			break;
 		case ARRIVAL:
-			add_resegd_arg(o, "--arrival", optarg);
-			break;
 		case FLOWS:
-			add_resegd_arg(o, "--flows", optarg);
-			break;
 		case WINDOW:
-			add_resegd_arg(o, "--window", optarg);
-			break;
 		case MEMORY:
-			add_resegd_arg(o, "--memory", optarg);
-			break;
 		case OVERLOAD:
-			add_resegd_arg(o, "--overload", optarg);
-			break;
 		case INJECT:
-			add_resegd_arg(o, "--inject", optarg);
-			break;
 		case EVENTS:
-			add_resegd_arg(o, "--events", optarg);
+			add_resegd_arg(o, table, option, optarg);
 			break;
 		case NO_BOX:
 			o->no_box = true;
@@ -268,9 +262,15 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 	return s;
 }
 
+static struct service start_box_command(const struct hosts *h, const char *command)
+{
+	const char *argv[] = { "/bin/sh", "-c", command, NULL };
+
+	return services_start(h, HOST_BOX, "the box's command", argv);
+}
+
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
-	const char *shell[] = { "/bin/sh", "-c", o->box_command, NULL };
 	char *resegd = must_find("resegd");
 	const char *argv[RESEGD_ARGS_MAX + 8] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
@@ -279,10 +279,6 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 	size_t count = 6;
 	struct service s;
 
-	if (o->box_command) {
-		free(resegd);
-		return services_start(h, HOST_BOX, "the box's command", shell);
-	}
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
 	s = services_start(h, HOST_BOX, "resegd", argv);
@@ -300,8 +296,9 @@ static void load_rules(const struct hosts *h)
 	free(rules);
 }
 
-/* Lets a host lose packets that arrive by a link, not those of resegd. The rule stands before those of reseg-rules, so
- * the box loses what nobody has seen yet; and a capture shows what was sent. */
+/* Lets a host lose packets that arrive by a link, not those of resegd. The rule stands
+ * before those of reseg-rules, so the box loses what nobody has seen yet; and a capture
+ * shows what was sent. */
 static void lose_packets(const struct hosts *h, enum host host, double loss)
 {
 	static const char *const tools[] = { "iptables", "ip6tables" };
@@ -310,8 +307,8 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 	snprintf(probability, sizeof(probability), "%.6f", loss);
 	for (size_t i = 0; i < 2; i++) {
 		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "!", "-i",
-				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random", "--probability", probability,
-				       "-j", "DROP", NULL };
+				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random",
+				       "--probability", probability, "-j", "DROP", NULL };
 
 		if (services_run(h, host, argv, NULL, 0) != 0)
 			cli_die("--loss needs iptables and its statistic match (module "
@@ -380,7 +377,7 @@ static void die_with_parent(int parent_alive)
 
 static int run_lab(const struct options *o)
 {
-	enum { CAPTURE, SINK, RESEGD, SERVICES };
+	enum { CAPTURE, SINK, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
 	struct hosts hosts;
 	int status;
@@ -391,7 +388,8 @@ static int run_lab(const struct options *o)
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o->capture);
 	if (!o->no_box) {
-		services[RESEGD] = start_resegd(&hosts, o);
+		services[BOX] = o->box_command ? start_box_command(&hosts, o->box_command)
+					       : start_resegd(&hosts, o);
 		load_rules(&hosts);
 	}
 	for (enum host host = HOST_CLIENT; host < HOSTS && o->loss > 0; host++)
