@@ -26,6 +26,14 @@ TestSuite(sender, .timeout = 20);
 	"server < . 801:901(100) ack 1\n"                                                \
 	"server < . 901:1001(100) ack 1\n"
 
+#define THREE_DUPLICATE_ACKS                                                             \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"
+
 /* RFC 6928 section 2 */
 Test(sender, the_initial_window_is_ten_pieces)
 {
@@ -123,20 +131,10 @@ Test(sender, fast_recovery_halves_the_window)
 {
 	script_run((struct script){ .segment_size = 100 },
 		HANDSHAKE_AND_5000
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
+		THREE_DUPLICATE_ACKS
 		"server < . 1:101(100) ack 1\n"
 		/* cwnd is now 5 + 3 pieces, 10 are out: three more duplicates for one more */
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
+		THREE_DUPLICATE_ACKS
 		"server < . 1001:1101(100) ack 1\n"
 		/* the hole is filled: five pieces, one of them out already */
 		"server > . 1:1(0) ack 1001 win 509\n"
@@ -149,12 +147,7 @@ Test(sender, a_partial_ack_repeats_the_next_piece)
 {
 	script_run((struct script){ .segment_size = 100 },
 		HANDSHAKE_AND_5000
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
-		"server > . 1:1(0) ack 1 win 509\n"
-		"drop\n"
+		THREE_DUPLICATE_ACKS
 		"server < . 1:101(100) ack 1\n"
 		"server > . 1:1(0) ack 301 win 509\n"
 		"drop\n"
