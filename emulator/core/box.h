@@ -15,9 +15,8 @@
 #include "engine.h"
 #include "flow.h"
 #include "pool.h"
-#include "seq.h"
-#include "stream.h"
 #include "tcpopt.h"
+#include "timers.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
@@ -29,6 +28,7 @@ struct engine {
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t now_ns;
+	uint32_t now_ms;	/* the low half of the same in milliseconds */
 	flow_handle output_first;	/* flows that may have something to send */
 	flow_handle output_last;
 	bool draining;		/* see engine_drain() */
@@ -38,15 +38,26 @@ struct engine {
 	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
 };
 
+static inline struct transit *box_transit(const struct engine *e, const struct relay *r)
+{
+	return r->transit == POOL_NONE ? NULL : pool_data(&e->pool, r->transit);
+}
+
 static inline struct stream *box_stream(const struct engine *e, const struct relay *r)
 {
-	return r->stream == POOL_NONE ? NULL : pool_data(&e->pool, r->stream);
+	return r->transit == POOL_NONE ? NULL : &box_transit(e, r)->stream;
+}
+
+/* Has the box ACKed the source's FIN? */
+static inline bool box_has_fin(const struct relay *r)
+{
+	return r->fin_seen && r->rcv_nxt > relay_fin(r);
 }
 
 /* The offset after the last octet of data that is ACKed to the source. */
 static inline uint64_t box_data_end(const struct relay *r)
 {
-	return r->fin != 0 && r->rcv_nxt > r->fin ? r->fin : r->rcv_nxt;
+	return box_has_fin(r) ? relay_fin(r) : r->rcv_nxt;
 }
 
 /* Octets ACKed to the source that the sink has not acknowledged. */
@@ -58,6 +69,9 @@ static inline uint64_t box_orphaned(const struct relay *r)
 }
 
 /* receive.c ---------------------------------------------------------------- */
+
+/* S of one half of a flow. */
+uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source);
 
 /* The right edge of what the relay can take from its source. */
 uint64_t receive_edge(const struct engine *e, const struct relay *r);
@@ -81,7 +95,7 @@ bool receive_is_short(const struct engine *e);
 /* Takes in what waits in order, so far as there is room to remember its cuts. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
 
-/* Ends the stream of a relay, if it has one: gives back all that it holds. */
+/* Gives back all that a relay holds. */
 void receive_end(struct engine *e, struct relay *r);
 
 /* The same, for a relay that holds nothing any more. */
@@ -105,8 +119,8 @@ struct piece {
 	bool fin;
 };
 
-/* Begins to send from offset on, in an open flow. */
-void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size);
+/* The congestion window of a relay that has sent nothing yet. */
+void send_begin(struct relay *r, uint16_t segment_size);
 
 /* The sink says by SACK what else it has. Returns true if that is news. */
 bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
@@ -125,14 +139,14 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max);
 
-/* The relay's timer went off. Returns false if the sink must be given up. */
+/* The timer of a relay that has something under way went off. Returns false if the sink must be given up. */
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
 
 /* emit.c -------------------------------------------------------------------- */
 
 /* What the end `side` says to the other one in a packet written now: its sequence
  * number, its acknowledgment and its window, of its own or of the box. */
-uint64_t emit_seq(const struct flow *f, enum engine_side side);
+uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side side);
 uint64_t emit_ack(const struct flow *f, enum engine_side side);
 uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side);
 

@@ -22,22 +22,24 @@
 
 #define PROTO_TCP 6
 
-uint64_t emit_seq(const struct flow *f, enum engine_side side)
+uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side side)
 {
-	uint64_t edge = flow_window_edge(f, engine_other(side));
+	const struct relay *out = &f->relay[side];
+	const struct transit *t = box_transit(e, out);
+	uint64_t edge = flow_window_edge(f, side);
 
-	if (f->relay[side].intercepted)
-		return f->relay[side].snd_max;
+	if (out->intercepted)
+		return t ? t->snd_max : out->snd_una;
 	/* It may have sent an octet more to probe a closed window, and an ACK behind the
 	 * window would not be acceptable. */
-	return f->end[side].snd_max < edge ? f->end[side].snd_max : edge;
+	return out->rcv_nxt < edge ? out->rcv_nxt : edge;
 }
 
 uint64_t emit_ack(const struct flow *f, enum engine_side side)
 {
 	const struct relay *in = &f->relay[engine_other(side)];
 
-	return in->intercepted ? in->rcv_nxt : f->end[side].ack;
+	return in->intercepted ? in->rcv_nxt : in->snd_una;
 }
 
 uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side)
@@ -58,14 +60,13 @@ void emit_told(const struct engine *e, struct flow *f, enum engine_side side)
 	struct relay *in = &f->relay[engine_other(side)];
 
 	f->ack_info_owed[side] = false;
-	end->ack_told = end->ack;
-	end->window_told = end->window;
+	end->has_news = false;
 	if (in->intercepted) {
 		uint64_t edge = in->rcv_nxt +
 				((uint64_t)emit_window(e, f, side) << end->window_shift);
 
-		if (edge > in->rcv_edge_told)
-			in->rcv_edge_told = edge;
+		if (edge > relay_edge(in))
+			in->edge_low = (uint32_t)edge;
 	}
 }
 
@@ -184,7 +185,7 @@ void emit_pure_ack(struct engine *e, struct flow *f, enum engine_side side,
 		   struct engine_emit *out)
 {
 	out->parts = 1;
-	write_packet(e, f, side, emit_seq(f, side), TCP_ACK, true, out);
+	write_packet(e, f, side, emit_seq(e, f, side), TCP_ACK, true, out);
 }
 
 void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const struct piece *piece,
@@ -208,5 +209,5 @@ void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const s
 void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out)
 {
 	out->parts = 1;
-	write_packet(e, f, side, emit_seq(f, side), TCP_RST | TCP_ACK, false, out);
+	write_packet(e, f, side, emit_seq(e, f, side), TCP_RST | TCP_ACK, false, out);
 }

@@ -33,7 +33,7 @@
 
 /* A segment that may be a forger's and carries nothing is answered this often. Linux has
  * the same (net.ipv4.tcp_invalid_ratelimit). */
-#define CHALLENGE_GAP_NS (500 * NS_PER_MS)
+#define CHALLENGE_GAP_MS 500
 
 /* After this long without a packet a source has nothing under way: longer than the way
  * takes. */
@@ -114,15 +114,26 @@ void engine_destroy(struct engine *e)
 
 /* Flows: deadlines, output, end --------------------------------------------- */
 
-static uint64_t idle_deadline(const struct flow *f)
+static void set_now(struct engine *e, uint64_t now_ns)
+{
+	e->now_ns = now_ns;
+	e->now_ms = (uint32_t)(now_ns / NS_PER_MS);
+}
+
+static uint64_t touched_ns(const struct engine *e, const struct flow *f)
+{
+	return e->now_ns - (e->now_ms - f->touched_ms) * NS_PER_MS;
+}
+
+static uint64_t idle_deadline(const struct engine *e, const struct flow *f)
 {
 	switch (f->state) {
 	case FLOW_OPENING:
-		return f->touched_ns + IDLE_OPENING_NS;
+		return touched_ns(e, f) + IDLE_OPENING_NS;
 	case FLOW_RESET:
-		return f->touched_ns + IDLE_RESET_NS;
+		return touched_ns(e, f) + IDLE_RESET_NS;
 	default:
-		return f->touched_ns + IDLE_OPEN_NS;
+		return touched_ns(e, f) + IDLE_OPEN_NS;
 	}
 }
 
@@ -154,8 +165,8 @@ static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct relay *r = &f->relay[side];
 
-		if (r->intercepted && r->rcv_edge_told > flow_window_edge(f, engine_other(side)))
-			return e->now_ns >= f->touched_ns + QUIET_NS;
+		if (r->intercepted && relay_edge(r) > flow_window_edge(f, side))
+			return e->now_ns >= touched_ns(e, f) + QUIET_NS;
 	}
 	return true;
 }
@@ -163,15 +174,15 @@ static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 static void set_alarm(struct engine *e, flow_handle h)
 {
 	const struct flow *f = flow_get(&e->table, h);
-	uint64_t at = idle_deadline(f);
+	uint64_t at = idle_deadline(e, f);
 
 	if (e->draining && f->state == FLOW_OPEN && holds_nothing(e, f))
-		at = f->touched_ns + QUIET_NS;
+		at = touched_ns(e, f) + QUIET_NS;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		uint64_t timer = f->relay[side].timer_ns;
+		const struct transit *t = box_transit(e, &f->relay[side]);
 
-		if (timer != 0 && timer < at)
-			at = timer;
+		if (t && t->timer_ns != 0 && t->timer_ns < at)
+			at = t->timer_ns;
 	}
 	timers_set(&e->timers, h, at);
 }
@@ -208,7 +219,8 @@ static void unqueue_output(struct engine *e, flow_handle h)
 	flow_get(&e->table, h)->output_queued = false;
 }
 
-/* Lets go of what the relays of an open flow hold and owe. */
+/* Lets go of what the relays of an open flow hold and owe. What is sent in the source's
+ * name after that (a RST) stands behind what was sent before. */
 static void empty_relays(struct engine *e, struct flow *f)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -217,8 +229,8 @@ static void empty_relays(struct engine *e, struct flow *f)
 		if (!r->intercepted)
 			continue;
 		e->stats.orphaned_bytes -= box_orphaned(r);
-		r->timer_ns = 0;
-		r->ack_owed = r->resend_owed = r->probe_owed = false;
+		r->snd_una = emit_seq(e, f, side);
+		r->ack_owed = false;
 		receive_end(e, r);
 	}
 	f->ack_info_owed[CLIENT] = f->ack_info_owed[SERVER] = false;
@@ -252,18 +264,15 @@ static void reset_flow(struct engine *e, struct flow *f, enum engine_side by,
 {
 	close_flow(e, f, reason);
 	f->state = FLOW_RESET;
-	f->touched_ns = e->now_ns;
-	f->reset_by = (uint8_t)by;
+	f->touched_ms = e->now_ms;
+	f->server_reset = by == SERVER;
 }
 
 static bool fin_arrived(const struct flow *f, enum engine_side side)
 {
 	const struct relay *r = &f->relay[side];
-	const struct endpoint *end = &f->end[side];
 
-	if (r->intercepted)
-		return r->fin != 0 && r->snd_una > r->fin;
-	return end->fin != 0 && f->end[engine_other(side)].ack > end->fin;
+	return r->fin_seen && r->snd_una > relay_fin(r);
 }
 
 static bool is_finished(const struct flow *f)
@@ -278,12 +287,9 @@ static bool is_finished(const struct flow *f)
  */
 static bool is_gone(const struct flow *f, enum engine_side side)
 {
-	enum engine_side other = engine_other(side);
-	const struct relay *out = &f->relay[side], *in = &f->relay[other];
-	uint64_t other_fin = in->intercepted ? in->fin : f->end[other].fin;
+	const struct relay *out = &f->relay[side];
 
-	return out->intercepted && out->fin != 0 && out->rcv_nxt > out->fin && other_fin != 0 &&
-	       f->end[side].ack > other_fin;
+	return out->intercepted && box_has_fin(out) && fin_arrived(f, engine_other(side));
 }
 
 /* Handshake ------------------------------------------------------------------- */
@@ -301,8 +307,6 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 {
 	learn_header(end, p);
 	end->isn = p->seq;
-	end->snd_max = SEQ_BASE + 1;
-	end->wl1 = SEQ_BASE;
 	end->syn_window = p->window;
 	end->mss = o->mss != 0 ? o->mss : p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
 	end->offered_shift = o->window_shift;
@@ -329,22 +333,6 @@ static bool clean_syn(struct packet *p)
 	return changed;
 }
 
-static uint16_t flow_segment_size(const struct engine *e, const struct flow *f,
-				  enum engine_side source)
-{
-	uint32_t size = e->config.segment_size;
-	uint32_t mss = f->end[engine_other(source)].mss;
-
-	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
-	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
-		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
-	if (f->timestamps)
-		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
-	if (size > mss)
-		size = mss;
-	return (uint16_t)size;
-}
-
 /* What the box tells the other end of the window in a SYN: no more than it can hold,
  * for the other end may fill it at once. */
 static uint16_t syn_window(const struct engine *e, uint16_t window)
@@ -362,21 +350,18 @@ static void start_relays(struct engine *e, struct flow *f)
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct relay *r = &f->relay[side];
 		struct endpoint *end = &f->end[side];
+		uint16_t window = f->end[engine_other(side)].syn_window;
 
-		end->ack = end->ack_told = SEQ_BASE + 1;
 		r->intercepted = e->config.direction & (1u << side);
-		r->stream = POOL_NONE;
-		r->rcv_nxt = r->cut_nxt = SEQ_BASE + 1;
-		r->rcv_edge_told = r->rcv_nxt + syn_window(e, f->end[engine_other(side)].syn_window);
-		send_begin(r, SEQ_BASE + 1, flow_segment_size(e, f, side));
-	}
-	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		struct endpoint *end = &f->end[side];
-
+		r->transit = POOL_NONE;
+		r->rcv_nxt = r->snd_una = SEQ_BASE + 1;
+		r->edge_low = (uint32_t)r->rcv_nxt + (r->intercepted ? syn_window(e, window) : window);
+		r->wl1_low = (uint32_t)SEQ_BASE;
+		send_begin(r, receive_segment_size(e, f, side));
 		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
-		end->edge = end->ack + end->syn_window;
 		end->window_shift = scaled ? end->offered_shift : 0;
-		end->window = end->window_told = (uint16_t)(end->syn_window >> end->window_shift);
+		end->window = (uint16_t)(end->syn_window >> end->window_shift);
+		end->has_news = false;
 	}
 	f->state = FLOW_OPEN;
 }
@@ -409,10 +394,10 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	f->key = *key;
 	f->version = p->version;
 	f->client = (uint8_t)sender;
+	f->relay[CLIENT].transit = f->relay[SERVER].transit = POOL_NONE;
 	f->end[CLIENT].isn = p->seq;
-	f->end[CLIENT].ack = SEQ_BASE;
-	f->end[SERVER].snd_max = SEQ_BASE;
-	f->end[SERVER].ack = SEQ_BASE + 1 + p->payload_bytes;
+	f->relay[CLIENT].snd_una = SEQ_BASE + 1 + p->payload_bytes;
+	f->relay[SERVER].rcv_nxt = f->relay[SERVER].snd_una = SEQ_BASE;
 	f->end[SERVER].ttl = REFUSAL_TTL;
 	f->end[SERVER].local = true;	/* it may be: the way that always works */
 	e->refusal_owed = true;
@@ -446,7 +431,9 @@ static enum engine_verdict first_packet(struct engine *e, const struct flow_key 
 	f = flow_get(&e->table, h);
 	f->version = p->version;
 	f->client = (uint8_t)sender;
-	f->touched_ns = e->now_ns;
+	f->touched_ms = e->now_ms;
+	for (unsigned side = CLIENT; side <= SERVER; side++)
+		f->challenge_ms[side] = f->rst_challenge_ms[side] = e->now_ms - CHALLENGE_GAP_MS;
 	learn_syn(&f->end[CLIENT], p, &o);
 	set_alarm(e, h);
 	return pass_syn(e, CLIENT, p);
@@ -498,7 +485,7 @@ static enum engine_verdict put_right(const struct engine *e, struct flow *f, enu
 	bool changed = false;
 
 	if (f->relay[side].intercepted)
-		changed |= packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
+		changed |= packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
 	if (in->intercepted) {
 		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
 		changed |= packet_set_window(p, emit_window(e, f, side));
@@ -527,15 +514,15 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 	return verdict;
 }
 
-/* Owes an end an ACK for a segment that may not be its own. With not_before_ns, only once
- * in a while, so that nobody can have the box send many, nor start a dialogue of ACKs (RFC
- * 5961 section 7). */
-static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint64_t *not_before_ns)
+/* Owes an end an ACK for a segment that may not be its own. With last_ms, only once in a
+ * while, so that nobody can have the box send many, nor start a dialogue of ACKs (RFC 5961
+ * section 7). */
+static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint32_t *last_ms)
 {
-	if (not_before_ns) {
-		if (e->now_ns < *not_before_ns)
+	if (last_ms) {
+		if (e->now_ms - *last_ms < CHALLENGE_GAP_MS)
 			return;
-		*not_before_ns = e->now_ns + CHALLENGE_GAP_NS;
+		*last_ms = e->now_ms;
 	}
 	if (f->relay[side].intercepted)
 		f->relay[side].ack_owed = true;
@@ -557,7 +544,7 @@ struct segment {
 static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
 				       struct packet *p, uint64_t offset)
 {
-	struct relay *out = &f->relay[side];
+	const struct relay *out = &f->relay[side];
 	const struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
 
 	if (is_gone(f, side))
@@ -574,15 +561,15 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 		 * window is asked for again; any other is dropped. */
 		if (offset != out->rcv_nxt) {
 			if (offset > out->rcv_nxt && offset < receive_edge(e, out))
-				challenge(e, f, side, &f->rst_challenge_ns[side]);
+				challenge(e, f, side, &f->rst_challenge_ms[side]);
 			return VERDICT_DROP;
 		}
-		packet_set_seq(p, seq_narrow(self->isn, emit_seq(f, side)));
+		packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
 	}
 	if (f->relay[engine_other(side)].intercepted && (p->flags & TCP_ACK))
 		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
 	/* End to end the other end judges; the box only needs a good guess. */
-	if (out->intercepted || (offset >= peer->ack && offset <= self->snd_max))
+	if (out->intercepted || (offset >= out->snd_una && offset <= out->rcv_nxt))
 		reset_flow(e, f, side, CLOSE_RESET);
 	return VERDICT_REPLACE;
 }
@@ -616,7 +603,7 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
 		return again ? pass_syn(e, side, p) : VERDICT_ACCEPT;
-	challenge(e, f, side, &f->challenge_ns[side]);
+	challenge(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }
 
@@ -633,6 +620,7 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 {
 	struct endpoint *self = &f->end[side];
 	const struct relay *out = &f->relay[side];
+	struct relay *in = &f->relay[engine_other(side)];
 	const struct tcpopt *o = g->o;
 	uint16_t window = g->p->window;
 	bool window_changed = false;
@@ -643,37 +631,40 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 		self->longest = (uint16_t)(g->p->payload_bytes + g->p->options_bytes);
 	if (f->timestamps && o->has_timestamps) {
 		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
-		uint64_t last_ack_sent = out->intercepted ? out->rcv_nxt : self->snd_max;
-
 		if (!seq_ts_before(o->ts_val, self->ts_val)) {
 			self->ts_val = o->ts_val;
 			self->ts_ecr = o->ts_ecr;
 		}
-		if (g->offset <= last_ack_sent && !seq_ts_before(o->ts_val, self->ts_recent))
+		if (g->offset <= out->rcv_nxt && !seq_ts_before(o->ts_val, self->ts_recent))
 			self->ts_recent = o->ts_val;
 	}
 	/* RFC 9293 section 3.10.7.4 looks at SND.WL1 even when the ACK is newer; then the
 	 * old window would move on with the new ACK, beyond what was offered. */
-	if (g->ack > self->ack || (g->ack == self->ack && self->wl1 <= g->offset)) {
+	if (g->ack > in->snd_una ||
+	    (g->ack == in->snd_una && seq_near(in->wl1_low, g->offset) <= g->offset)) {
 		window_changed = self->window != window;
 		self->window = window;
-		self->wl1 = g->offset;
+		in->wl1_low = (uint32_t)g->offset;
 	}
-	if (g->ack > self->ack)
-		self->ack = g->ack;
+	if (window_changed || g->ack > in->snd_una)
+		self->has_news = true;
+	if (in->intercepted)	/* the rest is for its sender: send.c */
+		return window_changed;
+	if (g->ack > in->snd_una)
+		in->snd_una = g->ack;
 	/* An ACK that was overtaken offers what it offered. */
 	edge = g->ack + ((uint64_t)window << self->window_shift);
-	if (edge > self->edge)
-		self->edge = edge;
+	if (edge > relay_edge(in))
+		in->edge_low = (uint32_t)edge;
 	return window_changed;
 }
 
 /* May a segment of an end-to-end half be the source's own? Its receiver judges, and so
  * it goes on in any case; but the box believes nothing a blind forger could say. */
-static bool plausible(const struct endpoint *peer, uint64_t offset, uint64_t end)
+static bool plausible(const struct relay *out, uint64_t offset, uint64_t end)
 {
 	/* One octet behind the edge is a probe of a closed window. */
-	return end >= peer->ack && offset <= peer->edge && end <= peer->edge + 1;
+	return end >= out->snd_una && offset <= relay_edge(out) && end <= relay_edge(out) + 1;
 }
 
 /*
@@ -703,20 +694,22 @@ static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum e
 		packet_set_ack(g->p, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
 		return VERDICT_REPLACE;
 	}
-	challenge(e, f, side, g->has_text ? NULL : &f->challenge_ns[side]);
+	challenge(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }
 
 /* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
  * section 5.2)? Of what goes end to end the box may not have seen all, as fragments pass;
  * but nobody sends what was not asked for, with an octet more for a probe or a FIN. */
-static bool ack_is_wild(const struct flow *f, enum engine_side side, uint64_t ack)
+static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engine_side side,
+			uint64_t ack)
 {
-	const struct relay *in = &f->relay[engine_other(side)];
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
 
 	if (!in->intercepted)
-		return ack > f->end[side].edge + 1;
-	return ack > in->snd_max || ack + OLD_ACK_MAX < in->snd_una;
+		return ack > relay_edge(in) + 1;
+	return ack > emit_seq(e, f, other) || ack + OLD_ACK_MAX < in->snd_una;
 }
 
 /* Hands the text to the relay, or notes it where the half goes end to end. Returns true
@@ -724,18 +717,20 @@ static bool ack_is_wild(const struct flow *f, enum engine_side side, uint64_t ac
 static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
 		      const struct segment *g)
 {
-	struct endpoint *self = &f->end[side];
+	struct relay *out = &f->relay[side];
 	bool wants_ack;
 
-	if (f->relay[side].intercepted) {
+	if (out->intercepted) {
 		receive_packet(e, f, side, g->offset, g->p);
 		return g->has_text;
 	}
-	wants_ack = g->has_text || g->offset != self->snd_max;
-	if (g->fin)
-		self->fin = g->end - 1;
-	if (g->end > self->snd_max)
-		self->snd_max = g->end;
+	wants_ack = g->has_text || g->offset != out->rcv_nxt;
+	if (g->fin) {
+		out->fin_low = (uint32_t)g->end - 1;
+		out->fin_seen = true;
+	}
+	if (g->end > out->rcv_nxt)
+		out->rcv_nxt = g->end;
 	return wants_ack;
 }
 
@@ -743,8 +738,6 @@ static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
 static enum engine_verdict after_text(struct engine *e, struct flow *f, enum engine_side side,
 				      const struct segment *g)
 {
-	const struct endpoint *self = &f->end[side];
-
 	if (f->relay[engine_other(side)].intercepted)
 		return VERDICT_DROP;
 	if (g->o->sack_bytes > 0 && !g->p->joined) {
@@ -755,7 +748,7 @@ static enum engine_verdict after_text(struct engine *e, struct flow *f, enum eng
 		pass_on(e, f, side, g->p, g->o);
 		return VERDICT_REPLACE;
 	}
-	if (self->ack != self->ack_told || self->window != self->window_told)
+	if (f->end[side].has_news)
 		f->ack_info_owed[side] = true;
 	return VERDICT_DROP;
 }
@@ -771,8 +764,8 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	struct segment g = {
 		.p = p,
 		.o = o,
-		.offset = seq_widen(self->isn, p->seq, out->intercepted ? out->rcv_nxt : self->snd_max),
-		.ack = seq_widen(peer->isn, p->ack, in->intercepted ? in->snd_una : self->ack),
+		.offset = seq_widen(self->isn, p->seq, out->rcv_nxt),
+		.ack = seq_widen(peer->isn, p->ack, in->snd_una),
 		.fin = p->flags & TCP_FIN,
 		.has_text = p->payload_bytes > 0 || (p->flags & TCP_FIN),
 	};
@@ -793,15 +786,15 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		if (is_old(f, side, o) ||
 		    !receive_acceptable(e, out, g.offset, p->payload_bytes, g.fin))
 			return unacceptable(e, f, side, &g);
-	} else if (!plausible(peer, g.offset, g.end)) {
+	} else if (!plausible(out, g.offset, g.end)) {
 		return put_right(e, f, side, p, o);
 	}
-	if (ack_is_wild(f, side, g.ack)) {
-		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ns[side]);
+	if (ack_is_wild(e, f, side, g.ack)) {
+		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ms[side]);
 		return VERDICT_DROP;
 	}
-	if (!in->intercepted && g.ack > peer->snd_max)
-		peer->snd_max = g.ack;
+	if (!in->intercepted && g.ack > in->rcv_nxt)
+		in->rcv_nxt = g.ack;
 
 	self->acked_syn = true;
 	window_changed = learn_segment(f, side, &g);
@@ -835,7 +828,7 @@ static enum engine_verdict after_rst(struct engine *e, flow_handle h, enum engin
 				     struct packet *p)
 {
 	struct flow *f = flow_get(&e->table, h);
-	enum engine_side by = f->reset_by;
+	enum engine_side by = f->server_reset ? SERVER : CLIENT;
 	struct relay *r = &f->relay[by];
 
 	if (!r->intercepted)
@@ -843,14 +836,14 @@ static enum engine_verdict after_rst(struct engine *e, flow_handle h, enum engin
 	if (side == by) {
 		if (!(p->flags & TCP_RST))
 			return VERDICT_DROP;
-		return packet_set_seq(p, seq_narrow(f->end[by].isn, emit_seq(f, by)))
+		return packet_set_seq(p, seq_narrow(f->end[by].isn, emit_seq(e, f, by)))
 			       ? VERDICT_REPLACE : VERDICT_ACCEPT;
 	}
 	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
 		/* It did not take the RST, as a piece before it was lost (RFC 5961
 		 * section 3.2): its ACK tells the number that it will take, and the
 		 * end that sent the RST would answer like this. */
-		r->snd_max = seq_widen(f->end[by].isn, p->ack, r->snd_max);
+		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
 		f->rst_owed[by] = true;
 		queue_output(e, h);
 	}
@@ -884,7 +877,7 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 		return first_packet(e, &key, sender, p);
 	}
 
-	f->touched_ns = e->now_ns;
+	f->touched_ms = e->now_ms;
 	tcpopt_parse(&o, p);
 	switch (f->state) {
 	case FLOW_OPENING:
@@ -904,7 +897,7 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	struct packet p;
 	enum engine_verdict verdict = VERDICT_ACCEPT;
 
-	e->now_ns = now_ns;
+	set_now(e, now_ns);
 	e->stats.packets++;
 	switch (packet_parse(&p, packet, *len)) {
 	case PACKET_TCP:
@@ -1018,16 +1011,16 @@ uint64_t engine_deadline(const struct engine *e)
 
 void engine_expire(struct engine *e, uint64_t now_ns)
 {
-	e->now_ns = now_ns;
+	set_now(e, now_ns);
 	while (timers_next(&e->timers) <= now_ns) {
 		flow_handle h = timers_pop(&e->timers);
 		struct flow *f = flow_get(&e->table, h);
-		bool idle = idle_deadline(f) <= now_ns;
+		bool idle = idle_deadline(e, f) <= now_ns;
 
 		for (unsigned side = CLIENT; side <= SERVER && !idle; side++) {
-			struct relay *r = &f->relay[side];
+			const struct transit *t = box_transit(e, &f->relay[side]);
 
-			if (r->timer_ns == 0 || r->timer_ns > now_ns)
+			if (!t || t->timer_ns == 0 || t->timer_ns > now_ns)
 				continue;
 			if (!send_timeout(e, f, side)) {
 				f->rst_owed[CLIENT] = f->rst_owed[SERVER] = true;
@@ -1047,7 +1040,7 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 
 void engine_drain(struct engine *e, uint64_t now_ns)
 {
-	e->now_ns = now_ns;
+	set_now(e, now_ns);
 	e->draining = true;
 	for (flow_handle h = 0; h < e->table.fresh; h++) {
 		if (flow_get(&e->table, h)->state != FLOW_FREE)
@@ -1057,7 +1050,7 @@ void engine_drain(struct engine *e, uint64_t now_ns)
 
 void engine_shutdown(struct engine *e, uint64_t now_ns)
 {
-	e->now_ns = now_ns;
+	set_now(e, now_ns);
 	for (flow_handle h = 0; h < e->table.fresh; h++) {
 		if (flow_get(&e->table, h)->state != FLOW_FREE)
 			end_flow(e, h, CLOSE_SHUTDOWN);

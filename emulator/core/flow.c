@@ -93,8 +93,8 @@ flow_handle flow_add(struct flow_table *t, const struct flow_key *key)
 	f->key = *key;
 	f->state = FLOW_OPENING;
 	f->serial = ++t->serials;
-	f->relay[CLIENT].stream = POOL_NONE;
-	f->relay[SERVER].stream = POOL_NONE;
+	f->relay[CLIENT].transit = POOL_NONE;
+	f->relay[SERVER].transit = POOL_NONE;
 	f->next = *bucket;
 	*bucket = h;
 	t->active++;

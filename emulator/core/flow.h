@@ -19,7 +19,9 @@
 
 #include "engine.h"
 #include "packet.h"
-#include "timers.h"
+#include "pool.h"
+#include "seq.h"
+#include "stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -38,23 +40,14 @@ struct flow_key {
 
 enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET };
 
-/* What one end said of itself. Its offsets are those of its own stream, but `ack`
- * is one of the other's. */
+/* What one end said of itself. */
 struct endpoint {
-	uint64_t snd_max;	/* after the last octet it sent, as seen here */
-	uint64_t ack;		/* its newest acknowledgment */
-	uint64_t ack_told;	/* the one last passed to the other end */
-	uint64_t wl1;		/* offset of the segment used for the last window update
-				 * (RFC 9293 section 3.10.7.4: SND.WL1; WL2 is `ack`) */
-	uint64_t edge;		/* furthest right edge of a window it offered */
-	uint64_t fin;		/* offset of its FIN; 0: not seen */
 	uint32_t isn;
 	uint32_t ts_val;	/* its newest timestamp */
 	uint32_t ts_ecr;	/* and the one it echoed with it */
 	uint32_t ts_recent;	/* what to echo to it (RFC 7323 section 4.3) */
 	uint32_t label;		/* see struct packet */
 	uint16_t window;	/* newest, as on the wire */
-	uint16_t window_told;
 	uint16_t syn_window;	/* that of its SYN, which is not scaled */
 	uint16_t mss;		/* its MSS option */
 	uint16_t longest;	/* segment it was seen to send, its options counted */
@@ -68,65 +61,88 @@ struct endpoint {
 	bool offers_window_shift : 1;
 	bool offers_sack : 1;
 	bool offers_timestamps : 1;
+	bool has_news : 1;	/* its acknowledgment or window is not yet passed on */
 };
 
-/* The half of a connection whose source is the endpoint of the same index. Used
- * only if intercepted and the flow is open. */
+/*
+ * The half of a connection whose source is the endpoint of the same index, and whose sink
+ * is the other. All its offsets are those of the source's stream, but wl1.
+ *
+ *                      intercepted                     end to end
+ *      rcv_nxt         all before it is ACKed          behind the last octet seen
+ *      snd_una         all before it is acknowledged by the sink
+ *      edge            right edge of the widest window the source was told of,
+ *                      by the box                      by the sink
+ *
+ * Of offsets that lie near another one only the low half is kept; see seq_near().
+ */
 struct relay {
-	/* toward the source, as a receiver */
-	uint64_t rcv_nxt;	/* all before it is ACKed, FIN included */
-	uint64_t rcv_edge_told;	/* right edge of the window it was told */
-	uint64_t fin;		/* offset of the source's FIN; 0: not seen */
+	uint64_t rcv_nxt;
+	uint64_t snd_una;
+	uint32_t edge_low;	/* near rcv_nxt */
+	uint32_t fin_low;	/* of the source's FIN, near rcv_nxt; with fin_seen */
+	uint32_t wl1_low;	/* of the sink's segment used for the last window update, near
+				 * the sink's newest (RFC 9293 section 3.10.7.4: SND.WL1; WL2
+				 * is snd_una) */
+	uint32_t srtt_us;	/* 0: nothing measured yet */
+	uint32_t rttvar_us;
+	uint32_t cwnd;
+	uint32_t ssthresh;
+	uint32_t sent_ms;	/* when something was last sent */
+	pool_page transit;	/* of struct transit; POOL_NONE: nothing is under way */
+	bool fin_seen : 1;
+	bool intercepted : 1;
+	bool ack_owed : 1;	/* the source is to be sent an ACK */
+	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
+};
+
+/* What a relay needs only while something is under way: from the first octet or FIN that
+ * arrives until the sink has acknowledged the last. In a page of the pool. */
+struct transit {
 	uint64_t cut_nxt;	/* all before it is cut into pieces */
-	/* toward the sink, as a sender */
-	uint64_t snd_una;	/* all before it is acknowledged by the sink */
 	uint64_t snd_nxt;	/* next to send */
 	uint64_t snd_max;	/* highest snd_nxt so far; snd_nxt goes back on a timeout */
 	uint64_t recover;	/* RFC 6582: end of what was out when recovery began */
 	uint64_t resend_nxt;	/* in recovery: what lies before it was sent again */
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
-	uint64_t sent_ns;	/* when something was last sent */
 	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
-	uint32_t srtt_us;	/* 0: nothing measured yet */
-	uint32_t rttvar_us;
-	uint32_t cwnd;
-	uint32_t ssthresh;
-	pool_page stream;	/* of struct stream; POOL_NONE: nothing is held */
 	uint16_t segment_size;	/* S of this flow */
 	uint8_t backoff;	/* times the timer went off without an ACK */
 	uint8_t dup_acks;
-	bool intercepted : 1;
 	bool stalled : 1;
-	bool ack_owed : 1;	/* the source is to be sent an ACK */
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
 	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */
 	bool probe_owed : 1;
-	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
+	struct stream stream;
 };
 
 struct flow {
 	struct flow_key key;
-	uint64_t serial;	/* 1 for the first flow, never used again */
-	uint64_t touched_ns;	/* when a packet of it was last seen */
-	/* By side: no challenge ACK before this (RFC 5961 section 7), a RST's apart. */
-	uint64_t challenge_ns[2];
-	uint64_t rst_challenge_ns[2];
 	flow_handle next;	/* in its bucket, or among the free */
+	uint64_t serial;	/* 1 for the first flow, never used again */
 	flow_handle output_next;	/* in the engine's list of flows with output */
+	/* Moments in milliseconds, the low half of them; see struct engine. */
+	uint32_t touched_ms;	/* when a packet of it was last seen */
+	/* By side: the last challenge ACK (RFC 5961 section 7), a RST's apart. */
+	uint32_t challenge_ms[2];
+	uint32_t rst_challenge_ms[2];
 	uint8_t state;		/* enum flow_state */
 	uint8_t version;	/* 4 or 6 */
 	uint8_t client;		/* index of the client in key */
-	uint8_t reset_by;	/* FLOW_RESET: enum engine_side */
 	bool timestamps : 1;	/* both ends offered them */
 	bool sack : 1;
 	bool output_queued : 1;
+	bool server_reset : 1;	/* FLOW_RESET: by the server, not by the client */
 	bool ack_info_owed[2];	/* by side: its acknowledgment goes out on a pure ACK
 				 * unless a piece carries it */
 	bool rst_owed[2];	/* a RST is to be sent in this side's name */
 	struct endpoint end[2];
 	struct relay relay[2];
 };
+
+/* A million of them are idle at a time. */
+_Static_assert(sizeof(struct flow) <= 256, "an idle flow takes 256 bytes");
 
 struct flow_table {
 	struct flow *flows;
@@ -168,12 +184,23 @@ static inline const uint8_t *flow_address(const struct flow *f, enum engine_side
 	return f->key.address[i] + (f->version == 4 ? 12 : 0);
 }
 
-/* The right edge of the window that a side offers now, in the other's stream. */
-static inline uint64_t flow_window_edge(const struct flow *f, enum engine_side side)
+/* The right edge of the window that the sink of a half offers now. */
+static inline uint64_t flow_window_edge(const struct flow *f, enum engine_side source)
 {
-	const struct endpoint *end = &f->end[side];
+	const struct endpoint *sink = &f->end[engine_other(source)];
 
-	return end->ack + ((uint64_t)end->window << end->window_shift);
+	return f->relay[source].snd_una + ((uint64_t)sink->window << sink->window_shift);
+}
+
+static inline uint64_t relay_edge(const struct relay *r)
+{
+	return seq_near(r->edge_low, r->rcv_nxt);
+}
+
+/* The offset of the source's FIN, which must have been seen. */
+static inline uint64_t relay_fin(const struct relay *r)
+{
+	return seq_near(r->fin_low, r->rcv_nxt);
 }
 
 static inline uint16_t flow_port(const struct flow *f, enum engine_side side)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "box.h"
 
+#include <string.h>
+
 /*
  * The relay toward the source: a TCP receiver (RFC 9293 section 3.10.7.4) that
  * acknowledges in the sink's name, and the place where data is cut
@@ -10,11 +12,26 @@
  * reads.
  */
 
+_Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES, "what is under way is one page of the pool");
+
+uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source)
+{
+	uint32_t size = e->config.segment_size;
+	uint32_t mss = f->end[engine_other(source)].mss;
+
+	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
+		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
+	if (f->timestamps)
+		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
+	return (uint16_t)(size < mss ? size : mss);
+}
+
 uint64_t receive_edge(const struct engine *e, const struct relay *r)
 {
 	/* Being handed over: what was promised is taken, and nothing more, so that the source
 	 * will have sent nothing that the sink cannot take. */
-	return e->draining ? r->rcv_edge_told : r->snd_una + e->config.window_bytes;
+	return e->draining ? relay_edge(r) : r->snd_una + e->config.window_bytes;
 }
 
 /* Full pieces, then what is left. */
@@ -23,37 +40,37 @@ static uint32_t cut_policy(uint32_t pending, uint32_t segment_size)
 	return pending < segment_size ? pending : segment_size;
 }
 
-static void cut(struct engine *e, struct flow *f, enum engine_side source, struct stream *s,
+static void cut(struct engine *e, struct flow *f, enum engine_side source, struct transit *t,
 		bool push)
 {
-	struct relay *r = &f->relay[source];
+	const struct relay *r = &f->relay[source];
 	const struct fault *fault = e->config.fault;
-	uint64_t start = r->cut_nxt;
+	uint64_t start = t->cut_nxt;
 	uint32_t pieces = 0, last = 0, pending;
 
-	while ((pending = (uint32_t)(r->rcv_nxt - r->cut_nxt)) > 0) {
-		uint32_t bytes = cut_policy(pending, r->segment_size);
+	while ((pending = (uint32_t)(r->rcv_nxt - t->cut_nxt)) > 0) {
+		uint32_t bytes = cut_policy(pending, t->segment_size);
 
 		if (fault->cut)
-			bytes = fault->cut(pending, r->segment_size, bytes);
+			bytes = fault->cut(pending, t->segment_size, bytes);
 		if (bytes == 0)
 			break;
-		if (r->stalled) {
+		if (t->stalled) {
 			report_resume(e, f, source);
-			r->stalled = false;
+			t->stalled = false;
 		}
-		stream_cut(s, bytes, pieces > 0 && last == r->segment_size);
-		r->cut_nxt += bytes;
+		stream_cut(&t->stream, bytes, pieces > 0 && last == t->segment_size);
+		t->cut_nxt += bytes;
 		last = bytes;
 		pieces++;
 	}
 	if (pieces > 0) {
 		if (push && pending == 0)
-			stream_push(s);
-		report_cut(e, f, source, start, (uint32_t)(r->cut_nxt - start), pieces, last);
+			stream_push(&t->stream);
+		report_cut(e, f, source, start, (uint32_t)(t->cut_nxt - start), pieces, last);
 	}
-	if (pending > 0 && !r->stalled) {
-		r->stalled = true;
+	if (pending > 0 && !t->stalled) {
+		t->stalled = true;
 		e->stats.stalls++;
 		report_stall(e, f, source);
 	}
@@ -69,7 +86,27 @@ static void deliver(struct engine *e, struct flow *f, enum engine_side source, u
 	r->rcv_nxt += bytes;
 	e->stats.orphaned_bytes += bytes;
 	report_arrival(e, f, source, start, bytes);
-	cut(e, f, source, box_stream(e, r), push);
+	cut(e, f, source, box_transit(e, r), push);
+}
+
+/* What holds that which is under way; NULL: the pool has no page. */
+static struct transit *need_transit(struct engine *e, struct flow *f, enum engine_side source)
+{
+	struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
+
+	if (t)
+		return t;
+	r->transit = pool_take(&e->pool);
+	t = box_transit(e, r);
+	if (!t)
+		return NULL;
+	memset(t, 0, offsetof(struct transit, stream));
+	t->cut_nxt = t->snd_nxt = t->snd_max = r->rcv_nxt;
+	t->recover = r->rcv_nxt - 1;
+	t->segment_size = receive_segment_size(e, f, source);
+	stream_begin(&t->stream, r->rcv_nxt);
+	return t;
 }
 
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source)
@@ -82,38 +119,31 @@ void receive_waiting(struct engine *e, struct flow *f, enum engine_side source)
 		r->ack_owed = true;
 		deliver(e, f, source, a.bytes, a.push);
 	}
-	if (r->fin != 0 && r->rcv_nxt == r->fin) {
-		r->ack_owed = true;
-		r->rcv_nxt++;
+	if (!r->fin_seen || r->rcv_nxt != relay_fin(r))
+		return;
+	if (!need_transit(e, f, source)) {
+		e->stats.refused_arrivals++;
+		return;
 	}
+	r->ack_owed = true;
+	r->rcv_nxt++;
 }
 
 void receive_end(struct engine *e, struct relay *r)
 {
-	if (r->stream == POOL_NONE)
+	if (r->transit == POOL_NONE)
 		return;
 	stream_end(box_stream(e, r), &e->pool);
-	pool_give(&e->pool, r->stream);
-	r->stream = POOL_NONE;
+	pool_give(&e->pool, r->transit);
+	r->transit = POOL_NONE;
 }
 
 void receive_end_if_empty(struct engine *e, struct relay *r)
 {
 	const struct stream *s = box_stream(e, r);
 
-	if (s && s->waiting_count == 0 && r->snd_una >= box_data_end(r))
+	if (s && s->waiting_count == 0 && r->snd_una == r->rcv_nxt)
 		receive_end(e, r);
-}
-
-static struct stream *need_stream(struct engine *e, struct relay *r)
-{
-	if (r->stream == POOL_NONE) {
-		r->stream = pool_take(&e->pool);
-		if (r->stream == POOL_NONE)
-			return NULL;
-		stream_begin(box_stream(e, r), r->cut_nxt);
-	}
-	return box_stream(e, r);
 }
 
 /* Takes octets that begin at rcv_nxt, up to the first that waits already. Returns
@@ -153,7 +183,8 @@ static void store(struct engine *e, struct flow *f, enum engine_side source, uin
 		  const uint8_t *data, uint32_t bytes, bool push)
 {
 	struct relay *r = &f->relay[source];
-	struct stream *s = need_stream(e, r);
+	struct transit *t = need_transit(e, f, source);
+	struct stream *s = t ? &t->stream : NULL;
 	uint64_t end = offset + bytes;
 
 	if (s && offset > r->rcv_nxt) {
@@ -218,14 +249,16 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 		end = edge;
 		fin = false;
 	}
-	if (r->fin != 0 && end > r->fin)
-		end = r->fin;
+	if (r->fin_seen && end > relay_fin(r))
+		end = relay_fin(r);
 	if (offset < r->rcv_nxt && end > r->rcv_nxt) {
 		data += r->rcv_nxt - offset;
 		offset = r->rcv_nxt;
 	}
-	if (fin && r->fin == 0 && !has_data_behind(e, r, end))
-		r->fin = end;
+	if (fin && !r->fin_seen && !has_data_behind(e, r, end)) {
+		r->fin_low = (uint32_t)end;
+		r->fin_seen = true;
+	}
 	if (offset >= r->rcv_nxt && end > offset)
 		store(e, f, source, offset, data, (uint32_t)(end - offset), push);
 	receive_waiting(e, f, source);

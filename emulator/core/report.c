@@ -30,17 +30,16 @@ static uint64_t data_before(uint64_t offset)
 	return offset - SEQ_BASE - 1;
 }
 
-static uint32_t pending(const struct relay *r)
+static uint32_t pending(const struct engine *e, const struct relay *r)
 {
-	return (uint32_t)(box_data_end(r) - r->cut_nxt);
+	return (uint32_t)(box_data_end(r) - box_transit(e, r)->cut_nxt);
 }
 
 void report_opened(struct engine *e, const struct flow *f)
 {
 	struct engine_event event = event_of(e, f, EVENT_FLOW_OPENED);
-	const struct relay *r = &f->relay[f->relay[CLIENT].intercepted ? CLIENT : SERVER];
 
-	event.segment_size = r->segment_size;
+	event.segment_size = receive_segment_size(e, f, f->relay[CLIENT].intercepted ? CLIENT : SERVER);
 	tell(e, &event);
 }
 
@@ -52,7 +51,7 @@ void report_arrival(struct engine *e, const struct flow *f, enum engine_side sou
 	event.source = source;
 	event.offset = data_before(offset);
 	event.bytes = bytes;
-	event.pending = pending(&f->relay[source]);
+	event.pending = pending(e, &f->relay[source]);
 	tell(e, &event);
 }
 
@@ -87,8 +86,8 @@ static void report_pending(struct engine *e, const struct flow *f, enum engine_s
 	const struct relay *r = &f->relay[source];
 
 	event.source = source;
-	event.offset = data_before(r->cut_nxt);
-	event.pending = pending(r);
+	event.offset = data_before(box_transit(e, r)->cut_nxt);
+	event.pending = pending(e, r);
 	tell(e, &event);
 }
 

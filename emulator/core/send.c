@@ -25,7 +25,7 @@
 #define TIMEOUTS_MAX 15
 #define DUP_ACKS 3
 
-static uint64_t rto_ns(const struct relay *r)
+static uint64_t rto_ms(const struct relay *r, unsigned backoff)
 {
 	uint64_t ms = RTO_INITIAL_MS;
 
@@ -36,10 +36,13 @@ static uint64_t rto_ns(const struct relay *r)
 			var_us = RTO_MIN_MS * 1000;
 		ms = (r->srtt_us + var_us) / 1000 + 1;
 	}
-	ms <<= r->backoff < 16 ? r->backoff : 16;
-	if (ms > RTO_MAX_MS)
-		ms = RTO_MAX_MS;
-	return ms * NS_PER_MS;
+	ms <<= backoff < 16 ? backoff : 16;
+	return ms < RTO_MAX_MS ? ms : RTO_MAX_MS;
+}
+
+static void start_timer(const struct engine *e, const struct relay *r, struct transit *t)
+{
+	t->timer_ns = e->now_ns + rto_ms(r, t->backoff) * NS_PER_MS;
 }
 
 /* RFC 6298 section 2. */
@@ -67,40 +70,34 @@ static uint32_t initial_window(uint32_t smss)
 	return 10 * smss < least ? 10 * smss : least;
 }
 
-void send_begin(struct relay *r, uint64_t offset, uint16_t segment_size)
+void send_begin(struct relay *r, uint16_t segment_size)
 {
-	r->segment_size = segment_size;
-	r->snd_una = r->snd_nxt = r->snd_max = offset;
-	r->recover = offset - 1;
 	r->cwnd = initial_window(segment_size);
 	r->ssthresh = UINT32_MAX;
 }
 
 /* What is out: sent and not acknowledged. */
-static uint32_t flight(const struct relay *r)
+static uint32_t flight(const struct relay *r, const struct transit *t)
 {
-	return (uint32_t)(r->snd_max - r->snd_una);
+	return (uint32_t)(t->snd_max - r->snd_una);
 }
 
 /* Is the FIN next, or out? */
-static bool fin_is_due(const struct relay *r)
+static bool fin_is_due(const struct relay *r, const struct transit *t)
 {
-	return r->fin != 0 && r->rcv_nxt > r->fin && r->cut_nxt == r->fin;
+	return box_has_fin(r) && t->cut_nxt == relay_fin(r);
 }
 
 /* The offset behind the last thing that could be sent. */
-static uint64_t sendable_end(const struct relay *r)
+static uint64_t sendable_end(const struct relay *r, const struct transit *t)
 {
-	return fin_is_due(r) ? r->fin + 1 : r->cut_nxt;
+	return t->cut_nxt + fin_is_due(r, t);
 }
 
 /* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), for an ACK
  * of a modern receiver stands for many segments. */
-static void grow(const struct engine *e, struct relay *r, uint32_t acked)
-{
-	uint32_t smss = r->segment_size;
-
-	if (r->cwnd < r->ssthresh)
+static void grow(const struct engine *e, struct relay *r, uint32_t smss, uint32_t acked)
+{	if (r->cwnd < r->ssthresh)
 		r->cwnd += acked < 2 * smss ? acked : 2 * smss;
 	else
 		r->cwnd += smss * smss / r->cwnd > 0 ? smss * smss / r->cwnd : 1;
@@ -109,20 +106,20 @@ static void grow(const struct engine *e, struct relay *r, uint32_t acked)
 }
 
 /* RFC 6582 section 3.2 step 3. */
-static void recover(struct relay *r, uint64_t ack, uint32_t acked)
+static void recover(struct relay *r, struct transit *t, uint64_t ack, uint32_t acked)
 {
-	uint32_t smss = r->segment_size;
+	uint32_t smss = t->segment_size;
 
-	if (ack >= r->recover) {
-		uint32_t out = flight(r) > smss ? flight(r) : smss;
+	if (ack >= t->recover) {
+		uint32_t out = flight(r, t) > smss ? flight(r, t) : smss;
 
 		r->cwnd = r->ssthresh < out + smss ? r->ssthresh : out + smss;
-		r->recovering = false;
+		t->recovering = false;
 		return;
 	}
-	r->resend_owed = true;
-	if (r->resend_nxt < ack)
-		r->resend_nxt = ack;
+	t->resend_owed = true;
+	if (t->resend_nxt < ack)
+		t->resend_nxt = ack;
 	r->cwnd = r->cwnd > acked ? r->cwnd - acked : smss;
 	if (acked >= smss)
 		r->cwnd += smss;
@@ -136,13 +133,13 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 	enum engine_side sink = engine_other(source);
 	uint64_t most = (uint64_t)UINT16_MAX << f->end[sink].window_shift;
 	uint64_t window = (uint64_t)emit_window(e, f, sink) << f->end[sink].window_shift;
-	uint64_t told = r->rcv_edge_told > r->rcv_nxt ? r->rcv_edge_told - r->rcv_nxt : 0;
+	uint64_t told = relay_edge(r) > r->rcv_nxt ? relay_edge(r) - r->rcv_nxt : 0;
 
 	if (most > e->config.window_bytes)
 		most = e->config.window_bytes;
 	/* Who has sent a FIN has nothing more to send, and may be gone by now: it would
 	 * answer with a RST. */
-	if (r->fin != 0 && r->rcv_nxt > r->fin)
+	if (box_has_fin(r))
 		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
@@ -150,58 +147,58 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 
 /* The next hole to fill in recovery: a piece that the sink lacks and that was not sent
  * again. 0: there is none. */
-static uint64_t next_hole(const struct stream *s, const struct relay *r)
+static uint64_t next_hole(const struct relay *r, const struct transit *t)
 {
-	uint64_t from = r->resend_nxt > r->snd_una ? r->resend_nxt : r->snd_una;
-	uint64_t hole = s ? stream_skip_sacked(s, from) : from;
+	uint64_t from = t->resend_nxt > r->snd_una ? t->resend_nxt : r->snd_una;
+	uint64_t hole = stream_skip_sacked(&t->stream, from);
 
-	if (hole >= r->snd_max)
+	if (hole >= t->snd_max)
 		return 0;
-	return hole == r->snd_una || (s && hole < stream_sacked_end(s)) ? hole : 0;
+	return hole == r->snd_una || hole < stream_sacked_end(&t->stream) ? hole : 0;
 }
 
-static void duplicate_ack(const struct stream *s, struct relay *r)
+static void duplicate_ack(struct relay *r, struct transit *t)
 {
-	uint32_t smss = r->segment_size;
-	uint32_t half = flight(r) / 2;
+	uint32_t smss = t->segment_size;
+	uint32_t half = flight(r, t) / 2;
 
-	if (r->dup_acks < UINT8_MAX)
-		r->dup_acks++;
-	if (r->recovering) {
+	if (t->dup_acks < UINT8_MAX)
+		t->dup_acks++;
+	if (t->recovering) {
 		/* A packet has left the network: another may enter, old or new. */
-		if (next_hole(s, r) != 0)
-			r->resend_owed = true;
+		if (next_hole(r, t) != 0)
+			t->resend_owed = true;
 		else
 			r->cwnd += smss;
 		return;
 	}
-	if (r->dup_acks != DUP_ACKS || r->snd_una <= r->recover)
+	if (t->dup_acks != DUP_ACKS || r->snd_una <= t->recover)
 		return;
 	r->ssthresh = half > 2 * smss ? half : 2 * smss;
 	r->cwnd = r->ssthresh + DUP_ACKS * smss;
-	r->recover = r->snd_max;
-	r->recovering = true;
-	r->resend_owed = true;
-	r->resend_nxt = r->snd_una;
-	r->timed_end = 0;
+	t->recover = t->snd_max;
+	t->recovering = true;
+	t->resend_owed = true;
+	t->resend_nxt = r->snd_una;
+	t->timed_end = 0;
 }
 
 bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
 		 const struct tcpopt *o)
 {
-	struct relay *r = &f->relay[source];
-	struct stream *s = box_stream(e, r);
+	const struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
 	bool news = false;
 
-	if (!s || !f->sack)
+	if (!t || !f->sack)
 		return false;
 	for (size_t i = 0; i < o->sack_count; i++) {
 		uint64_t left = seq_widen(f->end[source].isn, o->sack[i].left, r->snd_una);
 		uint64_t right = seq_widen(f->end[source].isn, o->sack[i].right, r->snd_una);
 
 		/* Not below snd_una, which is a D-SACK (RFC 2883), nor what was not sent. */
-		if (left > r->snd_una && left < right && right <= r->snd_max)
-			news |= stream_sack(s, left, right);
+		if (left > r->snd_una && left < right && right <= t->snd_max)
+			news |= stream_sack(&t->stream, left, right);
 	}
 	return news;
 }
@@ -210,22 +207,24 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		bool duplicate)
 {
 	struct relay *r = &f->relay[source];
-	struct stream *s = box_stream(e, r);
+	struct transit *t = box_transit(e, r);
 	uint32_t acked;
 
+	if (!t)
+		return;
 	if (ack == r->snd_una) {
 		const struct endpoint *sink = &f->end[engine_other(source)];
 
 		/* The sink lives, so a closed window can last as long as it likes
 		 * (RFC 9293 section 3.8.6.1). Once it is open the wait is over. */
-		if ((flight(r) == 0 || sink->window == 0) && r->backoff > TIMEOUTS_MAX / 2)
-			r->backoff = TIMEOUTS_MAX / 2;
-		if (flight(r) == 0 && flow_window_edge(f, engine_other(source)) > r->snd_nxt && !duplicate) {
-			r->backoff = 0;
-			r->timer_ns = 0;
+		if ((flight(r, t) == 0 || sink->window == 0) && t->backoff > TIMEOUTS_MAX / 2)
+			t->backoff = TIMEOUTS_MAX / 2;
+		if (flight(r, t) == 0 && flow_window_edge(f, source) > t->snd_nxt && !duplicate) {
+			t->backoff = 0;
+			t->timer_ns = 0;
 		}
-		if (duplicate && flight(r) > 0)
-			duplicate_ack(s, r);
+		if (duplicate && flight(r, t) > 0)
+			duplicate_ack(r, t);
 		return;
 	}
 	if (ack < r->snd_una)
@@ -235,54 +234,56 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	e->stats.orphaned_bytes -= box_orphaned(r);
 	r->snd_una = ack;
 	e->stats.orphaned_bytes += box_orphaned(r);
-	if (r->snd_nxt < ack)
-		r->snd_nxt = ack;
-	if (r->timed_end != 0 && ack >= r->timed_end) {
-		measured(r, e->now_ns - r->timed_at_ns);
-		r->timed_end = 0;
+	if (t->snd_nxt < ack)
+		t->snd_nxt = ack;
+	if (t->timed_end != 0 && ack >= t->timed_end) {
+		measured(r, e->now_ns - t->timed_at_ns);
+		t->timed_end = 0;
 	}
-	r->backoff = 0;
-	r->dup_acks = 0;
-	if (r->recovering)
-		recover(r, ack, acked);
+	t->backoff = 0;
+	t->dup_acks = 0;
+	if (t->recovering)
+		recover(r, t, ack, acked);
 	else
-		grow(e, r, acked);
-	r->timer_ns = flight(r) > 0 ? e->now_ns + rto_ns(r) : 0;
+		grow(e, r, t->segment_size, acked);
+	t->timer_ns = 0;
+	if (flight(r, t) > 0)
+		start_timer(e, r, t);
 
-	if (s)
-		stream_release(s, &e->pool, ack < r->cut_nxt ? ack : r->cut_nxt);
+	stream_release(&t->stream, &e->pool, ack < t->cut_nxt ? ack : t->cut_nxt);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
 	window_update(e, f, source);
 }
 
 /* Notes that [offset, offset + octets) goes out now. */
-static void sent(struct engine *e, struct relay *r, uint64_t offset, uint32_t octets)
+static void sent(struct engine *e, struct relay *r, struct transit *t, uint64_t offset,
+		 uint32_t octets)
 {
 	uint64_t end = offset + octets;
 
-	r->sent_ns = e->now_ns;
-	if (flight(r) == 0 || r->timer_ns == 0)
-		r->timer_ns = e->now_ns + rto_ns(r);
-	if (offset < r->snd_max) {
+	r->sent_ms = e->now_ms;
+	if (flight(r, t) == 0 || t->timer_ns == 0)
+		start_timer(e, r, t);
+	if (offset < t->snd_max) {
 		e->stats.retransmissions++;
-		r->timed_end = 0;	/* Karn's algorithm, RFC 6298 section 3 */
-	} else if (r->timed_end == 0) {
-		r->timed_end = end;
-		r->timed_at_ns = e->now_ns;
+		t->timed_end = 0;	/* Karn's algorithm, RFC 6298 section 3 */
+	} else if (t->timed_end == 0) {
+		t->timed_end = end;
+		t->timed_at_ns = e->now_ns;
 	}
-	if (end > r->snd_nxt)
-		r->snd_nxt = end;
-	if (end > r->snd_max)
-		r->snd_max = end;
+	if (end > t->snd_nxt)
+		t->snd_nxt = end;
+	if (end > t->snd_max)
+		t->snd_max = end;
 }
 
 /* The piece or FIN at an offset before sendable_end(). */
-static void piece_at(struct engine *e, struct relay *r, uint64_t offset, struct piece *out)
+static void piece_at(struct transit *t, uint64_t offset, struct piece *out)
 {
 	*out = (struct piece){ .offset = offset };
-	if (offset < r->cut_nxt)
-		out->bytes = stream_piece(box_stream(e, r), r->segment_size, offset, &out->push);
+	if (offset < t->cut_nxt)
+		out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
 	else
 		out->fin = true;
 }
@@ -290,64 +291,67 @@ static void piece_at(struct engine *e, struct relay *r, uint64_t offset, struct 
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out)
 {
 	struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
 	uint32_t octets, out_bytes;
 
-	if (r->probe_owed) {
+	if (!t)
+		return false;
+	if (t->probe_owed) {
 		/* An old octet's number and no data: the sink must answer such a
 		 * segment with an ACK that tells its window (RFC 9293 section
 		 * 3.10.7.4). So no piece need be cut smaller to ask. */
-		r->probe_owed = false;
+		t->probe_owed = false;
 		*out = (struct piece){ .offset = r->snd_una - 1 };
 		return true;
 	}
-	if (r->resend_owed) {
-		uint64_t hole = next_hole(box_stream(e, r), r);
+	if (t->resend_owed) {
+		uint64_t hole = next_hole(r, t);
 
-		r->resend_owed = false;
+		t->resend_owed = false;
 		if (hole != 0) {
-			piece_at(e, r, hole, out);
-			sent(e, r, out->offset, out->bytes + out->fin);
-			r->resend_nxt = hole + out->bytes + out->fin;
+			piece_at(t, hole, out);
+			sent(e, r, t, out->offset, out->bytes + out->fin);
+			t->resend_nxt = hole + out->bytes + out->fin;
 			return true;
 		}
 	}
-	if (r->snd_nxt < r->snd_max && r->stream != POOL_NONE)
-		r->snd_nxt = stream_skip_sacked(box_stream(e, r), r->snd_nxt);
-	if (r->snd_nxt >= sendable_end(r))
+	if (t->snd_nxt < t->snd_max)
+		t->snd_nxt = stream_skip_sacked(&t->stream, t->snd_nxt);
+	if (t->snd_nxt >= sendable_end(r, t))
 		return false;
-	piece_at(e, r, r->snd_nxt, out);
+	piece_at(t, t->snd_nxt, out);
 	octets = out->bytes + out->fin;
-	out_bytes = (uint32_t)(r->snd_nxt - r->snd_una);
+	out_bytes = (uint32_t)(t->snd_nxt - r->snd_una);
 	/* RFC 5681 section 4.1: nobody knows what the network can take after a pause. */
-	if (flight(r) == 0 && e->now_ns - r->sent_ns > rto_ns(r) &&
-	    r->cwnd > initial_window(r->segment_size))
-		r->cwnd = initial_window(r->segment_size);
+	if (flight(r, t) == 0 && e->now_ms - r->sent_ms > rto_ms(r, t->backoff) &&
+	    r->cwnd > initial_window(t->segment_size))
+		r->cwnd = initial_window(t->segment_size);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
-	if (out->offset + octets > flow_window_edge(f, engine_other(source)) && out->offset + octets > r->snd_max) {
+	if (out->offset + octets > flow_window_edge(f, source) && out->offset + octets > t->snd_max) {
 		/* Does not fit. With nothing out no ACK will come by itself. */
-		if (flight(r) == 0 && r->timer_ns == 0)
-			r->timer_ns = e->now_ns + rto_ns(r);
+		if (flight(r, t) == 0 && t->timer_ns == 0)
+			start_timer(e, r, t);
 		return false;
 	}
-	sent(e, r, out->offset, octets);
+	sent(e, r, t, out->offset, octets);
 	return true;
 }
 
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max)
 {
-	struct relay *r = &f->relay[source];
+	const struct transit *t = box_transit(e, &f->relay[source]);
 	struct piece next = *train;
 
 	/* All but the last have one length, and none but the last says PSH. */
-	while (next.bytes == r->segment_size && !next.push && train->bytes + next.bytes <= max &&
-	       r->snd_nxt == train->offset + train->bytes && r->snd_nxt < r->cut_nxt &&
-	       stream_skip_sacked(box_stream(e, r), r->snd_nxt) == r->snd_nxt &&
-	       !r->resend_owed && send_next(e, f, source, &next)) {
+	while (next.bytes == t->segment_size && !next.push && train->bytes + next.bytes <= max &&
+	       t->snd_nxt == train->offset + train->bytes && t->snd_nxt < t->cut_nxt &&
+	       stream_skip_sacked(&t->stream, t->snd_nxt) == t->snd_nxt &&
+	       !t->resend_owed && send_next(e, f, source, &next)) {
 		train->bytes += next.bytes;
 		train->push = next.push;
-		train->unit = r->segment_size;
+		train->unit = t->segment_size;
 	}
 }
 
@@ -357,54 +361,54 @@ void send_train(struct engine *e, struct flow *f, enum engine_side source, struc
  * sender must not wait for ever for a window that a small buffer cannot offer (RFC
  * 9293 section 3.8.6.2.1); if it is, ask.
  */
-static void persist(struct engine *e, struct flow *f, enum engine_side source)
+static void persist(const struct engine *e, const struct flow *f, enum engine_side source,
+		    struct transit *t)
 {
-	struct relay *r = &f->relay[source];
-	uint64_t edge = flow_window_edge(f, engine_other(source));
+	uint64_t edge = flow_window_edge(f, source);
 
-	if (r->backoff < TIMEOUTS_MAX)
-		r->backoff++;
-	if (edge > r->snd_nxt && r->snd_nxt < r->cut_nxt) {
-		struct stream *s = box_stream(e, r);
-		uint32_t fits = (uint32_t)(edge - r->snd_nxt);
+	if (t->backoff < TIMEOUTS_MAX)
+		t->backoff++;
+	if (edge > t->snd_nxt && t->snd_nxt < t->cut_nxt) {
+		uint32_t fits = (uint32_t)(edge - t->snd_nxt);
 		bool push;
 
-		if (fits >= stream_piece(s, r->segment_size, r->snd_nxt, &push) ||
-		    stream_split(s, r->segment_size, r->snd_nxt, fits) == 0)
+		if (fits >= stream_piece(&t->stream, t->segment_size, t->snd_nxt, &push) ||
+		    stream_split(&t->stream, t->segment_size, t->snd_nxt, fits) == 0)
 			return;
 	}
-	r->probe_owed = true;
-	r->timer_ns = e->now_ns + rto_ns(r);
+	t->probe_owed = true;
+	start_timer(e, &f->relay[source], t);
 }
 
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
-	uint32_t smss = r->segment_size;
+	struct transit *t = box_transit(e, r);
+	uint32_t smss = t->segment_size, half = flight(r, t) / 2;
 
-	r->timer_ns = 0;
-	if (flight(r) == 0) {
-		if (r->snd_nxt >= sendable_end(r))
+	t->timer_ns = 0;
+	if (flight(r, t) == 0) {
+		if (t->snd_nxt >= sendable_end(r, t))
 			return true;
-		if (r->backoff >= TIMEOUTS_MAX)
+		if (t->backoff >= TIMEOUTS_MAX)
 			return false;
-		persist(e, f, source);
+		persist(e, f, source, t);
 		return true;
 	}
-	if (r->backoff >= TIMEOUTS_MAX)
+	if (t->backoff >= TIMEOUTS_MAX)
 		return false;
-	if (r->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
-		r->ssthresh = flight(r) / 2 > 2 * smss ? flight(r) / 2 : 2 * smss;
+	if (t->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
+		r->ssthresh = half > 2 * smss ? half : 2 * smss;
 	/* A sink may go back on SACK (RFC 2018 section 8), so it is believed only once. */
-	if (r->backoff > 0 && r->stream != POOL_NONE)
-		box_stream(e, r)->sacked_count = 0;
+	if (t->backoff > 0)
+		t->stream.sacked_count = 0;
 	r->cwnd = smss;
-	r->backoff++;
-	r->dup_acks = 0;
-	r->recovering = false;
-	r->resend_owed = false;
-	r->recover = r->snd_max;	/* RFC 6582 section 4 */
-	r->timed_end = 0;
-	r->snd_nxt = r->snd_una;
+	t->backoff++;
+	t->dup_acks = 0;
+	t->recovering = false;
+	t->resend_owed = false;
+	t->recover = t->snd_max;	/* RFC 6582 section 4 */
+	t->timed_end = 0;
+	t->snd_nxt = r->snd_una;
 	return true;
 }

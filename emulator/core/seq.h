@@ -18,11 +18,16 @@
 
 #define SEQ_BASE (UINT64_C(1) << 32)
 
-/* The offset of sequence number seq (host order) of the stream that starts at
- * isn: of all offsets it could mean, the one closest to near. */
+/* The offset whose low half is `low`: of all it could be, the one closest to near. */
+static inline uint64_t seq_near(uint32_t low, uint64_t near)
+{
+	return near + (uint64_t)(int64_t)(int32_t)(low - (uint32_t)near);
+}
+
+/* The offset of sequence number seq (host order) of the stream that starts at isn. */
 static inline uint64_t seq_widen(uint32_t isn, uint32_t seq, uint64_t near)
 {
-	return near + (uint64_t)(int64_t)(int32_t)(seq - (isn + (uint32_t)near));
+	return seq_near(seq - isn, near);
 }
 
 /* The sequence number (host order) of an offset. */

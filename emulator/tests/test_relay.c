@@ -622,7 +622,9 @@ Test(relay, fin_below_waiting_data_is_not_believed)
 		"client > F. 21:21(0) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 22\n"
-		"server < F. 21:21(0) ack 1\n");
+		"server < F. 21:21(0) ack 1\n"
+		"server > . 1:1(0) ack 22 win 509\n"
+		"drop\n");
 }
 
 /* The first of the joined segments lets in what waits, so that lies before the FIN's turn. */
