@@ -204,6 +204,9 @@ void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const s
 		flags |= TCP_FIN;
 	write_packet(e, f, side, piece->offset, flags, false, out);
 	out->segment_bytes = (uint16_t)piece->unit;
+	/* The segments of a train count on from its number. */
+	if (piece->unit > 0)
+		e->ip_id = (uint16_t)(e->ip_id + (piece->bytes - 1) / piece->unit);
 }
 
 void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out)
