@@ -6,8 +6,8 @@
  *      NFQUEUE --packet--> engine --verdict--> NFQUEUE
  *                             \--packet--> injector
  *
- * One thread, one loop: it waits for a packet, for the engine's deadline or for a
- * signal.
+ * A worker for each queue, which is a thread with one loop: it waits for a packet or for
+ * the engine's deadline. The first thread waits for signals.
  */
 
 #include "core/engine.h"
@@ -16,6 +16,7 @@
 #include "io/eventlog.h"
 #include "io/inject.h"
 #include "io/queue.h"
+#include "worker.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -23,12 +24,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+
+#define WORKERS_MAX 64
 
 /* How long to hand connections over after a signal. */
 #define GRACE_SECONDS 5
@@ -39,10 +43,19 @@
 #define MEMORY_MIN (1 << 20)
 #define MEMORY_MAX (UINT64_C(1) << 40)
 
+/* Packets that may wait in the kernel; its own default is 1,024. */
+#define QUEUE_LENGTH 16384
+#define QUEUE_LENGTH_MAX (1 << 24)
+/* For as many small packets. */
+#define QUEUE_BUFFER (32 << 20)
+#define QUEUE_BUFFER_MIN (1 << 16)
+#define QUEUE_BUFFER_MAX (1 << 30)
+
 struct options {
 	struct engine_config engine;
-	uint16_t queue;
-	bool wire_arrivals;	/* the kernel takes joined segments apart */
+	struct queue_config queue;	/* of the first worker */
+	unsigned workers;
+	bool queue_buffer_given;
 	const char *inject;
 	const char *events;
 	int ready_fd;
@@ -51,14 +64,11 @@ struct options {
 };
 
 struct daemon {
-	struct engine *engine;
-	struct queue *queue;
-	struct injector *injector;
+	struct worker workers[WORKERS_MAX];
+	unsigned count;
 	struct eventlog *log;
 	int signals;
-	bool warned_too_big;
-	bool warned_failed;
-	bool warned_log;
+	int ended;		/* eventfd: workers that have ended */
 };
 
 static void print_help(void)
@@ -71,7 +81,8 @@ static void print_help(void)
 	       "the client's data itself and sends it on in pieces. See reseg-rules for the rules\n"
 	       "that fill the queue, and reseg-lab for a network to try it in.\n"
 	       "\n"
-	       "  --queue N             queue number, 0 to 65535 (0)\n"
+	       "  --queue N[:M]         queue number, 0 to 65535; N:M, a worker for each from N to M, %d\n"
+	       "                        at most, among which the connections are divided (0)\n"
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME          what goes wrong (%s)\n"
 	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
@@ -82,6 +93,8 @@ static void print_help(void)
 	       "  --window BYTES        what a connection may have in the box each way, %d to %d (%d)\n"
 	       "  --memory BYTES        of all buffers together (%" PRIu64 ")\n"
 	       "  --overload WHAT       new connections beyond that: pass them by, or refuse them (pass)\n"
+	       "  --queue-length N      packets that may wait in each queue (%d)\n"
+	       "  --queue-buffer BYTES  the kernel's memory for each queue (%d)\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
@@ -90,9 +103,9 @@ static void print_help(void)
 	       "  --help, --version\n"
 	       "\n"
 	       "Faults:\n",
-	       ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
+	       WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
 	       config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX,
-	       config.memory_bytes, GRACE_MAX_SECONDS, GRACE_SECONDS);
+	       config.memory_bytes, QUEUE_LENGTH, QUEUE_BUFFER, GRACE_MAX_SECONDS, GRACE_SECONDS);
 	for (const struct fault *f = fault_table; f->name; f++)
 		printf("  %-20s  %s\n", f->name, f->summary);
 	printf("\nInjectors:\n");
@@ -143,10 +156,27 @@ static enum engine_overload overload_option(const char *name)
 	cli_die("--overload %s: give pass or refuse", name);
 }
 
+/* N, or N:M. */
+static void queue_option(struct options *o, const char *text)
+{
+	char *colon = strchr(text, ':');
+	uint64_t first, last;
+
+	if (colon)
+		*colon = '\0';
+	first = last = cli_number("--queue", text, 0, UINT16_MAX);
+	if (colon)
+		last = cli_number("--queue", colon + 1, first, UINT16_MAX);
+	if (last - first >= WORKERS_MAX)
+		cli_die("--queue %s:%s: that is more than %d workers", text, colon + 1, WORKERS_MAX);
+	o->queue.number = (uint16_t)first;
+	o->workers = (unsigned)(last - first + 1);
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD,
-	       INJECT, EVENTS, READY_FD, GRACE, QUIET };
+	       QUEUE_PACKETS, QUEUE_BYTES, INJECT, EVENTS, READY_FD, GRACE, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -157,6 +187,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "window", required_argument, NULL, WINDOW },
 		{ "memory", required_argument, NULL, MEMORY },
 		{ "overload", required_argument, NULL, OVERLOAD },
+		{ "queue-length", required_argument, NULL, QUEUE_PACKETS },
+		{ "queue-buffer", required_argument, NULL, QUEUE_BYTES },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
 		{ "ready-fd", required_argument, NULL, READY_FD },
@@ -166,12 +198,18 @@ static void parse_options(struct options *o, int argc, char **argv)
 	};
 	int option;
 
-	*o = (struct options){ .inject = "auto", .ready_fd = -1, .grace_ns = GRACE_SECONDS * NS_PER_S };
+	*o = (struct options){
+		.workers = 1,
+		.queue = { .joined = true, .packets = QUEUE_LENGTH, .buffer_bytes = QUEUE_BUFFER },
+		.inject = "auto",
+		.ready_fd = -1,
+		.grace_ns = GRACE_SECONDS * NS_PER_S,
+	};
 	engine_config_init(&o->engine);
 	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
 		switch (option) {
 		case QUEUE:
-			o->queue = (uint16_t)cli_number("--queue", optarg, 0, UINT16_MAX);
+			queue_option(o, optarg);
 			break;
 		case SEGMENT_SIZE:
 			o->engine.segment_size = (uint32_t)cli_number(
@@ -185,7 +223,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case ARRIVAL:
 			o->engine.arrival = arrival_option(optarg);
-			o->wire_arrivals = strcmp(optarg, "wire") == 0;
+			/* Where segments were joined only the kernel knows for sure, and to
+			 * ask it costs. */
+			o->queue.joined = strcmp(optarg, "wire") != 0;
 			break;
 		case FLOWS:
 			o->engine.flows_max = (uint32_t)cli_number("--flows", optarg, 1, FLOWS_MAX);
@@ -199,6 +239,15 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case OVERLOAD:
 			o->engine.overload = overload_option(optarg);
+			break;
+		case QUEUE_PACKETS:
+			o->queue.packets = (uint32_t)cli_number("--queue-length", optarg, 1,
+								QUEUE_LENGTH_MAX);
+			break;
+		case QUEUE_BYTES:
+			o->queue.buffer_bytes = (uint32_t)cli_number(
+				"--queue-buffer", optarg, QUEUE_BUFFER_MIN, QUEUE_BUFFER_MAX);
+			o->queue_buffer_given = true;
 			break;
 		case INJECT:
 			o->inject = optarg;
@@ -221,20 +270,20 @@ static void parse_options(struct options *o, int argc, char **argv)
 		cli_die("%s: resegd takes options only; see --help", argv[optind]);
 }
 
-static uint64_t now_ns(void)
+static void open_queue(struct worker *w, const struct options *o, unsigned number)
 {
-	return clock_ns(CLOCK_MONOTONIC);
-}
+	struct queue_config config = o->queue;
+	uint32_t owner, got;
+	int rc;
 
-static void open_queue(struct daemon *d, const struct options *o)
-{
-	unsigned number = o->queue;
-	uint32_t owner;
-	/* Where segments were joined only the kernel knows for sure, and to ask it costs. */
-	int rc = queue_open(&d->queue, o->queue, !o->wire_arrivals, &owner);
-
+	config.number = (uint16_t)number;
+	rc = queue_open(&w->queue, &config, &owner);
 	switch (-rc) {
 	case 0:
+		got = queue_buffer_bytes(w->queue);
+		if (o->queue_buffer_given && got < config.buffer_bytes)
+			cli_complain("--queue-buffer %" PRIu32 ": the kernel gives %" PRIu32 ": run as "
+				     "root, or raise net.core.rmem_max", config.buffer_bytes, got);
 		return;
 	case EPERM:
 		cli_die("no permission to use NFQUEUE: run as root, or with CAP_NET_ADMIN and "
@@ -252,10 +301,13 @@ static void open_queue(struct daemon *d, const struct options *o)
 	}
 }
 
-static void open_injector(struct daemon *d, const char *name)
+static void open_injectors(struct daemon *d, const char *name)
 {
-	int rc = inject_open(&d->injector, name);
+	struct injector *in[WORKERS_MAX];
+	int rc = inject_open(in, d->count, name);
 
+	for (unsigned i = 0; i < d->count && rc == 0; i++)
+		d->workers[i].injector = in[i];
 	if (rc == -EINVAL)
 		cli_die("--inject %s: no such injector; see --help", name);
 	if (rc == -ENOENT)
@@ -273,6 +325,29 @@ static void open_injector(struct daemon *d, const char *name)
 			"CAP_NET_ADMIN");
 	if (rc < 0)
 		cli_die("--inject %s: %s", name, strerror(-rc));
+}
+
+/* The limits are those of all workers together. */
+static void set_up_workers(struct daemon *d, struct options *o)
+{
+	o->engine.engines = d->count;
+	o->engine.flows_max = (o->engine.flows_max + d->count - 1) / d->count;
+	o->engine.memory_bytes /= d->count;
+	o->engine.offload = d->workers[0].injector->kind->offload;
+	for (unsigned i = 0; i < d->count; i++) {
+		struct worker *w = &d->workers[i];
+		int rc;
+
+		o->engine.number = i;
+		rc = engine_create(&w->engine, &o->engine);
+		if (rc < 0)
+			cli_die("cannot set up the engine: %s", strerror(-rc));
+		open_queue(w, o, o->queue.number + i);
+		w->log = d->log;
+		w->grace_ns = o->grace_ns;
+		w->quiet = o->quiet;
+		w->ended = d->ended;
+	}
 }
 
 static void set_up(struct daemon *d, struct options *o)
@@ -300,165 +375,95 @@ static void set_up(struct daemon *d, struct options *o)
 	}
 	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
 		cli_die("getrandom: %s", strerror(errno));
-	open_injector(d, o->inject);
-	o->engine.offload = d->injector->kind->offload;
-	rc = engine_create(&d->engine, &o->engine);
-	if (rc < 0)
-		cli_die("cannot set up the engine: %s", strerror(-rc));
-	open_queue(d, o);
-}
-
-static void send_output(struct daemon *d)
-{
-	struct engine_emit packet;
-
-	while (engine_next(d->engine, &packet))
-		d->injector->send(d->injector, &packet);
-}
-
-static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
-{
-	struct daemon *d = arg;
-
-	/* What the packet before has caused, now that it is gone itself: an ACK that overtook
-	 * the data it was written behind would look as if that data were lost. */
-	send_output(d);
-	return engine_input(d->engine, now_ns(), packet, len, hints);
-}
-
-/* Says once what an operator must know and can mend. */
-static void warn(struct daemon *d)
-{
-	const struct inject_stats *s = &d->injector->stats;
-
-	if (s->too_big > 0 && !d->warned_too_big) {
-		d->warned_too_big = true;
-		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
-			     "give a smaller --segment-size");
-	}
-	if (s->failed > 0 && !d->warned_failed) {
-		d->warned_failed = true;
-		cli_complain("the kernel refuses to send a packet (%s): check the routes and the "
-			     "OUTPUT rules of this host", strerror(s->last_error));
-	}
-	if (d->log && !eventlog_flush(d->log) && !d->warned_log) {
-		d->warned_log = true;
-		cli_complain("the event log cannot be written and will have gaps");
+	d->ended = eventfd(0, EFD_CLOEXEC);
+	if (d->ended < 0)
+		cli_die("eventfd: %s", strerror(errno));
+	d->count = o->workers;
+	open_injectors(d, o->inject);
+	set_up_workers(d, o);
+	for (unsigned i = 0; i < d->count; i++) {
+		rc = worker_start(&d->workers[i]);
+		if (rc < 0)
+			cli_die("cannot start a thread: %s", strerror(-rc));
 	}
 }
 
-/* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */
-static const struct timespec *time_left(uint64_t deadline, struct timespec *ts)
+/* Returns once all workers have ended, which signals make them do. */
+static void run(struct daemon *d)
 {
-	uint64_t now = now_ns();
-	uint64_t left = deadline > now ? deadline - now : 0;
-
-	if (deadline == UINT64_MAX)
-		return NULL;
-	*ts = (struct timespec){ (time_t)(left / NS_PER_S), (long)(left % NS_PER_S) };
-	return ts;
-}
-
-static uint64_t flows_active(const struct daemon *d)
-{
-	struct engine_stats s;
-
-	engine_get_stats(d->engine, &s);
-	return s.flows_active;
-}
-
-/* A signal wants the daemon to stop: begins to hand over what there is. Returns until
- * when that may take. */
-static uint64_t drain(struct daemon *d, uint64_t grace_ns, bool quiet)
-{
+	struct pollfd fds[] = {
+		{ .fd = d->signals, .events = POLLIN },
+		{ .fd = d->ended, .events = POLLIN },
+	};
+	uint64_t left = d->count, ended;
 	struct signalfd_siginfo info;
 
-	if (read(d->signals, &info, sizeof(info)) < 0)
-		cli_die("signalfd: %s", strerror(errno));
-	engine_drain(d->engine, now_ns());
-	send_output(d);
-	if (grace_ns > 0 && flows_active(d) > 0 && !quiet)
-		cli_complain("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
-			     " s at the latest, at once after another signal", flows_active(d),
-			     grace_ns / NS_PER_S);
-	return now_ns() + grace_ns;
-}
-
-/* Returns once a signal wants the daemon to stop and all connections are handed over, or
- * the time for that is over, or there is another signal. */
-static void run(struct daemon *d, uint64_t grace_ns, bool quiet)
-{
-	uint64_t end = UINT64_MAX;
-	struct pollfd fds[] = {
-		{ .fd = queue_fd(d->queue), .events = POLLIN },
-		{ .fd = d->signals, .events = POLLIN },
-	};
-
-	for (;;) {
-		struct timespec ts;
-		int rc;
-
-		uint64_t deadline = engine_deadline(d->engine);
-
-		rc = ppoll(fds, 2, time_left(deadline < end ? deadline : end, &ts), NULL);
-		if (rc < 0 && errno != EINTR)
-			cli_die("ppoll: %s", strerror(errno));
-		if (engine_deadline(d->engine) <= now_ns()) {
-			engine_expire(d->engine, now_ns());
-			send_output(d);
-		}
-		/* What was queued before the signal is still handled. */
-		if (rc > 0 && fds[0].revents) {
-			int error = queue_receive(d->queue, handle, d);
-
-			send_output(d);
-			if (error < 0)
-				cli_die("the queue is lost: %s", strerror(-error));
-		}
-		warn(d);
-		if (rc > 0 && fds[1].revents) {
-			if (end != UINT64_MAX)
-				return;
-			end = drain(d, grace_ns, quiet);
-		}
-		if (end != UINT64_MAX && (now_ns() >= end || flows_active(d) == 0))
-			return;
+	while (left > 0) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			cli_die("poll: %s", strerror(errno));
+		if (fds[1].revents && read(d->ended, &ended, sizeof(ended)) == sizeof(ended))
+			left -= ended;
+		if (!fds[0].revents || read(d->signals, &info, sizeof(info)) != sizeof(info))
+			continue;
+		for (unsigned i = 0; i < d->count; i++)
+			worker_stop(&d->workers[i]);
 	}
+	for (unsigned i = 0; i < d->count; i++)
+		worker_join(&d->workers[i]);
 }
 
 static void print_summary(const struct daemon *d)
 {
-	struct engine_stats s;
-	struct queue_stats q;
+	struct engine_stats sum = { 0 };
+	uint64_t lost = 0;
 
-	engine_get_stats(d->engine, &s);
-	queue_get_stats(d->queue, &q);
+	for (unsigned i = 0; i < d->count; i++) {
+		struct engine_stats s;
+		struct queue_stats q;
+
+		engine_get_stats(d->workers[i].engine, &s);
+		queue_get_stats(d->workers[i].queue, &q);
+		sum.packets += s.packets;
+		sum.flows_opened += s.flows_opened;
+		sum.stalls += s.stalls;
+		sum.orphaned_bytes += s.orphaned_bytes;
+		lost += q.lost > q.overruns ? q.lost : q.overruns;
+	}
 	cli_complain("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
-		     " bytes orphaned now, %" PRIu64 " queue overruns",
-		     s.packets, s.flows_opened, s.stalls, s.orphaned_bytes, q.overruns);
+		     " bytes orphaned now, %" PRIu64 " packets lost before the box",
+		     sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
+}
+
+static void tear_down(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		struct worker *w = &d->workers[i];
+
+		engine_shutdown(w->engine, clock_ns(CLOCK_MONOTONIC));
+		queue_close(w->queue);
+		w->injector->close(w->injector);
+		engine_destroy(w->engine);
+	}
+	eventlog_close(d->log);
 }
 
 int main(int argc, char **argv)
 {
-	struct daemon d = { 0 };
+	static struct daemon d;
 	struct options o;
 
 	cli_program = "resegd";
 	parse_options(&o, argc, argv);
 	set_up(&d, &o);
 	if (!o.quiet)
-		cli_complain("queue %u, segment size %" PRIu32 ", fault %s, injector %s", o.queue,
-			     o.engine.segment_size, o.engine.fault->name, d.injector->kind->name);
+		cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s, injector %s",
+			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.segment_size,
+			     o.engine.fault->name, d.workers[0].injector->kind->name);
 	if (o.ready_fd >= 0)
 		cli_ready(o.ready_fd);
-	run(&d, o.grace_ns, o.quiet);
-
+	run(&d);
 	if (!o.quiet)
 		print_summary(&d);
-	engine_shutdown(d.engine, now_ns());
-	queue_close(d.queue);
-	d.injector->close(d.injector);
-	eventlog_close(d.log);
-	engine_destroy(d.engine);
+	tear_down(&d);
 	return EXIT_GOOD;
 }

@@ -42,6 +42,7 @@ struct options {
 	size_t resegd_count;
 	uint32_t segment_size;
 	const char *fault;	/* NULL: resegd's default */
+	unsigned workers;
 	bool no_box;
 	const char *box_command;	/* in place of resegd; NULL: none */
 	bool ipv6;
@@ -60,8 +61,10 @@ static void print_help(void)
 	       "sweep that shows the bug. Needs no root where user namespaces are allowed.\n"
 	       "\n"
 	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --arrival UNIT, --flows N,\n"
-	       "  --window BYTES, --memory BYTES, --overload WHAT, --inject KIND, --events FILE\n"
+	       "  --window BYTES, --memory BYTES, --overload WHAT, --queue-length N, --queue-buffer BYTES,\n"
+	       "  --inject KIND, --events FILE\n"
 	       "                       as for resegd\n"
+	       "  --workers N          of resegd: threads that divide the connections (1)\n"
 	       "  --no-box             only forward packets: what happens without the firewall\n"
 	       "  --box 'COMMAND'      runs on the box in place of resegd; {ready} stands for a descriptor\n"
 	       "                       to which it writes a line feed once it is ready\n"
@@ -102,7 +105,7 @@ static void add_resegd_arg(struct options *o, const struct option *table, int op
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, NO_BOX, BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
+	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, NO_BOX, BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -114,6 +117,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "overload", required_argument, NULL, OVERLOAD },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
+		{ "queue-length", required_argument, NULL, QUEUE_LENGTH },
+		{ "queue-buffer", required_argument, NULL, QUEUE_BUFFER },
+		{ "workers", required_argument, NULL, WORKERS },
 		{ "no-box", no_argument, NULL, NO_BOX },
 		{ "box", required_argument, NULL, BOX },
 		{ "mtu", required_argument, NULL, MTU },
@@ -128,7 +134,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	};
 	int option;
 
-	*o = (struct options){ .segment_size = 512, .sink_options = "", .hosts.mtu = 1500 };
+	*o = (struct options){ .segment_size = 512, .workers = 1, .sink_options = "", .hosts.mtu = 1500 };
 	/* "+": what follows the command's name is the command's. */
 	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
 		switch (option) {
@@ -148,7 +154,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case OVERLOAD:
 		case INJECT:
 		case EVENTS:
+		case QUEUE_LENGTH:
+		case QUEUE_BUFFER:
 			add_resegd_arg(o, table, option, optarg);
+			break;
+		case WORKERS:
+			o->workers = (unsigned)cli_number("--workers", optarg, 1, 64);
 			break;
 		case NO_BOX:
 			o->no_box = true;
@@ -269,14 +280,23 @@ static struct service start_box_command(const struct hosts *h, const char *comma
 	return services_start(h, HOST_BOX, "the box's command", argv);
 }
 
+static const char *queue_numbers(const struct options *o)
+{
+	static char text[16];
+
+	snprintf(text, sizeof(text), "0:%u", o->workers - 1);
+	return text;
+}
+
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
 	char *resegd = must_find("resegd");
-	const char *argv[RESEGD_ARGS_MAX + 8] = {
+	const char *argv[RESEGD_ARGS_MAX + 9] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
-		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}",
+		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}", "--queue",
+		queue_numbers(o),
 	};
-	size_t count = 6;
+	size_t count = 8;
 	struct service s;
 
 	for (size_t i = 0; i < o->resegd_count; i++)
@@ -286,10 +306,11 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 	return s;
 }
 
-static void load_rules(const struct hosts *h)
+static void load_rules(const struct hosts *h, const struct options *o)
 {
 	char *rules = must_find("reseg-rules");
-	const char *argv[] = { rules, "load", "--port", "all", "--quiet", NULL };
+	const char *argv[] = { rules, "load", "--port", "all", "--queue", queue_numbers(o), "--quiet",
+			       NULL };
 
 	if (services_run(h, HOST_BOX, argv, NULL, 0) != 0)
 		exit(EXIT_USAGE);
@@ -390,7 +411,7 @@ static int run_lab(const struct options *o)
 	if (!o->no_box) {
 		services[BOX] = o->box_command ? start_box_command(&hosts, o->box_command)
 					       : start_resegd(&hosts, o);
-		load_rules(&hosts);
+		load_rules(&hosts, o);
 	}
 	for (enum host host = HOST_CLIENT; host < HOSTS && o->loss > 0; host++)
 		lose_packets(&hosts, host, o->loss);

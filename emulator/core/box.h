@@ -27,6 +27,7 @@ struct engine {
 	struct timers timers;
 	struct pool pool;
 	struct engine_stats stats;
+	uint64_t flows_seen;
 	uint64_t now_ns;
 	uint32_t now_ms;	/* the low half of the same in milliseconds */
 	flow_handle output_first;	/* flows that may have something to send */

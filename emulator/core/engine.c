@@ -57,6 +57,7 @@ void engine_config_init(struct engine_config *config)
 		.flows_max = FLOWS_MAX_DEFAULT,
 		.window_bytes = STREAM_WINDOW_MAX,
 		.memory_bytes = MEMORY_DEFAULT,
+		.engines = 1,
 	};
 }
 
@@ -66,7 +67,7 @@ static bool config_good(const struct engine_config *c)
 	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
 	       c->arrival <= ARRIVAL_BURST && c->overload <= OVERLOAD_REFUSE &&
 	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= ENGINE_WINDOW_MIN &&
-	       c->window_bytes <= STREAM_WINDOW_MAX;
+	       c->window_bytes <= STREAM_WINDOW_MAX && c->number < c->engines;
 }
 
 int engine_create(struct engine **out, const struct engine_config *config)
@@ -429,6 +430,7 @@ static enum engine_verdict first_packet(struct engine *e, const struct flow_key 
 	if (h == FLOW_NONE)
 		return overload(e, key, sender, p);
 	f = flow_get(&e->table, h);
+	f->serial = e->flows_seen++ * e->config.engines + e->config.number + 1;
 	f->version = p->version;
 	f->client = (uint8_t)sender;
 	f->touched_ms = e->now_ms;

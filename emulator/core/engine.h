@@ -101,7 +101,8 @@ struct engine_totals {
 struct engine_event {
 	enum engine_event_type type;
 	uint64_t now_ns;
-	uint64_t flow;			/* serial number of the flow, from 1 */
+	uint64_t flow;			/* serial number of the flow, from 1; with several
+					 * engines not all are used */
 	uint8_t version;		/* 4 or 6 */
 	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
@@ -138,6 +139,8 @@ struct engine_config {
 	bool offload;			/* the caller segments what is sent and finishes TCP
 					 * checksums; see struct engine_emit */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
+	uint32_t number;		/* of this engine, from 0, and how many work side by */
+	uint32_t engines;		/* side: no two give flows the same serial number */
 	engine_observer *observer;	/* may be NULL */
 	void *observer_arg;
 };
@@ -220,7 +223,8 @@ struct engine_emit {
 };
 
 /* Takes out the next packet to send, valid until the next call of any function of
- * the engine. Returns false when there is none. */
+ * the engine; its parts behind the first one even while there is only this one called.
+ * Returns false when there is none. */
 bool engine_next(struct engine *e, struct engine_emit *out);
 
 /* The moment at which engine_expire() must be called; UINT64_MAX: none. It may be

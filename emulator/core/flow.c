@@ -27,7 +27,6 @@ int flow_table_create(struct flow_table *t, uint32_t max, const uint8_t hash_key
 	t->active = 0;
 	t->fresh = 0;
 	t->free = FLOW_NONE;
-	t->serials = 0;
 	memcpy(t->hash_key, hash_key, sizeof(t->hash_key));
 	return 0;
 }
@@ -92,7 +91,6 @@ flow_handle flow_add(struct flow_table *t, const struct flow_key *key)
 	memset(f, 0, sizeof(*f));
 	f->key = *key;
 	f->state = FLOW_OPENING;
-	f->serial = ++t->serials;
 	f->relay[CLIENT].transit = POOL_NONE;
 	f->relay[SERVER].transit = POOL_NONE;
 	f->next = *bucket;

@@ -120,7 +120,7 @@ struct transit {
 struct flow {
 	struct flow_key key;
 	flow_handle next;	/* in its bucket, or among the free */
-	uint64_t serial;	/* 1 for the first flow, never used again */
+	uint64_t serial;	/* its number for logs, never used again */
 	flow_handle output_next;	/* in the engine's list of flows with output */
 	/* Moments in milliseconds, the low half of them; see struct engine. */
 	uint32_t touched_ms;	/* when a packet of it was last seen */
@@ -152,7 +152,6 @@ struct flow_table {
 	uint32_t active;
 	uint32_t fresh;		/* flows from here on were never used */
 	flow_handle free;
-	uint64_t serials;
 	uint8_t hash_key[16];
 };
 

@@ -46,6 +46,7 @@ int eventlog_open(struct eventlog **out, const char *path)
 
 	if (!log)
 		return -ENOMEM;
+	json_object_seed(0);	/* now, for several threads may make the first object */
 	log->own_file = strcmp(path, "-") != 0;
 	log->file = log->own_file ? fopen(path, "ae") : stdout;
 	if (!log->file) {
@@ -150,14 +151,21 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 	default:
 		break;
 	}
+	flockfile(log->file);
 	if (json_dumpf(object, log->file, JSON_COMPACT) < 0 || fputc('\n', log->file) == EOF)
 		log->lost = true;
+	funlockfile(log->file);
 	json_decref(object);
 }
 
 bool eventlog_flush(struct eventlog *log)
 {
+	bool good;
+
+	flockfile(log->file);
 	if (fflush(log->file) != 0)
 		log->lost = true;
-	return !log->lost;
+	good = !log->lost;
+	funlockfile(log->file);
+	return good;
 }

@@ -3,7 +3,8 @@
 #define RESEG_IO_EVENTLOG_H
 
 /*
- * The event log: one JSON object a line (JSON Lines); docs/events.md has the keys
+ * The event log: one JSON object a line (JSON Lines); docs/events.md has the keys. May be
+ * used by several threads at once.
  */
 
 #include "core/engine.h"

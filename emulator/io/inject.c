@@ -17,72 +17,124 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 
+static void close_all(struct injector *in[], unsigned count)
+{
+	while (count-- > 0)
+		in[count]->close(in[count]);
+}
+
 /*
  * raw: raw sockets with the IP header included, one for each IP version. Packets
  * take the host's own way out, through the OUTPUT chains.
  */
 
-struct raw_injector {
-	struct injector base;
-	int fd4;
-	int fd6;
+#define IP_HEADERS_MAX 120
+#define RAW_BATCH 64
+
+/* Packets of one IP version that wait to be sent with one call. */
+struct raw_batch {
+	int fd;
+	unsigned count;
+	struct mmsghdr messages[RAW_BATCH];
+	struct raw_packet {
+		union {
+			struct sockaddr_in in;
+			struct sockaddr_in6 in6;
+		} to;
+		uint8_t head[IP_HEADERS_MAX];
+		struct iovec iov[ENGINE_PARTS_MAX];
+	} packets[RAW_BATCH];
 };
 
-#define IP_HEADERS_MAX 120
+struct raw_injector {
+	struct injector base;
+	struct raw_batch v4;
+	struct raw_batch v6;
+};
 
-/* Sends a packet that is ready for the wire, and counts it in stats. */
-static void raw_transmit(const struct raw_injector *raw, const struct engine_emit *packet,
-			 struct inject_stats *stats)
+static void raw_flush_batch(struct raw_batch *b, struct inject_stats *stats)
 {
-	struct sockaddr_in to4 = { .sin_family = AF_INET };
-	struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
-	struct iovec iov[ENGINE_PARTS_MAX];
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = packet->parts };
-	uint8_t head[IP_HEADERS_MAX];
-	uint8_t *ttl = &head[packet->version == 4 ? 8 : 7];
+	unsigned done = 0;
 
-	for (size_t i = 0; i < packet->parts; i++) {
-		iov[i].iov_base = (void *)packet->part[i].data;
-		iov[i].iov_len = packet->part[i].bytes;
+	while (done < b->count) {
+		int n = sendmmsg(b->fd, b->messages + done, b->count - done, MSG_DONTWAIT);
+
+		if (n > 0) {
+			stats->sent += (unsigned)n;
+			done += (unsigned)n;
+			continue;
+		}
+		/* The first of them was refused; the others may do. */
+		done++;
+		if (errno == EMSGSIZE) {
+			stats->too_big++;
+		} else {
+			stats->failed++;
+			stats->last_error = errno;
+		}
 	}
+	b->count = 0;
+}
+
+/* Puts a packet that is ready for the wire into its batch, and counts it in stats once
+ * it is sent. */
+static void raw_add(struct raw_injector *raw, const struct engine_emit *packet,
+		    struct inject_stats *stats)
+{
+	struct raw_batch *b = packet->version == 4 ? &raw->v4 : &raw->v6;
+	struct raw_packet *p = &b->packets[b->count];
+	uint8_t *ttl = &p->head[packet->version == 4 ? 8 : 7];
+
 	/* The box is a hop like any router, but nobody forwards what it sends. The
 	 * kernel computes the IPv4 header's checksum anew. */
-	memcpy(head, packet->part[0].data, packet->part[0].bytes);
-	iov[0].iov_base = head;
+	memcpy(p->head, packet->part[0].data, packet->part[0].bytes);
 	if (*ttl > 1)
 		--*ttl;
-
+	for (size_t i = 0; i < packet->parts; i++) {
+		p->iov[i].iov_base = i == 0 ? p->head : (void *)packet->part[i].data;
+		p->iov[i].iov_len = packet->part[i].bytes;
+	}
+	b->messages[b->count].msg_hdr = (struct msghdr){
+		.msg_name = &p->to,
+		.msg_iov = p->iov,
+		.msg_iovlen = packet->parts,
+	};
 	if (packet->version == 4) {
-		memcpy(&to4.sin_addr, packet->destination, sizeof(to4.sin_addr));
-		msg.msg_name = &to4;
-		msg.msg_namelen = sizeof(to4);
+		p->to.in = (struct sockaddr_in){ .sin_family = AF_INET };
+		memcpy(&p->to.in.sin_addr, packet->destination, sizeof(p->to.in.sin_addr));
+		b->messages[b->count].msg_hdr.msg_namelen = sizeof(p->to.in);
 	} else {
-		memcpy(&to6.sin6_addr, packet->destination, sizeof(to6.sin6_addr));
-		msg.msg_name = &to6;
-		msg.msg_namelen = sizeof(to6);
+		p->to.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6 };
+		memcpy(&p->to.in6.sin6_addr, packet->destination, sizeof(p->to.in6.sin6_addr));
+		b->messages[b->count].msg_hdr.msg_namelen = sizeof(p->to.in6);
 	}
-	if (sendmsg(packet->version == 4 ? raw->fd4 : raw->fd6, &msg, MSG_DONTWAIT) >= 0) {
-		stats->sent++;
-	} else if (errno == EMSGSIZE) {
-		stats->too_big++;
-	} else {
-		stats->failed++;
-		stats->last_error = errno;
-	}
+	if (++b->count == RAW_BATCH)
+		raw_flush_batch(b, stats);
+}
+
+static void raw_flush_all(struct raw_injector *raw, struct inject_stats *stats)
+{
+	raw_flush_batch(&raw->v4, stats);
+	raw_flush_batch(&raw->v6, stats);
 }
 
 static void raw_send(struct injector *in, const struct engine_emit *packet)
 {
-	raw_transmit((struct raw_injector *)in, packet, &in->stats);
+	raw_add((struct raw_injector *)in, packet, &in->stats);
+}
+
+static void raw_flush(struct injector *in)
+{
+	raw_flush_all((struct raw_injector *)in, &in->stats);
 }
 
 static void raw_close(struct injector *in)
 {
 	struct raw_injector *raw = (struct raw_injector *)in;
 
-	close(raw->fd4);
-	if (raw->fd6 >= 0)
-		close(raw->fd6);
+	close(raw->v4.fd);
+	if (raw->v6.fd >= 0)
+		close(raw->v6.fd);
 	free(raw);
 }
 
@@ -102,7 +154,7 @@ static int raw_socket(int family)
 	return fd;
 }
 
-static int raw_open(struct injector **out)
+static int raw_open_one(struct raw_injector **out)
 {
 	struct raw_injector *raw = calloc(1, sizeof(*raw));
 	int rc;
@@ -110,20 +162,36 @@ static int raw_open(struct injector **out)
 	if (!raw)
 		return -ENOMEM;
 	raw->base.send = raw_send;
+	raw->base.flush = raw_flush;
 	raw->base.close = raw_close;
-	rc = raw->fd4 = raw_socket(AF_INET);
+	rc = raw->v4.fd = raw_socket(AF_INET);
 	if (rc < 0)
 		goto fail;
-	rc = raw->fd6 = raw_socket(AF_INET6);
+	rc = raw->v6.fd = raw_socket(AF_INET6);
 	if (rc < 0 && rc != -EAFNOSUPPORT) {	/* a kernel without IPv6 will do */
-		close(raw->fd4);
+		close(raw->v4.fd);
 		goto fail;
 	}
-	*out = &raw->base;
+	*out = raw;
 	return 0;
 fail:
 	free(raw);
 	return rc;
+}
+
+static int raw_open(struct injector *out[], unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct raw_injector *raw;
+		int rc = raw_open_one(&raw);
+
+		if (rc < 0) {
+			close_all(out, i);
+			return rc;
+		}
+		out[i] = &raw->base;
+	}
+	return 0;
 }
 
 /*
@@ -135,8 +203,8 @@ fail:
 
 struct tun_injector {
 	struct injector base;
-	int fd;
-	struct injector *raw;
+	int fd;			/* of its own queue of the device */
+	struct raw_injector *raw;
 };
 
 #define AT_TCP_CHECKSUM 16
@@ -153,7 +221,7 @@ static void tun_send(struct injector *in, const struct engine_emit *packet)
 	struct iovec iov[1 + ENGINE_PARTS_MAX] = { { &header, sizeof(header) } };
 
 	if (packet->local) {
-		raw_transmit((struct raw_injector *)tun->raw, packet, &in->stats);
+		raw_add(tun->raw, packet, &in->stats);
 		return;
 	}
 	if (packet->segment_bytes > 0) {
@@ -174,12 +242,17 @@ static void tun_send(struct injector *in, const struct engine_emit *packet)
 	}
 }
 
+static void tun_flush(struct injector *in)
+{
+	raw_flush_all(((struct tun_injector *)in)->raw, &in->stats);
+}
+
 static void tun_close(struct injector *in)
 {
 	struct tun_injector *tun = (struct tun_injector *)in;
 
 	if (tun->raw)
-		tun->raw->close(tun->raw);
+		raw_close(&tun->raw->base);
 	close(tun->fd);
 	free(tun);
 }
@@ -200,33 +273,59 @@ static int interface_up(const char *name)
 	return rc;
 }
 
-static int rp_filter(const char *name)
+/* A setting of an IPv4 interface, one digit; '0' if it cannot be read. */
+static char ipv4_setting(const char *interface, const char *setting)
 {
-	char path[64], value = '0';
+	char path[96], value = '0';
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, setting);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return 0;
+		return '0';
 	if (read(fd, &value, 1) != 1)
 		value = '0';
 	close(fd);
-	return value - '0';
+	return value;
 }
 
-static int tun_open(struct injector **out)
+/* In strict mode (RFC 3704 section 2.2) what comes from the interface would be dropped, as
+ * the way back to its source is another. */
+static bool is_filtered(const char *interface)
 {
-	struct ifreq request = {
-		.ifr_name = INJECT_INTERFACE,
-		.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR,
-	};
+	char all = ipv4_setting("all", "rp_filter");
+
+	return all == '1' || (all == '0' && ipv4_setting(interface, "rp_filter") == '1');
+}
+
+/* IPv4 is forwarded by what each interface says, and a new one says what the default is.
+ * (IPv6 has one switch for all.) Where it may not be set it is as its owner wants it. */
+static void forward_from(const char *interface)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", interface);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (write(fd, "1", 1) != 1)
+		errno = 0;
+	close(fd);
+}
+
+/* Opens a queue of the device of that name, which may be a pattern for a new one; then name
+ * becomes what it is. */
+static int tun_open_one(struct injector **out, char name[IFNAMSIZ], short flags)
+{
+	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | flags) };
 	struct tun_injector *tun = calloc(1, sizeof(*tun));
 	int rc;
 
 	if (!tun)
 		return -ENOMEM;
 	tun->base.send = tun_send;
+	tun->base.flush = tun_flush;
 	tun->base.close = tun_close;
 	tun->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (tun->fd < 0) {
@@ -234,26 +333,37 @@ static int tun_open(struct injector **out)
 		free(tun);
 		return rc;
 	}
+	memcpy(request.ifr_name, name, IFNAMSIZ);
 	if (ioctl(tun->fd, TUNSETIFF, &request) < 0 ||
-	    ioctl(tun->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) < 0) {
+	    ioctl(tun->fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6) < 0)
 		rc = -errno;
-		goto fail;
+	else
+		rc = raw_open_one(&tun->raw);
+	if (rc < 0) {
+		tun_close(&tun->base);
+		return rc;
 	}
-	/* In strict mode (RFC 3704 section 2.2) what comes from here would be dropped, as the
-	 * way back to its source is another. */
-	rc = -EXDEV;
-	if (rp_filter("all") == 1 || (rp_filter("all") == 0 && rp_filter(request.ifr_name) == 1))
-		goto fail;
-	rc = interface_up(request.ifr_name);
-	if (rc < 0)
-		goto fail;
-	rc = raw_open(&tun->raw);
-	if (rc < 0)
-		goto fail;
+	memcpy(name, request.ifr_name, IFNAMSIZ);
 	*out = &tun->base;
 	return 0;
-fail:
-	tun_close(&tun->base);
+}
+
+static int tun_open(struct injector *out[], unsigned count)
+{
+	char name[IFNAMSIZ] = INJECT_INTERFACE;
+	unsigned opened;
+	int rc = 0;
+
+	for (opened = 0; opened < count && rc == 0; opened += rc == 0)
+		rc = tun_open_one(&out[opened], name, count > 1 ? IFF_MULTI_QUEUE : 0);
+	if (rc == 0 && is_filtered(name))
+		rc = -EXDEV;
+	if (rc == 0)
+		rc = interface_up(name);
+	if (rc == 0)
+		forward_from(name);
+	if (rc < 0)
+		close_all(out, opened);
 	return rc;
 }
 
@@ -263,18 +373,19 @@ const struct injector_kind inject_kinds[] = {
 	{ NULL, NULL, false, NULL },
 };
 
-int inject_open(struct injector **out, const char *name)
+int inject_open(struct injector *out[], unsigned count, const char *name)
 {
 	int rc = -EINVAL;
 
 	for (const struct injector_kind *k = inject_kinds; k->name; k++) {
 		if (strcmp(name, "auto") != 0 && strcmp(name, k->name) != 0)
 			continue;
-		rc = k->open(out);
-		if (rc == 0) {
-			(*out)->kind = k;
-			return 0;
-		}
+		rc = k->open(out, count);
+		if (rc < 0)
+			continue;
+		for (unsigned i = 0; i < count; i++)
+			out[i]->kind = k;
+		return 0;
 	}
 	return rc;
 }

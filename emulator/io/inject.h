@@ -18,7 +18,7 @@
 /* The segment size plus one of 2008; rules/ uses the same. */
 #define INJECT_MARK 513
 
-/* Interfaces of `tun` are reseg0, reseg1...; rules/ uses the same. */
+/* Interfaces of `tun` are reseg0, reseg1..., one for all workers; rules/ uses the same. */
 #define INJECT_INTERFACE "reseg%d"
 
 struct inject_stats {
@@ -36,13 +36,17 @@ struct injector_kind {
 	bool offload;		/* takes what engine_config.offload makes */
 	/* Negative errno; -EPERM: no CAP_NET_RAW or CAP_NET_ADMIN; -ENOENT: this system has
 	 * no /dev/net/tun; -EXDEV: it would drop what comes from there (rp_filter). */
-	int (*open)(struct injector **out);
+	int (*open)(struct injector *out[], unsigned count);
 };
 
-/* A network may lose what is sent, so an error is counted and not returned. */
+/* Used by one thread. A network may lose what is sent, so an error is counted and not
+ * returned. */
 struct injector {
 	const struct injector_kind *kind;
+	/* The packet may be sent only with the next flush, until when its payload must stay
+	 * where it is. */
 	void (*send)(struct injector *in, const struct engine_emit *packet);
+	void (*flush)(struct injector *in);
 	void (*close)(struct injector *in);
 	struct inject_stats stats;
 };
@@ -50,8 +54,8 @@ struct injector {
 /* All kinds, the fastest first; the one after the last has no name. */
 extern const struct injector_kind inject_kinds[];
 
-/* By name, or the first that can be opened for "auto". -EINVAL: no such name; else the
- * error of the last one that was tried. */
-int inject_open(struct injector **out, const char *name);
+/* Opens count injectors of one kind, by name, or of the first that can be opened for
+ * "auto". -EINVAL: no such name; else the error of the last one that was tried. */
+int inject_open(struct injector *out[], unsigned count, const char *name);
 
 #endif

@@ -15,10 +15,6 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_queue.h>
 
-/* Packets that may wait in the kernel for a verdict; its default is 1,024. */
-#define QUEUE_LENGTH 16384
-/* For as many small packets; the kernel counts more than their bytes. */
-#define SOCKET_BUFFER_BYTES (16 << 20)
 #define MESSAGE_BYTES (0xffff + 4096)
 /* Messages taken out before the caller may see to its timers again. */
 #define MESSAGES_PER_WAKEUP 64
@@ -56,7 +52,7 @@ static int configure(struct queue *q, struct nlmsghdr *nlh)
 	return 0;
 }
 
-static int bind_queue(struct queue *q, bool joined)
+static int bind_queue(struct queue *q, const struct queue_config *config)
 {
 	struct nlmsghdr *nlh;
 	int rc;
@@ -69,43 +65,51 @@ static int bind_queue(struct queue *q, bool joined)
 		return rc;
 	nlh = nfq_nlmsg_put(q->message, NFQNL_MSG_CONFIG, q->number);
 	nfq_nlmsg_cfg_put_params(nlh, NFQNL_COPY_PACKET, 0xffff);
-	nfq_nlmsg_cfg_put_qmaxlen(nlh, QUEUE_LENGTH);
-	if (joined) {
+	nfq_nlmsg_cfg_put_qmaxlen(nlh, config->packets);
+	if (config->joined) {
 		mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
 		mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
 	}
 	return configure(q, nlh);
 }
 
-/* Who has bound the queue? /proc/net/netfilter/nfnetlink_queue: "number port ..." */
-static uint32_t queue_owner(uint16_t number)
+/* Who has bound the queue, and how many packets were dropped before it? Both 0 if that is
+ * not known. */
+static void read_proc(uint16_t number, uint32_t *owner, uint64_t *lost)
 {
 	FILE *f = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
 	char line[256];
-	uint32_t owner = 0;
 
+	*owner = 0;
+	*lost = 0;
 	while (f && fgets(line, sizeof(line), f)) {
 		unsigned n;
 		uint32_t port;
+		uint64_t queue_dropped, user_dropped;
 
-		if (sscanf(line, "%u %" SCNu32, &n, &port) == 2 && n == number)
-			owner = port;
+		/* number, port, waiting, copy mode, copy range, the two */
+		if (sscanf(line, "%u %" SCNu32 " %*u %*u %*u %" SCNu64 " %" SCNu64, &n, &port,
+			   &queue_dropped, &user_dropped) == 4 && n == number) {
+			*owner = port;
+			*lost = queue_dropped + user_dropped;
+		}
 	}
 	if (f)
 		fclose(f);
-	return owner;
 }
 
-int queue_open(struct queue **out, uint16_t number, bool joined, uint32_t *owner)
+int queue_open(struct queue **out, const struct queue_config *config, uint32_t *owner)
 {
 	struct queue *q = calloc(1, sizeof(*q));
-	int size = SOCKET_BUFFER_BYTES;
+	/* The kernel doubles it, for its own needs. */
+	int size = (int)((config->buffer_bytes + 1) / 2);
+	uint64_t lost;
 	int rc;
 
 	*owner = 0;
 	if (!q)
 		return -ENOMEM;
-	q->number = number;
+	q->number = config->number;
 	q->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!q->socket) {
 		rc = -errno;
@@ -116,10 +120,10 @@ int queue_open(struct queue **out, uint16_t number, bool joined, uint32_t *owner
 		goto close_socket;
 	}
 	q->portid = mnl_socket_get_portid(q->socket);
-	rc = bind_queue(q, joined);
+	rc = bind_queue(q, config);
 	if (rc == -EPERM || rc == -EBUSY) {
 		/* The kernel says EPERM for both: no privilege, and not yours. */
-		*owner = queue_owner(number);
+		read_proc(q->number, owner, &lost);
 		rc = *owner != 0 ? -EBUSY : -EPERM;
 	}
 	if (rc < 0)
@@ -143,6 +147,15 @@ void queue_close(struct queue *q)
 		return;
 	mnl_socket_close(q->socket);
 	free(q);
+}
+
+uint32_t queue_buffer_bytes(const struct queue *q)
+{
+	int size = 0;
+	socklen_t len = sizeof(size);
+
+	getsockopt(queue_fd(q), SOL_SOCKET, SO_RCVBUF, &size, &len);
+	return (uint32_t)size;
 }
 
 int queue_fd(const struct queue *q)
@@ -179,6 +192,15 @@ static unsigned hints_of(struct nlattr *const attr[], uint8_t hook)
 	       (hook == NF_INET_LOCAL_OUT ? ENGINE_LOCAL : 0);
 }
 
+/* A packet the kernel could not copy whole: the last four octets of what IP can carry do
+ * not fit. Unseen data would be lost to the box, so it must not pass where it can be helped:
+ * what offloads have joined its source sends again in other portions. */
+static enum engine_verdict truncated(struct queue *q, unsigned hints)
+{
+	q->stats.truncated++;
+	return hints & ENGINE_JOINED ? VERDICT_DROP : VERDICT_ACCEPT;
+}
+
 static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 {
 	struct queue *q = arg;
@@ -188,6 +210,7 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 	enum engine_verdict verdict = VERDICT_ACCEPT;
 	void *packet = NULL;
 	size_t len = 0;
+	unsigned hints;
 	uint32_t id;
 
 	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_QUEUE ||
@@ -199,9 +222,11 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 	if (attr[NFQA_PAYLOAD]) {
 		packet = mnl_attr_get_payload(attr[NFQA_PAYLOAD]);
 		len = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
-		/* A packet the kernel could not copy whole is let through. */
+		hints = hints_of(attr, header->hook);
 		if (!attr[NFQA_CAP_LEN])
-			verdict = q->handler(q->handler_arg, packet, &len, hints_of(attr, header->hook));
+			verdict = q->handler(q->handler_arg, packet, &len, hints);
+		else
+			verdict = truncated(q, hints);
 	}
 	if (verdict == VERDICT_DROP) {
 		q->drop_held = true;
@@ -244,7 +269,15 @@ int queue_receive(struct queue *q, queue_handler *handler, void *arg)
 	return rc;
 }
 
+bool queue_overran(const struct queue *q)
+{
+	return q->stats.overruns > 0;
+}
+
 void queue_get_stats(const struct queue *q, struct queue_stats *out)
 {
+	uint32_t owner;
+
 	*out = q->stats;
+	read_proc(q->number, &owner, &out->lost);
 }

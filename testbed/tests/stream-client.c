@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
+
 #define CHUNK 65536
 /* Longer than any back-off that a lossy link may cause. */
 #define PATIENCE_MS 120000
@@ -27,7 +29,11 @@ struct options {
 	uint64_t parallel;
 	uint64_t abort_every;	/* 0: never */
 	uint64_t bytes;
+	struct in_addr from;	/* 0: this host's usual address */
 };
+
+/* How many addresses --from counts up. */
+#define SOURCES 100
 
 struct connection {
 	uint64_t number;	/* from 0 */
@@ -45,7 +51,8 @@ static void print_help(void)
 	       "  --connections N  so many, each of 1 to BYTES bytes; a single one has BYTES (1)\n"
 	       "  --parallel N     so many at once (100)\n"
 	       "  --abort-every N  every Nth connection ends with a RST when half is sent (never)\n"
-	       "  --help, --version\n");
+	       "  --from IPV4      from this source address on, %d of them in turn\n"
+	       "  --help, --version\n", SOURCES);
 }
 
 static uint64_t mix(uint64_t i)
@@ -79,6 +86,13 @@ static void begin(const struct options *o, size_t i, uint64_t number, const stru
 	};
 	p->events = POLLIN | POLLOUT;
 	p->fd = socket(to->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (o->from.s_addr != 0) {
+		struct sockaddr_in from = { .sin_family = AF_INET };
+
+		from.sin_addr.s_addr = htonl(ntohl(o->from.s_addr) + (uint32_t)(number % SOURCES));
+		if (bind(p->fd, (const struct sockaddr *)&from, sizeof(from)) < 0)
+			fail(c, strerror(errno));
+	}
 	if (p->fd < 0 || (connect(p->fd, to->ai_addr, to->ai_addrlen) < 0 && errno != EINPROGRESS))
 		fail(c, strerror(errno));
 }
@@ -162,11 +176,12 @@ static void run(const struct options *o, const struct addrinfo *to)
 
 int main(int argc, char **argv)
 {
-	enum { CONNECTIONS = 256, PARALLEL, ABORT_EVERY };
+	enum { CONNECTIONS = 256, PARALLEL, ABORT_EVERY, FROM };
 	static const struct option table[] = {
 		{ "connections", required_argument, NULL, CONNECTIONS },
 		{ "parallel", required_argument, NULL, PARALLEL },
 		{ "abort-every", required_argument, NULL, ABORT_EVERY },
+		{ "from", required_argument, NULL, FROM },
 		CLI_COMMON_OPTIONS,
 	};
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *to;
@@ -184,6 +199,11 @@ int main(int argc, char **argv)
 			break;
 		case ABORT_EVERY:
 			o.abort_every = cli_number("--abort-every", optarg, 1, UINT32_MAX);
+			break;
+		case FROM:
+			if (inet_pton(AF_INET, optarg, &o.from) != 1)
+				cli_die("--from %s: give an IPv4 address", optarg);
+			hints.ai_family = AF_INET;
 			break;
 		}
 	}

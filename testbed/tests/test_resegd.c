@@ -26,6 +26,10 @@ Test(resegd, usage)
 		{ "--segment-size 12x", "1 to 65495" },
 		{ "--queue 65536", "0 to 65535" },
 		{ "--queue -1", "0 to 65535" },
+		{ "--queue 5:4", "from 5 to 65535" },
+		{ "--queue 0:64", "more than 64 workers" },
+		{ "--queue-length 0", "from 1" },
+		{ "--queue-buffer 1000", "from 65536" },
 		{ "--inject nosuch", "no such injector" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "extra", "takes options only" },
@@ -133,6 +137,7 @@ Test(resegd, rules_usage)
 		{ "load --port 0", "1 to 65535" },
 		{ "load --port 25,", "1 to 65535" },
 		{ "load --queue 65536", "0 to 65535" },
+		{ "load --queue 2:1", "two with : between" },
 		{ "load --mode bridge", "gateway or host" },
 		{ "load --kind pf", "nft, iptables, iptables-legacy or auto" },
 		{ "load --port", "needs a value" },
@@ -156,6 +161,66 @@ LAB_TEST(resegd, a_flow_with_nothing_orphaned_outlives_resegd)
 		"read line <$DIR/ready; "
 		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
 		"kill $resegd; wait $resegd; "
+		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
+}
+
+/* Connections of many host pairs are divided among the workers. The log has each line whole,
+ * and no two flows of the same number: those of one worker are odd, of the other even. */
+LAB_TEST(resegd, two_workers)
+{
+	static const char *const injectors[] = { "auto", "raw" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab --workers 2 --fault none --inject %s --events $DIR/events%zu -- sh -c '"
+			"ip route add local 198.51.100.128/25 dev lo && "
+			"stream-client --connections 200 --parallel 50 --from 198.51.100.130 server 7 100000'",
+			injectors[i], i);
+		char name[16];
+		size_t n;
+		json_t *event, *events;
+		unsigned closed[2] = { 0 };
+
+		lab_expect_status(&r, 0);
+		snprintf(name, sizeof(name), "events%zu", i);
+		events = lab_json_lines(name);
+		json_array_foreach(events, n, event) {
+			json_int_t flow = json_integer_value(json_object_get(event, "flow"));
+
+			if (strcmp(lab_string(event, "event"), "flow_closed") == 0)
+				closed[flow % 2]++;
+		}
+		cr_assert_eq(closed[0] + closed[1], 200, "%u and %u", closed[0], closed[1]);
+		cr_assert(closed[0] > 0 && closed[1] > 0, "%u and %u", closed[0], closed[1]);
+	}
+}
+
+/* What is lost since the queue is full is told, and repaired by TCP. */
+LAB_TEST(resegd, overrun_is_told)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab --queue-buffer 65536 --fault none -- "
+				      "stream-client server 7 4000000");
+
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.err, "some were lost: give a larger --queue-buffer"), "%s", r.err);
+}
+
+/* Several workers are stopped and started like one. */
+LAB_TEST(resegd, workers_stop_and_hand_over)
+{
+	struct lab_result r;
+
+	lab_need("bash");
+	r = lab_run(c.user,
+		"reseg-lab -%d --no-box -- bash -c '"
+		"reseg-rules load --quiet --mode host --port 7 --queue 3:5; "
+		"mkfifo $DIR/ready; resegd --quiet --queue 3:5 --ready-fd 3 3>$DIR/ready & resegd=$!; "
+		"read line <$DIR/ready; reseg-rules check --quiet --queue 3:5 || exit 10; "
+		"reseg-rules check --quiet --queue 3:6 2>/dev/null && exit 11; "
+		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
+		"kill $resegd; wait $resegd || exit 12; "
 		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
