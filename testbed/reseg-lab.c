@@ -74,7 +74,8 @@ static void print_help(void)
 	       "  --delay MS           each link takes that long, in each direction (0)\n"
 	       "  --reorder PERCENT    that many of the delayed packets overtake the others (0)\n"
 	       "  --duplicate PERCENT  each link delivers that many packets twice (0)\n"
-	       "  --offloads           leave checksum and segmentation offloads on; off, packets are\n"
+	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, of both links or\n"
+	       "                       of that of client or server; off, packets are\n"
 	       "                       as they would be on a real wire\n"
 	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get\n"
 	       "  --sink-options 'OPTIONS'\n"
@@ -102,6 +103,14 @@ static void add_resegd_arg(struct options *o, const struct option *table, int op
 	o->resegd_args[o->resegd_count++] = value;
 }
 
+static void offloads_option(struct hosts_options *hosts, const char *link)
+{
+	if (link && strcmp(link, "client") != 0 && strcmp(link, "server") != 0)
+		cli_die("--offloads=%s: give client, server, or nothing for both", link);
+	hosts->offloads[HOST_CLIENT] |= !link || strcmp(link, "client") == 0;
+	hosts->offloads[HOST_SERVER] |= !link || strcmp(link, "server") == 0;
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
@@ -127,7 +136,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "delay", required_argument, NULL, DELAY },
 		{ "reorder", required_argument, NULL, REORDER },
 		{ "duplicate", required_argument, NULL, DUPLICATE },
-		{ "offloads", no_argument, NULL, OFFLOADS },
+		{ "offloads", optional_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
 		CLI_COMMON_OPTIONS,
@@ -190,7 +199,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->hosts.netem.duplicate = cli_fraction("--duplicate", optarg, 0, 100) / 100;
 			break;
 		case OFFLOADS:
-			o->hosts.offloads = true;
+			offloads_option(&o->hosts, optarg);
 			break;
 		case CAPTURE:
 			o->capture = optarg;

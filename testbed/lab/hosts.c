@@ -165,11 +165,11 @@ static void switch_offloads_off(const char *name)
 }
 
 static void set_up_link(struct rtnl *r, const char *name, const char *ipv4, const char *ipv6,
-			const struct hosts_options *o)
+			bool offloads, const struct hosts_options *o)
 {
 	const struct rtnl_netem *netem = &o->netem;
 
-	if (!o->offloads)
+	if (!offloads)
 		switch_offloads_off(name);
 	must(rtnl_add_address(r, name, ipv4, 24), "give an address to", name);
 	must(rtnl_add_address(r, name, ipv6, 64), "give an IPv6 address to", name);
@@ -211,7 +211,8 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 		must(rtnl_add_veth(r, links[host].box_name, links[host].name, h->netns[host],
 				   o->mtu),
 		     "make", links[host].box_name);
-		set_up_link(r, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6, o);
+		set_up_link(r, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6,
+			    o->offloads[host], o);
 	}
 	rtnl_close(r);
 }
@@ -220,7 +221,7 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 {
 	struct rtnl *r = enter_and_open(h, host);
 
-	set_up_link(r, links[host].name, links[host].ipv4, links[host].ipv6, o);
+	set_up_link(r, links[host].name, links[host].ipv4, links[host].ipv6, o->offloads[host], o);
 	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv4), "route by",
 	     links[host].box_ipv4);
 	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv6), "route by",

@@ -31,7 +31,8 @@ struct hosts {
 
 struct hosts_options {
 	uint32_t mtu;		/* of both links */
-	bool offloads;		/* leave checksum and segmentation offloads on */
+	bool offloads[HOSTS];	/* leave checksum and segmentation offloads on, of the link of
+				 * client or server */
 	struct rtnl_netem netem;	/* of both links, in both directions */
 };
 

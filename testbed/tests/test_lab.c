@@ -314,6 +314,8 @@ Test(lab, bad_options)
 		{ "--direction up", "c2s, s2c or both" },
 		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--reorder 5", "give both" },
+		{ "--offloads=box", "give client, server" },
+		{ "--workers 0", "from 1" },
 		{ "--delay -1", "0 to 10000" },
 		{ "--duplicate 200", "0 to 100" },
 		{ "--no-box --fault none", "there is no resegd" },

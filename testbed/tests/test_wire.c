@@ -45,7 +45,7 @@ static struct capture read_capture(void)
 			number[i] = strtol(++field, NULL, 10);
 		*p = (struct seen){
 			.at_server = strncmp(line, "server", 6) == 0,
-			.from_server = number[0] == 25,
+			.from_server = number[0] == 25 || number[0] == 7,
 			.stream = number[1],
 			.seq = number[2],
 			.len = number[3],
@@ -250,5 +250,46 @@ LAB_TEST(wire, a_clean_run_gives_the_experts_nothing_to_say)
 			check_experts(ends[i], d == 2 || d != i);
 			check_windows(ends[i]);
 		}
+	}
+}
+
+/* What the client's offloads have joined is cut as if it had come in segments; and the
+ * trains that are sent of it are, on a wire, the same pieces. */
+LAB_TEST(wire, joined_segments_are_cut_as_they_would_have_been)
+{
+	const char *const injectors[] = { "auto", "raw" };
+	long segment = c.ip == 4 ? 1448 : 1428, total = 60000;	/* in one write */
+
+	lab_need("tshark");
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"rm -rf $DIR/cap; reseg-lab -%d --fault none --offloads=client --inject %s "
+			"--capture $DIR/cap -- sh -c 'stream-client $RESEG_SERVER 7 %ld'", c.ip, injectors[i],
+			total);
+		bool joined = false;
+		long octets = 0;
+		struct capture cap;
+
+		lab_expect_status(&r, 0);
+		cap = read_capture();
+		for (size_t n = 0; n < cap.count; n++) {
+			const struct seen *p = &cap.packets[n];
+			long at = (p->seq - 1) % segment, left = segment - at;
+			long piece = left < 512 ? left : 512;
+
+			if (p->from_server || p->len == 0)
+				continue;
+			if (!p->at_server) {
+				joined |= p->len > segment;
+				continue;
+			}
+			if (p->seq - 1 + piece > total)
+				piece = total - (p->seq - 1);
+			cr_assert(at % 512 == 0, "a piece at %ld", p->seq);
+			cr_assert_eq(p->len, piece, "%ld octets at %ld", p->len, p->seq);
+			octets += p->len;
+		}
+		cr_assert(joined, "the client has joined segments");
+		cr_assert_geq(octets, total);
 	}
 }
