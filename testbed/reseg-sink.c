@@ -34,6 +34,9 @@
 #define COMMAND_MAX 4096
 /* A client that does not read its replies is not read from any further. */
 #define OUTPUT_MAX (1 << 20)
+/* What Linux takes for TCP_MAXSEG. */
+#define MSS_MIN 88
+#define MSS_MAX 32767
 
 enum service { SERVICE_SMTP, SERVICE_ECHO, SERVICE_COUNT, SERVICES };
 
@@ -42,6 +45,7 @@ static const char *const service_names[SERVICES] = { "smtp", "echo", "count" };
 struct options {
 	const char *address;
 	uint16_t port[SERVICES];	/* 0: not served */
+	int mss;			/* 0: the kernel's choice */
 	bool no_pipelining;
 	const char *save;
 	const char *log;
@@ -465,21 +469,24 @@ static void print_help(void)
 	       "  --smtp PORT        serve SMTP (25, if no service is given)\n"
 	       "  --echo PORT        serve echo: what comes in goes back\n"
 	       "  --count PORT       serve count: a closed stream is answered with its length\n"
+	       "  --mss BYTES        announce this MSS: clients send no larger segments, %d to %d\n"
 	       "  --no-pipelining    do not offer PIPELINING\n"
 	       "  --save DIR         save each message as DIR/message-N\n"
 	       "  --log FILE         append what happens, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N       write a line feed to descriptor N once it listens\n"
-	       "  --help, --version\n");
+	       "  --help, --version\n",
+	       MSS_MIN, MSS_MAX);
 }
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { LISTEN = 256, SMTP, ECHO_, COUNT, NO_PIPELINING, SAVE, LOG, READY_FD };
+	enum { LISTEN = 256, SMTP, ECHO_, COUNT, MSS, NO_PIPELINING, SAVE, LOG, READY_FD };
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "smtp", required_argument, NULL, SMTP },
 		{ "echo", required_argument, NULL, ECHO_ },
 		{ "count", required_argument, NULL, COUNT },
+		{ "mss", required_argument, NULL, MSS },
 		{ "no-pipelining", no_argument, NULL, NO_PIPELINING },
 		{ "save", required_argument, NULL, SAVE },
 		{ "log", required_argument, NULL, LOG },
@@ -503,6 +510,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case COUNT:
 			o->port[SERVICE_COUNT] = (uint16_t)cli_number("--count", optarg, 1, 65535);
+			break;
+		case MSS:
+			o->mss = (int)cli_number("--mss", optarg, MSS_MIN, MSS_MAX);
 			break;
 		case NO_PIPELINING:
 			o->no_pipelining = true;
@@ -557,6 +567,9 @@ static void set_up(struct sink *sink)
 			cli_die("cannot listen on port %u of %s: %s", port,
 				sink->o.address ? sink->o.address : "this host",
 				strerror(-sink->listener[i]));
+		if (sink->o.mss > 0 && setsockopt(sink->listener[i], IPPROTO_TCP, TCP_MAXSEG,
+						  &sink->o.mss, sizeof(sink->o.mss)) < 0)
+			cli_die("--mss %d: %s", sink->o.mss, strerror(errno));
 		epoll_ctl(sink->epoll, EPOLL_CTL_ADD, sink->listener[i], &event);
 	}
 }

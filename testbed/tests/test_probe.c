@@ -8,6 +8,7 @@
 #include "probe/law.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -304,23 +305,21 @@ Test(sink, echo)
 	lab_expect_status(&r, 0);
 }
 
-Test(sink, count)
+/* Starts a sink with the count service and one further option, and connects to it. */
+static int connect_to_sink(const char *option, const char *value, pid_t *sink)
 {
-	static const char data[123456];
 	union net_address a = { .in = { .sin_family = AF_INET } };
-	char port[8], ready, answer[32];
+	char port[8], ready;
 	uint16_t number;
 	int fd = listener(&number), fds[2];
-	pid_t sink;
-	ssize_t n;
 
 	close(fd);
 	snprintf(port, sizeof(port), "%u", number);
 	cr_assert_eq(pipe(fds), 0);
-	sink = fork();
-	if (sink == 0) {
+	*sink = fork();
+	if (*sink == 0) {
 		dup2(fds[1], 3);
-		execlp("reseg-sink", "reseg-sink", "--count", port, "--ready-fd", "3", NULL);
+		execlp("reseg-sink", "reseg-sink", "--count", port, "--ready-fd", "3", option, value, NULL);
 		_exit(126);
 	}
 	close(fds[1]);
@@ -329,11 +328,36 @@ Test(sink, count)
 	a.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	a.in.sin_port = htons(number);
 	cr_assert_eq(connect(fd, &a.sa, sizeof(a.in)), 0);
+	return fd;
+}
+
+Test(sink, count)
+{
+	static const char data[123456];
+	char answer[32];
+	pid_t sink;
+	int fd = connect_to_sink(NULL, NULL, &sink);
+	ssize_t n;
+
 	cr_assert_eq(write(fd, data, sizeof(data)), sizeof(data));
 	shutdown(fd, SHUT_WR);
 	n = recv(fd, answer, sizeof(answer), MSG_WAITALL);
 	cr_assert_eq(n, 7);
 	cr_assert_arr_eq(answer, "123456\n", 7);
+	kill(sink, SIGKILL);
+	waitpid(sink, NULL, 0);
+}
+
+Test(sink, mss)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	pid_t sink;
+	int fd = connect_to_sink("--mss", "512", &sink);
+
+	cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	/* A sender takes its options off the MSS (RFC 6691). */
+	cr_assert_eq(info.tcpi_snd_mss, info.tcpi_options & TCPI_OPT_TIMESTAMPS ? 500 : 512);
 	kill(sink, SIGKILL);
 	waitpid(sink, NULL, 0);
 }
@@ -344,6 +368,8 @@ Test(sink, usage)
 
 	r = lab_run(LAB_ROOT, "reseg-sink --smtp 0");
 	lab_expect_error(&r, 2, "1 to 65535");
+	r = lab_run(LAB_ROOT, "reseg-sink --mss 87");
+	lab_expect_error(&r, 2, "88 to 32767");
 	r = lab_run(LAB_ROOT, "reseg-sink --listen nonsense --smtp 2525");
 	lab_expect_error(&r, 2, "cannot listen");
 	r = lab_run(LAB_ROOT, "reseg-sink --save /nonexistent --smtp 2525");
