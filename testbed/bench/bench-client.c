@@ -3,7 +3,7 @@
 /*
  * bench-client: puts load on the lab's server, and prints one number
  *
- *      bulk MIB        sends so much to the count service      Mbit/s
+ *      bulk MS         sends for so long to the count service  Mbit/s, until all has arrived
  *      latency N       100 bytes there and back, N times       median microseconds
  *      short N         N dialogues one after the other: connect, EHLO, MAIL, RCPT, QUIT
  *                                                              dialogues a second
@@ -27,7 +27,7 @@
 
 static void print_help(void)
 {
-	printf("Usage: bench-client bulk MIB|latency N|short N HOST\n");
+	printf("Usage: bench-client bulk MS|latency N|short N HOST\n");
 }
 
 static int connect_to(const char *host, const char *port)
@@ -56,22 +56,24 @@ static double seconds_since(uint64_t start_ns)
 	return (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
 }
 
-static double bulk(const char *host, uint64_t mib)
+static double bulk(const char *host, uint64_t ms)
 {
 	static char data[1 << 20];
 	char answer[32] = "";
 	int fd = connect_to(host, "9");
-	uint64_t start = clock_ns(CLOCK_MONOTONIC);
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), sent = 0;
 	double seconds;
 
-	for (uint64_t i = 0; i < mib; i++)
+	while (seconds_since(start) * 1e3 < (double)ms) {
 		send_all(fd, data, sizeof(data));
+		sent += sizeof(data);
+	}
 	shutdown(fd, SHUT_WR);
-	if (recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strtoull(answer, NULL, 10) != mib << 20)
+	if (recv(fd, answer, sizeof(answer) - 1, 0) <= 0 || strtoull(answer, NULL, 10) != sent)
 		cli_die("bulk: the server got %s", answer);
 	seconds = seconds_since(start);
 	close(fd);
-	return (double)mib * 8.388608 / seconds;
+	return (double)sent * 8 / 1e6 / seconds;
 }
 
 static int compare(const void *a, const void *b)
