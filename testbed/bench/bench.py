@@ -1,103 +1,151 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-Measures every contender side by side, in the lab's namespaces, and prints a table of
-ratios. Called by run.
+Measures every contender side by side, in the lab's namespaces; prints
+tables of ratios, and which goals are met. Called by run.
 
 Machines are noisy, and so only what was measured in one run is compared: the contenders
 take turns, round after round, and a figure is the median over the rounds. Ratios are to
-accept-gso, the least that a daemon behind NFQUEUE can do. More is better everywhere but
-for latency.
+accept-gso, the least that a daemon behind NFQUEUE can do, and to what the goals name.
 """
 
 import argparse
 import json
-import statistics
+import os
+import platform
+import shlex
 import subprocess
 import sys
 
-ACCEPT = "exec bench-accept {} --ready-fd {{ready}}"
+from report import judge, ratio, result, show_goals, show_result
 
-# Name, options of reseg-lab.
-CONTENDERS = {
-    "forward": ["--no-box"],
-    "accept-gso": ["--box", ACCEPT.format("--gso")],
-    "accept": ["--box", ACCEPT.format("")],
-    "burst tun": ["--fault", "none", "--arrival", "burst", "--inject", "tun"],
-    "burst raw": ["--fault", "none", "--arrival", "burst", "--inject", "raw"],
-    "segment tun": ["--fault", "none", "--arrival", "segment", "--inject", "tun"],
-    "segment raw": ["--fault", "none", "--arrival", "segment", "--inject", "raw"],
-    "wire tun": ["--fault", "none", "--arrival", "wire", "--inject", "tun"],
-}
+HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = "accept-gso"
 
-# Title, unit, options of reseg-lab, arguments of bench-client, and those for --quick.
-WORKS = {
-    "bulk": ("one stream, offloads on", "Mbit/s", ["--offloads"], ["bulk", 2000], ["bulk", 300]),
-    "wire": ("one stream, offloads off", "Mbit/s", [], ["bulk", 500], ["bulk", 100]),
-    "latency": ("100 bytes there and back", "us", ["--offloads"], ["latency", 5000], ["latency", 500]),
-    "short": ("SMTP dialogues, one at a time", "/s", ["--offloads"], ["short", 1000], ["short", 200]),
+# The server's packets as small as the box makes them, for whoever has not the box do it.
+SMALL = ["--sink-options", "--mss 512"]
+
+
+def accept(option):
+    return ["--box", "exec bench-accept %s --ready-fd {ready}" % option]
+
+
+def proxy(name):
+    return [*SMALL, "--box", "exec %s {ready}" % shlex.quote(os.path.join(HERE, "box-" + name))]
+
+
+def box(arrival, inject):
+    return ["--fault", "none", "--arrival", arrival, "--inject", inject]
+
+
+# Options of reseg-lab, and the host to connect to.
+CONTENDERS = {
+    "forward": (["--no-box"], "server"),
+    "forward-512": (["--no-box", *SMALL], "server"),
+    "accept-gso": (accept("--gso"), "server"),
+    "accept": (accept(""), "server"),
+    "haproxy": (proxy("haproxy"), "box"),
+    "socat": (proxy("socat"), "box"),
+    "burst tun": (box("burst", "tun"), "server"),
+    "burst raw": (box("burst", "raw"), "server"),
+    "segment tun": (box("segment", "tun"), "server"),
+    "segment raw": (box("segment", "raw"), "server"),
+    "wire tun": (box("wire", "tun"), "server"),
 }
 
+# Of what is not about bytes. Joined packets are rare there, so that only the injector counts.
+FEW = ["forward", "accept-gso", "haproxy", "socat", "segment tun", "segment raw"]
 
-def measure(options, client):
-    command = ["reseg-lab", *options, "--", "bench-client", *map(str, client), "server"]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          timeout=120)
-    if done.returncode != 0:
-        sys.exit("bench: %s: %s" % (" ".join(command), done.stderr.strip() or done.stdout.strip()))
-    return float(done.stdout)
+# For each work title, unit, options of reseg-lab, arguments of bench-client and rounds, the
+# same for --quick, and contenders.
+LAB_WORKS = {
+    "bulk": ("one stream, offloads on", "Mbit/s", ["--offloads"], (["bulk", 1000], 5),
+             (["bulk", 250], 3), list(CONTENDERS)),
+    # Nothing is joined here: accept is accept-gso, and wire is segment.
+    "wire": ("one stream, every packet on the wire", "Mbit/s", [], (["bulk", 1000], 5),
+             (["bulk", 250], 3), [c for c in CONTENDERS if c not in ("accept", "wire tun")]),
+    # The rounds differ by which CPUs the kernel chooses: many of them, and short.
+    "latency": ("100 bytes there and back", "microseconds", ["--offloads"], (["latency", 2000], 15),
+                (["latency", 500], 5), FEW),
+    # The same without that choice: how long the way is.
+    "latency-1cpu": ("100 bytes there and back, all on one CPU", "microseconds", ["--offloads"],
+                     (["latency", 5000], 5), (["latency", 500], 3), FEW),
+    "short": ("SMTP dialogues, one at a time", "dialogues a second", ["--offloads"], (["short", 1000], 7),
+              (["short", 200], 3), FEW),
+}
+
+GOALS = [
+    ratio("bulk", "burst tun", ">=", 0.85, "accept-gso"),
+    ratio("bulk", "burst tun", ">=", 1.2, "haproxy"),
+    ratio("bulk", "burst tun", ">=", 2, "socat"),
+    ratio("bulk", "segment tun", ">=", 0.4, "accept-gso"),
+    ratio("bulk", "segment tun", ">=", 1, "socat"),
+    ratio("bulk", "segment tun", ">=", 3, "accept"),
+    ratio("wire", "burst tun", ">=", 0.7, "forward-512"),
+    ratio("latency", "segment tun", "<=", 1.25, "accept-gso"),
+    ratio("latency", "segment tun", "<=", 1, "haproxy"),
+    ratio("short", "segment tun", ">=", 0.8, "accept-gso"),
+    ratio("short", "segment tun", ">=", 1.5, "haproxy"),
+]
 
 
-def progress(text):
+def progress(words):
     if sys.stderr.isatty():
-        print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
+        print("\r\033[K" + words, end="", file=sys.stderr, flush=True)
 
 
-def run_work(name, rounds, quick):
-    title, unit, options, full_client, quick_client = WORKS[name]
-    figures = {contender: [] for contender in CONTENDERS}
+def run(command, one_cpu=False):
+    """What a command prints on standard output and on standard error."""
+    cpus = {min(os.sched_getaffinity(0))} if one_cpu else os.sched_getaffinity(0)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                          preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+    if done.returncode != 0:
+        sys.exit("bench: %s: %s" % (shlex.join(command), done.stderr.strip() or done.stdout.strip()))
+    return done.stdout, done.stderr
+
+
+# Works ---------------------------------------------------------------------------------
+
+def lab_work(name, quick):
+    title, unit, options, full, short, contenders = LAB_WORKS[name]
+    client, rounds = short if quick else full
+    figures = {contender: [] for contender in contenders}
     for i in range(rounds):
-        for contender in CONTENDERS:
-            progress("%s: round %d of %d: %s" % (title, i + 1, rounds, contender))
-            figures[contender].append(measure(options + CONTENDERS[contender],
-                                              quick_client if quick else full_client))
-    progress("")
-    return {
-        "work": name,
-        "title": title,
-        "unit": unit,
-        "rows": [{
-            "contender": contender,
-            "median": statistics.median(values),
-            "ratio": statistics.median(values) / statistics.median(figures[BASE]),
-            "figures": values,
-        } for contender, values in figures.items()],
-    }
+        for contender in contenders:
+            progress("%s: round %d of %d: %s" % (name, i + 1, rounds, contender))
+            box_options, host = CONTENDERS[contender]
+            out, _ = run(["reseg-lab", *options, *box_options, "--", "bench-client", *map(str, client),
+                          host], one_cpu=name == "latency-1cpu")
+            figures[contender].append(float(out))
+    bases = dict.fromkeys([BASE] + [goal.base for goal in GOALS if goal.work == name])
+    return [result(name, title, unit, figures, list(bases), less_is_better=unit == "microseconds")]
 
 
-def print_table(result):
-    print("\n%s (%s)\n" % (result["title"], result["unit"]))
-    print("  %-12s %12s %8s %12s %12s" % ("", "median", "ratio", "least", "most"))
-    for row in result["rows"]:
-        print("  %-12s %12.1f %8.2f %12.1f %12.1f" % (row["contender"], row["median"],
-              row["ratio"], min(row["figures"]), max(row["figures"])))
-    sys.stdout.flush()
+WORKS = {name: lab_work for name in LAB_WORKS}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="testbed/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: to see that it runs")
-    parser.add_argument("--json", metavar="FILE", help="write all figures to FILE, too")
+    parser.add_argument("--json", metavar="FILE", help="write all figures and goals to FILE, too")
     parser.add_argument("--work", choices=WORKS, action="append", help="only this (more than once: these)")
     options = parser.parse_args()
     results = []
     for name in options.work or WORKS:
-        results.append(run_work(name, 3 if options.quick else 5, options.quick))
-        print_table(results[-1])
+        done = WORKS[name](name, options.quick)
+        progress("")
+        for res in done:
+            show_result(res)
+        sys.stdout.flush()
+        results += done
+    goals = judge(GOALS, results)
+    if goals:
+        show_goals(goals)
+    machine = "%s %s, %s, %d CPUs" % (platform.system(), platform.release(), platform.machine(),
+                                      len(os.sched_getaffinity(0)))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"base": BASE, "works": results}, file, indent=1)
+            json.dump({"machine": machine, "works": results, "goals": goals}, file, indent=1)
             file.write("\n")
 
 
