@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-Measures every contender side by side, in the lab's namespaces; prints
-tables of ratios, and which goals are met. Called by run.
+Measures every contender side by side, in the lab's namespaces, and the engine alone;
+prints tables of ratios, and which goals are met. Called by run.
 
 Machines are noisy, and so only what was measured in one run is compared: the contenders
 take turns, round after round, and a figure is the median over the rounds. Ratios are to
@@ -13,14 +13,16 @@ import argparse
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
 
-from report import judge, ratio, result, show_goals, show_result
+from report import judge, median, ratio, result, show_goals, show_result, spread
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = "accept-gso"
+IDLE_FLOWS = 1000000
 
 # The server's packets as small as the box makes them, for whoever has not the box do it.
 SMALL = ["--sink-options", "--mss 512"]
@@ -86,6 +88,9 @@ GOALS = [
     ratio("latency", "segment tun", "<=", 1, "haproxy"),
     ratio("short", "segment tun", ">=", 0.8, "accept-gso"),
     ratio("short", "segment tun", ">=", 1.5, "haproxy"),
+    spread("instructions", "<=", 0),
+    ratio("idle", "a million in turn", "<=", 1.5, "one flow"),
+    median("memory", "a million flows", "<=", 400),
 ]
 
 
@@ -121,7 +126,55 @@ def lab_work(name, quick):
     return [result(name, title, unit, figures, list(bases), less_is_better=unit == "microseconds")]
 
 
-WORKS = {name: lab_work for name in LAB_WORKS}
+def core_lines(*options):
+    out, _ = run(["bench-core", *map(str, options)])
+    return [json.loads(line) for line in out.splitlines()]
+
+
+# Once inside, none of these calls another of them, which would stop the count.
+CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
+             "--toggle-collect=engine_input", "--toggle-collect=engine_next",
+             "--toggle-collect=engine_expire"]
+
+
+def instructions(work):
+    out, err = run([*CALLGRIND, "bench-core", "--work", work, "--packets", "1000"])
+    return int(re.search(r"Collected : (\d+)", err)[1]) / json.loads(out)["packets"]
+
+
+def core_work(name, quick):
+    ns, counts = {}, {}
+    for i in range(3 if quick else 5):
+        progress("%s: round %d" % (name, i + 1))
+        for line in core_lines("--packets", 20000 if quick else 100000):
+            ns.setdefault(line["work"], []).append(line["ns_per_packet"])
+    for i in range(2):
+        for work in ns:
+            progress("instructions: round %d of 2: %s" % (i + 1, work))
+            counts.setdefault(work, []).append(instructions(work))
+    return [result(name, "the engine alone", "ns a packet", ns, less_is_better=True),
+            result("instructions", "the engine alone, counted by valgrind", "instructions a packet", counts,
+                   less_is_better=True)]
+
+
+def idle_work(name, quick):
+    ns = {"one flow": [], "one beside a million": [], "a million in turn": []}
+    memory = []
+    rounds = 2 if quick else 5
+    for i in range(rounds):
+        progress("%s: round %d of %d" % (name, i + 1, rounds))
+        ns["one flow"].append(core_lines("--work", "dialogue")[0]["ns_per_packet"])
+        resident, beside, turn = core_lines("--work", "dialogue", "--idle", IDLE_FLOWS)
+        ns["one beside a million"].append(beside["ns_per_packet"])
+        ns["a million in turn"].append(turn["ns_per_packet"])
+        memory.append(resident["resident_bytes"] / (1 << 20))
+    return [result(name, "dialogues, the engine alone", "ns a packet", ns, ["one flow"],
+                   less_is_better=True),
+            result("memory", "resident, the engine alone", "MiB", {"a million flows": memory},
+                   less_is_better=True)]
+
+
+WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": idle_work}
 
 
 def main():

@@ -67,6 +67,16 @@ def ratio(work, contender, relation, limit, base):
                 lambda rows: rows[contender]["median"] / rows[base]["median"], relation, limit)
 
 
+def median(work, contender, relation, limit):
+    return Goal(work, contender, None, lambda rows: rows[contender]["median"], relation, limit)
+
+
+def spread(work, relation, limit):
+    return Goal(work, "most minus least", None,
+                lambda rows: max(max(row["figures"]) - min(row["figures"]) for row in rows.values()),
+                relation, limit)
+
+
 def judge(goals, results):
     """The goals of these results, as a list of dicts."""
     by_work = {res["work"]: {row["contender"]: row for row in res["rows"]} for res in results}
