@@ -17,12 +17,14 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 
 from report import judge, median, ratio, result, show_goals, show_result, spread
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = "accept-gso"
 IDLE_FLOWS = 1000000
+SWEEP_TIMEOUT = 3
 
 # The server's packets as small as the box makes them, for whoever has not the box do it.
 SMALL = ["--sink-options", "--mss 512"]
@@ -91,6 +93,7 @@ GOALS = [
     spread("instructions", "<=", 0),
     ratio("idle", "a million in turn", "<=", 1.5, "one flow"),
     median("memory", "a million flows", "<=", 400),
+    median("sweep", "1-4096", "<=", SWEEP_TIMEOUT + 3),
 ]
 
 
@@ -99,12 +102,12 @@ def progress(words):
         print("\r\033[K" + words, end="", file=sys.stderr, flush=True)
 
 
-def run(command, one_cpu=False):
+def run(command, statuses=(0,), one_cpu=False):
     """What a command prints on standard output and on standard error."""
     cpus = {min(os.sched_getaffinity(0))} if one_cpu else os.sched_getaffinity(0)
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
                           preexec_fn=lambda: os.sched_setaffinity(0, cpus))
-    if done.returncode != 0:
+    if done.returncode not in statuses:
         sys.exit("bench: %s: %s" % (shlex.join(command), done.stderr.strip() or done.stdout.strip()))
     return done.stdout, done.stderr
 
@@ -174,7 +177,25 @@ def idle_work(name, quick):
                    less_is_better=True)]
 
 
-WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": idle_work}
+def sweep_work(name, quick):
+    rounds = 1 if quick else 3
+    seconds = []
+    for i in range(rounds):
+        progress("%s: round %d of %d" % (name, i + 1, rounds))
+        start = time.monotonic()
+        # 1: the fault was found.
+        out, _ = run(["reseg-lab", "--", "reseg-probe", "sweep", "--sizes", "1-4096", "--protocol", "echo",
+                      "--timeout", str(SWEEP_TIMEOUT), "--format", "json", "server"], statuses=(0, 1))
+        seconds.append(time.monotonic() - start)
+        rows = json.loads(out)["rows"]
+        if len(rows) != 4096 or {row["outcome"] for row in rows} != {"ok", "stalled"}:
+            sys.exit("bench: the sweep found something else than ok and stalled")
+    return [result(name, "all sizes with the default fault, the lab's start included", "seconds",
+                   {"1-4096": seconds}, less_is_better=True)]
+
+
+WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": idle_work,
+         "sweep": sweep_work}
 
 
 def main():
