@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 
-from report import judge, median, ratio, result, show_goals, show_result, spread
+from report import chart, judge, median, ratio, result, show_goals, show_result, spread
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = "accept-gso"
@@ -202,6 +202,7 @@ def main():
     parser = argparse.ArgumentParser(prog="testbed/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less of everything: to see that it runs")
     parser.add_argument("--json", metavar="FILE", help="write all figures and goals to FILE, too")
+    parser.add_argument("--svg", metavar="FILE", help="draw the figures into FILE")
     parser.add_argument("--work", choices=WORKS, action="append", help="only this (more than once: these)")
     options = parser.parse_args()
     results = []
@@ -221,6 +222,9 @@ def main():
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine, "works": results, "goals": goals}, file, indent=1)
             file.write("\n")
+    if options.svg:
+        with open(options.svg, "w", encoding="utf-8") as file:
+            file.write(chart(results, machine))
 
 
 main()

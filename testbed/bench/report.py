@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-What bench.py says of its figures: tables, goals. It measures nothing.
+What bench.py says of its figures: tables, goals, a chart. It measures nothing.
 
 A result is a dict: `work` (a name), `title`, `unit`, `less_is_better`, `bases` (the
-contenders that ratios are given to) and `rows`, each with
+contenders that ratios are given to, the first of them in the chart) and `rows`, each with
 `contender`, `median`, `figures` (all of them) and `ratios` (by base).
 """
 
 import collections
+import html
 import statistics
 
 
@@ -97,3 +98,97 @@ def show_goals(judged):
          [["%s: %s" % (goal["work"], goal["figure"]), "%.2f" % goal["value"],
            "%s %g" % (goal["relation"], goal["limit"]), "met" if goal["met"] else "MISSED"]
           for goal in judged])
+
+
+# Chart ---------------------------------------------------------------------------------
+
+WIDTH = 840
+MARGIN = 32
+BARS_X = 190		# names end before it
+BARS_WIDTH = 470	# the longest whisker; figures come behind it
+ROW = 24
+BAR = 14
+
+STYLE = """
+text { font: 13px "Helvetica Neue", Arial, "DejaVu Sans", sans-serif; fill: #1f2328 }
+.title { font-size: 20px }
+.work { font-size: 15px }
+.title, .work, .bold { font-weight: bold }
+.note, .ratio { fill: #59636e }
+.name { text-anchor: end }
+.paper { fill: #ffffff }
+.bar { fill: #9aa5b1 }
+.ours { fill: #3b7dd8 }
+.whisker { stroke: #1f2328; stroke-width: 1.5; fill: none }
+.axis { stroke: #d1d9e0 }
+@media (prefers-color-scheme: dark) {
+text { fill: #f0f6fc }
+.note, .ratio { fill: #9198a1 }
+.paper { fill: #0d1117 }
+.bar { fill: #59636e }
+.ours { fill: #3b7dd8 }
+.whisker { stroke: #f0f6fc }
+.axis { stroke: #3d444d }
+}
+"""
+
+
+def text(x, y, content, css=""):
+    return '<text x="%.1f" y="%.1f"%s>%s</text>' % (x, y, ' class="%s"' % css if css else "", content)
+
+
+def chart_row(row, res, y, scale):
+    base = res["bases"][0] if res["bases"] else None
+    middle = y + ROW / 2
+    least, most = (BARS_X + scale * limit(row["figures"]) for limit in (min, max))
+    bar = scale * row["median"]
+    ours = row["contender"].endswith((" tun", " raw"))
+    label = formatter(res)(row["median"])
+    if base:
+        label += '<tspan class="ratio" dx="8">%.2f</tspan>' % row["ratios"][base]
+    parts = [
+        text(BARS_X - 10, middle + 4.5, html.escape(row["contender"]), "name bold" if ours else "name"),
+        '<rect class="bar%s" x="%d" y="%.1f" width="%.1f" height="%d"/>' % (
+            " ours" if ours else "", BARS_X, middle - BAR / 2, bar, BAR),
+        text(max(BARS_X + bar, most) + 10, middle + 4.5, label),
+    ]
+    if most - least >= 1:
+        parts.append('<path class="whisker" d="M%.1f %.1fv8m0 -4H%.1fm0 -4v8"/>' % (least, middle - 4, most))
+    return parts
+
+
+def chart(results, note):
+    """All results, as the text of an SVG file."""
+    parts = []
+    y = MARGIN + 20
+    parts.append(text(MARGIN, y, "What the box costs", "title"))
+    y += 24
+    parts.append(text(MARGIN, y, html.escape(note), "note"))
+    y += 20
+    parts.append(text(MARGIN, y, "Bars are medians, whiskers go from least to most. Bold: reseg, by what it "
+                                 "takes as an arrival and how it sends.", "note"))
+    for res in results:
+        y += 44
+        heading = html.escape("%s: %s" % (res["work"], res["title"]))
+        parts.append(text(MARGIN, y, heading, "work"))
+        y += 19
+        about = "%s, %s is better" % (res["unit"], "less" if res["less_is_better"] else "more")
+        if res["bases"]:
+            about += "; ratio to " + res["bases"][0]
+        parts.append(text(MARGIN, y, html.escape(about), "note"))
+        y += 10
+        scale = BARS_WIDTH / max(max(row["figures"]) for row in res["rows"])
+        parts.append('<path class="axis" d="M%d %.1fv%d"/>' % (BARS_X, y, ROW * len(res["rows"])))
+        for row in res["rows"]:
+            parts += chart_row(row, res, y, scale)
+            y += ROW
+    height = y + MARGIN
+    return "\n".join([
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img">'
+        % (WIDTH, height, WIDTH, height),
+        "<title>What the box costs</title>",
+        "<style>%s</style>" % STYLE,
+        '<rect class="paper" width="100%" height="100%"/>',
+        *parts,
+        "</svg>\n",
+    ])
