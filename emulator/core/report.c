@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "box.h"
 
-static struct engine_event event_of(const struct engine *e, const struct flow *f,
-				    enum engine_event_type type)
+/* Fills in what all events have. Returns false if nobody wants to know. */
+static bool begin(const struct engine *e, const struct flow *f, enum engine_event_type type,
+		  struct engine_event *event)
 {
-	struct engine_event event = {
+	if (!e->config.observer)
+		return false;
+	*event = (struct engine_event){
 		.type = type,
 		.now_ns = e->now_ns,
 		.flow = f->serial,
 		.version = f->version,
 	};
-
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		event.address[side] = flow_address(f, side);
-		event.port[side] = flow_port(f, side);
+		event->address[side] = flow_address(f, side);
+		event->port[side] = flow_port(f, side);
 	}
-	return event;
+	return true;
 }
 
 static void tell(const struct engine *e, const struct engine_event *event)
 {
-	if (e->config.observer)
-		e->config.observer(e->config.observer_arg, event);
+	e->config.observer(e->config.observer_arg, event);
 }
 
 /* Octets of data before an offset. */
@@ -37,8 +38,10 @@ static uint32_t pending(const struct engine *e, const struct relay *r)
 
 void report_opened(struct engine *e, const struct flow *f)
 {
-	struct engine_event event = event_of(e, f, EVENT_FLOW_OPENED);
+	struct engine_event event;
 
+	if (!begin(e, f, EVENT_FLOW_OPENED, &event))
+		return;
 	event.segment_size = receive_segment_size(e, f, f->relay[CLIENT].intercepted ? CLIENT : SERVER);
 	tell(e, &event);
 }
@@ -46,8 +49,10 @@ void report_opened(struct engine *e, const struct flow *f)
 void report_arrival(struct engine *e, const struct flow *f, enum engine_side source,
 		    uint64_t offset, uint32_t bytes)
 {
-	struct engine_event event = event_of(e, f, EVENT_ARRIVAL);
+	struct engine_event event;
 
+	if (!begin(e, f, EVENT_ARRIVAL, &event))
+		return;
 	event.source = source;
 	event.offset = data_before(offset);
 	event.bytes = bytes;
@@ -57,9 +62,11 @@ void report_arrival(struct engine *e, const struct flow *f, enum engine_side sou
 
 void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side source)
 {
-	struct engine_event event = event_of(e, f, EVENT_FORGED_ACK);
+	struct engine_event event;
 	const struct relay *r = &f->relay[source];
 
+	if (!begin(e, f, EVENT_FORGED_ACK, &event))
+		return;
 	event.source = source;
 	event.offset = data_before(box_data_end(r));
 	event.orphaned = box_orphaned(r);
@@ -69,8 +76,10 @@ void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side 
 void report_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
 		uint32_t bytes, uint32_t pieces, uint32_t last_piece)
 {
-	struct engine_event event = event_of(e, f, EVENT_CUT);
+	struct engine_event event;
 
+	if (!begin(e, f, EVENT_CUT, &event))
+		return;
 	event.source = source;
 	event.offset = data_before(offset);
 	event.bytes = bytes;
@@ -82,9 +91,11 @@ void report_cut(struct engine *e, const struct flow *f, enum engine_side source,
 static void report_pending(struct engine *e, const struct flow *f, enum engine_side source,
 			   enum engine_event_type type)
 {
-	struct engine_event event = event_of(e, f, type);
+	struct engine_event event;
 	const struct relay *r = &f->relay[source];
 
+	if (!begin(e, f, type, &event))
+		return;
 	event.source = source;
 	event.offset = data_before(box_transit(e, r)->cut_nxt);
 	event.pending = pending(e, r);
@@ -103,8 +114,10 @@ void report_resume(struct engine *e, const struct flow *f, enum engine_side sour
 
 void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason)
 {
-	struct engine_event event = event_of(e, f, EVENT_FLOW_CLOSED);
+	struct engine_event event;
 
+	if (!begin(e, f, EVENT_FLOW_CLOSED, &event))
+		return;
 	event.reason = reason;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct relay *r = &f->relay[side];
