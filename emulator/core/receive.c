@@ -34,25 +34,25 @@ uint64_t receive_edge(const struct engine *e, const struct relay *r)
 	return e->draining ? relay_edge(r) : r->snd_una + e->config.window_bytes;
 }
 
-/* Full pieces, then what is left. */
-static uint32_t cut_policy(uint32_t pending, uint32_t segment_size)
+/* Full pieces, then what is left. Returns how much is cut next: one piece where a fault
+ * decides about each, else all full ones at once. */
+static uint32_t cut_next(const struct fault *fault, uint32_t pending, uint32_t segment_size)
 {
-	return pending < segment_size ? pending : segment_size;
+	if (fault->cut)
+		return fault->cut(pending, segment_size, pending < segment_size ? pending : segment_size);
+	return pending < segment_size ? pending : pending - pending % segment_size;
 }
 
 static void cut(struct engine *e, struct flow *f, enum engine_side source, struct transit *t,
 		bool push)
 {
 	const struct relay *r = &f->relay[source];
-	const struct fault *fault = e->config.fault;
 	uint64_t start = t->cut_nxt;
 	uint32_t pieces = 0, last = 0, pending;
 
 	while ((pending = (uint32_t)(r->rcv_nxt - t->cut_nxt)) > 0) {
-		uint32_t bytes = cut_policy(pending, t->segment_size);
+		uint32_t bytes = cut_next(e->config.fault, pending, t->segment_size);
 
-		if (fault->cut)
-			bytes = fault->cut(pending, t->segment_size, bytes);
 		if (bytes == 0)
 			break;
 		if (t->stalled) {
@@ -61,8 +61,8 @@ static void cut(struct engine *e, struct flow *f, enum engine_side source, struc
 		}
 		stream_cut(&t->stream, bytes, pieces > 0 && last == t->segment_size);
 		t->cut_nxt += bytes;
-		last = bytes;
-		pieces++;
+		last = bytes < t->segment_size ? bytes : t->segment_size;
+		pieces += (bytes + last - 1) / last;
 	}
 	if (pieces > 0) {
 		if (push && pending == 0)

@@ -338,18 +338,45 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	return true;
 }
 
+/* New octets, in full pieces of one run and not its last piece, that may be sent now: what
+ * send_next() would let go one after the other. At most max. */
+static uint32_t full_pieces(const struct flow *f, enum engine_side source, struct transit *t,
+			    uint32_t max)
+{
+	const struct relay *r = &f->relay[source];
+	uint64_t end = stream_run_end(&t->stream, t->snd_nxt) - 1;
+
+	if (end > t->snd_nxt + max)
+		end = t->snd_nxt + max;
+	if (end > r->snd_una + r->cwnd)
+		end = r->snd_una + r->cwnd;
+	if (end > flow_window_edge(f, source))
+		end = flow_window_edge(f, source);
+	if (t->snd_nxt < t->snd_max || end <= t->snd_nxt)
+		return 0;
+	return (uint32_t)(end - t->snd_nxt) / t->segment_size * t->segment_size;
+}
+
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max)
 {
-	const struct transit *t = box_transit(e, &f->relay[source]);
+	struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
 	struct piece next = *train;
 
 	/* All but the last have one length, and none but the last says PSH. */
 	while (next.bytes == t->segment_size && !next.push && train->bytes + next.bytes <= max &&
 	       t->snd_nxt == train->offset + train->bytes && t->snd_nxt < t->cut_nxt &&
-	       stream_skip_sacked(&t->stream, t->snd_nxt) == t->snd_nxt &&
-	       !t->resend_owed && send_next(e, f, source, &next)) {
-		train->bytes += next.bytes;
+	       stream_skip_sacked(&t->stream, t->snd_nxt) == t->snd_nxt && !t->resend_owed) {
+		uint32_t bytes = full_pieces(f, source, t, max - train->bytes);
+
+		if (bytes > 0)
+			sent(e, r, t, t->snd_nxt, bytes);
+		else if (send_next(e, f, source, &next))
+			bytes = next.bytes;
+		else
+			break;
+		train->bytes += bytes;
 		train->push = next.push;
 		train->unit = t->segment_size;
 	}

@@ -197,14 +197,17 @@ static void seek(struct stream *s, uint64_t offset)
 		s->cursor_start += BYTES(*run_at(s, s->cursor++));
 }
 
+uint64_t stream_run_end(struct stream *s, uint64_t offset)
+{
+	seek(s, offset);
+	return s->cursor_start + BYTES(*run_at(s, s->cursor));
+}
+
 uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, bool *push)
 {
-	uint64_t run_end, piece_end;
-	uint32_t run;
+	uint64_t run_end = stream_run_end(s, offset), piece_end;
+	uint32_t run = *run_at(s, s->cursor);
 
-	seek(s, offset);
-	run = *run_at(s, s->cursor);
-	run_end = s->cursor_start + BYTES(run);
 	piece_end = offset + segment_size - (offset - s->cursor_start) % segment_size;
 	if (piece_end > run_end)
 		piece_end = run_end;

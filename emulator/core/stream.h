@@ -126,6 +126,9 @@ void stream_cut(struct stream *s, uint32_t bytes, bool extend);
 /* Marks the last run: its last piece carries PSH. */
 void stream_push(struct stream *s);
 
+/* The end of the run that holds the octet at offset, which must be cut. */
+uint64_t stream_run_end(struct stream *s, uint64_t offset);
+
 /* The piece that holds the octet at offset, which must be cut: returns the number
  * of octets from there to its end. */
 uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, bool *push);
