@@ -5,6 +5,8 @@
 #include <stdlib.h>
 
 #define NOT_SET UINT32_MAX
+/* Of each node: half as many steps as with two, and a million alarms do not fit a cache. */
+#define CHILDREN 4
 
 int timers_create(struct timers *t, uint32_t max)
 {
@@ -28,6 +30,11 @@ void timers_destroy(struct timers *t)
 	t->position = NULL;
 }
 
+static uint32_t parent(uint32_t at)
+{
+	return (at - 1) / CHILDREN;
+}
+
 static void place(struct timers *t, uint32_t at, struct timers_entry entry)
 {
 	t->heap[at] = entry;
@@ -36,9 +43,9 @@ static void place(struct timers *t, uint32_t at, struct timers_entry entry)
 
 static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
 {
-	while (at > 0 && entry.at_ns < t->heap[(at - 1) / 2].at_ns) {
-		place(t, at, t->heap[(at - 1) / 2]);
-		at = (at - 1) / 2;
+	while (at > 0 && entry.at_ns < t->heap[parent(at)].at_ns) {
+		place(t, at, t->heap[parent(at)]);
+		at = parent(at);
 	}
 	place(t, at, entry);
 }
@@ -46,12 +53,14 @@ static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
 static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
 {
 	for (;;) {
-		uint32_t child = 2 * at + 1;
+		uint32_t first = CHILDREN * at + 1, child = first;
 
-		if (child >= t->count)
+		if (first >= t->count)
 			break;
-		if (child + 1 < t->count && t->heap[child + 1].at_ns < t->heap[child].at_ns)
-			child++;
+		for (uint32_t i = first + 1; i < first + CHILDREN && i < t->count; i++) {
+			if (t->heap[i].at_ns < t->heap[child].at_ns)
+				child = i;
+		}
 		if (entry.at_ns <= t->heap[child].at_ns)
 			break;
 		place(t, at, t->heap[child]);
@@ -81,7 +90,7 @@ void timers_cancel(struct timers *t, uint32_t id)
 	last = t->heap[--t->count];
 	if (at == t->count)
 		return;
-	if (at > 0 && last.at_ns < t->heap[(at - 1) / 2].at_ns)
+	if (at > 0 && last.at_ns < t->heap[parent(at)].at_ns)
 		sift_up(t, at, last);
 	else
 		sift_down(t, at, last);

@@ -3,7 +3,7 @@
 #define RESEG_CORE_TIMERS_H
 
 /*
- * One alarm per flow, in a binary heap
+ * One alarm per flow, in a heap
  *
  * An alarm is only ever moved to an earlier moment. A flow whose deadline moved
  * to a later one keeps its alarm, finds nothing due when it rings, and sets a new
