@@ -4,6 +4,8 @@
  * bench-client: puts load on the lab's server, and prints one number
  *
  *      bulk MS         sends for so long to the count service  Mbit/s, until all has arrived
+ *      many MS FROM    the same on 16 connections at once, from the source addresses
+ *                      that follow FROM                        Mbit/s, all together
  *      latency N       100 bytes there and back, N times       median microseconds
  *      short N         N dialogues one after the other: connect, EHLO, MAIL, RCPT, QUIT
  *                                                              dialogues a second
@@ -20,29 +22,44 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #define REQUEST_BYTES 100
+#define CONNECTIONS 16
 
 static void print_help(void)
 {
-	printf("Usage: bench-client bulk MS|latency N|short N HOST\n");
+	printf("Usage: bench-client bulk MS|latency N|short N HOST\n"
+	       "       bench-client many MS HOST FROM\n");
 }
 
-static int connect_to(const char *host, const char *port)
+/* From a source address, if one is given. */
+static int connect_from(const struct in_addr *from, const char *host, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *to;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = from ? AF_INET : AF_UNSPEC }, *to;
 	int rc = getaddrinfo(host, port, &hints, &to), fd, one = 1;
 
 	if (rc != 0)
 		cli_die("%s: %s", host, gai_strerror(rc));
 	fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (from) {
+		struct sockaddr_in source = { .sin_family = AF_INET, .sin_addr = *from };
+
+		if (bind(fd, (const struct sockaddr *)&source, sizeof(source)) < 0)
+			cli_die("%s: %s", inet_ntoa(*from), strerror(errno));
+	}
 	if (fd < 0 || connect(fd, to->ai_addr, to->ai_addrlen) < 0)
 		cli_die("%s port %s: %s", host, port, strerror(errno));
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	freeaddrinfo(to);
 	return fd;
+}
+
+static int connect_to(const char *host, const char *port)
+{
+	return connect_from(NULL, host, port);
 }
 
 static void send_all(int fd, const void *data, size_t len)
@@ -56,11 +73,10 @@ static double seconds_since(uint64_t start_ns)
 	return (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
 }
 
-static double bulk(const char *host, uint64_t ms)
+static double send_for(int fd, uint64_t ms)
 {
 	static char data[1 << 20];
 	char answer[32] = "";
-	int fd = connect_to(host, "9");
 	uint64_t start = clock_ns(CLOCK_MONOTONIC), sent = 0;
 	double seconds;
 
@@ -74,6 +90,38 @@ static double bulk(const char *host, uint64_t ms)
 	seconds = seconds_since(start);
 	close(fd);
 	return (double)sent * 8 / 1e6 / seconds;
+}
+
+static double bulk(const char *host, uint64_t ms)
+{
+	return send_for(connect_to(host, "9"), ms);
+}
+
+static double many(const char *host, uint64_t ms, const char *text)
+{
+	struct in_addr from;
+	double sum = 0, figure;
+	int fds[2];
+
+	if (inet_pton(AF_INET, text, &from) != 1 || pipe(fds) < 0)
+		cli_die("%s: give an IPv4 address", text);
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		struct in_addr source = { htonl(ntohl(from.s_addr) + i) };
+
+		if (fork() != 0)
+			continue;
+		figure = send_for(connect_from(&source, host, "9"), ms);
+		if (write(fds[1], &figure, sizeof(figure)) < 0)
+			cli_die("pipe: %s", strerror(errno));
+		_exit(EXIT_GOOD);
+	}
+	close(fds[1]);
+	for (unsigned i = 0; i < CONNECTIONS; i++) {
+		if (read(fds[0], &figure, sizeof(figure)) != sizeof(figure))
+			cli_die("many: a connection failed");
+		sum += figure;
+	}
+	return sum;
 }
 
 static int compare(const void *a, const void *b)
@@ -152,16 +200,18 @@ int main(int argc, char **argv)
 	cli_program = "bench-client";
 	while (cli_option(argc, argv, "", table, print_help) != -1)
 		;
-	if (optind + 3 != argc)
+	if (optind + 3 != argc && (optind + 4 != argc || strcmp(argv[optind], "many") != 0))
 		cli_die("give what, how much, and HOST; see --help");
 	n = cli_number(argv[optind], argv[optind + 1], 1, 1000000);
 	if (strcmp(argv[optind], "bulk") == 0)
 		printf("%.1f\n", bulk(argv[optind + 2], n));
+	else if (strcmp(argv[optind], "many") == 0 && optind + 4 == argc)
+		printf("%.1f\n", many(argv[optind + 2], n, argv[optind + 3]));
 	else if (strcmp(argv[optind], "latency") == 0)
 		printf("%.1f\n", latency(argv[optind + 2], n));
 	else if (strcmp(argv[optind], "short") == 0)
 		printf("%.1f\n", dialogues(argv[optind + 2], n));
 	else
-		cli_die("%s: give bulk, latency or short", argv[optind]);
+		cli_die("%s: give bulk, many, latency or short", argv[optind]);
 	return EXIT_GOOD;
 }

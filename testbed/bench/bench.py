@@ -38,8 +38,8 @@ def proxy(name):
     return [*SMALL, "--box", "exec %s {ready}" % shlex.quote(os.path.join(HERE, "box-" + name))]
 
 
-def box(arrival, inject):
-    return ["--fault", "none", "--arrival", arrival, "--inject", inject]
+def box(arrival, inject, workers=1):
+    return ["--fault", "none", "--arrival", arrival, "--inject", inject, "--workers", str(workers)]
 
 
 # Options of reseg-lab, and the host to connect to.
@@ -55,19 +55,26 @@ CONTENDERS = {
     "segment tun": (box("segment", "tun"), "server"),
     "segment raw": (box("segment", "raw"), "server"),
     "wire tun": (box("wire", "tun"), "server"),
+    "1 worker": (box("segment", "tun"), "server"),
+    "2 workers": (box("segment", "tun", 2), "server"),
 }
+STREAMS = [c for c in CONTENDERS if "worker" not in c]
 
 # Of what is not about bytes. Joined packets are rare there, so that only the injector counts.
 FEW = ["forward", "accept-gso", "haproxy", "socat", "segment tun", "segment raw"]
+
+# Many addresses of the client, that the kernel divides the connections among workers.
+ADDRESSES = "ip route add local 198.51.100.128/25 dev lo && "
 
 # For each work title, unit, options of reseg-lab, arguments of bench-client and rounds, the
 # same for --quick, and contenders.
 LAB_WORKS = {
     "bulk": ("one stream, offloads on", "Mbit/s", ["--offloads"], (["bulk", 1000], 5),
-             (["bulk", 250], 3), list(CONTENDERS)),
-    # Nothing is joined here: accept is accept-gso, and wire is segment.
-    "wire": ("one stream, every packet on the wire", "Mbit/s", [], (["bulk", 1000], 5),
-             (["bulk", 250], 3), [c for c in CONTENDERS if c not in ("accept", "wire tun")]),
+             (["bulk", 250], 3), STREAMS),
+    "wire": ("one stream, offloads of the server's link off", "Mbit/s", ["--offloads=client"],
+             (["bulk", 1000], 5), (["bulk", 250], 3), STREAMS),
+    "many": ("16 streams of as many clients", "Mbit/s", ["--offloads"], (["many", 1000], 5),
+             (["many", 250], 3), ["accept-gso", "1 worker", "2 workers"]),
     # The rounds differ by which CPUs the kernel chooses: many of them, and short.
     "latency": ("100 bytes there and back", "microseconds", ["--offloads"], (["latency", 2000], 15),
                 (["latency", 500], 5), FEW),
@@ -86,12 +93,14 @@ GOALS = [
     ratio("bulk", "segment tun", ">=", 1, "socat"),
     ratio("bulk", "segment tun", ">=", 3, "accept"),
     ratio("wire", "burst tun", ">=", 0.7, "forward-512"),
+    ratio("wire", "segment tun", ">=", 0.7, "forward-512"),
+    ratio("many", "2 workers", ">=", 1, "1 worker"),
     ratio("latency", "segment tun", "<=", 1.25, "accept-gso"),
     ratio("latency", "segment tun", "<=", 1, "haproxy"),
     ratio("short", "segment tun", ">=", 0.8, "accept-gso"),
     ratio("short", "segment tun", ">=", 1.5, "haproxy"),
     spread("instructions", "<=", 0),
-    ratio("idle", "a million in turn", "<=", 1.5, "one flow"),
+    ratio("idle", "one beside a million", "<=", 1.5, "one flow"),
     median("memory", "a million flows", "<=", 400),
     median("sweep", "1-4096", "<=", SWEEP_TIMEOUT + 3),
 ]
@@ -122,8 +131,11 @@ def lab_work(name, quick):
         for contender in contenders:
             progress("%s: round %d of %d: %s" % (name, i + 1, rounds, contender))
             box_options, host = CONTENDERS[contender]
-            out, _ = run(["reseg-lab", *options, *box_options, "--", "bench-client", *map(str, client),
-                          host], one_cpu=name == "latency-1cpu")
+            command = ["bench-client", *map(str, client), host]
+            if name == "many":
+                command = ["sh", "-c", ADDRESSES + shlex.join([*command, "198.51.100.130"])]
+            out, _ = run(["reseg-lab", *options, *box_options, "--", *command],
+                         one_cpu=name == "latency-1cpu")
             figures[contender].append(float(out))
     bases = dict.fromkeys([BASE] + [goal.base for goal in GOALS if goal.work == name])
     return [result(name, title, unit, figures, list(bases), less_is_better=unit == "microseconds")]
