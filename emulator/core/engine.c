@@ -24,6 +24,9 @@
 #define MSS_DEFAULT_IPV4 536
 #define MSS_DEFAULT_IPV6 1220
 
+/* What an IPv6 packet of ENGINE_PACKET_MAX bytes leaves. */
+#define MSS_MAX (ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES)
+
 /* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Opening ones:
  * longer than Linux repeats a SYN at the end. */
 #define IDLE_OPEN_NS (7440 * NS_PER_S)
@@ -309,7 +312,9 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 	learn_header(end, p);
 	end->isn = p->seq;
 	end->syn_window = p->window;
-	end->mss = o->mss != 0 ? o->mss : p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
+	end->mss = o->mss > MSS_MAX ? MSS_MAX : o->mss;
+	if (o->mss == 0)
+		end->mss = p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
 	end->offered_shift = o->window_shift;
 	end->offers_window_shift = o->has_window_shift;
 	end->offers_sack = o->sack_permitted;
@@ -320,10 +325,13 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 }
 
 /* Takes out of a SYN or SYN-ACK what the box could not keep: Fast Open, with the
- * data that may come along, Multipath TCP, and ECN (RFC 3168 section 6.1.1). */
+ * data that may come along, Multipath TCP, and ECN (RFC 3168 section 6.1.1); and lets
+ * nobody send longer packets than it can be handed. */
 static bool clean_syn(struct packet *p)
 {
 	bool changed = tcpopt_remove_unkept(p);
+
+	changed |= tcpopt_limit_mss(p, MSS_MAX);
 
 	changed |= packet_set_flags(p, p->flags & (uint8_t)~(TCP_ECE | TCP_CWR));
 	changed |= packet_clear_ecn(p);

@@ -34,6 +34,10 @@
 #define ENGINE_SEGMENT_SIZE_DEFAULT 512
 #define ENGINE_SEGMENT_SIZE_MAX 65495	/* 65,535 less an IPv4 and a TCP header */
 
+/* The longest packet that a caller must be able to hand in: what NFQUEUE copies at most. The
+ * ends are told (by MSS) to send no segment that makes a longer one. */
+#define ENGINE_PACKET_MAX 65531
+
 /* One unit of the largest window scale (RFC 7323 section 2.3), or it could not be told. */
 #define ENGINE_WINDOW_MIN (1 << 14)
 

@@ -130,6 +130,23 @@ bool tcpopt_remove_unkept(struct packet *p)
 	return removed;
 }
 
+bool tcpopt_limit_mss(struct packet *p, uint16_t most)
+{
+	uint8_t value[2];
+	bool changed = false;
+	size_t len;
+
+	bytes_put16(value, most);
+	for (size_t at = 0; (len = option_length(packet_options(p), p->options_bytes, at)) > 0;
+	     at += len) {
+		const uint8_t *option = packet_options(p) + at;
+
+		if (option[0] == KIND_MSS && len == 4 && bytes_get16(option + 2) > most)
+			changed |= packet_set_options(p, at + 2, value, sizeof(value));
+	}
+	return changed;
+}
+
 static void write_blocks(uint8_t *to, const struct sack_block *blocks, size_t count)
 {
 	to[0] = KIND_SACK;

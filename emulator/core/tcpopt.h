@@ -44,6 +44,9 @@ void tcpopt_parse(struct tcpopt *o, const struct packet *p);
  * (RFC 8684). Returns true if there were any. */
 bool tcpopt_remove_unkept(struct packet *p);
 
+/* Lets the MSS option of a SYN or SYN-ACK say no more than this. Returns true if it did. */
+bool tcpopt_limit_mss(struct packet *p, uint16_t most);
+
 /* Writes the SACK option of a passing segment anew with these blocks, as many as
  * its old space holds, and NOPs behind them. o is the parsed options of p. */
 bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o,

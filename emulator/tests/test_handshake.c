@@ -145,13 +145,20 @@ Test(handshake, another_syn_ack_takes_the_data_of_the_first_with_it)
 		"pass\n");
 }
 
-Test(handshake, the_largest_piece_leaves_room_for_timestamps)
+/* No end may send a packet that is too long for the box. */
+Test(handshake, the_largest_mss_is_what_the_queue_takes)
 {
 	script_run((struct script){ .segment_size = 65495, .events = true },
 		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
+		"pass S 0:0(0) win 64240 <mss 65471,TS val 10 ecr 0>\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 65472,TS val 70 ecr 10>\n"
+		"* opened S 65459\n"
+		"pass S. 0:0(0) ack 1 win 65160 <mss 65471,TS val 70 ecr 10>\n");
+	script_run((struct script){ .segment_size = 65495, .events = true },
+		"client > S 0:0(0) win 64240 <mss 65471>\n"
 		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 65535,TS val 70 ecr 10>\n"
-		"* opened S 65483\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 65471>\n"
+		"* opened S 65471\n"
 		"pass\n");
 }
 

@@ -107,6 +107,24 @@ LAB_TEST(resegd, single_host)
 	lab_expect_status(&r, 0);
 }
 
+/* Links that take packets longer than the queue does: lo, and one as wide as IP allows. */
+LAB_TEST(resegd, the_widest_links)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --mtu 65535 --fault none --segment-size 65495 -- sh -c '"
+		"stream-client $RESEG_SERVER 7 20000000'", c.ip);
+
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user,
+		"reseg-lab -%d --no-box -- sh -c '"
+		"reseg-rules load --quiet --mode host --port 7 --queue 3; "
+		START_RESEGD("--quiet --queue 3 --fault none --direction both")
+		"mkfifo $DIR/sink; reseg-sink --echo 7 --ready-fd 3 3>$DIR/sink & "
+		"read line <$DIR/sink; rm $DIR/sink; "
+		"stream-client %s 7 20000000'", c.ip, c.ip == 4 ? "127.0.0.1" : "::1");
+	lab_expect_status(&r, 0);
+}
+
 LAB_TEST(resegd, rules_load_check_and_remove)
 {
 	struct lab_result r = lab_run(c.user,
