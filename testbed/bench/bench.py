@@ -228,7 +228,7 @@ def main():
     goals = judge(GOALS, results)
     if goals:
         show_goals(goals)
-    machine = "%s %s, %s, %d CPUs" % (platform.system(), platform.release(), platform.machine(),
+    machine = "%s %s, %s, %d CPUs" % (platform.system(), platform.release().split("-")[0], platform.machine(),
                                       len(os.sched_getaffinity(0)))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

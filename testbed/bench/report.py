@@ -142,7 +142,7 @@ def chart_row(row, res, y, scale):
     middle = y + ROW / 2
     least, most = (BARS_X + scale * limit(row["figures"]) for limit in (min, max))
     bar = scale * row["median"]
-    ours = row["contender"].endswith((" tun", " raw"))
+    ours = row["contender"].endswith((" tun", " raw", " worker", " workers"))
     label = formatter(res)(row["median"])
     if base:
         label += '<tspan class="ratio" dx="8">%.2f</tspan>' % row["ratios"][base]
