@@ -68,6 +68,9 @@ int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint
 			*page = pool_take(pool);
 		if (*page == POOL_NONE)
 			return -ENOBUFS;
+		/* Lets GCC forget that n is no more than a page: it would copy by "rep movs",
+		 * and the C library's memcpy() takes half the time. */
+		__asm__("" : "+r"(n));
 		memcpy((uint8_t *)pool_data(pool, *page) + at, data, n);
 		data += n;
 		start += n;
