@@ -56,7 +56,8 @@ static void warn(struct worker *w)
 	if (queue_overran(w->queue) && !w->warned_overrun) {
 		w->warned_overrun = true;
 		cli_complain("packets come faster than they can be handled, and some were lost: "
-			     "give a larger --queue-buffer, or more workers by --queue");
+			     "give a larger --queue-buffer (who is not root can have no more than "
+			     "twice net.core.rmem_max), or more workers by --queue");
 	}
 	if (w->log && !eventlog_flush(w->log) && !w->warned_log) {
 		w->warned_log = true;
