@@ -141,13 +141,17 @@ void lab_expect_status(const struct lab_result *r, int status)
 		     r->err);
 }
 
+bool lab_is_line_with(const char *text, const char *part)
+{
+	const char *end = strchr(text, '\n');
+
+	return end && end[1] == '\0' && strstr(text, part);
+}
+
 void lab_expect_error(const struct lab_result *r, int status, const char *text)
 {
-	char *end = strchr(r->err, '\n');
-
 	lab_expect_status(r, status);
-	cr_assert(end && end[1] == '\0', "not one line: %s", r->err);
-	cr_assert(strstr(r->err, text), "no \"%s\" in: %s", text, r->err);
+	cr_assert(lab_is_line_with(r->err, text), "not one line with \"%s\": %s", text, r->err);
 }
 
 void lab_expect_usage_errors(enum lab_user user, const char *program, const char *suffix,

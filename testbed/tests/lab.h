@@ -55,6 +55,9 @@ const char *lab_dir(void);
 /* Fails the test unless the command ended with this status. */
 void lab_expect_status(const struct lab_result *r, int status);
 
+/* Is the text just one line, with this part in it? */
+bool lab_is_line_with(const char *text, const char *part);
+
 /* Fails the test unless it ended with this status and said just one line on standard
  * error, with this text in it. */
 void lab_expect_error(const struct lab_result *r, int status, const char *text);
