@@ -163,7 +163,7 @@ static bool holds_nothing(const struct engine *e, const struct flow *f)
 static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 {
 	if (f->state != FLOW_OPEN)
-		return true;
+		return !f->rst_owed[CLIENT] && !f->rst_owed[SERVER];
 	if (!holds_nothing(e, f))
 		return false;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {

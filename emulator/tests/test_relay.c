@@ -474,6 +474,31 @@ Test(relay, sink_that_never_answers_is_given_up)
 		"client < R. 1:1(0) ack 11\n");
 }
 
+/* The same while the box is being stopped: the ends are told all the same. */
+Test(relay, sink_that_is_given_up_while_draining)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+63\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"+540\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
+		"server < P. 1:11(10) ack 1\n"
+		"drain\n"
+		"+60\n"
+		"server < R. 11:11(0) ack 1\n"
+		"client < R. 1:1(0) ack 11\n");
+}
+
 Test(relay, closed_window_is_probed_and_kept_to)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
