@@ -94,6 +94,8 @@ struct relay {
 	bool intercepted : 1;
 	bool ack_owed : 1;	/* the source is to be sent an ACK */
 	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
+	bool recovered : 1;	/* all that was out when recovery began last is acknowledged,
+				 * and nothing since (RFC 6582: `recover` is snd_una) */
 };
 
 /* What a relay needs only while something is under way: from the first octet or FIN that

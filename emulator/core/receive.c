@@ -103,7 +103,7 @@ static struct transit *need_transit(struct engine *e, struct flow *f, enum engin
 		return NULL;
 	memset(t, 0, offsetof(struct transit, stream));
 	t->cut_nxt = t->snd_nxt = t->snd_max = r->rcv_nxt;
-	t->recover = r->rcv_nxt - 1;
+	t->recover = r->recovered ? r->rcv_nxt : r->rcv_nxt - 1;
 	t->segment_size = receive_segment_size(e, f, source);
 	stream_begin(&t->stream, r->rcv_nxt);
 	return t;
@@ -140,10 +140,12 @@ void receive_end(struct engine *e, struct relay *r)
 
 void receive_end_if_empty(struct engine *e, struct relay *r)
 {
-	const struct stream *s = box_stream(e, r);
+	const struct transit *t = box_transit(e, r);
 
-	if (s && s->waiting_count == 0 && r->snd_una == r->rcv_nxt)
-		receive_end(e, r);
+	if (!t || t->stream.waiting_count > 0 || r->snd_una < r->rcv_nxt)
+		return;
+	r->recovered = t->recover == r->snd_una;
+	receive_end(e, r);
 }
 
 /* Takes octets that begin at rcv_nxt, up to the first that waits already. Returns

@@ -82,6 +82,32 @@ Test(sender, a_timeout_sends_one_piece_and_doubles_the_timer)
 		"server < . 201:301(100) ack 1\n");
 }
 
+/* RFC 6582 section 4: duplicates that answer what was needlessly sent again are no sign of a
+ * loss, though in between all was acknowledged and more is sent. */
+Test(sender, duplicates_after_a_timeout_are_not_believed)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"+1.1\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 201\n"
+		"server < P. 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n");
+}
+
 /* RFC 6298 section 2: R = 500 ms, so SRTT = 500, RTTVAR = 250, RTO = 1.5 s. */
 Test(sender, the_timer_follows_the_round_trip_time)
 {
