@@ -12,9 +12,11 @@ const char *cli_program = "reseg";
 
 static void complain(const char *format, va_list ap)
 {
+	flockfile(stderr);	/* one line, whoever else has something to say */
 	fprintf(stderr, "%s: ", cli_program);
 	vfprintf(stderr, format, ap);
 	fputc('\n', stderr);
+	funlockfile(stderr);
 }
 
 void cli_complain(const char *format, ...)
