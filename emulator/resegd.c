@@ -68,7 +68,8 @@ struct daemon {
 	unsigned count;
 	struct eventlog *log;
 	int signals;
-	int ended;		/* eventfd: workers that have ended */
+	int draining;		/* eventfd: workers that have begun to hand over */
+	int ended;		/* the same: that have ended */
 };
 
 static void print_help(void)
@@ -345,7 +346,7 @@ static void set_up_workers(struct daemon *d, struct options *o)
 		open_queue(w, o, o->queue.number + i);
 		w->log = d->log;
 		w->grace_ns = o->grace_ns;
-		w->quiet = o->quiet;
+		w->draining = d->draining;
 		w->ended = d->ended;
 	}
 }
@@ -375,8 +376,9 @@ static void set_up(struct daemon *d, struct options *o)
 	}
 	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
 		cli_die("getrandom: %s", strerror(errno));
+	d->draining = eventfd(0, EFD_CLOEXEC);
 	d->ended = eventfd(0, EFD_CLOEXEC);
-	if (d->ended < 0)
+	if (d->draining < 0 || d->ended < 0)
 		cli_die("eventfd: %s", strerror(errno));
 	d->count = o->workers;
 	open_injectors(d, o->inject);
@@ -388,21 +390,52 @@ static void set_up(struct daemon *d, struct options *o)
 	}
 }
 
+/* All workers have begun to hand over. */
+static void report_drain(const struct daemon *d, uint64_t grace_ns)
+{
+	uint64_t waiting = 0;
+
+	for (unsigned i = 0; i < d->count; i++)
+		waiting += d->workers[i].waiting;
+	if (waiting > 0)
+		cli_complain("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
+			     " s at the latest, at once after another signal", waiting,
+			     grace_ns / NS_PER_S);
+}
+
+/* Adds to *count how often a poll has found an eventfd added to. */
+static void count_events(const struct pollfd *fd, unsigned *count)
+{
+	uint64_t events;
+
+	if (fd->revents && read(fd->fd, &events, sizeof(events)) == sizeof(events))
+		*count += (unsigned)events;
+}
+
 /* Returns once all workers have ended, which signals make them do. */
-static void run(struct daemon *d)
+static void run(struct daemon *d, const struct options *o)
 {
 	struct pollfd fds[] = {
 		{ .fd = d->signals, .events = POLLIN },
+		{ .fd = d->draining, .events = POLLIN },
 		{ .fd = d->ended, .events = POLLIN },
 	};
-	uint64_t left = d->count, ended;
+	unsigned draining = 0, ended = 0;
+	bool told = o->quiet || o->grace_ns == 0;
 	struct signalfd_siginfo info;
 
-	while (left > 0) {
-		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+	while (ended < d->count) {
+		if (poll(fds, 3, -1) < 0) {
+			if (errno == EINTR)
+				continue;
 			cli_die("poll: %s", strerror(errno));
-		if (fds[1].revents && read(d->ended, &ended, sizeof(ended)) == sizeof(ended))
-			left -= ended;
+		}
+		count_events(&fds[1], &draining);
+		count_events(&fds[2], &ended);
+		if (draining == d->count && !told) {
+			told = true;
+			report_drain(d, o->grace_ns);
+		}
 		if (!fds[0].revents || read(d->signals, &info, sizeof(info)) != sizeof(info))
 			continue;
 		for (unsigned i = 0; i < d->count; i++)
@@ -418,16 +451,15 @@ static void print_summary(const struct daemon *d)
 	uint64_t lost = 0;
 
 	for (unsigned i = 0; i < d->count; i++) {
+		const struct queue_stats *q = &d->workers[i].queue_stats;
 		struct engine_stats s;
-		struct queue_stats q;
 
 		engine_get_stats(d->workers[i].engine, &s);
-		queue_get_stats(d->workers[i].queue, &q);
 		sum.packets += s.packets;
 		sum.flows_opened += s.flows_opened;
 		sum.stalls += s.stalls;
 		sum.orphaned_bytes += s.orphaned_bytes;
-		lost += q.lost > q.overruns ? q.lost : q.overruns;
+		lost += q->lost > q->overruns ? q->lost : q->overruns;
 	}
 	cli_complain("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
 		     " bytes orphaned now, %" PRIu64 " packets lost before the box",
@@ -440,7 +472,6 @@ static void tear_down(struct daemon *d)
 		struct worker *w = &d->workers[i];
 
 		engine_shutdown(w->engine, clock_ns(CLOCK_MONOTONIC));
-		queue_close(w->queue);
 		w->injector->close(w->injector);
 		engine_destroy(w->engine);
 	}
@@ -461,7 +492,7 @@ int main(int argc, char **argv)
 			     o.engine.fault->name, d.workers[0].injector->kind->name);
 	if (o.ready_fd >= 0)
 		cli_ready(o.ready_fd);
-	run(&d);
+	run(&d, &o);
 	if (!o.quiet)
 		print_summary(&d);
 	tear_down(&d);

@@ -5,7 +5,6 @@
 #include "io/clock.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -85,23 +84,21 @@ static uint64_t flows_active(const struct worker *w)
 	return s.flows_active;
 }
 
-/* Begins to hand over what there is. */
-static void drain(struct worker *w)
-{
-	engine_drain(w->engine, now_ns());
-	send_output(w);
-	if (w->grace_ns > 0 && flows_active(w) > 0 && !w->quiet)
-		cli_complain("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
-			     " s at the latest, at once after another signal", flows_active(w),
-			     w->grace_ns / NS_PER_S);
-}
-
 static void add_one(int event_fd)
 {
 	uint64_t one = 1;
 
 	if (write(event_fd, &one, sizeof(one)) < 0)
 		cli_die("eventfd: %s", strerror(errno));
+}
+
+/* Begins to hand over what there is. */
+static void drain(struct worker *w)
+{
+	engine_drain(w->engine, now_ns());
+	send_output(w);
+	w->waiting = flows_active(w);
+	add_one(w->draining);
 }
 
 /* How many times it was asked to stop since this was called last. */
@@ -151,6 +148,9 @@ static void *run(void *arg)
 		if (end != UINT64_MAX && (now_ns() >= end || flows_active(w) == 0))
 			break;
 	}
+	/* The other workers may take much longer, and nobody would give verdicts. */
+	queue_get_stats(w->queue, &w->queue_stats);
+	queue_close(w->queue);
 	add_one(w->ended);
 	return NULL;
 }

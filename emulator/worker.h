@@ -19,13 +19,15 @@
 
 struct worker {
 	struct engine *engine;
-	struct queue *queue;
+	struct queue *queue;	/* closed when it ends, so that packets pass */
 	struct injector *injector;
 	struct eventlog *log;	/* shared; NULL: none */
 	uint64_t grace_ns;	/* how long it may take to hand connections over */
-	bool quiet;
-	int ended;		/* eventfd to which it adds 1 when it ends; the caller's */
+	int draining;		/* the caller's eventfds, to which it adds 1: when it has begun to */
+	int ended;		/* hand over, and when it ends */
 	int stop;		/* the same, of requests to stop */
+	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
+	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	bool warned_too_big;
 	bool warned_failed;

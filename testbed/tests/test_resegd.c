@@ -156,6 +156,8 @@ Test(resegd, rules_usage)
 		{ "load --port 25,", "1 to 65535" },
 		{ "load --queue 65536", "0 to 65535" },
 		{ "load --queue 2:1", "two with : between" },
+		{ "load --queue 010", "0 to 65535" },
+		{ "load --port 025", "1 to 65535" },
 		{ "load --mode bridge", "gateway or host" },
 		{ "load --kind pf", "nft, iptables, iptables-legacy or auto" },
 		{ "load --port", "needs a value" },
@@ -242,6 +244,31 @@ LAB_TEST(resegd, workers_stop_and_hand_over)
 		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
+}
+
+/* One worker has a stall to wait for, and waits long; the other ends at once, and leaves its
+ * connections to their ends. Loopback has as many host pairs as one likes. */
+LAB_TEST(resegd, a_worker_that_ends_leaves_its_queue)
+{
+	struct lab_result r;
+
+	(void)c.ip;
+	lab_need("bash");
+	r = lab_run(c.user,
+		"reseg-lab --no-box -- bash -c '"
+		"reseg-rules load --quiet --mode host --port 7,25 --queue 3:4; "
+		"mkfifo $DIR/ready $DIR/sink; resegd --queue 3:4 --grace 30 --events $DIR/ev --ready-fd 3 3>$DIR/ready 2>$DIR/log & "
+		"resegd=$!; read line <$DIR/ready; "
+		"reseg-sink --echo 7 --smtp 25 --ready-fd 3 3>$DIR/sink & read line <$DIR/sink; "
+		"for i in {2..17}; do exec {fd[i]}<>/dev/tcp/127.0.0.$i/7; echo $i >&${fd[i]}; "
+		"read -t 5 line <&${fd[i]} || exit 10; done; "
+		"reseg-probe one --size 513 --timeout 20 127.0.0.2:25 >/dev/null & "
+		"until grep -q stall $DIR/ev; do :; done; "
+		"kill $resegd; until test $(ls /proc/$resegd/task | wc -l) = 2; do :; done; "
+		"for i in {2..17}; do echo again >&${fd[i]}; read -t 5 line <&${fd[i]} || exit 11; done; "
+		"test -e /proc/$resegd || exit 12; grep -c wait $DIR/log; kill $resegd; wait $resegd'");
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "1\n", "one line for all workers: %s", r.out);
 }
 
 /* The same under load: what was ACKed is delivered, the rest goes end to end. */
