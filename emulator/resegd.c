@@ -278,6 +278,8 @@ static void open_queue(struct worker *w, const struct options *o, unsigned numbe
 	int rc;
 
 	config.number = (uint16_t)number;
+	config.own_mark = INJECT_MARK;
+	config.own_interface = w->injector->interface;
 	rc = queue_open(&w->queue, &config, &owner);
 	switch (-rc) {
 	case 0:

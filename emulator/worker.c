@@ -58,6 +58,11 @@ static void warn(struct worker *w)
 			     "give a larger --queue-buffer (who is not root can have no more than "
 			     "twice net.core.rmem_max), or more workers by --queue");
 	}
+	if (queue_looped(w->queue) && !w->warned_loop) {
+		w->warned_loop = true;
+		cli_complain("its own packets come back into the queue, and are let through: load the "
+			     "rules by reseg-rules, and look for others that fill the same queue");
+	}
 	if (w->log && !eventlog_flush(w->log) && !w->warned_log) {
 		w->warned_log = true;
 		cli_complain("the event log cannot be written and will have gaps");

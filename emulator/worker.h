@@ -33,6 +33,7 @@ struct worker {
 	bool warned_failed;
 	bool warned_log;
 	bool warned_overrun;
+	bool warned_loop;
 };
 
 /* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was asked to stop and has handed all connections over, or the time for

@@ -68,6 +68,8 @@ static void raw_flush_batch(struct raw_batch *b, struct inject_stats *stats)
 		done++;
 		if (errno == EMSGSIZE) {
 			stats->too_big++;
+		} else if (errno == EAGAIN || errno == ENOBUFS) {
+			stats->congested++;
 		} else {
 			stats->failed++;
 			stats->last_error = errno;
@@ -362,6 +364,8 @@ static int tun_open(struct injector *out[], unsigned count)
 		rc = interface_up(name);
 	if (rc == 0)
 		forward_from(name);
+	for (unsigned i = 0; i < opened; i++)
+		out[i]->interface = if_nametoindex(name);
 	if (rc < 0)
 		close_all(out, opened);
 	return rc;

@@ -24,6 +24,7 @@
 struct inject_stats {
 	uint64_t sent;
 	uint64_t too_big;	/* did not fit the MTU of the way out */
+	uint64_t congested;	/* lost, as there was no room on the way out */
 	uint64_t failed;	/* refused by the kernel for any other reason */
 	int last_error;		/* errno of the last one of them */
 };
@@ -43,6 +44,7 @@ struct injector_kind {
  * returned. */
 struct injector {
 	const struct injector_kind *kind;
+	uint32_t interface;	/* by which its packets come in; 0: none */
 	/* The packet may be sent only with the next flush, until when its payload must stay
 	 * where it is. */
 	void (*send)(struct injector *in, const struct engine_emit *packet);

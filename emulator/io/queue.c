@@ -23,6 +23,8 @@ struct queue {
 	struct mnl_socket *socket;
 	unsigned portid;
 	uint16_t number;
+	uint32_t own_mark;
+	uint32_t own_interface;
 	bool drop_held;		/* packets up to drop_id await one common verdict */
 	uint32_t drop_id;
 	struct queue_stats stats;
@@ -110,6 +112,8 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 	if (!q)
 		return -ENOMEM;
 	q->number = config->number;
+	q->own_mark = config->own_mark;
+	q->own_interface = config->own_interface;
 	q->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
 	if (!q->socket) {
 		rc = -errno;
@@ -192,6 +196,11 @@ static unsigned hints_of(struct nlattr *const attr[], uint8_t hook)
 	       (hook == NF_INET_LOCAL_OUT ? ENGINE_LOCAL : 0);
 }
 
+static bool has_value(const struct nlattr *attr, uint32_t value)
+{
+	return attr && value != 0 && ntohl(mnl_attr_get_u32(attr)) == value;
+}
+
 /* A packet the kernel could not copy whole: the last four octets of what IP can carry do
  * not fit. Unseen data would be lost to the box, so it must not pass where it can be helped:
  * what offloads have joined its source sends again in other portions. */
@@ -223,7 +232,10 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 		packet = mnl_attr_get_payload(attr[NFQA_PAYLOAD]);
 		len = mnl_attr_get_payload_len(attr[NFQA_PAYLOAD]);
 		hints = hints_of(attr, header->hook);
-		if (!attr[NFQA_CAP_LEN])
+		if (has_value(attr[NFQA_MARK], q->own_mark) ||
+		    has_value(attr[NFQA_IFINDEX_INDEV], q->own_interface))
+			q->stats.looped++;
+		else if (!attr[NFQA_CAP_LEN])
 			verdict = q->handler(q->handler_arg, packet, &len, hints);
 		else
 			verdict = truncated(q, hints);
@@ -267,6 +279,11 @@ int queue_receive(struct queue *q, queue_handler *handler, void *arg)
 	}
 	flush_drops(q);
 	return rc;
+}
+
+bool queue_looped(const struct queue *q)
+{
+	return q->stats.looped > 0;
 }
 
 bool queue_overran(const struct queue *q)

@@ -21,6 +21,8 @@ struct queue_config {
 	uint32_t packets;	/* that may wait in the kernel for a verdict */
 	uint32_t buffer_bytes;	/* of the socket they wait in. The kernel counts more than
 				 * the bytes of a packet */
+	uint32_t own_mark;	/* what has this mark, or came by this interface, is what the */
+	uint32_t own_interface;	/* injector sent: it is let through and counted. 0: none */
 };
 
 struct queue_stats {
@@ -28,6 +30,7 @@ struct queue_stats {
 	uint64_t lost;		/* packets the kernel dropped, for want of room in the queue
 				 * or in the socket, as far as it tells */
 	uint64_t truncated;	/* packets too long for the queue */
+	uint64_t looped;	/* the injector's own */
 	uint64_t errors;	/* verdicts the kernel refused */
 };
 
@@ -58,5 +61,8 @@ void queue_get_stats(const struct queue *q, struct queue_stats *out);
 
 /* Has the kernel said that the socket was full? */
 bool queue_overran(const struct queue *q);
+
+/* Have the injector's own packets come back? */
+bool queue_looped(const struct queue *q);
 
 #endif

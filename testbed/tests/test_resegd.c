@@ -125,6 +125,24 @@ LAB_TEST(resegd, the_widest_links)
 	lab_expect_status(&r, 0);
 }
 
+/* Rules that forget to leave out what resegd sends. */
+LAB_TEST(resegd, packets_that_come_back_are_let_through)
+{
+	static const char *const injectors[] = { "auto", "raw" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --box 'for t in iptables ip6tables; do "
+			"$t -t raw -A PREROUTING -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; "
+			"$t -t raw -A OUTPUT -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; done; "
+			"exec resegd --quiet --queue 9 --fault none --inject %s --ready-fd {ready}' -- "
+			"sh -c 'reseg-rules remove --quiet; stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
+
+		lab_expect_status(&r, 0);
+		cr_assert(lab_is_line_with(r.err, "its own packets come back"), "%s", r.err);
+	}
+}
+
 LAB_TEST(resegd, rules_load_check_and_remove)
 {
 	struct lab_result r = lab_run(c.user,
