@@ -17,6 +17,7 @@
 
 #include "io/cli.h"
 #include "lab/capture.h"
+#include "lab/enter.h"
 #include "lab/hosts.h"
 #include "lab/services.h"
 
@@ -33,8 +34,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT "25"
-#define SINK_DEFAULT "--smtp " PORT " --echo 7 --count 9"
+#define PORT 25
 #define RESEGD_ARGS_MAX 32
 
 struct options {
@@ -49,7 +49,10 @@ struct options {
 	struct hosts_options hosts;
 	double loss;		/* probability, for each packet on each link */
 	const char *capture;
+	bool events;		/* has a place of its own */
 	const char *sink_options;
+	const char *server;	/* in place of reseg-sink; NULL: none */
+	uint16_t port;
 	const char *const *command;	/* NULL: the sweep */
 };
 
@@ -65,26 +68,37 @@ static void print_help(void)
 	       "  --inject KIND, --events FILE\n"
 	       "                       as for resegd\n"
 	       "  --workers N          of resegd: threads that divide the connections (1)\n"
+	       "  --clients N          that many clients, %d at most: client, client2... (1)\n"
 	       "  --no-box             only forward packets: what happens without the firewall\n"
 	       "  --box 'COMMAND'      runs on the box in place of resegd; {ready} stands for a descriptor\n"
 	       "                       to which it writes a line feed once it is ready\n"
 	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
-	       "  --mtu BYTES          of both links (1500)\n"
+	       "  --mtu BYTES[,BYTES]  of both links, or of the client's and of the server's (1500)\n"
 	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
 	       "  --delay MS           each link takes that long, in each direction (0)\n"
+	       "  --rate MBITS         each link takes no more a second, in each direction\n"
 	       "  --reorder PERCENT    that many of the delayed packets overtake the others (0)\n"
 	       "  --duplicate PERCENT  each link delivers that many packets twice (0)\n"
 	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, of both links or\n"
 	       "                       of that of client or server; off, packets are\n"
 	       "                       as they would be on a real wire\n"
-	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get\n"
+	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get, and\n"
+	       "                       DIR/events.jsonl, resegd's event log, if --events says no other place\n"
+	       "  --server 'COMMAND'   runs on the server in place of reseg-sink; the lab is ready once\n"
+	       "                       something listens on the port\n"
+	       "  --port N             TCP port of the server, in RESEG_PORT (%d)\n"
 	       "  --sink-options 'OPTIONS'\n"
 	       "                       further options for reseg-sink\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "COMMAND sees RESEG_SERVER and RESEG_SERVER6 (addresses) and RESEG_PORT (SMTP). The names\n"
-	       "client, box and server resolve. The server also has echo on port 7 and count on 9.\n"
-	       "Exit status: that of COMMAND; 2 if the lab could not be set up.\n");
+	       "client, box and server resolve. reseg-sink also has echo on port 7 and count on 9.\n"
+	       "Exit status: that of COMMAND; 2 if the lab could not be set up.\n"
+	       "\n"
+	       "       reseg-lab enter [--lab PID] [--on HOST] [-- COMMAND...]\n"
+	       "Runs a further command in a lab that is running, this one or another; without one, a\n"
+	       "shell.\n",
+	       HOSTS_CLIENTS_MAX, PORT);
 }
 
 /* Passes an option of the table on to resegd. */
@@ -103,18 +117,30 @@ static void add_resegd_arg(struct options *o, const struct option *table, int op
 	o->resegd_args[o->resegd_count++] = value;
 }
 
+/* N, or N,M. IPv6 needs 1,280 (RFC 8200 section 5). */
+static void mtu_option(struct hosts_options *hosts, char *text)
+{
+	char *comma = strchr(text, ',');
+
+	if (comma)
+		*comma++ = '\0';
+	hosts->client.mtu = (uint32_t)cli_number("--mtu", text, 1280, 65535);
+	hosts->server.mtu = (uint32_t)cli_number("--mtu", comma ? comma : text, 1280, 65535);
+}
+
 static void offloads_option(struct hosts_options *hosts, const char *link)
 {
 	if (link && strcmp(link, "client") != 0 && strcmp(link, "server") != 0)
 		cli_die("--offloads=%s: give client, server, or nothing for both", link);
-	hosts->offloads[HOST_CLIENT] |= !link || strcmp(link, "client") == 0;
-	hosts->offloads[HOST_SERVER] |= !link || strcmp(link, "server") == 0;
+	hosts->client.offloads |= !link || strcmp(link, "client") == 0;
+	hosts->server.offloads |= !link || strcmp(link, "server") == 0;
 }
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, NO_BOX, BOX, MTU, LOSS, DELAY, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SINK_OPTIONS };
+	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT,
+	       SINK_OPTIONS };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -129,21 +155,26 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "queue-length", required_argument, NULL, QUEUE_LENGTH },
 		{ "queue-buffer", required_argument, NULL, QUEUE_BUFFER },
 		{ "workers", required_argument, NULL, WORKERS },
+		{ "clients", required_argument, NULL, CLIENTS },
 		{ "no-box", no_argument, NULL, NO_BOX },
 		{ "box", required_argument, NULL, BOX },
 		{ "mtu", required_argument, NULL, MTU },
 		{ "loss", required_argument, NULL, LOSS },
 		{ "delay", required_argument, NULL, DELAY },
+		{ "rate", required_argument, NULL, RATE },
 		{ "reorder", required_argument, NULL, REORDER },
 		{ "duplicate", required_argument, NULL, DUPLICATE },
 		{ "offloads", optional_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
+		{ "server", required_argument, NULL, SERVER },
+		{ "port", required_argument, NULL, SERVER_PORT },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
 		CLI_COMMON_OPTIONS,
 	};
 	int option;
 
-	*o = (struct options){ .segment_size = 512, .workers = 1, .sink_options = "", .hosts.mtu = 1500 };
+	*o = (struct options){ .segment_size = 512, .workers = 1, .port = PORT,
+				.hosts = { .clients = 1, .client.mtu = 1500, .server.mtu = 1500 } };
 	/* "+": what follows the command's name is the command's. */
 	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
 		switch (option) {
@@ -162,13 +193,19 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case MEMORY:
 		case OVERLOAD:
 		case INJECT:
-		case EVENTS:
 		case QUEUE_LENGTH:
 		case QUEUE_BUFFER:
 			add_resegd_arg(o, table, option, optarg);
 			break;
 		case WORKERS:
 			o->workers = (unsigned)cli_number("--workers", optarg, 1, 64);
+			break;
+		case CLIENTS:
+			o->hosts.clients = (unsigned)cli_number("--clients", optarg, 1, HOSTS_CLIENTS_MAX);
+			break;
+		case EVENTS:
+			o->events = true;
+			add_resegd_arg(o, table, option, optarg);
 			break;
 		case NO_BOX:
 			o->no_box = true;
@@ -183,14 +220,17 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->ipv6 = true;
 			break;
 		case MTU:
-			/* IPv6 needs 1,280 (RFC 8200 section 5). */
-			o->hosts.mtu = (uint32_t)cli_number("--mtu", optarg, 1280, 65535);
+			mtu_option(&o->hosts, optarg);
 			break;
 		case LOSS:
 			o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
 			break;
 		case DELAY:
 			o->hosts.netem.delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * 1e6);
+			break;
+		case RATE:
+			o->hosts.netem.rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) *
+							       125000);
 			break;
 		case REORDER:
 			o->hosts.netem.reorder = cli_fraction("--reorder", optarg, 0, 100) / 100;
@@ -204,6 +244,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case CAPTURE:
 			o->capture = optarg;
 			break;
+		case SERVER:
+			o->server = optarg;
+			break;
+		case SERVER_PORT:
+			o->port = (uint16_t)cli_number("--port", optarg, 1, UINT16_MAX);
+			break;
 		case SINK_OPTIONS:
 			o->sink_options = optarg;
 			break;
@@ -211,6 +257,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	}
 	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
 		cli_die("--reorder lets packets overtake those that --delay delays: give both");
+	if (o->server && o->sink_options)
+		cli_die("--server and --sink-options: there is no reseg-sink to give options to");
 	if (o->no_box && o->box_command)
 		cli_die("--no-box and --box: give one of them");
 	if ((o->no_box || o->box_command) && o->resegd_count > 0)
@@ -272,8 +320,8 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 	const char *argv[] = { "/bin/sh", "-c", NULL, "sh", sink, NULL };
 	struct service s;
 
-	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} " SINK_DEFAULT " %s",
-		     o->sink_options) < 0)
+	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} --smtp %u --echo 7 --count 9 %s", o->port,
+		     o->sink_options ? o->sink_options : "") < 0)
 		cli_die("out of memory");
 	argv[2] = line;
 	s = services_start(h, HOST_SERVER, "reseg-sink", argv);
@@ -282,11 +330,22 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 	return s;
 }
 
+static struct service start_server(const struct hosts *h, const char *command)
+{
+	const char *argv[] = { "/bin/sh", "-c", command, NULL };
+	struct service s = services_start(h, HOST_SERVER, "the server", argv);
+
+	s.foreign = true;
+	return s;
+}
+
 static struct service start_box_command(const struct hosts *h, const char *command)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
+	struct service s = services_start(h, HOST_BOX, "the box's command", argv);
 
-	return services_start(h, HOST_BOX, "the box's command", argv);
+	s.foreign = true;
+	return s;
 }
 
 static const char *queue_numbers(const struct options *o)
@@ -300,7 +359,7 @@ static const char *queue_numbers(const struct options *o)
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
 	char *resegd = must_find("resegd");
-	const char *argv[RESEGD_ARGS_MAX + 9] = {
+	const char *argv[RESEGD_ARGS_MAX + 11] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
 		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}", "--queue",
 		queue_numbers(o),
@@ -310,6 +369,15 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
+	if (o->capture && !o->events) {
+		char *path;
+
+		if (asprintf(&path, "%s/events.jsonl", o->capture) < 0)
+			cli_die("out of memory");
+		unlink(path);	/* resegd would append */
+		argv[count++] = "--events";
+		argv[count++] = path;
+	}
 	s = services_start(h, HOST_BOX, "resegd", argv);
 	free(resegd);
 	return s;
@@ -351,7 +419,7 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 /* The sizes around one and two pieces, and what they should show. */
 static const char *const *default_command(const struct options *o)
 {
-	static char sizes[128], segment_size[16];
+	static char sizes[128], segment_size[16], server[64];
 	static const char *argv[16];
 	uint32_t s = o->segment_size;
 	uint32_t first = s > 47 ? s - 12 : 35;
@@ -379,15 +447,19 @@ static const char *const *default_command(const struct options *o)
 		argv[n++] = "--segment-size";
 		argv[n++] = segment_size;
 	}
-	argv[n++] = getenv("RESEG_SERVER");
+	snprintf(server, sizeof(server), o->ipv6 ? "[%s]:%u" : "%s:%u", getenv("RESEG_SERVER"), o->port);
+	argv[n++] = server;
 	return argv;
 }
 
 static void set_environment(const struct options *o)
 {
+	char port[8];
+
 	setenv("RESEG_SERVER", o->ipv6 ? HOST_SERVER_IPV6 : HOST_SERVER_IPV4, 1);
 	setenv("RESEG_SERVER6", HOST_SERVER_IPV6, 1);
-	setenv("RESEG_PORT", PORT, 1);
+	snprintf(port, sizeof(port), "%u", o->port);
+	setenv("RESEG_PORT", port, 1);
 	services_set_environment();
 }
 
@@ -407,14 +479,14 @@ static void die_with_parent(int parent_alive)
 
 static int run_lab(const struct options *o)
 {
-	enum { CAPTURE, SINK, BOX, SERVICES };
+	enum { CAPTURE, SERVER, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
 	struct hosts hosts;
 	int status;
 
 	hosts_create(&hosts, &o->hosts);
 	set_environment(o);
-	services[SINK] = start_sink(&hosts, o);
+	services[SERVER] = o->server ? start_server(&hosts, o->server) : start_sink(&hosts, o);
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o->capture);
 	if (!o->no_box) {
@@ -422,10 +494,12 @@ static int run_lab(const struct options *o)
 					       : start_resegd(&hosts, o);
 		load_rules(&hosts, o);
 	}
-	for (enum host host = HOST_CLIENT; host < HOSTS && o->loss > 0; host++)
+	for (enum host host = HOST_CLIENT; host < hosts.count && o->loss > 0; host++)
 		lose_packets(&hosts, host, o->loss);
 	for (size_t i = 0; i < SERVICES; i++) {
-		if (services[i].pid != 0)
+		if (i == SERVER && o->server)
+			services_await_port(&hosts, HOST_SERVER, &services[i], o->port);
+		else if (services[i].pid != 0)
 			services_await(&services[i]);
 	}
 	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
@@ -469,6 +543,8 @@ int main(int argc, char **argv)
 	pid_t lab;
 
 	cli_program = "reseg-lab";
+	if (argc > 1 && strcmp(argv[1], "enter") == 0)
+		return enter_main(argc - 1, argv + 1);
 	parse_options(&o, argc, argv);
 
 	/* Ctrl-C reaches the command by itself; its end is the end of the lab. */

@@ -34,13 +34,13 @@ static pcap_t *open_end(const struct hosts *h, enum host host)
 	hosts_enter(h, host);
 	p = pcap_create("eth0", error);
 	if (!p)
-		cli_die("cannot capture at the %s: %s", host_names[host], error);
+		cli_die("cannot capture at the %s: %s", host_name(host), error);
 	pcap_set_snaplen(p, SNAPLEN);
 	pcap_set_buffer_size(p, KERNEL_BUFFER_BYTES);
 	pcap_set_immediate_mode(p, 1);
 	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
 	if (pcap_activate(p) < 0 || pcap_setnonblock(p, 1, error) < 0)
-		cli_die("cannot capture at the %s: %s", host_names[host], pcap_geterr(p));
+		cli_die("cannot capture at the %s: %s", host_name(host), pcap_geterr(p));
 	return p;
 }
 
@@ -56,7 +56,7 @@ struct capture *capture_open(const struct hosts *h, const char *path)
 		cli_die("%s: %s", path, strerror(-rc));
 	for (uint32_t i = 0; i < ENDS; i++) {
 		c->end[i] = (struct capture_end){ c->file, open_end(h, ends[i]), i };
-		pcapng_interface(c->file, host_names[ends[i]], PCAPNG_ETHERNET);
+		pcapng_interface(c->file, host_name(ends[i]), PCAPNG_ETHERNET);
 	}
 	return c;
 }

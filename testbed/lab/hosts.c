@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <net/if.h>
+#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,26 +15,44 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 
-const char *const host_names[HOSTS] = { "client", "box", "server" };
-
 static const struct {
+	const char *host;
 	const char *name;	/* of the interface on the host */
 	const char *box_name;	/* and of its other end on the box */
 	const char *ipv4;
 	const char *box_ipv4;
+	uint8_t ipv4_prefix;
 	const char *ipv6;
 	const char *box_ipv6;
-} links[HOSTS] = {
-	[HOST_CLIENT] = { "eth0", "toclient", "198.51.100.2", "198.51.100.1", "2001:db8:1::2",
-			  "2001:db8:1::1" },
-	[HOST_SERVER] = { "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", HOST_SERVER_IPV6,
-			  "2001:db8:2::1" },
+} links[HOSTS_MAX] = {
+#define MORE_CLIENT(n, own, box)                                                         \
+	{ "client" #n, "eth0", "toclient" #n, "198.51.100." #own, "198.51.100." #box, 28, \
+	  "2001:db8:1:" #n "::2", "2001:db8:1:" #n "::1" }
+	/* Those of more clients lie within, and are found first, as their prefix is longer. */
+	[HOST_CLIENT] = { "client", "eth0", "toclient", "198.51.100.2", "198.51.100.1", 24,
+			  "2001:db8:1::2", "2001:db8:1::1" },
+	[HOST_BOX] = { .host = "box" },
+	[HOST_SERVER] = { "server", "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", 24,
+			  HOST_SERVER_IPV6, "2001:db8:2::1" },
+	MORE_CLIENT(2, 18, 17),
+	MORE_CLIENT(3, 34, 33),
+	MORE_CLIENT(4, 50, 49),
+	MORE_CLIENT(5, 66, 65),
+	MORE_CLIENT(6, 82, 81),
+	MORE_CLIENT(7, 98, 97),
+	MORE_CLIENT(8, 114, 113),
 };
+
+const char *host_name(enum host host)
+{
+	return links[host].host;
+}
 
 /* Files ------------------------------------------------------------------------- */
 
@@ -83,16 +103,96 @@ static _Noreturn void die_no_user_namespace(int error)
 		"in its seccomp profile", strerror(error));
 }
 
-/* Becomes root of a new user namespace, in which only this user is known. */
+/* The first range of ids that this user may use besides its own: a line "NAME:FIRST:COUNT" of
+ * /etc/subuid or /etc/subgid, NAME being a name or a number (subuid(5)). */
+static bool find_sub_ids(const char *path, unsigned *first, unsigned *count)
+{
+	const struct passwd *user = getpwuid(getuid());
+	char line[256], name[128];
+	FILE *f = fopen(path, "re");
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		char *end;
+
+		if (sscanf(line, "%127[^:]:%u:%u", name, first, count) != 3 || *count == 0)
+			continue;
+		found = (user && strcmp(name, user->pw_name) == 0) ||
+			(strtoul(name, &end, 10) == getuid() && *end == '\0' && end != name);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Has a program that may do it map the range behind this user itself, who is 0. */
+static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsigned own)
+{
+	char target[16], self[16], first_text[16], count_text[16];
+	unsigned first, count;
+	pid_t child;
+	int status;
+
+	if (!find_sub_ids(file, &first, &count))
+		return false;
+	snprintf(target, sizeof(target), "%d", pid);
+	snprintf(self, sizeof(self), "%u", own);
+	snprintf(first_text, sizeof(first_text), "%u", first);
+	snprintf(count_text, sizeof(count_text), "%u", count);
+	child = fork();
+	if (child == 0) {
+		/* What it has to say is no news: the lab does without. */
+		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+		execlp(program, program, target, "0", self, "1", "1", first_text, count_text, (char *)NULL);
+		_exit(127);
+	}
+	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+	       WEXITSTATUS(status) == 0;
+}
+
+/* A process that stays outside the new user namespace, and maps ids once it may: once `go` is
+ * at its end. */
+static pid_t start_mapper(int go[2])
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	pid_t target = getpid(), mapper;
+	char byte;
+
+	if (pipe2(go, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	mapper = fork();
+	if (mapper < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (mapper > 0) {
+		close(go[0]);
+		return mapper;
+	}
+	close(go[1]);
+	if (read(go[0], &byte, 1) != 0)
+		_exit(1);
+	_exit(map_sub_ids("newgidmap", "/etc/subgid", target, gid) &&
+	      map_sub_ids("newuidmap", "/etc/subuid", target, uid) ? 0 : 1);
+}
+
+/* Becomes root of a new user namespace, in which this user is known as root, and where there
+ * are sub-ids (subuid(5)) many more users: servers that change users need them. */
 static void become_root(void)
 {
 	char map[32];
 	uid_t uid = geteuid();
 	gid_t gid = getegid();
-	int rc;
+	int rc, go[2], status;
+	pid_t mapper = start_mapper(go);
 
 	if (unshare(CLONE_NEWUSER) < 0)
 		die_no_user_namespace(errno);
+	close(go[1]);
+	if (waitpid(mapper, &status, 0) == mapper && status == 0) {
+		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
+			cli_die("cannot become root of a user namespace: %s", strerror(errno));
+		return;
+	}
 	rc = write_file("/proc/self/setgroups", "deny");
 	snprintf(map, sizeof(map), "0 %u 1\n", uid);
 	if (rc == 0)
@@ -117,6 +217,8 @@ void hosts_unshare(void)
 
 static void make_netns(struct hosts *h, enum host host)
 {
+	int fd;
+
 	if (unshare(CLONE_NEWNET) < 0)
 		die_no_user_namespace(errno);
 	/* For the links to come: link-local addresses work at once, too. A kernel
@@ -124,15 +226,23 @@ static void make_netns(struct hosts *h, enum host host)
 	write_file("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
 	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	write_file("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
-	h->netns[host] = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-	if (h->netns[host] < 0)
+	h->netns[host] = HOSTS_FD + (int)host;
+	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || dup3(fd, h->netns[host], O_CLOEXEC) < 0)
 		cli_die("/proc/self/ns/net: %s", strerror(errno));
+	close(fd);
 }
 
 void hosts_enter(const struct hosts *h, enum host host)
 {
 	if (setns(h->netns[host], CLONE_NEWNET) < 0)
-		cli_die("cannot enter the %s: %s", host_names[host], strerror(errno));
+		cli_die("cannot enter the %s: %s", host_name(host), strerror(errno));
+}
+
+void hosts_take_name(enum host host)
+{
+	if (unshare(CLONE_NEWUTS) < 0 || sethostname(host_name(host), strlen(host_name(host))) < 0)
+		cli_die("cannot take the name %s: %s", host_name(host), strerror(errno));
 }
 
 /* Network --------------------------------------------------------------------------- */
@@ -164,22 +274,27 @@ static void switch_offloads_off(const char *name)
 	close(fd);
 }
 
-static void set_up_link(struct rtnl *r, const char *name, const char *ipv4, const char *ipv6,
-			bool offloads, const struct hosts_options *o)
+static const struct hosts_link *link_of(const struct hosts_options *o, enum host host)
+{
+	return host == HOST_SERVER ? &o->server : &o->client;
+}
+
+static void set_up_link(struct rtnl *r, enum host host, const char *name, const char *ipv4,
+			const char *ipv6, const struct hosts_options *o)
 {
 	const struct rtnl_netem *netem = &o->netem;
 
-	if (!offloads)
+	if (!link_of(o, host)->offloads)
 		switch_offloads_off(name);
-	must(rtnl_add_address(r, name, ipv4, 24), "give an address to", name);
+	must(rtnl_add_address(r, name, ipv4, links[host].ipv4_prefix), "give an address to", name);
 	must(rtnl_add_address(r, name, ipv6, 64), "give an IPv6 address to", name);
 	must(rtnl_set_up(r, name), "bring up", name);
-	if (netem->delay_ns > 0 || netem->duplicate > 0) {
+	if (netem->delay_ns > 0 || netem->duplicate > 0 || netem->rate_bytes > 0) {
 		int rc = rtnl_add_netem(r, name, netem);
 
 		if (rc == -ENOENT)
-			cli_die("--delay, --reorder and --duplicate need netem, which this kernel has "
-				"not (module sch_netem); testbed/vm runs the lab under one that has");
+			cli_die("--delay, --rate, --reorder and --duplicate need netem, which this kernel "
+				"has not (module sch_netem); testbed/vm runs the lab under one that has");
 		must(rc, "add netem to", name);
 	}
 }
@@ -191,7 +306,7 @@ static struct rtnl *enter_and_open(const struct hosts *h, enum host host)
 
 	hosts_enter(h, host);
 	rc = rtnl_open(&r);
-	must(rc, "talk rtnetlink on the", host_names[host]);
+	must(rc, "talk rtnetlink on the", host_name(host));
 	must(rtnl_set_up(r, "lo"), "bring up", "lo");
 	return r;
 }
@@ -205,14 +320,13 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 	if (write_file("/proc/sys/net/ipv4/ip_forward", "1") < 0 ||
 	    write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0)
 		cli_die("cannot make the box a router: %s", strerror(errno));
-	for (enum host host = HOST_CLIENT; host < HOSTS; host++) {
+	for (enum host host = HOST_CLIENT; host < h->count; host++) {
 		if (host == HOST_BOX)
 			continue;
 		must(rtnl_add_veth(r, links[host].box_name, links[host].name, h->netns[host],
-				   o->mtu),
+				   link_of(o, host)->mtu),
 		     "make", links[host].box_name);
-		set_up_link(r, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6,
-			    o->offloads[host], o);
+		set_up_link(r, host, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6, o);
 	}
 	rtnl_close(r);
 }
@@ -221,7 +335,7 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 {
 	struct rtnl *r = enter_and_open(h, host);
 
-	set_up_link(r, links[host].name, links[host].ipv4, links[host].ipv6, o->offloads[host], o);
+	set_up_link(r, host, links[host].name, links[host].ipv4, links[host].ipv6, o);
 	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv4), "route by",
 	     links[host].box_ipv4);
 	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv6), "route by",
@@ -233,7 +347,7 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 
 /* The names of the hosts resolve by an /etc/hosts of the lab's own. It lies on a
  * file system that is unmounted at once and lives as long as the lab. */
-static void mount_names(void)
+static void mount_names(const struct hosts *h)
 {
 	static const char path[] = "/tmp/hosts";
 	FILE *f;
@@ -246,10 +360,10 @@ static void mount_names(void)
 	if (!f)
 		cli_die("%s: %s", path, strerror(errno));
 	fprintf(f, "127.0.0.1 localhost\n::1 localhost\n");
-	for (enum host host = HOST_CLIENT; host < HOSTS; host++) {
+	for (enum host host = HOST_CLIENT; host < h->count; host++) {
 		if (host != HOST_BOX)
 			fprintf(f, "%s %s\n%s %s\n%s box\n%s box\n", links[host].ipv4,
-				host_names[host], links[host].ipv6, host_names[host],
+				host_name(host), links[host].ipv6, host_name(host),
 				links[host].box_ipv4, links[host].box_ipv6);
 	}
 	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
@@ -262,12 +376,15 @@ void hosts_create(struct hosts *h, const struct hosts_options *o)
 {
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		cli_die("cannot make mounts private: %s", strerror(errno));
-	mount_names();
-	for (enum host host = HOST_CLIENT; host < HOSTS; host++)
+	h->count = HOST_CLIENT2 + o->clients - 1;
+	mount_names(h);
+	for (enum host host = HOST_CLIENT; host < h->count; host++)
 		make_netns(h, host);
 	set_up_box(h, o);
-	set_up_end(h, HOST_CLIENT, o);
-	set_up_end(h, HOST_SERVER, o);
+	for (enum host host = HOST_CLIENT; host < h->count; host++) {
+		if (host != HOST_BOX)
+			set_up_end(h, host, o);
+	}
 	/* Shows the lab's own processes. Some containers forbid it; then /proc stays
 	 * that of the outside, which nothing here depends on. */
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);

@@ -146,6 +146,10 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	struct nlmsghdr *nlh = request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
 	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
 	struct tc_netem_reorder reorder = { .probability = netem_probability(netem->reorder) };
+	/* The kernel's older field holds no more than 32 bits, and then says so by being full. */
+	struct tc_netem_rate rate = {
+		.rate = netem->rate_bytes < UINT32_MAX ? (uint32_t)netem->rate_bytes : UINT32_MAX,
+	};
 	struct tc_netem_qopt *options;
 	struct nlattr *nest;
 
@@ -161,6 +165,10 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	mnl_attr_put_u64(nlh, TCA_NETEM_LATENCY64, netem->delay_ns);
 	if (netem->reorder > 0)
 		mnl_attr_put(nlh, TCA_NETEM_REORDER, sizeof(reorder), &reorder);
+	if (netem->rate_bytes > 0)
+		mnl_attr_put(nlh, TCA_NETEM_RATE, sizeof(rate), &rate);
+	if (netem->rate_bytes >= UINT32_MAX)
+		mnl_attr_put_u64(nlh, TCA_NETEM_RATE64, netem->rate_bytes);
 	mnl_attr_nest_end(nlh, nest);
 	return talk(r, nlh);
 }

@@ -13,7 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <netinet/tcp.h>
+
 #define STOP_SECONDS 5
+#define PORT_SECONDS 30
 
 /* Programs -------------------------------------------------------------------------- */
 
@@ -96,16 +99,22 @@ static void restore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv)
+void services_exec(enum host host, const char *const *argv)
 {
 	int error;
 
-	hosts_enter(h, host);
+	hosts_take_name(host);
 	restore_signals();
 	execvp(argv[0], (char *const *)argv);
 	error = errno;
 	cli_complain("%s: %s", argv[0], strerror(error));
 	_exit(error == ENOENT ? 127 : 126);	/* as shells do */
+}
+
+static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv)
+{
+	hosts_enter(h, host);
+	services_exec(host, argv);
 }
 
 static const char *fill_in(const char *argument, int ready)
@@ -165,6 +174,52 @@ static int exit_status(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+/* Does anything listen on this TCP port of the network namespace that this process is in?
+ * /proc/net/tcp: "  sl  local_address rem_address   st ...", numbers in hexadecimal. */
+static bool is_listened_to(uint16_t port)
+{
+	static const char *const files[] = { "/proc/net/tcp", "/proc/net/tcp6" };
+	bool found = false;
+
+	for (size_t i = 0; i < 2 && !found; i++) {
+		FILE *f = fopen(files[i], "re");
+		char line[512];
+
+		while (f && !found && fgets(line, sizeof(line), f)) {
+			unsigned local, state;
+
+			found = sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local, &state) == 2 &&
+				local == port && state == TCP_LISTEN;
+		}
+		if (f)
+			fclose(f);
+	}
+	return found;
+}
+
+void services_await_port(const struct hosts *h, enum host host, struct service *s, uint16_t port)
+{
+	/* Nothing tells when a socket begins to listen, so look again and again. */
+	const struct timespec again = { .tv_nsec = 5000000 };
+	sigset_t child;
+
+	close(s->ready);
+	hosts_enter(h, host);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	for (unsigned tries = 0; !is_listened_to(port); tries++) {
+		int status;
+
+		if (waitpid(s->pid, &status, WNOHANG) == s->pid)
+			cli_die("%s ended (status %d) before it listened on port %u", s->name,
+				exit_status(status), port);
+		if (tries == PORT_SECONDS * 200)
+			cli_die("%s does not listen on port %u after %d s: if it listens on another, "
+				"give --port", s->name, port, PORT_SECONDS);
+		sigtimedwait(&child, NULL, &again);
+	}
+}
+
 bool services_stop(struct service *s)
 {
 	struct timespec limit = { .tv_sec = STOP_SECONDS };
@@ -185,7 +240,7 @@ bool services_stop(struct service *s)
 		}
 	}
 	s->pid = 0;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM)	/* as it was asked to */
+	if (s->foreign || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
 		return true;
 	if (exit_status(status) != 0)
 		cli_complain("%s ended badly (status %d)", s->name, exit_status(status));
@@ -212,7 +267,8 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 
 		if (sig == SIGTERM || sig == SIGHUP)
 			kill(command, sig);
-		while ((ended = waitpid(-1, &status, WNOHANG)) > 0) {
+		/* Whoever is to be waited for later is not reaped now. */
+		while ((ended = waitpid(count > 0 ? -1 : command, &status, WNOHANG)) > 0) {
 			if (ended == command)
 				return exit_status(status);
 			for (size_t i = 0; i < count; i++) {

@@ -12,11 +12,13 @@
 #include "lab/hosts.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct service {
 	const char *name;
 	pid_t pid;	/* 0: not running */
+	bool foreign;	/* not reseg's: however it ends when it is asked to is well */
 	int ready;	/* read end of its pipe */
 };
 
@@ -36,6 +38,13 @@ struct service services_start(const struct hosts *h, enum host host, const char 
 /* Waits until it is ready, and exits with EXIT_USAGE if it ended instead: it has said
  * why. */
 void services_await(struct service *s);
+
+/* Waits until something listens on that TCP port of the host, and exits with EXIT_USAGE and
+ * a message if the service ends before, or does not come to that. */
+void services_await_port(const struct hosts *h, enum host host, struct service *s, uint16_t port);
+
+/* Becomes argv, a command of the host in whose network this process is; does not return. */
+_Noreturn void services_exec(enum host host, const char *const *argv);
 
 /* Asks it to end, and makes it after a while. Returns false, and has said so, if it did
  * not end well. */

@@ -241,11 +241,10 @@ LAB_TEST(lab, exit_status_and_names)
 					    "2001:db8:2::2 2001:db8:2::2 25\n");
 }
 
-/* Starts a lab whose command says "up" and waits for ever; returns its process, with
- * the read end of a pipe that every process of the lab holds. */
-static pid_t start_waiting_lab(enum lab_user user, int *pipe_end)
+/* Starts a lab whose command is this one for the shell; returns its process, with the read
+ * end of a pipe that every process of the lab holds as standard output. */
+static pid_t start_lab(enum lab_user user, const char *command, int *pipe_end)
 {
-	char byte[3];
 	int fds[2];
 	pid_t pid;
 
@@ -257,13 +256,22 @@ static pid_t start_waiting_lab(enum lab_user user, int *pipe_end)
 		close(fds[1]);
 		if (user == LAB_ORDINARY && geteuid() == 0)
 			execlp("setpriv", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
-			       "reseg-lab", "--", "sh", "-c", "echo up; sleep 1000; exit 5", NULL);
-		execlp("reseg-lab", "reseg-lab", "--", "sh", "-c", "echo up; sleep 1000; exit 5", NULL);
+			       "reseg-lab", "--", "sh", "-c", command, NULL);
+		execlp("reseg-lab", "reseg-lab", "--", "sh", "-c", command, NULL);
 		_exit(126);
 	}
 	close(fds[1]);
-	cr_assert_eq(read(fds[0], byte, 3), 3);
 	*pipe_end = fds[0];
+	return pid;
+}
+
+/* The same with a command that says "up" and waits for ever, once it has said so. */
+static pid_t start_waiting_lab(enum lab_user user, int *pipe_end)
+{
+	pid_t pid = start_lab(user, "echo up; sleep 1000; exit 5", pipe_end);
+	char byte[3];
+
+	cr_assert_eq(read(*pipe_end, byte, 3), 3);
 	return pid;
 }
 
@@ -289,6 +297,159 @@ LAB_TEST(lab, nothing_is_left_when_it_is_killed)
 	cr_assert_str_eq(mounts_and_links(), before);
 }
 
+/* Two hundred in a row, every third of them killed at some moment of its life. */
+static void many_labs(enum lab_user user)
+{
+	char *before = mounts_and_links();
+
+	for (unsigned i = 0; i < 200; i++) {
+		int pipe_end, status;
+		char byte;
+		pid_t lab = start_lab(user, "exit 5", &pipe_end);
+
+		if (i % 3 == 0) {
+			usleep(i * 1000);
+			kill(lab, SIGKILL);
+		}
+		waitpid(lab, &status, 0);
+		cr_assert(i % 3 == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 5), "lab %u: status %x",
+			  i, status);
+		cr_assert_eq(read(pipe_end, &byte, 1), 0, "lab %u: a process is left", i);
+		close(pipe_end);
+	}
+	cr_assert_str_eq(mounts_and_links(), before);
+}
+
+Test(lab, many_labs_by_root)
+{
+	lab_start(LAB_ROOT);
+	many_labs(LAB_ROOT);
+}
+
+Test(lab, many_labs_by_an_ordinary_user)
+{
+	lab_start(LAB_ORDINARY);
+	many_labs(LAB_ORDINARY);
+}
+
+LAB_TEST(lab, hosts_have_names)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --server 'hostname >$DIR/server; exec reseg-sink --smtp 25' -- hostname", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "client\n");
+	r = lab_run(c.user, "cat $DIR/server");
+	cr_assert_str_eq(r.out, "server\n");
+}
+
+LAB_TEST(lab, any_server)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --port 2525 --server 'exec reseg-sink --smtp 2525' -- "
+		"sh -c 'reseg-probe one --size 512 --expect clean server:$RESEG_PORT'", c.ip);
+
+	lab_expect_status(&r, 0);
+	/* reseg-sink at that port, found by the sweep */
+	r = lab_run(c.user, "reseg-lab -%d --port 2525", c.ip);
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-lab -%d --server 'exit 3' -- true", c.ip);
+	lab_expect_error(&r, 2, "the server ended (status 3) before it listened on port 25");
+}
+
+LAB_TEST(lab, several_clients)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --clients 8 --events $DIR/events -- sh -c '"
+		"for n in \"\" 2 3 4 5 6 7 8; do "
+		"reseg-lab enter --on client$n -- reseg-probe one --size 600 --expect clean $RESEG_SERVER >/dev/null || "
+		"exit 10; getent hosts client$n >/dev/null || exit 11; done; "
+		"reseg-lab enter --on client8 -- hostname'", c.ip);
+	json_t *events, *event, *addresses = json_object();
+	size_t i;
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "client8\n");
+	events = lab_json_lines("events");
+	json_array_foreach(events, i, event) {
+		if (strcmp(lab_string(event, "event"), "flow_opened") == 0)
+			json_object_set_new(addresses, lab_string(event, "client"), json_true());
+	}
+	cr_assert_eq(json_object_size(addresses), 8);
+	r = lab_run(c.user, "reseg-lab -%d -- reseg-lab enter --on client2 -- true", c.ip);
+	lab_expect_error(&r, 2, "no such host");
+}
+
+LAB_TEST(lab, each_link_has_its_mtu)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d --no-box --mtu 9000,1400 --server 'ip link show eth0 "
+				      ">$DIR/server; exec reseg-sink' -- ip link show eth0; cat $DIR/server", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
+}
+
+LAB_TEST(lab, further_commands_enter)
+{
+	int pipe_end, status;
+	pid_t lab;
+	struct lab_result r;
+
+	(void)c.ip;
+	lab = start_waiting_lab(c.user, &pipe_end);
+	r = lab_run(c.user, "cd $DIR && reseg-lab enter --lab %d -- sh -c '"
+			    "hostname; test $PWD = $DIR || exit 3; echo $RESEG_PORT; "
+			    "reseg-probe one --size 512 --expect clean $RESEG_SERVER >/dev/null'", lab);
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "client\n25\n");
+	r = lab_run(c.user, "reseg-lab enter --lab %d --on box -- sh -c 'hostname; ls /proc/sys/net/ipv4/conf; "
+			    "exit 9'", lab);
+	lab_expect_status(&r, 9);
+	cr_assert(strstr(r.out, "box\n") && strstr(r.out, "toserver\n"), "%s", r.out);
+	r = lab_run(c.user, "reseg-lab enter --lab %d --on moon -- true", lab);
+	lab_expect_error(&r, 2, "give client, box or server");
+	r = lab_run(c.user, "reseg-lab enter --lab %d -- true", getpid());
+	lab_expect_error(&r, 2, "no lab of yours");
+	kill(lab, SIGTERM);
+	waitpid(lab, &status, 0);
+	close(pipe_end);
+
+	/* from inside */
+	r = lab_run(c.user, "reseg-lab -- sh -c 'hostname; reseg-lab enter --on box -- hostname'");
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "client\nbox\n");
+}
+
+LAB_TEST(lab, events_are_beside_the_capture)
+{
+	struct lab_result r = lab_run(c.user,
+		"for i in 1 2; do reseg-lab -%d --capture $DIR/both -- sh -c '"
+		"reseg-probe one --size 513 --timeout 1 $RESEG_SERVER'; done; cp $DIR/both/events.jsonl $DIR", c.ip);
+	json_t *events, *event;
+	size_t i, stalls = 0;
+
+	lab_expect_status(&r, 0);
+	events = lab_json_lines("events.jsonl");
+	json_array_foreach(events, i, event)
+		stalls += strcmp(lab_string(event, "event"), "stall") == 0;
+	cr_assert_eq(stalls, 1, "those of the last run only");
+}
+
+/* A shell with job control, on a terminal of its own. */
+LAB_TEST(lab, an_interactive_shell_has_the_terminal)
+{
+	struct lab_result r;
+
+	lab_need("script");
+	lab_need("bash");
+	r = lab_run(c.user,
+		"echo 'sleep 100 & jobs; kill %%1; echo sum $((40 + 2)); exit 7' >$DIR/keys; "
+		"script -qec \"reseg-lab -%d -- bash --norc -i\" /dev/null <$DIR/keys", c.ip);
+	lab_expect_status(&r, 7);
+	cr_assert(strstr(r.out, "Running"), "%s", r.out);
+	cr_assert(strstr(r.out, "sum 42"), "%s", r.out);
+}
+
 LAB_TEST(lab, sigterm_reaches_the_command)
 {
 	int pipe_end, status;
@@ -310,17 +471,22 @@ Test(lab, bad_options)
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
 		{ "--mtu 1000", "1280 to 65535" },
+		{ "--mtu 1500,1000", "1280 to 65535" },
+		{ "--rate 0", "0.001 to 100000" },
 		{ "--loss 101", "0 to 100" },
 		{ "--direction up", "c2s, s2c or both" },
 		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--reorder 5", "give both" },
 		{ "--offloads=box", "give client, server" },
 		{ "--workers 0", "from 1" },
+		{ "--clients 9", "1 to 8" },
 		{ "--delay -1", "0 to 10000" },
 		{ "--duplicate 200", "0 to 100" },
 		{ "--no-box --fault none", "there is no resegd" },
 		{ "--box true --fault none", "there is no resegd" },
 		{ "--box true", "say where {ready} goes" },
+		{ "--server true --sink-options --smtp", "there is no reseg-sink" },
+		{ "--port 0", "1 to 65535" },
 		{ "--no-box --box true", "one of them" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "--capture /nonexistent/folder", "/nonexistent/folder" },

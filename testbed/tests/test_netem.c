@@ -9,6 +9,9 @@
 
 #include "lab.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <string.h>
 
 TestSuite(netem, .timeout = 500);
@@ -61,6 +64,18 @@ LAB_TEST(netem, links_take_their_time)
 	lab_expect_status(&r, 0);
 	row = json_array_get(json_object_get(lab_json(r.out), "rows"), 0);
 	cr_assert_geq(json_real_value(json_object_get(row, "time_s")), 0.08);
+}
+
+/* A megabyte there and back at 8 Mbit/s takes a second at least. */
+LAB_TEST(netem, links_have_a_rate)
+{
+	struct lab_result r;
+
+	need_netem(c);
+	r = lab_run(c.user, "reseg-lab -%d --no-box --rate 8 -- sh -c '"
+			    "date +%%s%%N; stream-client $RESEG_SERVER 7 1000000; date +%%s%%N'", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert_geq(atoll(strchr(r.out, '\n')) - atoll(r.out), 1000000000LL, "%s", r.out);
 }
 
 LAB_TEST(netem, aborts_harm_nobody_else)

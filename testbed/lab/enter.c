@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab/enter.h"
+
+#include "io/cli.h"
+#include "lab/hosts.h"
+#include "lab/services.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * Nothing outside a lab has a name for it but its processes: it is named by the process id
+ * of its reseg-lab. The child of that is the first process of the lab's PID namespace, and
+ * has all other namespaces, too.
+ */
+
+/* What /proc/PID/status says of a process. */
+struct process {
+	pid_t pid;
+	pid_t parent;
+	uid_t uid;
+	bool is_lab;		/* the first process of a lab */
+};
+
+static bool read_process(pid_t pid, struct process *p)
+{
+	char path[64], line[256];
+	bool named = false, first = false;
+	FILE *f;
+
+	*p = (struct process){ .pid = pid };
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;	/* it has ended */
+	while (fgets(line, sizeof(line), f)) {
+		named |= strcmp(line, "Name:\treseg-lab\n") == 0;
+		sscanf(line, "PPid: %d", &p->parent);
+		sscanf(line, "Uid: %*u %u", &p->uid);
+		/* Its id here, and behind it those in inner PID namespaces; seen from inside
+		 * the lab it is 1 already here. */
+		if (strncmp(line, "NSpid:", 6) == 0)
+			first = strcmp(strrchr(line, '\t'), "\t1\n") == 0;
+	}
+	fclose(f);
+	p->is_lab = named && first;
+	return true;
+}
+
+/* The next process of this machine; false after the last. */
+static bool next_process(DIR *proc, struct process *p)
+{
+	struct dirent *entry;
+
+	while ((entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);	/* NOLINT(cert-err34-c): 0 is none */
+
+		if (pid > 0 && read_process(pid, p))
+			return true;
+	}
+	return false;
+}
+
+static DIR *open_proc(void)
+{
+	DIR *proc = opendir("/proc");
+
+	if (!proc)
+		cli_die("/proc: %s", strerror(errno));
+	return proc;
+}
+
+/* The first process of the lab that is meant: that of reseg-lab `wanted`; or if that is 0
+ * the one that this is in, or of the only one there is. */
+static pid_t find_lab(pid_t wanted)
+{
+	DIR *proc = open_proc();
+	struct process p;
+	char all[256] = "";
+	pid_t found = 0;
+	unsigned count = 0;
+
+	if (wanted == 0 && read_process(1, &p) && p.is_lab) {
+		closedir(proc);
+		return 1;
+	}
+	while (next_process(proc, &p)) {
+		size_t used = strlen(all);
+
+		if (!p.is_lab || (geteuid() != 0 && p.uid != geteuid()))
+			continue;
+		snprintf(all + used, sizeof(all) - used, "%s%d", used > 0 ? ", " : "", p.parent);
+		if (wanted != 0 && p.parent != wanted)
+			continue;
+		found = p.pid;
+		count++;
+	}
+	closedir(proc);
+	if (count == 1)
+		return found;
+	if (all[0] == '\0')
+		cli_die("no lab of yours is running: start one, as by: reseg-lab -- bash");
+	if (wanted != 0)
+		cli_die("--lab %d: no lab of yours; there are: %s", wanted, all);
+	cli_die("several labs are running: give one of them by --lab: %s", all);
+}
+
+/* Takes over what the lab has set in the environment of its processes, from a service. */
+static void take_environment(pid_t lab)
+{
+	static const char *const names[] = { "PATH=", "RESEG_", "XTABLES_LOCKFILE=" };
+	DIR *proc = open_proc();
+	struct process p;
+	char path[64];
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = NULL;
+
+	while (!f && next_process(proc, &p)) {
+		if (p.parent != lab)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/environ", p.pid);
+		f = fopen(path, "re");
+	}
+	closedir(proc);
+	while (f && getdelim(&text, &size, '\0', f) > 0) {
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			if (strncmp(text, names[i], strlen(names[i])) == 0)
+				putenv(strdup(text));
+		}
+	}
+	free(text);
+	if (f)
+		fclose(f);
+}
+
+static int open_part(pid_t lab, const char *part)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", lab, part);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		cli_die("cannot enter the lab (%s: %s): it has ended, is another user's, or has no such "
+			"host", path, strerror(errno));
+	return fd;
+}
+
+static bool is_own_user_namespace(int fd)
+{
+	struct stat own, other;
+
+	return stat("/proc/self/ns/user", &own) == 0 && fstat(fd, &other) == 0 &&
+	       own.st_ino == other.st_ino;
+}
+
+/* Enters all namespaces of the lab; the next child is in its PID namespace. */
+static void enter(pid_t lab, enum host host)
+{
+	char net[16];
+	int user = open_part(lab, "ns/user"), pid = open_part(lab, "ns/pid"),
+	    mounts = open_part(lab, "ns/mnt"), network;
+	char *folder = getcwd(NULL, 0);
+
+	snprintf(net, sizeof(net), "fd/%d", HOSTS_FD + (int)host);
+	network = open_part(lab, net);
+	if ((!is_own_user_namespace(user) && setns(user, CLONE_NEWUSER) < 0) ||
+	    setns(network, CLONE_NEWNET) < 0 || setns(pid, CLONE_NEWPID) < 0 ||
+	    setns(mounts, CLONE_NEWNS) < 0)
+		cli_die("cannot enter the lab: %s", strerror(errno));
+	/* The lab has the files of the outside. */
+	if (folder && chdir(folder) < 0)
+		cli_complain("%s is not there in the lab", folder);
+	free(folder);
+}
+
+/* Waits for the command, and passes signals on to it. */
+static int wait_for(pid_t command, const sigset_t *signals)
+{
+	int status;
+
+	while (waitpid(command, &status, WNOHANG) == 0) {
+		int sig = sigwaitinfo(signals, NULL);
+
+		if (sig == SIGTERM || sig == SIGHUP)
+			kill(command, sig);
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static enum host host_option(const char *name)
+{
+	for (enum host host = HOST_CLIENT; host < HOSTS_MAX; host++) {
+		if (strcmp(name, host_name(host)) == 0)
+			return host;
+	}
+	cli_die("--on %s: give client, box or server, or client2 and so on", name);
+}
+
+static void print_help(void)
+{
+	printf("Usage: reseg-lab enter [--lab PID] [--on HOST] [-- COMMAND...]\n"
+	       "Runs a further command in a lab that is running; without one, a shell.\n"
+	       "\n"
+	       "  --lab PID   process id of the reseg-lab; not needed if only one is running\n"
+	       "  --on HOST   where to run it: client, box, server, or client2 and so on (client)\n"
+	       "  --help, --version\n");
+}
+
+int enter_main(int argc, char **argv)
+{
+	enum { LAB = 256, ON };
+	static const struct option table[] = {
+		{ "lab", required_argument, NULL, LAB },
+		{ "on", required_argument, NULL, ON },
+		CLI_COMMON_OPTIONS,
+	};
+	const char *shell[] = { getenv("SHELL") ? getenv("SHELL") : "/bin/sh", NULL };
+	const char *const *command = shell;
+	enum host host = HOST_CLIENT;
+	pid_t wanted = 0, lab, child;
+	sigset_t signals;
+	int option;
+
+	while ((option = cli_option(argc, argv, "+", table, print_help)) != -1) {
+		switch (option) {
+		case LAB:
+			wanted = (pid_t)cli_number("--lab", optarg, 1, INT32_MAX);
+			break;
+		case ON:
+			host = host_option(optarg);
+			break;
+		}
+	}
+	if (optind < argc)
+		command = (const char *const *)argv + optind;
+	lab = find_lab(wanted);
+	take_environment(lab);
+	enter(lab, host);
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+	child = fork();
+	if (child < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		services_exec(host, command);
+	}
+	return wait_for(child, &signals);
+}
