@@ -17,6 +17,7 @@
 
 #include "io/cli.h"
 #include "lab/capture.h"
+#include "lab/doctor.h"
 #include "lab/enter.h"
 #include "lab/hosts.h"
 #include "lab/services.h"
@@ -97,7 +98,10 @@ static void print_help(void)
 	       "\n"
 	       "       reseg-lab enter [--lab PID] [--on HOST] [-- COMMAND...]\n"
 	       "Runs a further command in a lab that is running, this one or another; without one, a\n"
-	       "shell.\n",
+	       "shell.\n"
+	       "\n"
+	       "       reseg-lab --doctor [--format table|json]\n"
+	       "Says what this machine has of what a lab needs, and what to do for the rest.\n",
 	       HOSTS_CLIENTS_MAX, PORT);
 }
 
@@ -140,7 +144,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
 	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT,
-	       SINK_OPTIONS };
+	       SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -169,8 +173,11 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "server", required_argument, NULL, SERVER },
 		{ "port", required_argument, NULL, SERVER_PORT },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
+		{ "doctor", no_argument, NULL, DOCTOR },
+		{ "format", required_argument, NULL, FORMAT },
 		CLI_COMMON_OPTIONS,
 	};
+	bool doctor = false, json = false;
 	int option;
 
 	*o = (struct options){ .segment_size = 512, .workers = 1, .port = PORT,
@@ -250,6 +257,14 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case SERVER_PORT:
 			o->port = (uint16_t)cli_number("--port", optarg, 1, UINT16_MAX);
 			break;
+		case DOCTOR:
+			doctor = true;
+			break;
+		case FORMAT:
+			json = strcmp(optarg, "json") == 0;
+			if (!json && strcmp(optarg, "table") != 0)
+				cli_die("--format %s: give table or json", optarg);
+			break;
 		case SINK_OPTIONS:
 			o->sink_options = optarg;
 			break;
@@ -257,6 +272,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	}
 	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
 		cli_die("--reorder lets packets overtake those that --delay delays: give both");
+	if (doctor)
+		exit(doctor_run(json));
 	if (o->server && o->sink_options)
 		cli_die("--server and --sink-options: there is no reseg-sink to give options to");
 	if (o->no_box && o->box_command)

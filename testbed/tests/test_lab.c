@@ -450,6 +450,37 @@ LAB_TEST(lab, an_interactive_shell_has_the_terminal)
 	cr_assert(strstr(r.out, "sum 42"), "%s", r.out);
 }
 
+LAB_TEST(lab, doctor_finds_what_is_here)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab --doctor --format json");
+	json_t *rows, *row;
+	size_t i, found = 0;
+
+	(void)c.ip;
+	lab_expect_status(&r, 0);
+	rows = rows_of(&r);
+	json_array_foreach(rows, i, row) {
+		const char *name = lab_string(row, "name");
+		bool good = json_is_true(json_object_get(row, "ok"));
+
+		cr_assert(good == (lab_string(row, "advice")[0] == '\0'), "%s", name);
+		found += good && (strcmp(name, "namespaces") == 0 || strcmp(name, "NFQUEUE") == 0 ||
+				  strcmp(name, "raw sockets") == 0);
+	}
+	cr_assert_eq(found, 3, "%s", r.out);
+	/* On a gateway, which the box of a lab is, it looks at the rules, too. */
+	r = lab_run(c.user, "reseg-lab -- reseg-lab enter --on box -- sh -c '"
+			    "reseg-lab --doctor; reseg-rules remove --quiet; reseg-lab --doctor; true'");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\nrules here       ok "), "%s", r.out);
+	cr_assert(strstr(r.out, "\nrules here       missing "), "%s", r.out);
+	cr_assert(strstr(r.out, "-> no rules are loaded: run reseg-rules load"), "%s", r.out);
+	r = lab_run(c.user, "LD_PRELOAD=${NO_NFQUEUE:?} reseg-lab --doctor");
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "load the module nfnetlink_queue"), "%s", r.out);
+	cr_assert(strstr(r.out, "No lab works here"), "%s", r.out);
+}
+
 LAB_TEST(lab, sigterm_reaches_the_command)
 {
 	int pipe_end, status;
@@ -487,6 +518,7 @@ Test(lab, bad_options)
 		{ "--box true", "say where {ready} goes" },
 		{ "--server true --sink-options --smtp", "there is no reseg-sink" },
 		{ "--port 0", "1 to 65535" },
+		{ "--doctor --format xml", "table or json" },
 		{ "--no-box --box true", "one of them" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "--capture /nonexistent/folder", "/nonexistent/folder" },
@@ -510,9 +542,12 @@ Test(lab, forbidden_user_namespaces_are_explained)
 		"unshare --user --keep-caps sh -c '"
 		"echo >$DIR/up; read line <$DIR/go; "
 		"echo 0 >/proc/sys/user/max_user_namespaces; "
-		"exec setpriv --reuid 65534 --regid 65534 --clear-groups reseg-lab -- true' & pid=$!\n"
+		"exec setpriv --reuid 65534 --regid 65534 --clear-groups sh -c \""
+		"reseg-lab --doctor >$DIR/doctor || reseg-lab -- true\"' & pid=$!\n"
 		"read line <$DIR/up\n"
 		"echo 0 0 65536 >/proc/$pid/uid_map; echo 0 0 65536 >/proc/$pid/gid_map\n"
 		"echo >$DIR/go; wait $pid");
 	lab_expect_error(&r, 2, "sysctl -w user.max_user_namespaces");
+	r = lab_run(LAB_ROOT, "cat $DIR/doctor");
+	cr_assert(strstr(r.out, "sysctl -w user.max_user_namespaces"), "%s", r.out);
 }
