@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * What not every kernel can do: links that delay, reorder and duplicate (netem), and
- * nftables' own queue statement
+ * What not every kernel can do: links that delay, reorder and duplicate (netem), nftables'
+ * own queue statement, and its flowtables
  *
  * testbed/check runs this in testbed/vm, under Debian's kernel.
  */
@@ -89,6 +89,18 @@ LAB_TEST(netem, aborts_harm_nobody_else)
 		c.ip);
 	lab_expect_status(&r, 0);
 	expect_no_complaint(&r);
+}
+
+LAB_TEST(netem, check_sees_a_flowtable)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d -- reseg-lab enter --on box -- sh -c '"
+		"nft add table inet f && nft add flowtable inet f t \"{ hook ingress priority 0; devices = { toclient }; }\" "
+		"|| exit 77; reseg-rules check --quiet'", c.ip);
+
+	if (r.status == 77)
+		cr_skip_test("this kernel has no flowtables");
+	lab_expect_error(&r, 1, "a flowtable lets packets go round");
 }
 
 /* A client's kernel sends a lost packet again as it was, and the box keeps the borders of

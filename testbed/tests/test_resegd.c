@@ -143,6 +143,20 @@ LAB_TEST(resegd, packets_that_come_back_are_let_through)
 	}
 }
 
+LAB_TEST(resegd, check_says_what_keeps_packets_away)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --fault none -- sh -c '"
+		"stream-client $RESEG_SERVER 7 100000; reseg-lab enter --on box -- reseg-rules check'", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.err, "queue 0 has had ") && !strstr(r.err, "had 0 packets"), "%s", r.err);
+	r = lab_run(c.user,
+		"reseg-lab -%d -- reseg-lab enter --on box -- sh -c '"
+		"echo 0 >/proc/sys/net/ipv4/ip_forward; reseg-rules check --quiet'", c.ip);
+	lab_expect_error(&r, 1, "does not forward IPv4");
+}
+
 LAB_TEST(resegd, rules_load_check_and_remove)
 {
 	struct lab_result r = lab_run(c.user,
