@@ -11,8 +11,12 @@
 
 /* nobody, on every system */
 #define ORDINARY_ID "65534"
-#define AS_ORDINARY                                                                      \
-	"setpriv --reuid " ORDINARY_ID " --regid " ORDINARY_ID " --clear-groups --no-new-privs -- "
+#define STEP_DOWN "setpriv --reuid " ORDINARY_ID " --regid " ORDINARY_ID " --clear-groups "
+#define AS_ORDINARY STEP_DOWN "--no-new-privs -- "
+/* With sub-ids as they would be in the files, in a mount namespace that has them so. */
+#define AS_SUB_IDS                                                                       \
+	"unshare --mount sh -c 'echo nobody:200000:65536 >$DIR/.sub && mount --bind $DIR/.sub /etc/subuid && " \
+	"mount --bind $DIR/.sub /etc/subgid && exec \"$@\"' sh " STEP_DOWN
 
 static char dir[64];
 
@@ -76,7 +80,7 @@ static struct lab_result run(const char *prefix, const char *command)
 
 struct lab_result lab_run(enum lab_user user, const char *format, ...)
 {
-	bool step_down = user == LAB_ORDINARY && geteuid() == 0;
+	bool step_down = user != LAB_ROOT && geteuid() == 0;
 	struct lab_result r;
 	char *command;
 	va_list ap;
@@ -84,7 +88,7 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	va_start(ap, format);
 	cr_assert_geq(vasprintf(&command, format, ap), 0);
 	va_end(ap);
-	r = run(step_down ? AS_ORDINARY : "", command);
+	r = run(!step_down ? "" : user == LAB_SUB_IDS ? AS_SUB_IDS : AS_ORDINARY, command);
 	free(command);
 	return r;
 }
@@ -124,6 +128,9 @@ void lab_start(enum lab_user user)
 		return;
 	if (lab_run(user, "command -v reseg-lab").status != 0)
 		stage();
+	if (user == LAB_SUB_IDS && lab_run(user, "command -v newuidmap && grep -q \"^$(id -un):\" /etc/subuid "
+						 "/etc/subgid").status != 0)
+		cr_skip_test("this user has no sub-ids, or newuidmap is not installed");
 	r = lab_run(user, "unshare --user --map-root-user true");
 	if (r.status != 0)
 		cr_skip_test("an ordinary user may not make user namespaces here: %s", r.err);

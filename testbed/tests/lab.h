@@ -16,7 +16,11 @@
 
 #include <jansson.h>
 
-enum lab_user { LAB_ROOT, LAB_ORDINARY };
+enum lab_user {
+	LAB_ROOT,
+	LAB_ORDINARY,
+	LAB_SUB_IDS,		/* an ordinary user who has sub-ids (subuid(5)) */
+};
 
 struct lab_case {
 	enum lab_user user;
