@@ -115,10 +115,21 @@ static pid_t find_lab(pid_t wanted)
 	cli_die("several labs are running: give one of them by --lab: %s", all);
 }
 
+/* Is it a variable that a lab sets? */
+static bool is_of_lab(const char *variable)
+{
+	static const char *const names[] = { "PATH=", "RESEG_", "XTABLES_LOCKFILE=" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strncmp(variable, names[i], strlen(names[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Takes over what the lab has set in the environment of its processes, from a service. */
 static void take_environment(pid_t lab)
 {
-	static const char *const names[] = { "PATH=", "RESEG_", "XTABLES_LOCKFILE=" };
 	DIR *proc = open_proc();
 	struct process p;
 	char path[64];
@@ -134,10 +145,12 @@ static void take_environment(pid_t lab)
 	}
 	closedir(proc);
 	while (f && getdelim(&text, &size, '\0', f) > 0) {
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			if (strncmp(text, names[i], strlen(names[i])) == 0)
-				putenv(strdup(text));
-		}
+		char *value = strchr(text, '=');
+
+		if (!value || !is_of_lab(text))
+			continue;
+		*value++ = '\0';
+		setenv(text, value, 1);
 	}
 	free(text);
 	if (f)
