@@ -163,7 +163,7 @@ LAB_TEST(resegd, rules_load_check_and_remove)
 		"reseg-lab -%d --no-box -- sh -c '"
 		/* every kind that is here; loading one takes the other out */
 		"for kind in iptables iptables-legacy auto; do"
-		"  reseg-rules load --quiet --kind $kind --queue 3 || exit 10;"
+		"  reseg-rules load --quiet --mode host --kind $kind --queue 3 || exit 10;"
 		"  reseg-rules check --queue 3 2>/dev/null && exit 11;"	/* no resegd yet */
 		"done; "
 		START_RESEGD("--quiet --queue 3")
