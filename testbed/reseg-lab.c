@@ -143,8 +143,8 @@ static void offloads_option(struct hosts_options *hosts, const char *link)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE, REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT,
-	       SINK_OPTIONS, DOCTOR, FORMAT };
+	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
+	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -290,16 +290,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 /* Services --------------------------------------------------------------------------- */
 
-static char *must_find(const char *program)
-{
-	char *path = services_find(program);
-
-	if (!path)
-		cli_die("%s is neither beside this program nor installed: build or install reseg "
-			"whole", program);
-	return path;
-}
-
 static struct service start_capture(const struct hosts *h, const char *folder)
 {
 	struct service s = { .name = "the capture" };
@@ -333,7 +323,7 @@ static struct service start_capture(const struct hosts *h, const char *folder)
 
 static struct service start_sink(const struct hosts *h, const struct options *o)
 {
-	char *line, *sink = must_find("reseg-sink");
+	char *line, *sink = services_find("reseg-sink");
 	const char *argv[] = { "/bin/sh", "-c", NULL, "sh", sink, NULL };
 	struct service s;
 
@@ -347,19 +337,12 @@ static struct service start_sink(const struct hosts *h, const struct options *o)
 	return s;
 }
 
-static struct service start_server(const struct hosts *h, const char *command)
+/* A command for the shell, in place of one of reseg's own programs. */
+static struct service start_foreign(const struct hosts *h, enum host host, const char *name,
+				    const char *command)
 {
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
-	struct service s = services_start(h, HOST_SERVER, "the server", argv);
-
-	s.foreign = true;
-	return s;
-}
-
-static struct service start_box_command(const struct hosts *h, const char *command)
-{
-	const char *argv[] = { "/bin/sh", "-c", command, NULL };
-	struct service s = services_start(h, HOST_BOX, "the box's command", argv);
+	struct service s = services_start(h, host, name, argv);
 
 	s.foreign = true;
 	return s;
@@ -375,7 +358,7 @@ static const char *queue_numbers(const struct options *o)
 
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
-	char *resegd = must_find("resegd");
+	char *resegd = services_find("resegd");
 	const char *argv[RESEGD_ARGS_MAX + 11] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
 		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}", "--queue",
@@ -402,7 +385,7 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 
 static void load_rules(const struct hosts *h, const struct options *o)
 {
-	char *rules = must_find("reseg-rules");
+	char *rules = services_find("reseg-rules");
 	const char *argv[] = { rules, "load", "--port", "all", "--queue", queue_numbers(o), "--quiet",
 			       NULL };
 
@@ -449,7 +432,7 @@ static const char *const *default_command(const struct options *o)
 		 s + 12 > first ? s + 12 : first, 2 * s > 47 ? 2 * s - 12 : 35,
 		 2 * s + 12 > 35 ? 2 * s + 12 : 35);
 	snprintf(segment_size, sizeof(segment_size), "%" PRIu32, s);
-	argv[n++] = must_find("reseg-probe");
+	argv[n++] = services_find("reseg-probe");
 	argv[n++] = "sweep";
 	argv[n++] = "--sizes";
 	argv[n++] = sizes;
@@ -503,11 +486,13 @@ static int run_lab(const struct options *o)
 
 	hosts_create(&hosts, &o->hosts);
 	set_environment(o);
-	services[SERVER] = o->server ? start_server(&hosts, o->server) : start_sink(&hosts, o);
+	services[SERVER] = o->server ? start_foreign(&hosts, HOST_SERVER, "the server", o->server)
+				     : start_sink(&hosts, o);
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o->capture);
 	if (!o->no_box) {
-		services[BOX] = o->box_command ? start_box_command(&hosts, o->box_command)
+		services[BOX] = o->box_command ? start_foreign(&hosts, HOST_BOX, "the box's command",
+							       o->box_command)
 					       : start_resegd(&hosts, o);
 		load_rules(&hosts, o);
 	}
@@ -531,32 +516,10 @@ static int run_lab(const struct options *o)
 
 /* reseg-lab itself -------------------------------------------------------------------- */
 
-static int wait_for(pid_t lab)
-{
-	sigset_t wanted;
-	int status;
-
-	sigemptyset(&wanted);
-	sigaddset(&wanted, SIGCHLD);
-	sigaddset(&wanted, SIGTERM);
-	sigaddset(&wanted, SIGHUP);
-	while (waitpid(lab, &status, WNOHANG) == 0) {
-		int sig = sigwaitinfo(&wanted, NULL);
-
-		if (sig == SIGTERM || sig == SIGHUP)
-			kill(lab, sig);
-	}
-	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
-	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
-	return EXIT_USAGE;
-}
-
 int main(int argc, char **argv)
 {
 	struct options o;
-	int parent_alive[2];
-	sigset_t mask;
+	int parent_alive[2], status;
 	pid_t lab;
 
 	cli_program = "reseg-lab";
@@ -564,15 +527,7 @@ int main(int argc, char **argv)
 		return enter_main(argc - 1, argv + 1);
 	parse_options(&o, argc, argv);
 
-	/* Ctrl-C reaches the command by itself; its end is the end of the lab. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGCHLD);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-
+	services_hold_signals();
 	hosts_unshare();
 	if (pipe2(parent_alive, O_CLOEXEC) < 0)
 		cli_die("pipe: %s", strerror(errno));
@@ -585,5 +540,9 @@ int main(int argc, char **argv)
 		exit(run_lab(&o));
 	}
 	close(parent_alive[0]);
-	return wait_for(lab);
+	status = services_wait(lab);
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
+	return EXIT_USAGE;
 }

@@ -27,43 +27,34 @@ struct check {
 	const char *use;	/* what it is for */
 	unsigned any_of;	/* one of the checks of the same number is needed; 0: nothing fails
 				 * without it */
-	void (*run)(void);
+	void (*run)(const char *arg);
+	const char *arg;
 };
 
-static void queue(void)
+static void queue(const char *arg)
 {
 	struct queue_config config = { .joined = true, .packets = 16, .buffer_bytes = 65536 };
 	struct queue *q;
 	uint32_t owner;
 	int rc = queue_open(&q, &config, &owner);
 
+	(void)arg;
 	if (rc < 0)
 		cli_die("load the module nfnetlink_queue (%s)", strerror(-rc));
 }
 
-static void load_rules(const char *kind)
+/* Becomes reseg-rules. */
+static _Noreturn void rules(const char *verb, const char *option, const char *value)
 {
-	char *rules = services_find("reseg-rules");
+	char *path = services_find("reseg-rules");
 
-	if (!rules)
-		cli_die("install reseg whole: reseg-rules is missing");
-	execl(rules, rules, "load", "--quiet", "--kind", kind, (char *)NULL);
-	cli_die("%s: %s", rules, strerror(errno));
+	execl(path, path, verb, "--quiet", option, value, (char *)NULL);
+	cli_die("%s: %s", path, strerror(errno));
 }
 
-static void rules_nft(void)
+static void load(const char *kind)
 {
-	load_rules("nft");
-}
-
-static void rules_iptables(void)
-{
-	load_rules("iptables");
-}
-
-static void rules_legacy(void)
-{
-	load_rules("iptables-legacy");
+	rules("load", "--kind", kind);
 }
 
 static void inject(const char *kind)
@@ -77,37 +68,30 @@ static void inject(const char *kind)
 		cli_die("run as root, or let this user open /dev/net/tun (%s)", strerror(-rc));
 }
 
-static void inject_tun(void)
-{
-	inject("tun");
-}
-
-static void inject_raw(void)
-{
-	inject("raw");
-}
-
-static void netem(void)
+static void netem(const char *arg)
 {
 	const struct rtnl_netem delay = { .delay_ns = 1000000 };
 	struct rtnl *r;
 
+	(void)arg;
 	if (rtnl_open(&r) < 0 || rtnl_add_netem(r, "toclient", &delay) < 0)
 		cli_die("load the module sch_netem; testbed/vm runs labs under a kernel that has it");
 }
 
-static void loss(void)
+static void loss(const char *arg)
 {
+	(void)arg;
 	execlp("iptables", "iptables", "-w", "-t", "raw", "-A", "PREROUTING", "-m", "statistic", "--mode",
 	       "random", "--probability", "0.5", "-j", "DROP", (char *)NULL);
 	cli_die("install iptables");
 }
 
-static void sub_ids(void)
+static void sub_ids(const char *arg)
 {
 	FILE *f = fopen("/proc/self/uid_map", "re");
 	unsigned long long count, sum = 0;
 
+	(void)arg;
 	while (f && fscanf(f, "%*u %*u %llu", &count) == 1)
 		sum += count;
 	if (sum <= 1)
@@ -116,15 +100,15 @@ static void sub_ids(void)
 }
 
 static const struct check checks[] = {
-	{ "NFQUEUE", "resegd", 1, queue },
-	{ "nftables", "rules; this or iptables", 2, rules_nft },
-	{ "iptables", "rules; this or nftables", 2, rules_iptables },
-	{ "iptables-legacy", "rules; this or nftables", 2, rules_legacy },
-	{ "raw sockets", "resegd", 3, inject_raw },
-	{ "/dev/net/tun", "speed: --inject tun", 0, inject_tun },
-	{ "statistic match", "--loss", 0, loss },
-	{ "netem", "--delay, --rate, --reorder, --duplicate", 0, netem },
-	{ "sub-ids", "servers that change users", 0, sub_ids },
+	{ "NFQUEUE", "resegd", 1, queue, NULL },
+	{ "nftables", "rules; this or iptables", 2, load, "nft" },
+	{ "iptables", "rules; this or nftables", 2, load, "iptables" },
+	{ "iptables-legacy", "rules; this or nftables", 2, load, "iptables-legacy" },
+	{ "raw sockets", "resegd", 3, inject, "raw" },
+	{ "/dev/net/tun", "speed: --inject tun", 0, inject, "tun" },
+	{ "statistic match", "--loss", 0, loss, NULL },
+	{ "netem", "--delay, --rate, --reorder, --duplicate", 0, netem, NULL },
+	{ "sub-ids", "servers that change users", 0, sub_ids, NULL },
 };
 #define CHECKS (sizeof(checks) / sizeof(checks[0]))
 
@@ -183,7 +167,7 @@ static void try(void *arg)
 
 	dup2(null, STDOUT_FILENO);
 	hosts_enter(t->hosts, HOST_BOX);
-	t->check->run();
+	t->check->run(t->check->arg);
 }
 
 static void add_row(json_t *rows, const char *name, const char *use, bool good, const char *reason)
@@ -270,13 +254,8 @@ static bool is_gateway(void)
 
 static void check_gateway(void *arg)
 {
-	char *rules = services_find("reseg-rules");
-
 	(void)arg;
-	if (!rules)
-		cli_die("install reseg whole: reseg-rules is missing");
-	execl(rules, rules, "check", "--quiet", (char *)NULL);
-	cli_die("%s: %s", rules, strerror(errno));
+	rules("check", NULL, NULL);
 }
 
 int doctor_run(bool json)

@@ -15,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -198,20 +197,6 @@ static void enter(pid_t lab, enum host host)
 	free(folder);
 }
 
-/* Waits for the command, and passes signals on to it. */
-static int wait_for(pid_t command, const sigset_t *signals)
-{
-	int status;
-
-	while (waitpid(command, &status, WNOHANG) == 0) {
-		int sig = sigwaitinfo(signals, NULL);
-
-		if (sig == SIGTERM || sig == SIGHUP)
-			kill(command, sig);
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 static enum host host_option(const char *name)
 {
 	for (enum host host = HOST_CLIENT; host < HOSTS_MAX; host++) {
@@ -243,7 +228,6 @@ int enter_main(int argc, char **argv)
 	const char *const *command = shell;
 	enum host host = HOST_CLIENT;
 	pid_t wanted = 0, lab, child;
-	sigset_t signals;
 	int option;
 
 	while ((option = cli_option(argc, argv, "+", table, print_help)) != -1) {
@@ -262,13 +246,7 @@ int enter_main(int argc, char **argv)
 	take_environment(lab);
 	enter(lab, host);
 
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGCHLD);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	sigprocmask(SIG_BLOCK, &signals, NULL);
+	services_hold_signals();
 	child = fork();
 	if (child < 0)
 		cli_die("fork: %s", strerror(errno));
@@ -276,5 +254,5 @@ int enter_main(int argc, char **argv)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		services_exec(host, command);
 	}
-	return wait_for(child, &signals);
+	return services_exit_status(services_wait(child));
 }

@@ -50,11 +50,12 @@ char *services_find(const char *program)
 		if (folder && asprintf(&path, "%s/%s", folder, program) < 0)
 			path = NULL;
 		free(folder);
-		if (!path || access(path, X_OK) == 0)
+		if (path && access(path, X_OK) == 0)
 			return path;
 		free(path);
 	}
-	return NULL;
+	cli_die("%s is neither beside this program nor installed: build or install reseg whole",
+		program);
 }
 
 void services_set_environment(void)
@@ -87,6 +88,50 @@ void services_set_environment(void)
 }
 
 /* Processes -------------------------------------------------------------------------- */
+
+static sigset_t held_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	return signals;
+}
+
+void services_hold_signals(void)
+{
+	sigset_t signals = held_signals();
+
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
+/* Waits for one of them, and passes it on unless it is about a child. */
+static void pass_signal_on(pid_t child)
+{
+	sigset_t signals = held_signals();
+	int sig = sigwaitinfo(&signals, NULL);
+
+	if (sig == SIGTERM || sig == SIGHUP)
+		kill(child, sig);
+}
+
+int services_wait(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, WNOHANG) == 0)
+		pass_signal_on(child);
+	return status;
+}
+
+int services_exit_status(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
 
 /* What a child needs back that the lab changed for itself. */
 static void restore_signals(void)
@@ -169,11 +214,6 @@ void services_await(struct service *s)
 		exit(EXIT_USAGE);
 }
 
-static int exit_status(int status)
-{
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
 /* Does anything listen on this TCP port of the network namespace that this process is in?
  * /proc/net/tcp: "  sl  local_address rem_address   st ...", numbers in hexadecimal. */
 static bool is_listened_to(uint16_t port)
@@ -212,7 +252,7 @@ void services_await_port(const struct hosts *h, enum host host, struct service *
 
 		if (waitpid(s->pid, &status, WNOHANG) == s->pid)
 			cli_die("%s ended (status %d) before it listened on port %u", s->name,
-				exit_status(status), port);
+				services_exit_status(status), port);
 		if (tries == PORT_SECONDS * 200)
 			cli_die("%s does not listen on port %u after %d s: if it listens on another, "
 				"give --port", s->name, port, PORT_SECONDS);
@@ -242,41 +282,35 @@ bool services_stop(struct service *s)
 	s->pid = 0;
 	if (s->foreign || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
 		return true;
-	if (exit_status(status) != 0)
-		cli_complain("%s ended badly (status %d)", s->name, exit_status(status));
-	return exit_status(status) == 0;
+	if (services_exit_status(status) != 0)
+		cli_complain("%s ended badly (status %d)", s->name, services_exit_status(status));
+	return services_exit_status(status) == 0;
 }
 
 int services_run(const struct hosts *h, enum host host, const char *const *argv,
 		 struct service *services, size_t count)
 {
-	sigset_t wanted;
 	pid_t command = fork();
 
 	if (command < 0)
 		cli_die("fork: %s", strerror(errno));
 	if (command == 0)
 		exec_on(h, host, argv);
-	sigemptyset(&wanted);
-	sigaddset(&wanted, SIGCHLD);
-	sigaddset(&wanted, SIGTERM);
-	sigaddset(&wanted, SIGHUP);
 	for (;;) {
-		int status, sig = sigwaitinfo(&wanted, NULL);
+		int status;
 		pid_t ended;
 
-		if (sig == SIGTERM || sig == SIGHUP)
-			kill(command, sig);
+		pass_signal_on(command);
 		/* Whoever is to be waited for later is not reaped now. */
 		while ((ended = waitpid(count > 0 ? -1 : command, &status, WNOHANG)) > 0) {
 			if (ended == command)
-				return exit_status(status);
+				return services_exit_status(status);
 			for (size_t i = 0; i < count; i++) {
 				if (services[i].pid != ended)
 					continue;
 				services[i].pid = 0;
 				cli_complain("%s ended in the middle (status %d)", services[i].name,
-					     exit_status(status));
+					     services_exit_status(status));
 				return EXIT_USAGE;
 			}
 		}

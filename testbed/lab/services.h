@@ -22,8 +22,8 @@ struct service {
 	int ready;	/* read end of its pipe */
 };
 
-/* Finds a program of reseg's: beside this one, in a build tree, or installed. NULL if
- * it is in none of these. The caller frees it. */
+/* Finds a program of reseg's: beside this one, in a build tree, or installed. Exits with
+ * EXIT_USAGE and a message if it is in none of these. The caller frees it. */
 char *services_find(const char *program);
 
 /* Puts the folders of reseg's programs in front of PATH, and lets iptables work for root
@@ -42,6 +42,17 @@ void services_await(struct service *s);
 /* Waits until something listens on that TCP port of the host, and exits with EXIT_USAGE and
  * a message if the service ends before, or does not come to that. */
 void services_await_port(const struct hosts *h, enum host host, struct service *s, uint16_t port);
+
+/* Leaves Ctrl-C to the command, which it reaches by itself, and holds back the signals that
+ * the others here wait for. */
+void services_hold_signals(void);
+
+/* Waits until a child ends, and passes SIGTERM and SIGHUP on to it. Returns its status, as
+ * waitpid() does. */
+int services_wait(pid_t child);
+
+/* The exit status for that: its own, or 128 and the signal that ended it. */
+int services_exit_status(int status);
 
 /* Becomes argv, a command of the host in whose network this process is; does not return. */
 _Noreturn void services_exec(enum host host, const char *const *argv);
