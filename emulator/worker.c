@@ -37,36 +37,35 @@ static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned
 	return engine_input(w->engine, now_ns(), packet, len, hints);
 }
 
+/* Has it happened, and not been told yet? */
+static bool is_first(bool happened, bool *told)
+{
+	bool first = happened && !*told;
+
+	*told |= happened;
+	return first;
+}
+
 /* Says once what an operator must know and can mend. */
 static void warn(struct worker *w)
 {
 	const struct inject_stats *s = &w->injector->stats;
 
-	if (s->too_big > 0 && !w->warned_too_big) {
-		w->warned_too_big = true;
+	if (is_first(s->too_big > 0, &w->warned_too_big))
 		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
 			     "give a smaller --segment-size");
-	}
-	if (s->failed > 0 && !w->warned_failed) {
-		w->warned_failed = true;
+	if (is_first(s->failed > 0, &w->warned_failed))
 		cli_complain("the kernel refuses to send a packet (%s): check the routes and the "
 			     "OUTPUT rules of this host", strerror(s->last_error));
-	}
-	if (queue_overran(w->queue) && !w->warned_overrun) {
-		w->warned_overrun = true;
+	if (is_first(queue_overran(w->queue), &w->warned_overrun))
 		cli_complain("packets come faster than they can be handled, and some were lost: "
 			     "give a larger --queue-buffer (who is not root can have no more than "
 			     "twice net.core.rmem_max), or more workers by --queue");
-	}
-	if (queue_looped(w->queue) && !w->warned_loop) {
-		w->warned_loop = true;
+	if (is_first(queue_looped(w->queue), &w->warned_loop))
 		cli_complain("its own packets come back into the queue, and are let through: load the "
 			     "rules by reseg-rules, and look for others that fill the same queue");
-	}
-	if (w->log && !eventlog_flush(w->log) && !w->warned_log) {
-		w->warned_log = true;
+	if (is_first(w->log && !eventlog_flush(w->log), &w->warned_log))
 		cli_complain("the event log cannot be written and will have gaps");
-	}
 }
 
 /* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */

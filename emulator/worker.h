@@ -36,8 +36,9 @@ struct worker {
 	bool warned_loop;
 };
 
-/* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was asked to stop and has handed all connections over, or the time for
- * that is over, or it was asked again. Negative errno. */
+/* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was
+ * asked to stop and has handed all connections over, or the time for that is over, or it was
+ * asked again. Negative errno. */
 int worker_start(struct worker *w);
 
 /* Asks it to stop; again: at once. */

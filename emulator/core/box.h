@@ -140,7 +140,8 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max);
 
-/* The timer of a relay that has something under way went off. Returns false if the sink must be given up. */
+/* The timer of a relay that has something under way went off. Returns false if the sink must
+ * be given up. */
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
 
 /* emit.c -------------------------------------------------------------------- */

@@ -275,14 +275,20 @@ static int interface_up(const char *name)
 	return rc;
 }
 
+static int open_ipv4_setting(const char *interface, const char *setting, int mode)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, setting);
+	return open(path, mode | O_CLOEXEC);
+}
+
 /* A setting of an IPv4 interface, one digit; '0' if it cannot be read. */
 static char ipv4_setting(const char *interface, const char *setting)
 {
-	char path[96], value = '0';
-	int fd;
+	int fd = open_ipv4_setting(interface, setting, O_RDONLY);
+	char value = '0';
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", interface, setting);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return '0';
 	if (read(fd, &value, 1) != 1)
@@ -304,11 +310,8 @@ static bool is_filtered(const char *interface)
  * (IPv6 has one switch for all.) Where it may not be set it is as its owner wants it. */
 static void forward_from(const char *interface)
 {
-	char path[96];
-	int fd;
+	int fd = open_ipv4_setting(interface, "forwarding", O_WRONLY);
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/forwarding", interface);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
 	if (write(fd, "1", 1) != 1)
