@@ -442,6 +442,20 @@ Test(relay, third_duplicate_ack_repeats_the_piece)
 		"drop\n");
 }
 
+/* A piece of 10 octets is not answered: after 1 + 2 + 4 + ... + 32 s it is sent again, then
+ * once a minute. */
+#define FIFTEEN_TIMEOUTS \
+	"+63\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"+540\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
+	"server < P. 1:11(10) ack 1\n"
+
 Test(relay, sink_that_never_answers_is_given_up)
 {
 	script_run((struct script){ .events = true },
@@ -457,17 +471,7 @@ Test(relay, sink_that_never_answers_is_given_up)
 		"* ack client 10 orphaned 10\n"
 		"client < . 1:1(0) ack 11\n"
 		"server < P. 1:11(10) ack 1\n"
-		/* 1 + 2 + 4 + ... + 32 s, then once a minute */
-		"+63\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"+540\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\n"
+		FIFTEEN_TIMEOUTS
 		"+60\n"
 		"* closed timeout acked 10 delivered 0\n"
 		"server < R. 11:11(0) ack 1\n"
@@ -483,16 +487,7 @@ Test(relay, sink_that_is_given_up_while_draining)
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
 		"server < P. 1:11(10) ack 1\n"
-		"+63\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"+540\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n"
-		"server < P. 1:11(10) ack 1\n"
+		FIFTEEN_TIMEOUTS
 		"drain\n"
 		"+60\n"
 		"server < R. 11:11(0) ack 1\n"

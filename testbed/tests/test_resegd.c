@@ -201,21 +201,26 @@ Test(resegd, rules_usage)
 
 /* What is not intercepted still passes: resegd stops under a connection, which lives
  * on, as sequence numbers are shared. */
-LAB_TEST(resegd, a_flow_with_nothing_orphaned_outlives_resegd)
+static void check_outliving(struct lab_case c, const char *queue, const char *check)
 {
 	struct lab_result r;
 
 	lab_need("bash");
 	r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- bash -c '"
-		"reseg-rules load --quiet --mode host --port 7 --queue 3; "
-		"mkfifo $DIR/ready; resegd --quiet --queue 3 --ready-fd 3 3>$DIR/ready & resegd=$!; "
-		"read line <$DIR/ready; "
+		"reseg-rules load --quiet --mode host --port 7 --queue %s; "
+		"mkfifo $DIR/ready; resegd --quiet --queue %s --ready-fd 3 3>$DIR/ready & resegd=$!; "
+		"read line <$DIR/ready; %s"
 		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
-		"kill $resegd; wait $resegd; "
-		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
+		"kill $resegd; wait $resegd || exit 12; "
+		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip, queue, queue, check);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
+}
+
+LAB_TEST(resegd, a_flow_with_nothing_orphaned_outlives_resegd)
+{
+	check_outliving(c, "3", "");
 }
 
 /* Connections of many host pairs are divided among the workers. The log has each line whole,
@@ -262,20 +267,8 @@ LAB_TEST(resegd, overrun_is_told)
 /* Several workers are stopped and started like one. */
 LAB_TEST(resegd, workers_stop_and_hand_over)
 {
-	struct lab_result r;
-
-	lab_need("bash");
-	r = lab_run(c.user,
-		"reseg-lab -%d --no-box -- bash -c '"
-		"reseg-rules load --quiet --mode host --port 7 --queue 3:5; "
-		"mkfifo $DIR/ready; resegd --quiet --queue 3:5 --ready-fd 3 3>$DIR/ready & resegd=$!; "
-		"read line <$DIR/ready; reseg-rules check --quiet --queue 3:5 || exit 10; "
-		"reseg-rules check --quiet --queue 3:6 2>/dev/null && exit 11; "
-		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
-		"kill $resegd; wait $resegd || exit 12; "
-		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip);
-	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.out, "before\nafter\n", "%s%s", r.out, r.err);
+	check_outliving(c, "3:5", "reseg-rules check --quiet --queue 3:5 || exit 10; "
+				  "reseg-rules check --quiet --queue 3:6 2>/dev/null && exit 11; ");
 }
 
 /* One worker has a stall to wait for, and waits long; the other ends at once, and leaves its
