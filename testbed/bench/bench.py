@@ -10,6 +10,7 @@ accept-gso, the least that a daemon behind NFQUEUE can do, and to what the goals
 """
 
 import argparse
+import collections
 import json
 import os
 import platform
@@ -66,23 +67,27 @@ FEW = ["forward", "accept-gso", "haproxy", "socat", "segment tun", "segment raw"
 # Many addresses of the client, that the kernel divides the connections among workers.
 ADDRESSES = "ip route add local 198.51.100.128/25 dev lo && "
 
-# For each work title, unit, options of reseg-lab, arguments of bench-client and rounds, the
-# same for --quick, and contenders.
+# `full` and `quick` are arguments of bench-client, and rounds; `behind` are arguments behind
+# the host, and `before` stands before the command on the client.
+LabWork = collections.namedtuple("LabWork", "title unit options full quick contenders one_cpu before behind",
+                                 defaults=(False, "", ()))
+
 LAB_WORKS = {
-    "bulk": ("one stream, offloads on", "Mbit/s", ["--offloads"], (["bulk", 1000], 5),
-             (["bulk", 250], 3), STREAMS),
-    "wire": ("one stream, offloads of the server's link off", "Mbit/s", ["--offloads=client"],
-             (["bulk", 1000], 5), (["bulk", 250], 3), STREAMS),
-    "many": ("16 streams of as many clients", "Mbit/s", ["--offloads"], (["many", 1000], 5),
-             (["many", 250], 3), ["accept-gso", "1 worker", "2 workers"]),
+    "bulk": LabWork("one stream, offloads on", "Mbit/s", ["--offloads"], (["bulk", 1000], 5),
+                    (["bulk", 250], 3), STREAMS),
+    "wire": LabWork("one stream, offloads of the server's link off", "Mbit/s", ["--offloads=client"],
+                    (["bulk", 1000], 5), (["bulk", 250], 3), STREAMS),
+    "many": LabWork("16 streams of as many clients", "Mbit/s", ["--offloads"], (["many", 1000], 5),
+                    (["many", 250], 3), ["accept-gso", "1 worker", "2 workers"], before=ADDRESSES,
+                    behind=("198.51.100.130",)),
     # The rounds differ by which CPUs the kernel chooses: many of them, and short.
-    "latency": ("100 bytes there and back", "microseconds", ["--offloads"], (["latency", 2000], 15),
-                (["latency", 500], 5), FEW),
+    "latency": LabWork("100 bytes there and back", "microseconds", ["--offloads"], (["latency", 2000], 15),
+                       (["latency", 500], 5), FEW),
     # The same without that choice: how long the way is.
-    "latency-1cpu": ("100 bytes there and back, all on one CPU", "microseconds", ["--offloads"],
-                     (["latency", 5000], 5), (["latency", 500], 3), FEW),
-    "short": ("SMTP dialogues, one at a time", "dialogues a second", ["--offloads"], (["short", 1000], 7),
-              (["short", 200], 3), FEW),
+    "latency-1cpu": LabWork("100 bytes there and back, all on one CPU", "microseconds", ["--offloads"],
+                            (["latency", 5000], 5), (["latency", 500], 3), FEW, one_cpu=True),
+    "short": LabWork("SMTP dialogues, one at a time", "dialogues a second", ["--offloads"],
+                     (["short", 1000], 7), (["short", 200], 3), FEW),
 }
 
 GOALS = [
@@ -124,21 +129,20 @@ def run(command, statuses=(0,), one_cpu=False):
 # Works ---------------------------------------------------------------------------------
 
 def lab_work(name, quick):
-    title, unit, options, full, short, contenders = LAB_WORKS[name]
-    client, rounds = short if quick else full
-    figures = {contender: [] for contender in contenders}
+    work = LAB_WORKS[name]
+    client, rounds = work.quick if quick else work.full
+    figures = {contender: [] for contender in work.contenders}
     for i in range(rounds):
-        for contender in contenders:
+        for contender in work.contenders:
             progress("%s: round %d of %d: %s" % (name, i + 1, rounds, contender))
             box_options, host = CONTENDERS[contender]
-            command = ["bench-client", *map(str, client), host]
-            if name == "many":
-                command = ["sh", "-c", ADDRESSES + shlex.join([*command, "198.51.100.130"])]
-            out, _ = run(["reseg-lab", *options, *box_options, "--", *command],
-                         one_cpu=name == "latency-1cpu")
+            command = shlex.join(["bench-client", *map(str, client), host, *work.behind])
+            out, _ = run(["reseg-lab", *work.options, *box_options, "--", "sh", "-c",
+                          work.before + "exec " + command], one_cpu=work.one_cpu)
             figures[contender].append(float(out))
     bases = dict.fromkeys([BASE] + [goal.base for goal in GOALS if goal.work == name])
-    return [result(name, title, unit, figures, list(bases), less_is_better=unit == "microseconds")]
+    return [result(name, work.title, work.unit, figures, list(bases),
+                   less_is_better=work.unit == "microseconds")]
 
 
 def core_lines(*options):
