@@ -34,6 +34,8 @@
 #define COMMAND_MAX 4096
 /* A client that does not read its replies is not read from any further. */
 #define OUTPUT_MAX (1 << 20)
+/* As many addresses of a message are kept for the log. */
+#define LOGGED_RECIPIENTS_MAX 1000
 /* What Linux takes for TCP_MAXSEG. */
 #define MSS_MIN 88
 #define MSS_MAX 32767
@@ -72,7 +74,8 @@ struct connection {
 	size_t line_bytes;
 	bool line_too_long;
 	bool greeted;
-	bool has_sender;
+	json_t *sender;		/* the address; NULL before MAIL */
+	json_t *to;		/* those of the recipients, for the log */
 	unsigned recipients;
 	bool in_data;
 	enum body_state body_state;
@@ -138,7 +141,9 @@ static void reply(struct connection *c, const char *text)
 
 static void forget_mail(struct connection *c)
 {
-	c->has_sender = false;
+	json_decref(c->sender);
+	c->sender = NULL;
+	json_array_clear(c->to);
 	c->recipients = 0;
 }
 
@@ -169,8 +174,9 @@ static void end_data(struct sink *sink, struct connection *c)
 		saved = fclose(c->message) == 0;
 	c->message = NULL;
 	c->in_data = false;
-	log_event(sink, c, "message", "{s:I, s:i}", "bytes", (json_int_t)c->message_bytes,
-		  "recipients", (int)c->recipients);
+	log_event(sink, c, "message", "{s:I, s:i, s:O, s:O}", "bytes",
+		  (json_int_t)c->message_bytes, "recipients", (int)c->recipients, "from",
+		  c->sender, "to", c->to);
 	forget_mail(c);
 	if (saved)
 		snprintf(text, sizeof(text), "250 %" PRIu64 " bytes accepted", c->message_bytes);
@@ -244,6 +250,16 @@ static bool is_verb(const char *line, const char *verb)
 	       (line[n] == '\0' || line[n] == ' ' || line[n - 1] == ':');
 }
 
+/* What is between < and > of MAIL and RCPT; nothing if it is no UTF-8. */
+static json_t *address(const char *line)
+{
+	const char *start = strchr(line, '<');
+	const char *end = start ? strchr(start, '>') : NULL;
+	json_t *text = end ? json_stringn(start + 1, (size_t)(end - start - 1)) : NULL;
+
+	return text ? text : json_string("");
+}
+
 static void command(struct sink *sink, struct connection *c, const char *line)
 {
 	log_event(sink, c, "command", "{s:s%}", "line", line, strcspn(line, " :\t"));
@@ -261,18 +277,19 @@ static void command(struct sink *sink, struct connection *c, const char *line)
 		c->greeted = true;
 		reply(c, "250 sink");
 	} else if (is_verb(line, "MAIL FROM:")) {
-		if (!c->greeted || c->has_sender) {
+		if (!c->greeted || c->sender) {
 			reply(c, "503 EHLO, then MAIL, once");
 			return;
 		}
-		c->has_sender = true;
+		c->sender = address(line);
 		reply(c, "250 sender ok");
 	} else if (is_verb(line, "RCPT TO:")) {
-		if (!c->has_sender) {
+		if (!c->sender) {
 			reply(c, "503 MAIL first");
 			return;
 		}
-		c->recipients++;
+		if (c->recipients++ < LOGGED_RECIPIENTS_MAX)
+			json_array_append_new(c->to, address(line));
 		reply(c, "250 recipient ok");
 	} else if (is_verb(line, "DATA")) {
 		if (c->recipients == 0)
@@ -341,6 +358,8 @@ static void close_connection(struct sink *sink, struct connection *c, const char
 	if (c->next)
 		c->next->link = c->link;
 	close(c->fd);
+	json_decref(c->sender);
+	json_decref(c->to);
 	free(c->output);
 	free(c);
 }
@@ -435,7 +454,7 @@ static void accept_connections(struct sink *sink, enum service service)
 		if (fd < 0)
 			return;
 		c = calloc(1, sizeof(*c));
-		if (!c)
+		if (!c || !(c->to = json_array()))
 			cli_die("out of memory");
 		c->fd = fd;
 		c->service = service;
