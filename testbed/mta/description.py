@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""The descriptions of mail servers. docs/mta.md says what may stand in one."""
+
+import dataclasses
+import pathlib
+import tomllib
+from dataclasses import field
+
+# Of the envelope on the wire; see style() in wire.py.
+STYLES = ["", "together", "with-hello", "with-text", "first-line", "one-command", "records"]
+
+
+class Problem(Exception):
+    """One line for the user, that says what to do."""
+
+
+@dataclasses.dataclass
+class Workaround:
+    """Something that can be done about the box."""
+    summary: str
+    settings: dict = field(default_factory=dict)	# in place of the sender's
+    wire: str = ""		# the style that the capture must show
+    needs: list = field(default_factory=list)		# EHLO keywords that the receiver must offer
+    without: list = field(default_factory=list)		# and that it must not
+    network: str = ""		# a script for the client's network
+    also: list = field(default_factory=list)		# sizes to which it moves the stall
+    size_of: str = ""		# the one whose envelope has the size, as this one changes it
+
+    def __post_init__(self):
+        if self.wire not in STYLES:
+            raise Problem("wire is one of %s" % ", ".join(STYLES[1:]))
+
+
+NONE = Workaround("as it comes")
+
+
+@dataclasses.dataclass
+class Sender:
+    """How to make an instance send one message, and how to see what came of it."""
+    send: str
+    setup: str = ""
+    queue: str = ""		# prints a word for each message that it still has
+    log: str = "output"
+    deferred: str = ""		# regular expressions for lines of the log; a group is what to tell of it
+    bounced: str = ""
+    permanent: list = field(default_factory=list)	# exit statuses of `send` that mean so
+    pipelines: bool = False
+    group: str = "MAIL"		# the first of the commands that it writes at once
+    max_recipients: int = 0	# of one transaction; 0: any number
+    repeat_until: str = ""	# its writes share a segment or not by chance: try until the style is this
+    needs_users: bool = False
+    settings: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    tmpfs: list = field(default_factory=list)
+    workarounds: dict = field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Receiver:
+    """How to run an instance that takes mail for anybody."""
+    serve: str
+    offers: list = field(default_factory=list)		# EHLO keywords as it comes, in small letters
+    extra: dict = field(default_factory=dict)		# settings that add one
+    without: dict = field(default_factory=dict)		# settings that take one away
+    needs_users: bool = False
+    settings: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    tmpfs: list = field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Mta:
+    summary: str
+    name: str = ""
+    packages: list = field(default_factory=list)	# Debian's; none: it comes with reseg
+    program: str = ""		# what --binary replaces
+    users: list = field(default_factory=list)		# and groups
+    files: dict = field(default_factory=dict)		# for both parts
+    sender: Sender = None
+    receiver: Receiver = None
+
+
+def load_workarounds(table):
+    return {name: Workaround(**workaround) for name, workaround in table.items()}
+
+
+def read(path):
+    """One file as a table. `load` makes something of it."""
+    with open(path, "rb") as file:
+        return tomllib.load(file)
+
+
+def load_mta(path):
+    mta = Mta(**read(path), name=path.stem)
+    if mta.sender is not None:
+        mta.sender["workarounds"] = load_workarounds(mta.sender.get("workarounds", {}))
+        mta.sender = Sender(**mta.sender)
+    if mta.receiver is not None:
+        mta.receiver = Receiver(**mta.receiver)
+    return mta
+
+
+def load(folders):
+    """All of these folders: servers by name, and the work-arounds for any of them. A later one overrides."""
+    mtas, common = {}, {}
+    for folder in folders:
+        for path in sorted(pathlib.Path(folder).glob("*.toml")):
+            try:
+                if path.stem == "workarounds":
+                    common.update(load_workarounds(read(path)))
+                else:
+                    mtas[path.stem] = load_mta(path)
+            except (tomllib.TOMLDecodeError, TypeError, AttributeError, Problem) as error:
+                raise Problem("%s: %s" % (path, str(error).replace(".__init__()", ""))) from error
+    return mtas, common

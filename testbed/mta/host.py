@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+One end of a lab: makes a private instance of a mail server, and runs it.
+
+reseg-mta runs this in a mount namespace of its own, on the client to send and on the server
+to receive: host.py FILE, where FILE has the job as JSON (see `job` in cell.py). What it writes
+for others to read goes to `out`, a folder outside of the lab.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+# A folder that every user can reach, and that any Linux has. All of an instance is in it, and
+# gone with this mount namespace.
+WORK = "/mnt"
+FIRST_ID = 300	# of the users that a mail server wants; those of a name are mapped to one of them
+END_USAGE = 2
+# For receivers: note FROM TO... says that a message was taken. Commas between addresses do no harm.
+NOTE = """#!/bin/sh
+from=$1
+shift
+to=$(printf '%s' "$*" | sed 's/,* /", "/g')
+printf '{"event": "message", "from": "%s", "to": ["%s"]}\\n' "$from" "$to" >>"$received"
+"""
+
+
+def mount(*arguments):
+    run = subprocess.run(["mount", *arguments], stderr=subprocess.PIPE, text=True)
+    if run.returncode != 0:
+        give_up("mount %s: %s" % (" ".join(arguments), run.stderr.strip().split("\n")[0]))
+
+
+def give_up(reason):
+    print(reason, file=sys.stderr)
+    sys.exit(END_USAGE)
+
+
+def mapped_ids():
+    """How many user ids there are here."""
+    with open("/proc/self/uid_map", encoding="ascii") as lines:
+        return sum(int(line.split()[2]) for line in lines)
+
+
+def write(path, text):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    # Postfix waits until its configuration is some seconds old.
+    os.utime(path, (0, 0))
+
+
+def fill_in(text, values):
+    for key, value in values.items():
+        text = text.replace("@%s@" % key, value)
+    return text
+
+
+def accounts(job):
+    """Adds users and groups to copies of the files of the outside."""
+    for name, entry in (("passwd", "%s:x:%d:%d::/nonexistent:/bin/sh\n"), ("group", "%s:x:%d:\n")):
+        with open("/etc/" + name, encoding="utf-8") as file:
+            kept = [line for line in file if line.split(":")[0] not in job["users"]]
+        for i, user in enumerate(job["users"]):
+            kept.append(entry % ((user, FIRST_ID + i, FIRST_ID + i)[:entry.count("%")]))
+        write(WORK + "/etc/" + name, "".join(kept))
+
+
+def hosts():
+    """The lab's, with names that a mail server takes for whole ones."""
+    with open("/etc/hosts", encoding="utf-8") as file:
+        lines = file.read()
+    for name in ("client", "server"):
+        lines = lines.replace(" %s\n" % name, " %s.example %s\n" % (name, name))
+        lines = lines.replace("\t%s\n" % name, "\t%s.example %s\n" % (name, name))
+    write(WORK + "/etc/hosts", lines)
+
+
+def put_over_etc():
+    """
+    Gives /etc the files in WORK/etc, and links to all others. (An overlay would do, but not for
+    an ordinary user in a container, where files in /etc are mounted.)
+    """
+    outside = WORK + "/outside-etc"
+    os.mkdir(outside)
+    mount("--rbind", "/etc", outside)
+    # Nobody is to write to it by one of the links.
+    mount("-o", "remount,bind,ro", outside)
+    ours = set(os.listdir(WORK + "/etc"))
+    for name in set(os.listdir("/etc")) - ours:
+        os.symlink(outside + "/" + name, WORK + "/etc/" + name)
+    mount("--bind", WORK + "/etc", "/etc")
+
+
+def prepare(job):
+    values = job["values"]
+    if job["needs_users"] and mapped_ids() < 2:
+        give_up("%s changes users, and there is only one here: run as root, or give this user sub-ids "
+                "(newuidmap, /etc/subuid)" % job["mta"])
+    mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", WORK)
+    os.mkdir(values["out"])
+    # The folder outside may be nobody's way but its owner's. Its path may be hidden by now.
+    mount("--no-canonicalize", "--bind", ".", values["out"])
+    accounts(job)
+    hosts()
+    write(WORK + "/note", NOTE)
+    os.chmod(WORK + "/note", 0o755)
+    for path, text in job["files"].items():
+        write(path if path.startswith(WORK) else WORK + path, fill_in(text, values))
+    put_over_etc()
+    if job["tree"]:
+        mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
+    if job["binary"]:
+        mount("--bind", job["binary"], job["program"])
+    for folder in job["tmpfs"]:
+        mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+    os.chdir(WORK)
+    os.environ.update(values)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
+
+
+def shell(job, name):
+    """The command for a script of the description, which has `values` as variables."""
+    return ["sh", "-eu", "-c", job["scripts"][name], name]
+
+
+def run(job, name, output, **options):
+    return subprocess.run(shell(job, name), stdin=subprocess.DEVNULL, stderr=output,
+                          **{"stdout": output, **options})
+
+
+def send(job):
+    out = job["values"]["out"]
+    result = {"queued": None}
+    with open(out + "/output", "wb") as output:
+        for name in ("network", "setup"):
+            if name in job["scripts"] and run(job, name, output).returncode != 0:
+                give_up("the %s script failed" % name)
+        result["status"] = run(job, "send", output).returncode
+        if "queue" in job["scripts"]:
+            queue = run(job, "queue", output, stdout=subprocess.PIPE, text=True)
+            result["queued"] = len(queue.stdout.split())
+    write(out + "/result.json", json.dumps(result))
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        job = json.load(file)
+    os.chdir(job["out"])
+    prepare(job)
+    if "send" in job["scripts"]:
+        send(job)
+    else:
+        # Asked to end by a signal, and whatever it started ends with the lab.
+        os.execvp("sh", shell(job, "serve"))
+
+
+if __name__ == "__main__":
+    main()

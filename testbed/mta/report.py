@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""What reseg-mta says of its rows: table, JSON, TAP, JUnit, Markdown. For the page see page.py."""
+
+import collections
+import json
+import re
+import sys
+import xml.etree.ElementTree as xml
+
+from description import Problem
+
+KEYS = ["sender", "workaround", "receiver", "fault", "size"]
+MARKS = {"delivered": "ok", "deferred": "DEFER", "bounced": "BOUNCE", "duplicated": "TWICE", "lost": "LOST",
+         "not-run": "-"}
+COLOURS = {"delivered": "32", "deferred": "1;31", "bounced": "1;31", "duplicated": "1;31", "lost": "1;31",
+           "not-run": "2"}
+
+
+# Verdicts ------------------------------------------------------------------------------
+
+class Expected:
+    """The outcomes of an earlier run."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            with open(path, encoding="utf-8") as file:
+                rows = json.load(file)["rows"]
+            self.outcomes = {tuple(row[key] for key in KEYS): row["outcome"] for row in rows}
+        except OSError as error:
+            raise Problem("%s: %s" % (path, error.strerror)) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise Problem("%s: it is not what --format json writes" % path) from error
+
+    def outcome(self, row):
+        return self.outcomes.get(tuple(row[key] for key in KEYS))
+
+
+def judge(row, expected, named):
+    """Sets `good`, and `problem`: what is wrong with a row, or nothing."""
+    problem = ""
+    wanted = expected.outcome(row) if expected else "delivered"
+    if row["outcome"] == "not-run":
+        if wanted != "not-run" if expected else named:
+            problem = "not run: " + row["detail"]
+    elif row["must_stall"] is True and row["outcome"] == "delivered":
+        problem = "delivered, though by its capture the box must have held it"
+    elif row["must_stall"] is False and row["outcome"] != "delivered":
+        problem = "%s, though by its capture the box held nothing: %s" % (row["outcome"], row["detail"])
+    elif row["as_described"] is False:
+        problem = "the work-around does not show on the wire: " + row["style"]
+    elif row["outcome"] != wanted:
+        problem = "%s%s" % (row["outcome"], ", expected: %s" % (wanted or "nothing") if expected else "")
+        problem += ": " + row["detail"] if row["detail"] else ""
+    row["problem"] = problem
+    row["good"] = not problem
+    if expected:
+        row["expected"] = wanted
+
+
+def title(row):
+    return "%s, %s, to %s, %s, %d" % tuple(row[key] for key in KEYS)
+
+
+def groups(rows):
+    """Rows of the same sender, work-around, receiver and fault stand in one line."""
+    lines = collections.OrderedDict()
+    for row in rows:
+        lines.setdefault(tuple(row[key] for key in KEYS[:-1]), {})[row["size"]] = row
+    return lines
+
+
+def columns(lines):
+    """The parts of a line's name that are not the same in all of them; the first two always are shown."""
+    return [0, 1] + [i for i in (2, 3) if len({key[i] for key in lines}) > 1]
+
+
+def style(line):
+    styles = {row["style"] for row in line.values() if row["style"]}
+    return ", ".join(sorted(styles))
+
+
+def totals(rows):
+    counts = collections.Counter(row["outcome"] for row in rows)
+    return "%d messages: %s" % (len(rows), ", ".join(
+        "%d %s" % (counts[outcome], outcome) for outcome in MARKS if counts[outcome] or outcome == "lost"))
+
+
+def as_grid(rows):
+    """Head and lines of a table with a column for each size."""
+    lines = groups(rows)
+    shown = columns(lines)
+    sizes = sorted({row["size"] for row in rows})
+    head = [KEYS[i] for i in shown] + ["on the wire"] + [str(size) for size in sizes]
+    grid = [([key[i] for i in shown] + [style(line)], [line.get(size) for size in sizes])
+            for key, line in lines.items()]
+    return head, grid
+
+
+# Formats -------------------------------------------------------------------------------
+
+def table(rows, about, expected):
+    head, grid = as_grid(rows)
+    names = len(grid[0][0])
+    texts = [head] + [names_ + [MARKS[row["outcome"]] if row else "" for row in line] for names_, line in grid]
+    widths = [max(len(text[i]) for text in texts) for i in range(len(head))]
+    colour = sys.stdout.isatty()
+    out = []
+    for i, text in enumerate(texts):
+        cells = [cell.ljust(width) if j < names else cell.rjust(width)
+                 for j, (cell, width) in enumerate(zip(text, widths))]
+        if colour and i > 0:
+            for j, row in enumerate(grid[i - 1][1]):
+                if row:
+                    cells[names + j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
+        out.append("  ".join(cells).rstrip())
+    out.append("")
+    out += reasons(rows)
+    out.append(totals(rows) + ".")
+    if expected:
+        bad = sum(not row["good"] for row in rows)
+        out.append("As expected (%s)." % expected.path if not bad else
+                   "Not as expected (%s): %d of %d messages." % (expected.path, bad, len(rows)))
+    return "\n".join(out) + "\n"
+
+
+def reasons(rows):
+    """What is wrong: a line for each reason, in the words of the first that had it, and who else had."""
+    found = collections.OrderedDict()
+    for row in rows:
+        why = row["problem"] or (row["detail"] if row["outcome"] == "not-run" else "")
+        # The same but for numbers is the same.
+        alike = re.sub(r"\d+", "", why)
+        if why:
+            lines = found.setdefault((row["sender"], alike), (why, collections.OrderedDict()))[1]
+            lines.setdefault(row["workaround"], []).append(str(row["size"]))
+    out = []
+    for (sender, _), (why, lines) in found.items():
+        out.append("%s: %s" % (sender, why))
+        out += ["    %s: %s" % (workaround, " ".join(sizes)) for workaround, sizes in lines.items()]
+    return out + [""] if out else []
+
+
+def as_json(rows, about, expected):
+    return json.dumps({**about, "rows": rows}, indent=1) + "\n"
+
+
+def tap(rows, about, expected):
+    out = ["1..%d" % len(rows)]
+    for i, row in enumerate(rows):
+        line = "%s %d - %s" % ("ok" if row["good"] else "not ok", i + 1, title(row))
+        if row["good"] and row["outcome"] == "not-run":
+            line += " # SKIP " + row["detail"]
+        out.append(line)
+        if row["problem"]:
+            out.append("# " + row["problem"])
+    return "\n".join(out) + "\n"
+
+
+def junit(rows, about, expected):
+    suite = xml.Element("testsuite", name="reseg-mta", tests=str(len(rows)),
+                        failures=str(sum(not row["good"] for row in rows)),
+                        skipped=str(sum(row["good"] and row["outcome"] == "not-run" for row in rows)))
+    for row in rows:
+        case = xml.SubElement(suite, "testcase", classname="%s.%s" % (row["sender"], row["workaround"]),
+                              name=title(row), time="%.3f" % row["time_s"])
+        if row["problem"]:
+            xml.SubElement(case, "failure", message=row["problem"])
+        elif row["outcome"] == "not-run":
+            xml.SubElement(case, "skipped", message=row["detail"])
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(suite, encoding="unicode") + "\n"
+
+
+def markdown(rows, about, expected):
+    head, grid = as_grid(rows)
+    names = len(grid[0][0])
+    out = ["| %s |" % " | ".join(head), "|%s" % ("---|" * names + "--:|" * (len(head) - names))]
+    for texts, line in grid:
+        out.append("| %s |" % " | ".join(texts + [MARKS[row["outcome"]] if row else "" for row in line]))
+    return "\n".join(out) + "\n\n" + totals(rows) + ".\n"
+
+
+FORMATS = {"table": table, "json": as_json, "tap": tap, "junit": junit, "markdown": markdown}

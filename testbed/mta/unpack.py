@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+Mail servers from Debian's packages, side by side: each unpacked into a folder of its own, with
+the libraries that this machine lacks. Nothing is installed.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+from description import Problem
+
+
+def apt(*command, cwd=None):
+    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
+                         env={**os.environ, "LC_ALL": "C"})
+    if run.returncode != 0:
+        raise Problem("%s failed (is apt-get update due?): %s" % (" ".join(command[:2]), run.stdout.strip()[-200:]))
+    return run.stdout
+
+
+def is_unpacked(mta, trees):
+    """Is it there, and of the packages that its description names now?"""
+    if not mta.packages:
+        return True
+    try:
+        return (trees / mta.name / "packages").read_text(encoding="ascii").split() == mta.packages
+    except OSError:
+        return False
+
+
+def unpack(mta, trees):
+    """Downloads and unpacks. A folder is there only once it is whole."""
+    tree = trees / mta.name
+    part = trees / (mta.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    debs = part / "debs"
+    debs.mkdir(parents=True)
+    plan = apt("apt-get", "install", "--simulate", "--no-install-recommends", *mta.packages)
+    missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+    packages = sorted({*mta.packages, *missing})
+    try:
+        apt("apt-get", "download", *packages, cwd=debs)
+    except Problem:
+        # The list of packages may be old, or there may be none yet.
+        if os.geteuid() != 0:
+            raise
+        apt("apt-get", "update")
+        apt("apt-get", "download", *packages, cwd=debs)
+    # Packages still have files for /lib and /sbin, which are links.
+    for folder in ("bin", "lib", "lib64", "sbin"):
+        (part / "usr" / folder).mkdir(parents=True)
+        (part / folder).symlink_to("usr/" + folder)
+    versions = []
+    for deb in sorted(debs.glob("*.deb")):
+        apt("dpkg-deb", "--extract", str(deb), str(part))
+        versions.append(apt("dpkg-deb", "--show", "--showformat", "${Package} ${Version}\n", str(deb)))
+    # With setuid bits a library path of the user's is not looked at, and nobody wants them here.
+    for path in pathlib.Path(part).rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(path.stat().st_mode & 0o777)
+    shutil.rmtree(debs)
+    (part / "versions").write_text("".join(versions), encoding="ascii")
+    (part / "packages").write_text("\n".join(mta.packages) + "\n", encoding="ascii")
+    shutil.rmtree(tree, ignore_errors=True)
+    part.rename(tree)
+
+
+def version(mta, trees):
+    """That of the package which has the server; empty if it comes with reseg."""
+    if not mta.packages or not is_unpacked(mta, trees):
+        return ""
+    for line in (trees / mta.name / "versions").read_text(encoding="ascii").splitlines():
+        package, number = line.split()
+        if package == mta.packages[0]:
+            return number
+    return ""

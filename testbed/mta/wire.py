@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+What a sender did on the wire, read from the client's side of a lab's capture.
+
+Nothing here knows what came of the message: it says which segments the sender wrote, what was
+in them, and whether a firewall with the off-by-one must have held something back.
+"""
+
+import collections
+import struct
+
+import dpkt
+
+CLIENT_INTERFACE = 0	# reseg-lab writes the client's first
+ENHANCED_PACKET = 6	# block type, draft-ietf-opsawg-pcapng section 4.3
+
+# `time` in seconds; `start` is the offset of its first octet in the stream.
+Segment = collections.namedtuple("Segment", "time start data")
+
+# What the sender's segments of one connection held, and the words for each of them.
+Dialogue = collections.namedtuple("Dialogue", "segments words")
+
+
+def packets(path):
+    """Those of the client's interface, as (seconds, IP packet)."""
+    with open(path, "rb") as capture:
+        while header := capture.read(8):
+            kind, length = struct.unpack("<II", header)
+            block = header + capture.read(length - 8)
+            if kind != ENHANCED_PACKET:
+                continue
+            packet = dpkt.pcapng.EnhancedPacketBlockLE(block)
+            if packet.iface_id == CLIENT_INTERFACE:
+                ns = packet.ts_high << 32 | packet.ts_low
+                yield ns / 1e9, dpkt.ethernet.Ethernet(packet.pkt_data).data
+
+
+def segments(path, port):
+    """The new data that clients of this port sent: a list of Segments for each connection."""
+    found = {}
+    for time, ip in packets(path):
+        tcp = ip.data
+        if not isinstance(tcp, dpkt.tcp.TCP) or tcp.dport != port:
+            continue
+        key = ip.src, tcp.sport
+        if tcp.flags & dpkt.tcp.TH_SYN:
+            found[key] = (tcp.seq + 1, [])
+        if key not in found or not tcp.data:
+            continue
+        first, sent = found[key]
+        start = (tcp.seq - first) % 2**32
+        known = sent[-1].start + len(sent[-1].data) if sent else 0
+        # Linux repeats a segment as it was; what is old is not an arrival that counts.
+        if start == known:
+            sent.append(Segment(time, start, bytes(tcp.data)))
+    return [sent for _, sent in found.values() if sent]
+
+
+# Words ---------------------------------------------------------------------------------
+
+def lines(stream):
+    """
+    Splits a client's stream: (word, first octet, octet behind it) for each command, for the
+    text of the message, and for what is TLS.
+    """
+    parts = []
+    at = 0
+    while at < len(stream):
+        if stream[at] in (0x14, 0x15, 0x16, 0x17) and stream[at + 1:at + 2] == b"\x03":
+            end = at + 5 + int.from_bytes(stream[at + 3:at + 5], "big")
+            parts.append(("TLS", at, end))
+            at = end
+            continue
+        end = stream.find(b"\n", at) + 1 or len(stream)
+        line = stream[at:end].split()
+        word = line[0].decode("ascii", "replace").upper() if line else ""
+        parts.append((word, at, end))
+        at = end
+        if word == "DATA":
+            end = stream.find(b"\r\n.\r\n", at)
+            end = end + 5 if end >= 0 else len(stream)
+        elif word == "BDAT" and len(line) > 1 and line[1].isdigit():
+            end = at + int(line[1])
+        else:
+            continue
+        if end > at and at < len(stream):
+            parts.append(("text", at, end))
+            at = end
+    return parts
+
+
+def name(words):
+    """MAIL, RCPT, RCPT, DATA -> "MAIL+RCPT*2+DATA"."""
+    runs = []
+    for word in words:
+        if runs and runs[-1][0] == word:
+            runs[-1][1] += 1
+        else:
+            runs.append([word, 1])
+    return "+".join(word if count == 1 else "%s*%d" % (word, count) for word, count in runs)
+
+
+def dialogue(sent):
+    """What each segment of a connection held; a "..." says that its last part goes on in the next."""
+    stream = b"".join(segment.data for segment in sent)
+    parts = lines(stream)
+    words = []
+    for segment in sent:
+        end = segment.start + len(segment.data)
+        inside = [part for part in parts if part[1] < end and part[2] > segment.start]
+        cut = inside and inside[-1][2] > end
+        words.append(name([part[0] for part in inside]) + ("..." if cut else ""))
+    return Dialogue(sent, words)
+
+
+def dialogues(path, port):
+    return [dialogue(sent) for sent in segments(path, port)]
+
+
+def summary(talk):
+    """One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment."""
+    return ["%s %d" % (word, len(segment.data)) for word, segment in zip(talk.words, talk.segments)]
+
+
+# Readings ------------------------------------------------------------------------------
+
+def group(talk, first):
+    """
+    From the first command of this name up to and with the DATA or BDAT line that follows; None
+    if the connection has no such thing in clear text.
+    """
+    start = None
+    stream = b"".join(segment.data for segment in talk.segments)
+    for word, begin, end in lines(stream):
+        if word == first and start is None:
+            start = begin
+        if word in ("DATA", "BDAT") and start is not None:
+            return stream[start:end]
+    return None
+
+
+ENVELOPE = {"MAIL", "RCPT", "DATA", "BDAT"}
+
+
+def is_filled(sizes):
+    """Were these sent at once: full segments, and what was left?"""
+    return all(size == sizes[0] for size in sizes[:-1]) and sizes[-1] <= sizes[0]
+
+
+def style_of(talk):
+    """That of one connection; None if there is no envelope in it."""
+    held = [(set(word.rstrip(".").replace("+", " ").replace("*", " ").split()), word, len(segment.data))
+            for word, segment in zip(talk.words, talk.segments)]
+    if any("TLS" in words for words, _, _ in held):
+        return "records"
+    held = [part for part in held if part[0] & ENVELOPE]
+    if not held:
+        return None
+    # Up to and with the one that ends the envelope, if it came to that.
+    last = next((i for i, part in enumerate(held) if part[0] & {"DATA", "BDAT"}), len(held) - 1)
+    held = held[:last + 1]
+    sizes = [size for _, _, size in held]
+    if len(held) > 1 and all(word in ENVELOPE for _, word, _ in held):
+        return "one-command"
+    if "RCPT" in held[0][0] and is_filled(sizes):
+        return "with-hello" if "EHLO" in held[0][0] else "with-text" if "BDAT" in held[-1][0] else "together"
+    if held[0][1] == "MAIL" and len(held) > 1 and is_filled(sizes[1:]):
+        return "first-line"
+    return "other"
+
+
+def style(talks):
+    """
+    How the envelope was sent: "together" (MAIL to DATA at once), "with-hello" (EHLO, too),
+    "with-text" (BDAT, which the message follows at once), "first-line" (MAIL alone, then the rest), "one-command" (each
+    by itself), "records" (TLS), "other", or nothing if there was none. The last connection counts.
+    """
+    styles = [found for found in map(style_of, talks) if found]
+    return styles[-1] if styles else ""
+
+
+def is_stalled(talk, segment_size, patience):
+    """
+    Must a firewall with the off-by-one have held octets of this connection back, for `patience`
+    seconds or for good? The law is that of docs/wire.md, applied to what really arrived there.
+    """
+    pending = 0
+    for i, segment in enumerate(talk.segments):
+        pending += len(segment.data)
+        while pending and pending != segment_size + 1:
+            pending -= min(pending, segment_size)
+        last = i + 1 == len(talk.segments)
+        if pending and (last or talk.segments[i + 1].time - segment.time > patience):
+            return True
+    return False
