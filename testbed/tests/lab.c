@@ -104,18 +104,19 @@ static void stage(void)
 		"cp \"$(command -v $program)\" . || exit; done && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.nft . && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.iptables . && "
-		"cp $NO_NFQUEUE no-nfqueue.so && cp $EXIM_RELAY exim-relay && "
-		"if [ -e $EXIM_TREE ]; then cp -r $EXIM_TREE exim; fi && chmod -R a+rX .");
+		"cp \"$(command -v reseg-mta)\" . && cp -r \"$(dirname \"$(command -v reseg-mta)\")\"/mta . && "
+		"cp $NO_NFQUEUE no-nfqueue.so && cp -r $FAKE_MTAS fake-mtas && "
+		"if [ -e $RESEG_MTA ]; then cp -r $RESEG_MTA/ mtas; fi && chmod -R a+rX .");
 
 	lab_expect_status(&r, 0);
 	snprintf(text, sizeof(text), "%s/bin:%s", dir, getenv("PATH"));
 	setenv("PATH", text, 1);
 	snprintf(text, sizeof(text), "%s/bin/no-nfqueue.so", dir);
 	setenv("NO_NFQUEUE", text, 1);
-	snprintf(text, sizeof(text), "%s/bin/exim-relay", dir);
-	setenv("EXIM_RELAY", text, 1);
-	snprintf(text, sizeof(text), "%s/bin/exim", dir);
-	setenv("EXIM_TREE", text, 1);
+	snprintf(text, sizeof(text), "%s/bin/fake-mtas", dir);
+	setenv("FAKE_MTAS", text, 1);
+	snprintf(text, sizeof(text), "%s/bin/mtas", dir);
+	setenv("RESEG_MTA", text, 1);
 }
 
 void lab_start(enum lab_user user)

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* reseg-mta: real mail servers, and what it says of them. */
+
+#include "lab.h"
+
+#include <string.h>
+
+TestSuite(mta, .timeout = 300);
+
+/* Runs it with --format json into $DIR/NAME.json; returns the rows. */
+static json_t *rows_of(struct lab_case c, const char *name, int status, const char *arguments)
+{
+	struct lab_result r = lab_run(c.user, "reseg-mta -%d --keep $DIR/%s --format json %s >$DIR/%s.json",
+				      c.ip, name, arguments, name);
+	json_t *root;
+
+	lab_expect_status(&r, status);
+	r = lab_run(c.user, "cat $DIR/%s.json", name);
+	root = lab_json(r.out);
+	return json_incref(json_object_get(root, "rows"));
+}
+
+static const json_t *row_of(const json_t *rows, const char *sender, const char *workaround, int size)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		if (strcmp(lab_string(row, "sender"), sender) == 0 &&
+		    strcmp(lab_string(row, "workaround"), workaround) == 0 && lab_number(row, "size") == size)
+			return row;
+	}
+	cr_assert_fail("no row for %s, %s, %d", sender, workaround, size);
+	return NULL;
+}
+
+static void expect_outcome(const json_t *rows, const char *sender, const char *workaround, int size,
+			   const char *outcome)
+{
+	const json_t *row = row_of(rows, sender, workaround, size);
+
+	cr_assert_str_eq(lab_string(row, "outcome"), outcome, "%s, %s, %d: %s: %s", sender, workaround, size,
+			 lab_string(row, "outcome"), lab_string(row, "detail"));
+}
+
+static void need_mtas(struct lab_case c)
+{
+	if (lab_run(c.user, "test -d $RESEG_MTA/postfix").status != 0)
+		cr_skip_test("no mail servers are unpacked: run testbed/check");
+}
+
+/* Those that write an envelope at once, and those that do not. */
+LAB_TEST(mta, each_sender_as_it_comes)
+{
+	static const struct sender {
+		const char *name;
+		bool pipelines;
+		bool changes_users;
+	} senders[] = {
+		{ "curl", false, false }, { "exim", true, false }, { "msmtp", true, false },
+		{ "nullmailer", false, false }, { "opensmtpd", false, true }, { "postfix", true, true },
+		{ "sendmail", true, true }, { "smtplib", false, false }, { "swaks", true, false },
+	};
+	json_t *rows;
+
+	need_mtas(c);
+	rows = rows_of(c, "senders", 1, "--workaround none --sizes 512-514");
+	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++) {
+		const struct sender *s = &senders[i];
+		bool runs = c.user == LAB_ROOT || !s->changes_users;
+
+		expect_outcome(rows, s->name, "none", 512, runs ? "delivered" : "not-run");
+		expect_outcome(rows, s->name, "none", 513,
+			       !runs ? "not-run" : s->pipelines ? "deferred" : "delivered");
+		expect_outcome(rows, s->name, "none", 514, runs ? "delivered" : "not-run");
+	}
+	/* One recipient at most, so no such envelope. */
+	expect_outcome(rows, "dma", "none", 513, "not-run");
+}
+
+/* What is said of the wire, against tshark's reading of the same captures and the law of
+ * docs/wire.md: a message was delayed if and only if some arrival left S + 1 octets pending,
+ * and nothing came behind it. */
+Test(mta, captures_say_the_same)
+{
+	struct lab_case c = { LAB_ROOT, 4 };
+	const json_t *row;
+	json_t *rows;
+	size_t i, read = 0;
+
+	lab_start(c.user);
+	need_mtas(c);
+	lab_need("tshark");
+	rows = rows_of(c, "captures", 1,
+		       "--sender exim --sender postfix --sender sendmail --sender msmtp --sender swaks --sender curl "
+		       "--sender nullmailer --sender opensmtpd --workaround none --sizes 513,514,1961");
+	json_array_foreach(rows, i, row) {
+		struct lab_result r = lab_run(c.user,
+			"tshark -r $DIR/captures/%s/lab.pcapng -T fields -e tcp.seq -e tcp.len "
+			"-Y 'frame.interface_name == \"client\" && tcp.dstport == 25 && tcp.len > 0'",
+			lab_string(row, "folder"));
+		unsigned long next = 1, seq, len;
+		unsigned long pending = 0;
+		bool stalled;
+
+		lab_expect_status(&r, 0);
+		cr_assert_neq(r.out[0], '\0');
+		for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n")) {
+			cr_assert_eq(sscanf(line, "%lu\t%lu", &seq, &len), 2, "%s", line);
+			if (seq != next)	/* sent once more */
+				continue;
+			next += len;
+			pending += len;
+			while (pending > 0 && pending != 513)
+				pending = pending > 512 ? pending - 512 : 0;
+		}
+		stalled = pending > 0;
+		cr_assert_eq(stalled, strcmp(lab_string(row, "outcome"), "deferred") == 0, "%s",
+			     lab_string(row, "folder"));
+		cr_assert_eq(stalled, json_is_true(json_object_get(row, "must_stall")), "%s",
+			     lab_string(row, "folder"));
+		read++;
+	}
+	cr_assert_eq(read, 24);
+}
+
+/* Each does what it says, on the wire and for the mail; those that only move the stall do so. */
+Test(mta, work_arounds)
+{
+	static const struct {
+		const char *sender, *name, *style, *outcome;
+		int moved_to;
+	} known[] = {
+		{ "exim", "hosts_avoid_pipelining", "one-command", "delivered", 0 },
+		{ "exim", "hosts_avoid_pipelining-for-one", "one-command", "delivered", 0 },
+		{ "exim", "hosts_avoid_esmtp", "one-command", "delivered", 0 },
+		{ "exim", "max_rcpt", "together", "delivered", 0 },
+		{ "exim", "size_addition", "together", "delivered", 510 },
+		{ "exim", "chunking", "with-text", "delivered", 0 },
+		{ "exim", "hosts_pipe_connect", "with-hello", "delivered", 492 },
+		{ "exim", "starttls", "records", "delivered", 491 },
+		{ "exim", "server-no-pipelining", "one-command", "delivered", 0 },
+		{ "exim", "route-advmss", "together", "deferred", 0 },
+		{ "exim", "route-mtu", "together", "delivered", 0 },
+		{ "exim", "tcpmss-own-syn", "together", "deferred", 0 },
+		{ "exim", "tcpmss-syn-ack", "together", "delivered", 0 },
+		{ "postfix", "discard-pipelining", "one-command", "delivered", 0 },
+		{ "postfix", "discard-pipelining-for-one", "one-command", "delivered", 0 },
+		{ "postfix", "discard-pipelining-transport", "one-command", "delivered", 0 },
+		{ "postfix", "never-ehlo", "one-command", "delivered", 0 },
+		{ "postfix", "recipient-limit", "together", "delivered", 0 },
+		{ "postfix", "starttls", "records", "delivered", 491 },
+		{ "sendmail", "max-rcpts", "first-line", "delivered", 0 },
+		{ "sendmail", "starttls", "records", "delivered", 491 },
+		{ "msmtp", "starttls", "records", "delivered", 0 },
+		{ "smtplib", "pipelining", "together", "deferred", 0 },
+		{ "smtplib", "first-line", "first-line", "delivered", 543 },
+		{ "smtplib", "padded", "together", "delivered", 0 },
+		{ "swaks", "no-pipelining", "one-command", "delivered", 0 },
+	};
+	struct lab_case c = { LAB_ROOT, 4 };
+	json_t *rows, *moved;
+
+	lab_start(c.user);
+	need_mtas(c);
+	rows = rows_of(c, "work-arounds", 1,
+		       "--sender exim --sender postfix --sender sendmail --sender msmtp --sender smtplib --sender swaks "
+		       "--sizes 513");
+	moved = rows_of(c, "moved", 1,
+			"--sender exim --sender postfix --sender sendmail --sender smtplib --workaround size_addition "
+			"--workaround hosts_pipe_connect --workaround starttls --workaround first-line "
+			"--sizes 491,492,510,543");
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		const json_t *row = row_of(rows, known[i].sender, known[i].name, 513);
+
+		expect_outcome(rows, known[i].sender, known[i].name, 513, known[i].outcome);
+		cr_assert_str_eq(lab_string(row, "style"), known[i].style, "%s, %s: %s", known[i].sender,
+				 known[i].name, lab_string(row, "style"));
+		if (known[i].moved_to > 0)
+			expect_outcome(moved, known[i].sender, known[i].name, known[i].moved_to,
+				       "deferred");
+	}
+}
+
+LAB_TEST(mta, each_receiver)
+{
+	static const char *const receivers[] = { "reseg-sink", "aiosmtpd", "exim", "postfix", "smtp-sink" };
+	json_t *rows;
+
+	need_mtas(c);
+	rows = rows_of(c, "receivers", 1,
+		       "--sender swaks --workaround none --sizes 513-514 --receiver reseg-sink --receiver aiosmtpd "
+		       "--receiver exim --receiver postfix --receiver smtp-sink");
+	cr_assert_eq(json_array_size(rows), 10);
+	for (size_t i = 0; i < 10; i++) {
+		const json_t *row = json_array_get(rows, i);
+		bool runs = c.user == LAB_ROOT || (strcmp(receivers[i / 2], "postfix") != 0 &&
+						   strcmp(receivers[i / 2], "smtp-sink") != 0);
+
+		cr_assert_str_eq(lab_string(row, "receiver"), receivers[i / 2]);
+		cr_assert_str_eq(lab_string(row, "outcome"),
+				 !runs ? "not-run" : i % 2 == 0 ? "deferred" : "delivered", "%s: %s",
+				 receivers[i / 2], lab_string(row, "detail"));
+	}
+}
+
+/* Without the fault all is delivered, in both directions and over bad links; and the same again
+ * is as expected. */
+LAB_TEST(mta, no_fault_no_trouble)
+{
+	struct lab_result r;
+
+	need_mtas(c);
+	rows_of(c, "clean", 0, "--sender exim --sender swaks --workaround none --sizes 513,1025 --fault none");
+	r = lab_run(c.user, "reseg-mta -%d --sender exim --sender swaks --workaround none --sizes 513,1025 --fault none "
+			    "--direction both --expect $DIR/clean.json", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "As expected"), "%s", r.out);
+}
+
+/* Senders that lose, repeat and refuse mail: what came of it is found out, whatever they say. */
+LAB_TEST(mta, every_message_is_accounted_for)
+{
+	static const char *const outcomes[][2] = {
+		{ "none", "delivered" }, { "loses", "lost" }, { "loses-some", "lost" }, { "twice", "duplicated" },
+		{ "keeps", "duplicated" }, { "bounces", "bounced" }, { "refuses", "bounced" }, { "fails", "deferred" },
+		{ "boasts", "delivered" },
+	};
+	json_t *rows = rows_of(c, "fake", 1, "--descriptions $FAKE_MTAS --sender fake --sizes 514");
+
+	cr_assert_eq(json_array_size(rows), sizeof(outcomes) / sizeof(*outcomes));
+	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++) {
+		expect_outcome(rows, "fake", outcomes[i][0], 514, outcomes[i][1]);
+		cr_assert_eq(json_is_true(json_object_get(row_of(rows, "fake", outcomes[i][0], 514), "good")), i == 0,
+			     "%s", outcomes[i][0]);
+	}
+}
+
+Test(mta, expectations_and_formats)
+{
+	struct lab_case c = { LAB_ROOT, 4 };
+	struct lab_result r;
+
+	lab_start(c.user);
+	need_mtas(c);
+	rows_of(c, "first", 1, "--sender exim --workaround none --sizes 512-514");
+	r = lab_run(c.user, "reseg-mta --sender exim --workaround none --sizes 512-514 --format tap --expect $DIR/first.json");
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "1..3\n"
+				"ok 1 - exim, none, to reseg-sink, off-by-one, 512\n"
+				"ok 2 - exim, none, to reseg-sink, off-by-one, 513\n"
+				"ok 3 - exim, none, to reseg-sink, off-by-one, 514\n");
+	/* The work-around is no longer needed where the fault is mended, and somebody expected it to be. */
+	r = lab_run(c.user, "reseg-mta --sender exim --workaround none --sizes 513 --fault none --format tap "
+			    "--expect $DIR/first.json");
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "not ok 1 - "), "%s", r.out);
+	cr_assert(strstr(r.out, "expected: nothing"), "%s", r.out);
+
+	r = lab_run(c.user, "cd $DIR && reseg-mta --sender exim --workaround none --sizes 512-513 --format junit "
+			    "--report page.html");
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "tests=\"2\" failures=\"1\" skipped=\"0\""), "%s", r.out);
+	r = lab_run(c.user, "cd $DIR && grep -o 'href=\"[^#\"]*\"' page.html | cut -d'\"' -f2 | xargs ls | wc -l; "
+			    "grep -c '<rect class=\"deferred\"' page.html");
+	cr_assert(strncmp(r.out, "12\n1\n", 5) == 0, "%s", r.out);
+	r = lab_run(c.user, "reseg-mta --sender exim --workaround none --sizes 513 --format markdown");
+	cr_assert(strstr(r.out, "| exim | none | together | DEFER |"), "%s", r.out);
+}
+
+/* One's own build, as a program and as what make install filled. */
+LAB_TEST(mta, binary)
+{
+	struct lab_result r;
+
+	need_mtas(c);
+	r = lab_run(c.user, "reseg-mta -%d --sender exim --workaround none --sizes 513 "
+			    "--binary $RESEG_MTA/exim/usr/sbin/exim4", c.ip);
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "DEFER"), "%s%s", r.out, r.err);
+	r = lab_run(c.user, "reseg-mta -%d --sender exim --workaround none --sizes 514 --binary $RESEG_MTA/exim", c.ip);
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-mta -%d --sender exim --workaround none --sizes 514 --binary /bin/true", c.ip);
+	cr_assert_eq(r.status, 2, "%s", r.out);
+}
+
+/* What is not there is not run, and never good if it was asked for. */
+LAB_TEST(mta, an_mta_that_is_not_here)
+{
+	struct lab_result r = lab_run(c.user, "mkdir $DIR/none; RESEG_MTA=$DIR/none reseg-mta -%d --sender postfix "
+					      "--workaround none --sizes 514 --format tap", c.ip);
+
+	lab_expect_status(&r, 2);
+	cr_assert(strstr(r.out, "not ok 1"), "%s", r.out);
+	cr_assert(strstr(r.err, "postfix is not here: reseg-mta --fetch gets it"), "%s", r.err);
+	r = lab_run(c.user, "RESEG_MTA=$DIR/none reseg-mta -%d --workaround none --sizes 514 --format tap", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "- postfix, none, to reseg-sink, off-by-one, 514 # SKIP postfix is not here"), "%s", r.out);
+	cr_assert(strstr(r.out, " - smtplib, none, to reseg-sink, off-by-one, 514\n"), "%s", r.out);
+}
+
+/* Nothing stays when it is interrupted. */
+LAB_TEST(mta, interrupt)
+{
+	struct lab_result r;
+
+	lab_need("bash");
+	r = lab_run(c.user, "export TMPDIR=$DIR/tmp; mkdir $TMPDIR; "
+			    "reseg-mta -%d --sender smtplib --workaround pipelining --sizes 513 --timeout 60 >/dev/null 2>&1 & "
+			    "until grep -qs stall $TMPDIR/*/*/events.jsonl; do sleep 0.05; done; "
+			    "kill -TERM $!; wait $!; echo $?; ls $TMPDIR; pgrep -f $TMPDIR", c.ip);
+	cr_assert_str_eq(r.out, "143\n", "%s%s", r.out, r.err);
+}
+
+Test(mta, usage)
+{
+	static const struct lab_usage cases[] = {
+		{ "--sender none", "--sender none is not known: one of curl, dma, exim" },
+		{ "--receiver curl", "--receiver curl is not known" },
+		{ "--workaround magic", "--workaround magic is not known: see --list" },
+		{ "--sizes 5x", "--sizes: not a list of sizes" },
+		{ "--sizes 514-", "--sizes: not a list of sizes" },
+		{ "--sizes 0", "--sizes: from 1 to 65536" },
+		{ "--sizes 99999", "--sizes: from 1 to 65536" },
+		{ "--jobs 0", "--jobs is at least 1" },
+		{ "--timeout x", "argument --timeout: invalid int value: 'x'" },
+		{ "--binary /bin/true", "--binary is for one --sender" },
+		{ "--sender exim --binary /nowhere", "--binary /nowhere: there is no such thing" },
+		{ "--expect /nowhere", "/nowhere: No such file or directory" },
+		{ "--expect /dev/null", "/dev/null: it is not what --format json writes" },
+		{ "--sender dma --workaround starttls", "no sender has this work-around" },
+		{ "--sender smtplib --sizes 514 --workaround none --fault magic", "--fault magic: no such fault" },
+		{ "--descriptions /nowhere", "--descriptions /nowhere: there is no such folder" },
+		{ "--nonsense", "see --help" },
+		{ 0 },
+	};
+	struct lab_result r;
+
+	lab_expect_usage_errors(LAB_ROOT, "reseg-mta", "2>&1 >/dev/null | tail -n 1 >&2; exit 2", cases);
+	r = lab_run(LAB_ROOT, "mkdir $DIR/mta; echo 'summary = 1 2' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
+	lab_expect_error(&r, 2, "x.toml: Expected newline");
+	r = lab_run(LAB_ROOT, "printf 'summary = \"x\"\\n[sender]\\nsends = \"x\"\\n' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
+	lab_expect_error(&r, 2, "x.toml: Sender got an unexpected keyword argument 'sends'");
+}
