@@ -91,7 +91,7 @@ def envelope(size, count, overhead, repeats):
 def message(to):
     """With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some."""
     return ("From: <%s>\nTo: <%s>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
-            "Message-Id: <reseg@client.example>\n\n" % (FROM, to[0])) + ("%s\n" % ("hello " * 9).strip()) * 8
+            "Message-Id: <reseg@client.example>\n\n" % (FROM, to[0])) + ("%s\n" % ("hello " * 9).strip()) * 7 + "end of message\n"
 
 
 # Labs ----------------------------------------------------------------------------------
@@ -134,8 +134,8 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
     """Writes what host.py is to do on one host; returns the command that does it."""
     out = folder / role
     out.mkdir(parents=True)
-    out.chmod(0o777)	# for the users of the instance; the folder above is its owner's alone
-    binary = options.binary.get(mta.name, "")
+    out.chmod(0o777)	# for the users of the instance, while it runs; all is in its owner's folder
+    binary = options.binary.get(mta.name, "") if role == "client" else ""
     # One's own build is a program, or a tree that "make install" filled by DESTDIR.
     is_tree = os.path.isdir(binary)
     job = {
@@ -148,6 +148,7 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
         "needs_users": part.needs_users,
         "files": {**mta.files, **part.files},
         "tmpfs": part.tmpfs,
+        "sink": options.sink if mta.name == "reseg-sink" else "",
         # Settings are filled in first, and may have values in them.
         "values": {**part.settings, **settings, **values},
         "scripts": {name: script for name, script in scripts.items() if script},
@@ -176,9 +177,13 @@ def run_lab(labs, cell, workaround, sender_address, to, folder, box):
                       {**values, "from": sender_address, "to": " ".join(to)}, workaround.settings,
                       {"network": workaround.network, "setup": part.setup, "send": part.send,
                        "queue": part.queue}, options)
-    with open(folder / "lab.log", "wb") as log:
-        return labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
-                         "--", *send], log, LAB_SECONDS + 10 * options.timeout)
+    try:
+        with open(folder / "lab.log", "wb") as log:
+            return labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
+                             "--", *send], log, LAB_SECONDS + 10 * options.timeout)
+    finally:
+        for role in ("client", "server"):
+            (folder / role).chmod(0o755)
 
 
 # Accounts ------------------------------------------------------------------------------
@@ -222,7 +227,7 @@ def account(sender, folder, to):
     why = bounced or deferred or (last_line(folder / "client", ["output"], ".") if failed else "")
     if max(took) > 1:
         return "duplicated", why
-    if any(took) and has and not (bounced or result["status"] in sender.permanent):
+    if all(took) and has and not (bounced or result["status"] in sender.permanent):
         return "duplicated", "taken, and still to be sent: " + why
     if all(took):
         return "delivered", ""
@@ -240,6 +245,8 @@ def read_wire(cell, folder, options):
     style = wire.style(talks)
     return {
         "wire": [wire.summary(talk) for talk in talks],
+        "sizes": [len(group) for group in (wire.group(talk, options.mtas[cell.sender].sender.group)
+                                           for talk in talks[-1:]) if group],
         "style": style,
         "as_described": style == workaround.wire if workaround.wire else None,
         "must_stall": any(wire.is_stalled(talk, options.segment_size, options.timeout / 2) for talk in talks)
@@ -320,7 +327,7 @@ def why_not_run(folder, status):
 def run(labs, sizes, cell):
     """A row."""
     options = labs.options
-    row = {**dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "style": "",
+    row = {**dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [], "style": "",
            "as_described": None, "must_stall": None, "tries": 0, "time_s": 0.0, "folder": ""}
     reason = options.why_not(cell)
     if reason:
@@ -342,12 +349,17 @@ def run(labs, sizes, cell):
             if status != 0:
                 raise NotRun(why_not_run(folder, status), folder)
             seen = read_wire(cell, folder, options)
-            if style in ("", seen["style"]):
+            outcome, detail = account(sender, folder, to)
+            # What was not measured would not be worth its name.
+            if any(size != cell.size for size in seen["sizes"]) and not options.workaround(cell).size_of:
+                raise NotRun("its envelopes have %s octets" % " and ".join(map(str, seen["sizes"])), folder)
+            if style in ("", seen["style"]) or outcome in ("lost", "duplicated"):
                 break
         else:
             raise NotRun("in %d tries its envelope never was in one segment" % TRIES, folder)
     except NotRun as reason:
         return {**row, "detail": reason.text, "folder": reason.folder.name if reason.folder else ""}
-    outcome, detail = account(sender, folder, to)
+    except Exception as error:	# one's own description may have anything in it
+        return {**row, "detail": "%s: %s" % (type(error).__name__, error)}
     return {**row, "outcome": outcome, "detail": detail, **seen, "tries": tries,
             "time_s": round(time.monotonic() - start, 3), "folder": folder.name}

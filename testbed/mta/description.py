@@ -4,6 +4,7 @@
 
 import dataclasses
 import pathlib
+import re
 import tomllib
 from dataclasses import field
 
@@ -96,6 +97,11 @@ def load_mta(path):
     if mta.sender is not None:
         mta.sender["workarounds"] = load_workarounds(mta.sender.get("workarounds", {}))
         mta.sender = Sender(**mta.sender)
+        for pattern in (mta.sender.deferred, mta.sender.bounced):
+            re.compile(pattern)
+        for workaround in mta.sender.workarounds.values():
+            if workaround.size_of not in ("", "none", *mta.sender.workarounds):
+                raise Problem("there is no work-around %s for size_of" % workaround.size_of)
     if mta.receiver is not None:
         mta.receiver = Receiver(**mta.receiver)
     return mta
@@ -111,6 +117,6 @@ def load(folders):
                     common.update(load_workarounds(read(path)))
                 else:
                     mtas[path.stem] = load_mta(path)
-            except (tomllib.TOMLDecodeError, TypeError, AttributeError, Problem) as error:
+            except (ValueError, OSError, TypeError, AttributeError, re.error, Problem) as error:
                 raise Problem("%s: %s" % (path, str(error).replace(".__init__()", ""))) from error
     return mtas, common

@@ -13,12 +13,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 # A folder that every user can reach, and that any Linux has. All of an instance is in it, and
 # gone with this mount namespace.
 WORK = "/mnt"
 FIRST_ID = 300	# of the users that a mail server wants; those of a name are mapped to one of them
 END_USAGE = 2
+CLOSE_TRIES = 25
 # For receivers: note FROM TO... says that a message was taken. Commas between addresses do no harm.
 NOTE = """#!/bin/sh
 from=$1
@@ -100,7 +102,20 @@ def prepare(job):
     if job["needs_users"] and mapped_ids() < 2:
         give_up("%s changes users, and there is only one here: run as root, or give this user sub-ids "
                 "(newuidmap, /etc/subuid)" % job["mta"])
+    # Whatever is below WORK outside is out of sight from here on.
+    if job["tree"]:
+        mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
+    if job["binary"]:
+        mount("--bind", job["binary"], job["program"])
+    sink = b""
+    if job["sink"]:
+        with open(job["sink"], "rb") as file:
+            sink = file.read()
     mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", WORK)
+    if sink:
+        with open(WORK + "/reseg-sink", "wb") as file:
+            file.write(sink)
+        os.chmod(WORK + "/reseg-sink", 0o755)
     os.mkdir(values["out"])
     # The folder outside may be nobody's way but its owner's. Its path may be hidden by now.
     mount("--no-canonicalize", "--bind", ".", values["out"])
@@ -111,15 +126,12 @@ def prepare(job):
     for path, text in job["files"].items():
         write(path if path.startswith(WORK) else WORK + path, fill_in(text, values))
     put_over_etc()
-    if job["tree"]:
-        mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
-    if job["binary"]:
-        mount("--bind", job["binary"], job["program"])
     for folder in job["tmpfs"]:
         mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     os.chdir(WORK)
-    os.environ.update(values)
-    os.environ["PATH"] += ":/usr/sbin:/sbin"
+    # Nothing of the user's own settings.
+    os.environ.clear()
+    os.environ.update(values, PATH="/usr/sbin:/usr/bin:/sbin:/bin", HOME=WORK, LC_ALL="C")
 
 
 def shell(job, name):
@@ -132,6 +144,24 @@ def run(job, name, output, **options):
                           **{"stdout": output, **options})
 
 
+def is_closed():
+    """Have all connections of this host ended, at both ends?"""
+    for path in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(path, encoding="ascii") as lines:
+            # TIME_WAIT, CLOSE, LISTEN
+            if any(line.split()[3] not in ("06", "07", "0A") for line in list(lines)[1:]):
+                return False
+    return True
+
+
+def wait_for_close():
+    """What the sender wrote last may still be on its way. Behind a stall it stays there."""
+    for _ in range(CLOSE_TRIES):
+        if is_closed():
+            return
+        time.sleep(0.02)	# nothing tells
+
+
 def send(job):
     out = job["values"]["out"]
     result = {"queued": None}
@@ -140,6 +170,7 @@ def send(job):
             if name in job["scripts"] and run(job, name, output).returncode != 0:
                 give_up("the %s script failed" % name)
         result["status"] = run(job, "send", output).returncode
+        wait_for_close()
         if "queue" in job["scripts"]:
             queue = run(job, "queue", output, stdout=subprocess.PIPE, text=True)
             result["queued"] = len(queue.stdout.split())

@@ -22,16 +22,20 @@ COLOURS = {"delivered": "32", "deferred": "1;31", "bounced": "1;31", "duplicated
 class Expected:
     """The outcomes of an earlier run."""
 
-    def __init__(self, path):
+    def __init__(self, path, settings):
         self.path = path
         try:
             with open(path, encoding="utf-8") as file:
-                rows = json.load(file)["rows"]
+                run = json.load(file)
+            rows = run["rows"]
+            other = ["%s is %s" % (key, run[key]) for key in settings if run[key] != settings[key]]
             self.outcomes = {tuple(row[key] for key in KEYS): row["outcome"] for row in rows}
         except OSError as error:
             raise Problem("%s: %s" % (path, error.strerror)) from error
         except (ValueError, KeyError, TypeError) as error:
             raise Problem("%s: it is not what --format json writes" % path) from error
+        if other:
+            raise Problem("%s is of another kind of run: there %s" % (path, ", ".join(other)))
 
     def outcome(self, row):
         return self.outcomes.get(tuple(row[key] for key in KEYS))

@@ -14,6 +14,9 @@ from description import Problem
 
 
 def apt(*command, cwd=None):
+    if shutil.which(command[0]) is None:
+        raise Problem("mail servers are fetched by %s, which is not here: unpack them by other means, see "
+                      "--binary" % command[0])
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
                          env={**os.environ, "LC_ALL": "C"})
     if run.returncode != 0:
@@ -31,6 +34,12 @@ def is_unpacked(mta, trees):
         return False
 
 
+def download(packages, folder):
+    plan = apt("apt-get", "install", "--simulate", "--no-install-recommends", *packages)
+    missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
+    apt("apt-get", "download", *sorted({*packages, *missing}), cwd=folder)
+
+
 def unpack(mta, trees):
     """Downloads and unpacks. A folder is there only once it is whole."""
     tree = trees / mta.name
@@ -38,17 +47,14 @@ def unpack(mta, trees):
     shutil.rmtree(part, ignore_errors=True)
     debs = part / "debs"
     debs.mkdir(parents=True)
-    plan = apt("apt-get", "install", "--simulate", "--no-install-recommends", *mta.packages)
-    missing = [line.split()[1] for line in plan.splitlines() if line.startswith("Inst ")]
-    packages = sorted({*mta.packages, *missing})
     try:
-        apt("apt-get", "download", *packages, cwd=debs)
+        download(mta.packages, debs)
     except Problem:
         # The list of packages may be old, or there may be none yet.
         if os.geteuid() != 0:
             raise
         apt("apt-get", "update")
-        apt("apt-get", "download", *packages, cwd=debs)
+        download(mta.packages, debs)
     # Packages still have files for /lib and /sbin, which are links.
     for folder in ("bin", "lib", "lib64", "sbin"):
         (part / "usr" / folder).mkdir(parents=True)

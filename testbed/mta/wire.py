@@ -78,7 +78,7 @@ def lines(stream):
         parts.append((word, at, end))
         at = end
         if word == "DATA":
-            end = stream.find(b"\r\n.\r\n", at)
+            end = stream.find(b"\r\n.\r\n", at - 2)
             end = end + 5 if end >= 0 else len(stream)
         elif word == "BDAT" and len(line) > 1 and line[1].isdigit():
             end = at + int(line[1])
