@@ -14,6 +14,7 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/eventlog.h"
+#include "io/faultspec.h"
 #include "io/inject.h"
 #include "io/queue.h"
 #include "worker.h"
@@ -58,6 +59,7 @@ struct options {
 	bool queue_buffer_given;
 	const char *inject;
 	const char *events;
+	bool has_fault;
 	int ready_fd;
 	uint64_t grace_ns;
 	bool quiet;
@@ -85,7 +87,8 @@ static void print_help(void)
 	       "  --queue N[:M]         queue number, 0 to 65535; N:M, a worker for each from N to M, %d\n"
 	       "                        at most, among which the connections are divided (0)\n"
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
-	       "  --fault NAME          what goes wrong (%s)\n"
+	       "  --fault NAME[:K=V,...]  what goes wrong (%s); may be repeated\n"
+	       "  --list-faults         what can go wrong, and its parameters\n"
 	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
 	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire; wire,\n"
 	       "                        the same whatever offloads did, and slow; or burst, what\n"
@@ -103,29 +106,54 @@ static void print_help(void)
 	       "  --quiet               say nothing but errors and warnings\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Faults:\n",
+	       "Injectors:\n",
 	       WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
 	       config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX,
 	       config.memory_bytes, QUEUE_LENGTH, QUEUE_BUFFER, GRACE_MAX_SECONDS, GRACE_SECONDS);
-	for (const struct fault *f = fault_table; f->name; f++)
-		printf("  %-20s  %s\n", f->name, f->summary);
-	printf("\nInjectors:\n");
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
 		printf("  %-20s  %s\n", k->name, k->summary);
 }
 
-static const struct fault *fault_option(const char *name)
+/* The first one takes the place of the preset, further ones are added. */
+static void fault_option(struct options *o, const char *text)
 {
-	const struct fault *fault = fault_find(name);
-	char names[256] = "";
+	char error[600];
 
-	if (fault)
-		return fault;
-	for (const struct fault *f = fault_table; f->name; f++) {
-		strncat(names, f == fault_table ? "" : ", ", sizeof(names) - strlen(names) - 1);
-		strncat(names, f->name, sizeof(names) - strlen(names) - 1);
+	if (!o->has_fault)
+		o->engine.faults = 0;
+	o->has_fault = true;
+	if (!faultspec_add(&o->engine, text, error, sizeof(error)))
+		cli_die("--fault %s: %s", text, error);
+}
+
+static _Noreturn void list_faults(const char *format)
+{
+	if (!format)
+		faultspec_list(stdout);
+	else if (strcmp(format, "markdown") == 0)
+		faultspec_page(stdout);
+	else
+		cli_die("--list-faults: nothing, or markdown: %s", format);
+	exit(EXIT_GOOD);
+}
+
+/* What goes wrong, in one line. */
+static char *faults_text(const struct engine_config *config)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		cli_die("out of memory");
+	for (unsigned i = 0; i < config->faults; i++) {
+		fputs(i > 0 ? " and " : "", out);
+		faultspec_print(out, &config->fault[i]);
 	}
-	cli_die("--fault %s: no such fault; there are: %s", name, names);
+	if (config->faults == 0)
+		fputs("none", out);
+	fclose(out);
+	return text;
 }
 
 static enum engine_direction direction_option(const char *name)
@@ -176,12 +204,13 @@ static void queue_option(struct options *o, const char *text)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD,
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, LIST_FAULTS, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD,
 	       QUEUE_PACKETS, QUEUE_BYTES, INJECT, EVENTS, READY_FD, GRACE, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
+		{ "list-faults", optional_argument, NULL, LIST_FAULTS },
 		{ "direction", required_argument, NULL, DIRECTION },
 		{ "arrival", required_argument, NULL, ARRIVAL },
 		{ "flows", required_argument, NULL, FLOWS },
@@ -217,7 +246,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 				"--segment-size", optarg, 1, ENGINE_SEGMENT_SIZE_MAX);
 			break;
 		case FAULT:
-			o->engine.fault = fault_option(optarg);
+			fault_option(o, optarg);
+			break;
+		case LIST_FAULTS:
+			list_faults(optarg);
 			break;
 		case DIRECTION:
 			o->engine.direction = direction_option(optarg);
@@ -491,7 +523,7 @@ int main(int argc, char **argv)
 	if (!o.quiet)
 		cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s, injector %s",
 			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.segment_size,
-			     o.engine.fault->name, d.workers[0].injector->kind->name);
+			     faults_text(&o.engine), d.workers[0].injector->kind->name);
 	if (o.ready_fd >= 0)
 		cli_ready(o.ready_fd);
 	run(&d, &o);

@@ -42,7 +42,8 @@ struct options {
 	const char *resegd_args[RESEGD_ARGS_MAX];
 	size_t resegd_count;
 	uint32_t segment_size;
-	const char *fault;	/* NULL: resegd's default */
+	const char *fault;	/* the last one; NULL: resegd's default */
+	unsigned faults;
 	unsigned workers;
 	bool no_box;
 	const char *box_command;	/* in place of resegd; NULL: none */
@@ -191,6 +192,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case FAULT:
 			o->fault = optarg;
+			o->faults++;
 			add_resegd_arg(o, table, option, optarg);
 			break;
 		case DIRECTION:
@@ -438,10 +440,10 @@ static const char *const *default_command(const struct options *o)
 	argv[n++] = sizes;
 	argv[n++] = "--timeout";
 	argv[n++] = "3";
-	if (o->no_box || o->box_command || (o->fault && strcmp(o->fault, "none") == 0)) {
+	if (o->no_box || o->box_command || (o->faults == 1 && strcmp(o->fault, "none") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "clean";
-	} else if (!o->fault || strcmp(o->fault, "off-by-one") == 0) {
+	} else if (o->faults == 0 || (o->faults == 1 && strcmp(o->fault, "off-by-one") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "finch2008";
 		argv[n++] = "--segment-size";

@@ -9,6 +9,7 @@
  *      receive.c   the relay toward the source: reassembly, cuts
  *      send.c      the relay toward the sink: windows, congestion, retransmission
  *      emit.c      writes packets in the name of one end
+ *      hooks.c     where faults are asked
  *      report.c    what the observer is told
  */
 
@@ -20,6 +21,16 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 #define NS_PER_S UINT64_C(1000000000)
+
+/* Something to send to a sink. */
+struct piece {
+	uint64_t offset;
+	uint32_t bytes;		/* 0 for a FIN or a probe */
+	uint32_t unit;		/* of a train: the length of all but the last; else 0 */
+	bool push;
+	bool fin;
+	bool again;		/* it was sent before */
+};
 
 struct engine {
 	struct engine_config config;
@@ -36,6 +47,12 @@ struct engine {
 	bool refusal_owed;	/* a RST for the one connection in `refused` */
 	struct flow refused;	/* not in the table */
 	uint16_t ip_id;
+	bool any_piece;		/* does a fault have a say in each piece? */
+	bool behind_owed;	/* a piece to send now, behind the one just sent */
+	struct piece behind;
+	enum engine_side behind_side;	/* its source */
+	uint32_t occasions[FAULTS_MAX];		/* of each fault */
+	uint64_t random;
 	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
 };
 
@@ -83,6 +100,11 @@ uint64_t receive_edge(const struct engine *e, const struct relay *r);
 bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t offset,
 			uint32_t bytes, bool fin);
 
+/* The most data that one segment of this packet had on the wire, where segments were
+ * joined. */
+uint32_t receive_wire_segment(const struct flow *f, enum engine_side source,
+			      const struct packet *p);
+
 /* An acceptable packet of the source, whose first octet has this offset, as one arrival
  * or several. Stores what is inside the window, cuts what is in order, and owes the
  * source an ACK if it carried anything. */
@@ -111,14 +133,6 @@ size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum en
 			   struct sack_block *blocks, size_t max);
 
 /* send.c -------------------------------------------------------------------- */
-
-struct piece {
-	uint64_t offset;
-	uint32_t bytes;		/* 0 for a FIN or a probe */
-	uint32_t unit;		/* of a train: the length of all but the last; else 0 */
-	bool push;
-	bool fin;
-};
 
 /* The congestion window of a relay that has sent nothing yet. */
 void send_begin(struct relay *r, uint16_t segment_size);
@@ -167,6 +181,18 @@ void emit_pure_ack(struct engine *e, struct flow *f, enum engine_side side,
 void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const struct piece *piece,
 		struct engine_emit *out);
 void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out);
+
+/* hooks.c ------------------------------------------------------------------- */
+
+/* For a new engine, whose configuration is set. */
+void hooks_begin(struct engine *e);
+
+/* How much of the pending octets is cut next; 0: a stall. */
+uint32_t hooks_cut(struct engine *e, uint32_t pending, uint32_t segment_size);
+
+/* What becomes of a packet that has come, or of a piece that is to be sent. */
+enum fault_fate hooks_packet(struct engine *e, const struct fault_packet *p);
+enum fault_fate hooks_piece(struct engine *e, const struct piece *piece);
 
 /* report.c ------------------------------------------------------------------ */
 

@@ -55,7 +55,8 @@ void engine_config_init(struct engine_config *config)
 {
 	*config = (struct engine_config){
 		.segment_size = ENGINE_SEGMENT_SIZE_DEFAULT,
-		.fault = &fault_table[0],
+		.fault = { fault_of(&fault_table[0]) },
+		.faults = 1,
 		.direction = DIRECTION_C2S,
 		.flows_max = FLOWS_MAX_DEFAULT,
 		.window_bytes = STREAM_WINDOW_MAX,
@@ -64,9 +65,26 @@ void engine_config_init(struct engine_config *config)
 	};
 }
 
+static bool faults_good(const struct engine_config *c)
+{
+	if (c->faults > FAULTS_MAX)
+		return false;
+	for (unsigned i = 0; i < c->faults; i++) {
+		const struct fault *f = &c->fault[i];
+
+		if (!f->kind || f->every < 1 || f->percent < 1 || f->percent > 100)
+			return false;
+		for (unsigned k = 0; k < FAULT_PARAMS_MAX; k++) {
+			if (f->value[k] < f->kind->param[k].least || f->value[k] > f->kind->param[k].most)
+				return false;
+		}
+	}
+	return true;
+}
+
 static bool config_good(const struct engine_config *c)
 {
-	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && c->fault &&
+	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && faults_good(c) &&
 	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
 	       c->arrival <= ARRIVAL_BURST && c->overload <= OVERLOAD_REFUSE &&
 	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= ENGINE_WINDOW_MIN &&
@@ -85,6 +103,7 @@ int engine_create(struct engine **out, const struct engine_config *config)
 		return -ENOMEM;
 	e->config = *config;
 	e->output_first = e->output_last = FLOW_NONE;
+	hooks_begin(e);
 	rc = flow_table_create(&e->table, config->flows_max, config->hash_key);
 	if (rc < 0)
 		goto free_engine;
@@ -120,6 +139,7 @@ void engine_destroy(struct engine *e)
 
 static void set_now(struct engine *e, uint64_t now_ns)
 {
+	e->behind_owed = false;	/* if it was not taken out it is lost */
 	e->now_ns = now_ns;
 	e->now_ms = (uint32_t)(now_ns / NS_PER_MS);
 }
@@ -387,18 +407,13 @@ static enum engine_verdict pass_syn(const struct engine *e,
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
-/* There is no room for a new connection. */
-static enum engine_verdict overload(struct engine *e, const struct flow_key *key, unsigned sender,
-				    const struct packet *p)
+/* Answers a SYN as a closed port does: SEQ 0, ACK behind all of it (RFC 9293 section
+ * 3.10.7.1). */
+static void refuse(struct engine *e, const struct flow_key *key, unsigned sender,
+		   const struct packet *p)
 {
 	struct flow *f = &e->refused;
 
-	if (e->config.overload == OVERLOAD_PASS) {
-		e->stats.passed_overload++;
-		return VERDICT_ACCEPT;
-	}
-	/* What a closed port says: SEQ 0, ACK behind all of the SYN (RFC 9293 section
-	 * 3.10.7.1). */
 	memset(f, 0, sizeof(*f));
 	f->key = *key;
 	f->version = p->version;
@@ -410,8 +425,36 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	f->end[SERVER].ttl = REFUSAL_TTL;
 	f->end[SERVER].local = true;	/* it may be: the way that always works */
 	e->refusal_owed = true;
+}
+
+/* There is no room for a new connection. */
+static enum engine_verdict overload(struct engine *e, const struct flow_key *key, unsigned sender,
+				    const struct packet *p)
+{
+	if (e->config.overload == OVERLOAD_PASS) {
+		e->stats.passed_overload++;
+		return VERDICT_ACCEPT;
+	}
+	refuse(e, key, sender, p);
 	e->stats.refused_overload++;
 	return VERDICT_DROP;
+}
+
+/* The fate of a packet that has come; `f` is its flow, or NULL. */
+static enum fault_fate packet_fate(struct engine *e, const struct flow *f, enum engine_side side,
+				   const struct packet *p)
+{
+	struct fault_packet view = { p->ip_bytes, p->payload_bytes, p->flags };
+
+	if (e->config.faults == 0)
+		return FATE_NONE;
+	if (f && p->joined) {
+		uint32_t most = receive_wire_segment(f, side, p);
+
+		if (p->payload_bytes > most)
+			view.bytes -= p->payload_bytes - most;
+	}
+	return hooks_packet(e, &view);
 }
 
 static enum engine_verdict first_packet(struct engine *e, const struct flow_key *key,
@@ -874,10 +917,19 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 
 	flow_key_of(&key, &sender, p);
 	h = flow_find(&e->table, &key);
-	if (h == FLOW_NONE)
+	f = h == FLOW_NONE ? NULL : flow_get(&e->table, h);
+	side = !f || sender == f->client ? CLIENT : SERVER;
+	switch (packet_fate(e, f, side, p)) {
+	case FATE_NONE:
+		break;
+	case FATE_RESET:
+		refuse(e, &key, sender, p);
+		return VERDICT_DROP;
+	default:
+		return VERDICT_DROP;
+	}
+	if (!f)
 		return first_packet(e, &key, sender, p);
-	f = flow_get(&e->table, h);
-	side = sender == f->client ? CLIENT : SERVER;
 
 	/* A new connection over the remains of an old one. */
 	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
@@ -950,11 +1002,77 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	return verdict;
 }
 
-/* The next packet of one flow, the most urgent kind first. */
-static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *out)
+static void owe_behind(struct engine *e, enum engine_side side, const struct piece *piece)
+{
+	e->behind = *piece;
+	e->behind_side = side;
+	e->behind_owed = true;
+}
+
+/* The same where faults have a say in each piece. `behind` waits for the one before it to be
+ * out; it is of this flow, which is stayed with until nothing is left. */
+static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_side side,
+				struct engine_emit *out)
+{
+	struct piece piece, late;
+	bool is_late = false, is_free = !e->behind_owed;
+
+	if (e->behind_owed && e->behind_side == side) {
+		e->behind_owed = false;
+		emit_piece(e, f, side, &e->behind, out);
+		return true;
+	}
+	while (send_next(e, f, side, &piece)) {
+		switch (hooks_piece(e, &piece)) {
+		case FATE_VANISH:
+			continue;
+		case FATE_LATE:
+			if (is_free && !is_late) {
+				is_late = true;
+				late = piece;
+				continue;
+			}
+			break;
+		case FATE_TWICE:
+			if (is_free && !is_late)
+				owe_behind(e, side, &piece);
+			break;
+		case FATE_ALTERED:
+			stream_alter(box_stream(e, &f->relay[side]), &e->pool,
+				     piece.offset + piece.bytes / 2);
+			break;
+		default:
+			break;
+		}
+		if (is_late)
+			owe_behind(e, side, &late);
+		emit_piece(e, f, side, &piece, out);
+		return true;
+	}
+	if (is_late)
+		emit_piece(e, f, side, &late, out);
+	return is_late;
+}
+
+/* The next piece of one half. */
+static bool output_piece(struct engine *e, struct flow *f, enum engine_side side,
+			 struct engine_emit *out)
 {
 	struct piece piece;
 
+	if (e->any_piece)
+		return output_faulty_piece(e, f, side, out);
+	if (!send_next(e, f, side, &piece))
+		return false;
+	if (emit_offloads(e, f, side))
+		send_train(e, f, side, &piece, EMIT_PAYLOAD_MAX);
+	emit_piece(e, f, side, &piece, out);
+	return true;
+}
+
+/* The next packet of one flow, the most urgent kind first. */
+static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *out)
+{
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		if (f->rst_owed[side]) {
 			f->rst_owed[side] = false;
@@ -974,12 +1092,8 @@ static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *ou
 		}
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if (f->relay[side].intercepted && send_next(e, f, side, &piece)) {
-			if (emit_offloads(e, f, side))
-				send_train(e, f, side, &piece, EMIT_PAYLOAD_MAX);
-			emit_piece(e, f, side, &piece, out);
+		if (f->relay[side].intercepted && output_piece(e, f, side, out))
 			return true;
-		}
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		if (f->ack_info_owed[side]) {

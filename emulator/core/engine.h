@@ -131,7 +131,8 @@ typedef void engine_observer(void *arg, const struct engine_event *event);
 struct engine_config {
 	uint32_t segment_size;		/* 1..ENGINE_SEGMENT_SIZE_MAX. In a flow whose
 					 * sink allows less, S is what it allows */
-	const struct fault *fault;	/* a row of fault_table */
+	struct fault fault[FAULTS_MAX];	/* what goes wrong, */
+	unsigned faults;		/* and how many of them */
 	enum engine_direction direction;
 	enum engine_arrival arrival;
 	enum engine_overload overload;	/* over flows_max, or with a quarter of memory_bytes

@@ -34,15 +34,6 @@ uint64_t receive_edge(const struct engine *e, const struct relay *r)
 	return e->draining ? relay_edge(r) : r->snd_una + e->config.window_bytes;
 }
 
-/* Full pieces, then what is left. Returns how much is cut next: one piece where a fault
- * decides about each, else all full ones at once. */
-static uint32_t cut_next(const struct fault *fault, uint32_t pending, uint32_t segment_size)
-{
-	if (fault->cut)
-		return fault->cut(pending, segment_size, pending < segment_size ? pending : segment_size);
-	return pending < segment_size ? pending : pending - pending % segment_size;
-}
-
 static void cut(struct engine *e, struct flow *f, enum engine_side source, struct transit *t,
 		bool push)
 {
@@ -51,7 +42,7 @@ static void cut(struct engine *e, struct flow *f, enum engine_side source, struc
 	uint32_t pieces = 0, last = 0, pending;
 
 	while ((pending = (uint32_t)(r->rcv_nxt - t->cut_nxt)) > 0) {
-		uint32_t bytes = cut_next(e->config.fault, pending, t->segment_size);
+		uint32_t bytes = hooks_cut(e, pending, t->segment_size);
 
 		if (bytes == 0)
 			break;
@@ -267,28 +258,27 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 	receive_end_if_empty(e, r);
 }
 
-/* The most octets that one arrival of this packet may hold. Where segments were joined,
- * each but the last was as long as the source could make it: what both ends take (RFC
+/* Where segments were joined, each but the last was as long as the source could make it: what both ends take (RFC
  * 6691: the MSS option does not count options), for an end takes as much as its own link,
  * and so sends as much. One that takes less than it sends (Linux: advmss of a route) has
  * shown so by a longer segment. */
-static uint32_t arrival_max(const struct engine *e, const struct flow *f, enum engine_side source,
-			    const struct packet *p)
+uint32_t receive_wire_segment(const struct flow *f, enum engine_side source,
+			      const struct packet *p)
 {
 	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss
 							       : f->end[SERVER].mss;
 
 	if (mss < f->end[source].longest)
 		mss = f->end[source].longest;
-	if (!p->joined || e->config.arrival == ARRIVAL_BURST)
-		return UINT32_MAX;
 	return mss > p->options_bytes ? mss - p->options_bytes : 1;
 }
 
 void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		    const struct packet *p)
 {
-	uint32_t left = p->payload_bytes, most = arrival_max(e, f, source, p);
+	bool is_one = !p->joined || e->config.arrival == ARRIVAL_BURST;
+	uint32_t left = p->payload_bytes;
+	uint32_t most = is_one ? UINT32_MAX : receive_wire_segment(f, source, p);
 	const uint8_t *data = p->payload;
 
 	for (; left > most; left -= most, data += most, offset += most)

@@ -97,7 +97,8 @@ static uint64_t sendable_end(const struct relay *r, const struct transit *t)
 /* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), for an ACK
  * of a modern receiver stands for many segments. */
 static void grow(const struct engine *e, struct relay *r, uint32_t smss, uint32_t acked)
-{	if (r->cwnd < r->ssthresh)
+{
+	if (r->cwnd < r->ssthresh)
 		r->cwnd += acked < 2 * smss ? acked : 2 * smss;
 	else
 		r->cwnd += smss * smss / r->cwnd > 0 ? smss * smss / r->cwnd : 1;
@@ -310,6 +311,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		t->resend_owed = false;
 		if (hole != 0) {
 			piece_at(t, hole, out);
+			out->again = true;
 			sent(e, r, t, out->offset, out->bytes + out->fin);
 			t->resend_nxt = hole + out->bytes + out->fin;
 			return true;
@@ -320,6 +322,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	if (t->snd_nxt >= sendable_end(r, t))
 		return false;
 	piece_at(t, t->snd_nxt, out);
+	out->again = t->snd_nxt < t->snd_max;
 	octets = out->bytes + out->fin;
 	out_bytes = (uint32_t)(t->snd_nxt - r->snd_una);
 	/* RFC 5681 section 4.1: nobody knows what the network can take after a pause. */

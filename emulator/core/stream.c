@@ -327,3 +327,10 @@ size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t o
 	}
 	return count;
 }
+
+void stream_alter(struct stream *s, const struct pool *pool, uint64_t offset)
+{
+	pool_page page = s->pages[offset / POOL_PAGE_BYTES % STREAM_PAGES];
+
+	((uint8_t *)pool_data(pool, page))[offset % POOL_PAGE_BYTES] ^= 1;
+}

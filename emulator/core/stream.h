@@ -150,6 +150,9 @@ uint64_t stream_sacked_end(const struct stream *s);
 /* Forgets everything before offset, which the sink has. */
 void stream_release(struct stream *s, struct pool *pool, uint64_t offset);
 
+/* Turns one bit of an octet that is stored. */
+void stream_alter(struct stream *s, const struct pool *pool, uint64_t offset);
+
 /* The octets [offset, offset + bytes), which are stored, as slices. They stay
  * where they are until released. Returns the number of slices. */
 size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t offset,

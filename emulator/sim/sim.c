@@ -4,6 +4,7 @@
 #include "core/bytes.h"
 #include "core/packet.h"
 #include "core/tcpopt.h"
+#include "io/faultspec.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -697,16 +698,18 @@ static void tick(struct sim *s)
 static void start(struct sim *s)
 {
 	struct engine_config config;
+	char error[600];
 
 	engine_config_init(&config);
-	config.fault = fault_find(s->o->fault);
+	config.faults = 0;
 	config.direction = s->o->direction;
 	config.segment_size = s->o->segment_size;
 	config.window_bytes = s->o->window_bytes;
 	config.offload = s->o->offload;
 	config.flows_max = 4;
 	config.memory_bytes = 1 << 20;
-	if (!config.fault || engine_create(&s->engine, &config) < 0)
+	if (!faultspec_add(&config, s->o->fault, error, sizeof(error)) ||
+	    engine_create(&s->engine, &config) < 0)
 		abort();
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &s->end[side];

@@ -5,6 +5,7 @@
 #include "core/checksum.h"
 #include "core/packet.h"
 #include "core/tcpopt.h"
+#include "io/faultspec.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -149,6 +150,7 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 	} letters[] = { { TCP_SYN, 'S' }, { TCP_FIN, 'F' }, { TCP_RST, 'R' }, { TCP_PSH, 'P' },
 			{ TCP_URG, 'U' }, { TCP_ECE, 'E' }, { TCP_CWR, 'W' }, { TCP_ACK, '.' } };
 	struct packet p;
+	bool altered = false;
 	uint32_t seq;
 
 	if (packet_parse(&p, a->bytes, a->len) != PACKET_TCP)
@@ -171,7 +173,11 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 	if ((p.flags & TCP_RST) && p.seq == 0)	/* of who has no connection, so no ISN */
 		seq = 0;
 	for (uint32_t i = 0; i < p.payload_bytes; i++) {
-		if (p.payload[i] != payload_byte(from, seq + i))
+		if (p.payload[i] == payload_byte(from, seq + i))
+			continue;
+		if (i == p.payload_bytes / 2 && p.payload[i] == (payload_byte(from, seq + i) ^ 1))
+			altered = true;
+		else
 			fail(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
 			     side_names[from]);
 	}
@@ -191,6 +197,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		append(text, " seg %u", a->segment_bytes);
 	if (a->local)
 		append(text, " local");
+	if (altered)
+		append(text, " altered");
 }
 
 static void actual_text(struct run *r, const struct actual *a, const char *expected, char *text)
@@ -570,6 +578,15 @@ static void run_line(struct run *r, const char *line)
 	}
 }
 
+static void add_faults(struct engine_config *config, const char *faults)
+{
+	char text[LINE_BYTES], error[600];
+
+	snprintf(text, sizeof(text), "%s", faults);
+	for (char *fault = strtok(text, " "); fault; fault = strtok(NULL, " "))
+		cr_assert(faultspec_add(config, fault, error, sizeof(error)), "%s", error);
+}
+
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -580,8 +597,8 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	r->variant = v;
 	r->now_ns = UINT64_C(1000000000);
 	engine_config_init(&config);
-	config.fault = fault_find(s->fault ? s->fault : "none");
-	cr_assert_not_null(config.fault);
+	config.faults = 0;
+	add_faults(&config, s->fault ? s->fault : "none");
 	if (s->segment_size)
 		config.segment_size = s->segment_size;
 	if (s->direction)

@@ -28,14 +28,15 @@
  * what the box sends in its name.
  *
  * Payload need not be written: each octet is a function of its offset, and that is
- * checked in all the box lets out, as are lengths and checksums. Every script runs
+ * checked in all the box lets out, as are lengths and checksums; "altered" at the end says
+ * that one bit in the middle is wrong. Every script runs
  * over IPv4, over IPv6, and with sequence numbers that wrap.
  */
 
 #include "core/engine.h"
 
 struct script {
-	const char *fault;		/* NULL: none */
+	const char *fault;		/* NULL: none; several with blanks between them */
 	uint32_t segment_size;		/* 0: 512 */
 	enum engine_direction direction;	/* 0: client to server */
 	enum engine_arrival arrival;

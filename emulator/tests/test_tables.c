@@ -330,22 +330,34 @@ Test(fault, table_is_whole)
 	cr_assert_str_eq(fault_table[0].name, "off-by-one");
 	cr_assert_not_null(fault_find("none"));
 	cr_assert_null(fault_find("nosuch"));
-	for (const struct fault *f = fault_table; f->name; f++) {
-		cr_assert_not_null(f->summary);
-		cr_assert_not_null(f->hook);
-		cr_assert_eq(fault_find(f->name), f);
+	for (const struct fault_kind *k = fault_table; k->name; k++) {
+		struct engine_config config;
+		struct engine *e;
+
+		cr_assert_not_null(k->summary);
+		cr_assert_not_null(k->hook);
+		cr_assert_not_null(k->symptom);
+		cr_assert_eq(fault_find(k->name), k);
+		/* Its presets are good. */
+		engine_config_init(&config);
+		config.fault[0] = fault_of(k);
+		cr_assert_eq(engine_create(&e, &config), 0, "%s", k->name);
+		engine_destroy(e);
+		/* And what is out of range is refused. */
+		config.fault[0].value[0] = k->param[0].most + 1;
+		cr_assert_eq(engine_create(&e, &config), -EINVAL, "%s", k->name);
 	}
 }
 
 Test(fault, off_by_one_has_one_hole)
 {
-	const struct fault *f = fault_find("off-by-one");
+	struct fault f = fault_of(fault_find("off-by-one"));
 
 	for (uint32_t s = 1; s <= 2000; s += 37) {
 		for (uint32_t pending = 1; pending <= 3 * s + 3; pending++) {
 			uint32_t proposed = pending < s ? pending : s;
 
-			cr_assert_eq(f->cut(pending, s, proposed),
+			cr_assert_eq(f.kind->cut(&f, pending, s, proposed),
 				     pending == s + 1 ? 0 : proposed);
 		}
 	}
@@ -367,7 +379,13 @@ Test(engine, configuration_out_of_range_is_refused)
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.window_bytes = ENGINE_WINDOW_MIN - 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.fault = NULL;
+	c = good, c.faults = FAULTS_MAX + 1;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.fault[0].kind = NULL;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.fault[0].every = 0;
+	cr_assert_eq(engine_create(&e, &c), -EINVAL);
+	c = good, c.fault[0].percent = 101;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.memory_bytes = 0;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);

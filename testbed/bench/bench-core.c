@@ -292,7 +292,7 @@ static void run(const struct work *work, uint64_t packets, uint32_t idle)
 	struct engine_config config;
 
 	engine_config_init(&config);
-	config.fault = fault_find("none");
+	config.faults = 0;
 	config.arrival = work->arrival;
 	config.offload = work->offload;
 	config.flows_max = idle + 2;	/* the active one, and one that opens and closes */
