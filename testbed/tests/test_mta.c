@@ -303,6 +303,15 @@ LAB_TEST(mta, an_mta_that_is_not_here)
 	cr_assert(strstr(r.out, " - smtplib, none, to reseg-sink, off-by-one, 514\n"), "%s", r.out);
 }
 
+/* It finds reseg's other programs beside itself. */
+LAB_TEST(mta, by_its_path)
+{
+	struct lab_result r = lab_run(c.user, "program=$(command -v reseg-mta); PATH=/usr/sbin:/usr/bin:/sbin:/bin "
+					      "$program -%d --sender smtplib --workaround none --sizes 514", c.ip);
+
+	lab_expect_status(&r, 0);
+}
+
 /* Nothing stays when it is interrupted. */
 LAB_TEST(mta, interrupt)
 {
