@@ -90,8 +90,9 @@ def envelope(size, count, overhead, repeats):
 
 def message(to):
     """With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some."""
-    return ("From: <%s>\nTo: <%s>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
-            "Message-Id: <reseg@client.example>\n\n" % (FROM, to[0])) + ("%s\n" % ("hello " * 9).strip()) * 7 + "end of message\n"
+    headers = ("From: <%s>\nTo: <%s>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
+               "Message-Id: <reseg@client.example>\n\n" % (FROM, to[0]))
+    return headers + ("%s\n" % ("hello " * 9).strip()) * 7 + "end of message\n"
 
 
 # Labs ----------------------------------------------------------------------------------

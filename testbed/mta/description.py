@@ -36,8 +36,17 @@ class Workaround:
 NONE = Workaround("as it comes")
 
 
-@dataclasses.dataclass
-class Sender:
+@dataclasses.dataclass(kw_only=True)
+class Part:
+    """What any instance needs."""
+    needs_users: bool = False
+    settings: dict = field(default_factory=dict)
+    files: dict = field(default_factory=dict)
+    tmpfs: list = field(default_factory=list)
+
+
+@dataclasses.dataclass(kw_only=True)
+class Sender(Part):
     """How to make an instance send one message, and how to see what came of it."""
     send: str
     setup: str = ""
@@ -50,24 +59,16 @@ class Sender:
     group: str = "MAIL"		# the first of the commands that it writes at once
     max_recipients: int = 0	# of one transaction; 0: any number
     repeat_until: str = ""	# its writes share a segment or not by chance: try until the style is this
-    needs_users: bool = False
-    settings: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
-    tmpfs: list = field(default_factory=list)
     workarounds: dict = field(default_factory=dict)
 
 
-@dataclasses.dataclass
-class Receiver:
+@dataclasses.dataclass(kw_only=True)
+class Receiver(Part):
     """How to run an instance that takes mail for anybody."""
     serve: str
     offers: list = field(default_factory=list)		# EHLO keywords as it comes, in small letters
     extra: dict = field(default_factory=dict)		# settings that add one
     without: dict = field(default_factory=dict)		# settings that take one away
-    needs_users: bool = False
-    settings: dict = field(default_factory=dict)
-    files: dict = field(default_factory=dict)
-    tmpfs: list = field(default_factory=list)
 
 
 @dataclasses.dataclass

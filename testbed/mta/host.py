@@ -5,7 +5,7 @@
 One end of a lab: makes a private instance of a mail server, and runs it.
 
 reseg-mta runs this in a mount namespace of its own, on the client to send and on the server
-to receive: host.py FILE, where FILE has the job as JSON (see `job` in cell.py). What it writes
+to receive: host.py FILE, where FILE has the job as JSON (see end_of_lab() in cell.py). What it writes
 for others to read goes to `out`, a folder outside of the lab.
 """
 

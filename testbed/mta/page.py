@@ -16,8 +16,6 @@ CELL_WIDTH = 52
 CELL_HEIGHT = 22
 LINE = 24
 LETTER = 7.2	# the width of one in a name, at 13 px
-MARKS = {"delivered": "ok", "deferred": "defer", "bounced": "bounce", "duplicated": "twice", "lost": "LOST",
-         "not-run": "-"}
 FILES = [("client/output", "sender's output"), ("server/received", "what the receiver took"),
          ("lab.pcapng", "capture"), ("events.jsonl", "events of the box"), ("lab.log", "lab")]
 
@@ -64,7 +62,7 @@ def cell(x, y, row, number):
                 number, html.escape(what), row["outcome"],
                 " bad" if row["outcome"] == "delivered" and not row["good"] else "",
                 x, y + 1, CELL_WIDTH - 2, CELL_HEIGHT, row["outcome"], x + CELL_WIDTH / 2 - 1, y + 16,
-                MARKS[row["outcome"]]))
+                report.MARKS[row["outcome"]]))
 
 
 def heat_map(rows):
@@ -121,11 +119,7 @@ def section(number, row, folder, page):
 
 def write(path, rows, about, expected, folder):
     versions = ", ".join(name + (" " + version if version else "") for name, version in about["versions"].items())
-    verdict = ""
-    if expected:
-        bad = sum(not row["good"] for row in rows)
-        verdict = "<p>%s</p>" % html.escape("As expected (%s)." % expected.path if not bad else
-                                            "%d not as expected (%s)." % (bad, expected.path))
+    verdict = "<p>%s</p>" % html.escape(report.verdict(rows, expected)) if expected else ""
     content = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title><style>%s</style></head><body>
 <h1>Mail servers behind the box</h1>

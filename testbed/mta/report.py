@@ -91,6 +91,13 @@ def totals(rows):
         "%d %s" % (counts[outcome], outcome) for outcome in MARKS if counts[outcome] or outcome == "lost"))
 
 
+def verdict(rows, expected):
+    bad = sum(not row["good"] for row in rows)
+    if not bad:
+        return "As expected (%s)." % expected.path
+    return "Not as expected (%s): %d of %d messages." % (expected.path, bad, len(rows))
+
+
 def as_grid(rows):
     """Head and lines of a table with a column for each size."""
     lines = groups(rows)
@@ -123,9 +130,7 @@ def table(rows, about, expected):
     out += reasons(rows)
     out.append(totals(rows) + ".")
     if expected:
-        bad = sum(not row["good"] for row in rows)
-        out.append("As expected (%s)." % expected.path if not bad else
-                   "Not as expected (%s): %d of %d messages." % (expected.path, bad, len(rows)))
+        out.append(verdict(rows, expected))
     return "\n".join(out) + "\n"
 
 

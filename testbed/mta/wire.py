@@ -18,8 +18,12 @@ ENHANCED_PACKET = 6	# block type, draft-ietf-opsawg-pcapng section 4.3
 # `time` in seconds; `start` is the offset of its first octet in the stream.
 Segment = collections.namedtuple("Segment", "time start data")
 
-# What the sender's segments of one connection held, and the words for each of them.
-Dialogue = collections.namedtuple("Dialogue", "segments words")
+# One connection: the sender's segments and the stream they make; its parts, see lines(); and
+# for each segment what it held.
+Dialogue = collections.namedtuple("Dialogue", "segments stream parts held")
+
+# The first words of what is in a segment, and whether the last of it goes on in the next.
+Held = collections.namedtuple("Held", "words is_cut")
 
 
 def packets(path):
@@ -102,16 +106,15 @@ def name(words):
 
 
 def dialogue(sent):
-    """What each segment of a connection held; a "..." says that its last part goes on in the next."""
+    """Takes the segments of one connection apart."""
     stream = b"".join(segment.data for segment in sent)
     parts = lines(stream)
-    words = []
+    held = []
     for segment in sent:
         end = segment.start + len(segment.data)
         inside = [part for part in parts if part[1] < end and part[2] > segment.start]
-        cut = inside and inside[-1][2] > end
-        words.append(name([part[0] for part in inside]) + ("..." if cut else ""))
-    return Dialogue(sent, words)
+        held.append(Held([part[0] for part in inside], bool(inside) and inside[-1][2] > end))
+    return Dialogue(sent, stream, parts, held)
 
 
 def dialogues(path, port):
@@ -119,8 +122,12 @@ def dialogues(path, port):
 
 
 def summary(talk):
-    """One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment."""
-    return ["%s %d" % (word, len(segment.data)) for word, segment in zip(talk.words, talk.segments)]
+    """
+    One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment; a "..." says that
+    the last of it goes on in the next.
+    """
+    return ["%s%s %d" % (name(held.words), "..." if held.is_cut else "", len(segment.data))
+            for held, segment in zip(talk.held, talk.segments)]
 
 
 # Readings ------------------------------------------------------------------------------
@@ -131,12 +138,11 @@ def group(talk, first):
     if the connection has no such thing in clear text.
     """
     start = None
-    stream = b"".join(segment.data for segment in talk.segments)
-    for word, begin, end in lines(stream):
+    for word, begin, end in talk.parts:
         if word == first and start is None:
             start = begin
         if word in ("DATA", "BDAT") and start is not None:
-            return stream[start:end]
+            return talk.stream[start:end]
     return None
 
 
@@ -150,22 +156,25 @@ def is_filled(sizes):
 
 def style_of(talk):
     """That of one connection; None if there is no envelope in it."""
-    held = [(set(word.rstrip(".").replace("+", " ").replace("*", " ").split()), word, len(segment.data))
-            for word, segment in zip(talk.words, talk.segments)]
-    if any("TLS" in words for words, _, _ in held):
+    if any(part[0] == "TLS" for part in talk.parts):
         return "records"
-    held = [part for part in held if part[0] & ENVELOPE]
+    # The segments with some of the envelope, up to and with the one that ends it, if it came to that.
+    held, sizes = [], []
+    for part, segment in zip(talk.held, talk.segments):
+        if not ENVELOPE.isdisjoint(part.words):
+            held.append(part)
+            sizes.append(len(segment.data))
+        if "DATA" in part.words or "BDAT" in part.words:
+            break
     if not held:
         return None
-    # Up to and with the one that ends the envelope, if it came to that.
-    last = next((i for i, part in enumerate(held) if part[0] & {"DATA", "BDAT"}), len(held) - 1)
-    held = held[:last + 1]
-    sizes = [size for _, _, size in held]
-    if len(held) > 1 and all(word in ENVELOPE for _, word, _ in held):
+    alone = [len(part.words) == 1 and not part.is_cut for part in held]
+    if len(held) > 1 and all(alone):
         return "one-command"
-    if "RCPT" in held[0][0] and is_filled(sizes):
-        return "with-hello" if "EHLO" in held[0][0] else "with-text" if "BDAT" in held[-1][0] else "together"
-    if held[0][1] == "MAIL" and len(held) > 1 and is_filled(sizes[1:]):
+    first, last = held[0].words, held[-1].words
+    if "RCPT" in first and is_filled(sizes):
+        return "with-hello" if "EHLO" in first else "with-text" if "BDAT" in last else "together"
+    if first == ["MAIL"] and alone[0] and len(held) > 1 and is_filled(sizes[1:]):
         return "first-line"
     return "other"
 
@@ -173,8 +182,9 @@ def style_of(talk):
 def style(talks):
     """
     How the envelope was sent: "together" (MAIL to DATA at once), "with-hello" (EHLO, too),
-    "with-text" (BDAT, which the message follows at once), "first-line" (MAIL alone, then the rest), "one-command" (each
-    by itself), "records" (TLS), "other", or nothing if there was none. The last connection counts.
+    "with-text" (BDAT, which the message follows at once), "first-line" (MAIL alone, then the rest),
+    "one-command" (each by itself), "records" (TLS), "other", or nothing if there was none. The last
+    connection counts.
     """
     styles = [found for found in map(style_of, talks) if found]
     return styles[-1] if styles else ""
