@@ -117,7 +117,7 @@ static void print_help(void)
 /* The first one takes the place of the preset, further ones are added. */
 static void fault_option(struct options *o, const char *text)
 {
-	char error[600];
+	char error[FAULTSPEC_ERROR_BYTES];
 
 	if (!o->has_fault)
 		o->engine.faults = 0;
@@ -137,7 +137,7 @@ static _Noreturn void list_faults(const char *format)
 	exit(EXIT_GOOD);
 }
 
-/* What goes wrong, in one line. */
+/* What goes wrong, in one line. The caller frees it. */
 static char *faults_text(const struct engine_config *config)
 {
 	char *text = NULL;
@@ -204,8 +204,8 @@ static void queue_option(struct options *o, const char *text)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, LIST_FAULTS, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD,
-	       QUEUE_PACKETS, QUEUE_BYTES, INJECT, EVENTS, READY_FD, GRACE, QUIET };
+	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, LIST_FAULTS, DIRECTION, ARRIVAL, FLOWS, WINDOW,
+	       MEMORY, OVERLOAD, QUEUE_PACKETS, QUEUE_BYTES, INJECT, EVENTS, READY_FD, GRACE, QUIET };
 	static const struct option table[] = {
 		{ "queue", required_argument, NULL, QUEUE },
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -520,10 +520,14 @@ int main(int argc, char **argv)
 	cli_program = "resegd";
 	parse_options(&o, argc, argv);
 	set_up(&d, &o);
-	if (!o.quiet)
+	if (!o.quiet) {
+		char *faults = faults_text(&o.engine);
+
 		cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s, injector %s",
 			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.segment_size,
-			     faults_text(&o.engine), d.workers[0].injector->kind->name);
+			     faults, d.workers[0].injector->kind->name);
+		free(faults);
+	}
 	if (o.ready_fd >= 0)
 		cli_ready(o.ready_fd);
 	run(&d, &o);

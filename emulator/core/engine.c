@@ -1009,8 +1009,8 @@ static void owe_behind(struct engine *e, enum engine_side side, const struct pie
 	e->behind_owed = true;
 }
 
-/* The same where faults have a say in each piece. `behind` waits for the one before it to be
- * out; it is of this flow, which is stayed with until nothing is left. */
+/* The next piece of one half where faults have a say in each. `behind` waits for the one before
+ * it to be out; it is of this flow, which is stayed with until nothing is left. */
 static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_side side,
 				struct engine_emit *out)
 {

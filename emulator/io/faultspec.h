@@ -14,6 +14,8 @@
 #include <stdio.h>
 
 #define FAULTSPEC_EVERY_MAX 1000000
+/* Room for what faultspec_add() says is wrong. */
+#define FAULTSPEC_ERROR_BYTES 600
 
 /* Adds a fault to the configuration; "none" adds nothing. Returns false, and why in error, if
  * it cannot. */

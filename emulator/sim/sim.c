@@ -698,7 +698,7 @@ static void tick(struct sim *s)
 static void start(struct sim *s)
 {
 	struct engine_config config;
-	char error[600];
+	char error[FAULTSPEC_ERROR_BYTES];
 
 	engine_config_init(&config);
 	config.faults = 0;

@@ -580,7 +580,7 @@ static void run_line(struct run *r, const char *line)
 
 static void add_faults(struct engine_config *config, const char *faults)
 {
-	char text[LINE_BYTES], error[600];
+	char text[LINE_BYTES], error[FAULTSPEC_ERROR_BYTES];
 
 	snprintf(text, sizeof(text), "%s", faults);
 	for (char *fault = strtok(text, " "); fault; fault = strtok(NULL, " "))

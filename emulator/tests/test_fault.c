@@ -250,7 +250,7 @@ Test(fault, text_is_read_and_written)
 		"a-name-that-is-longer-than-any-that-there-is",
 	};
 	struct engine_config config;
-	char error[600];
+	char error[FAULTSPEC_ERROR_BYTES];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		char *text;
