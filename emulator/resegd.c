@@ -117,13 +117,13 @@ static void print_help(void)
 /* The first one takes the place of the preset, further ones are added. */
 static void fault_option(struct options *o, const char *text)
 {
-	char error[FAULTSPEC_ERROR_BYTES];
+	struct faultspec_error error;
 
 	if (!o->has_fault)
-		o->engine.faults = 0;
+		o->engine.rules.policy[0].faults = 0;
 	o->has_fault = true;
-	if (!faultspec_add(&o->engine, text, error, sizeof(error)))
-		cli_die("--fault %s: %s", text, error);
+	if (!faultspec_add(&o->engine.rules.policy[0], text, &error))
+		cli_die("--fault %s: %s", text, error.text);
 }
 
 static _Noreturn void list_faults(const char *format)
@@ -138,7 +138,7 @@ static _Noreturn void list_faults(const char *format)
 }
 
 /* What goes wrong, in one line. The caller frees it. */
-static char *faults_text(const struct engine_config *config)
+static char *faults_text(const struct engine_policy *policy)
 {
 	char *text = NULL;
 	size_t size;
@@ -146,11 +146,11 @@ static char *faults_text(const struct engine_config *config)
 
 	if (!out)
 		cli_die("out of memory");
-	for (unsigned i = 0; i < config->faults; i++) {
+	for (unsigned i = 0; i < policy->faults; i++) {
 		fputs(i > 0 ? " and " : "", out);
-		faultspec_print(out, &config->fault[i]);
+		faultspec_print(out, &policy->fault[i]);
 	}
-	if (config->faults == 0)
+	if (policy->faults == 0)
 		fputs("none", out);
 	fclose(out);
 	return text;
@@ -242,7 +242,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			queue_option(o, optarg);
 			break;
 		case SEGMENT_SIZE:
-			o->engine.segment_size = (uint32_t)cli_number(
+			o->engine.rules.policy[0].segment_size = (uint32_t)cli_number(
 				"--segment-size", optarg, 1, ENGINE_SEGMENT_SIZE_MAX);
 			break;
 		case FAULT:
@@ -252,10 +252,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 			list_faults(optarg);
 			break;
 		case DIRECTION:
-			o->engine.direction = direction_option(optarg);
+			o->engine.rules.policy[0].direction = direction_option(optarg);
 			break;
 		case ARRIVAL:
-			o->engine.arrival = arrival_option(optarg);
+			o->engine.rules.policy[0].arrival = arrival_option(optarg);
 			/* Where segments were joined only the kernel knows for sure, and to
 			 * ask it costs. */
 			o->queue.joined = strcmp(optarg, "wire") != 0;
@@ -521,10 +521,10 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	set_up(&d, &o);
 	if (!o.quiet) {
-		char *faults = faults_text(&o.engine);
+		char *faults = faults_text(&o.engine.rules.policy[0]);
 
 		cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s, injector %s",
-			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.segment_size,
+			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.rules.policy[0].segment_size,
 			     faults, d.workers[0].injector->kind->name);
 		free(faults);
 	}

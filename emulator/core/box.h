@@ -32,6 +32,14 @@ struct piece {
 	bool again;		/* it was sent before */
 };
 
+/* What is counted of a fault in use. */
+struct fault_state {
+	uint64_t since_ns;
+	uint64_t occasions;
+	uint64_t acted;
+	uint32_t flows;
+};
+
 struct engine {
 	struct engine_config config;
 	struct flow_table table;
@@ -47,12 +55,17 @@ struct engine {
 	bool refusal_owed;	/* a RST for the one connection in `refused` */
 	struct flow refused;	/* not in the table */
 	uint16_t ip_id;
-	bool any_piece;		/* does a fault have a say in each piece? */
 	bool behind_owed;	/* a piece to send now, behind the one just sent */
 	struct piece behind;
 	enum engine_side behind_side;	/* its source */
-	uint32_t occasions[FAULTS_MAX];		/* of each fault */
+	struct fault_state fault[POLICIES_MAX][FAULTS_MAX];
+	uint8_t piece_faults[POLICIES_MAX];	/* a bit for each that has a say in pieces */
+	uint8_t cut_faults[POLICIES_MAX];	/* in cuts, */
+	uint8_t text_faults[POLICIES_MAX];	/* by what is in them */
+	uint8_t packet_faults[POLICIES_MAX];
+	uint32_t acks;		/* packets that were but an ACK */
 	uint64_t random;
+	uint8_t text[UINT16_MAX];	/* of a piece, for faults that read it */
 	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
 };
 
@@ -114,6 +127,10 @@ void receive_packet(struct engine *e, struct flow *f, enum engine_side source, u
 /* Is memory so short that only what is in order may still be stored, in the flows there
  * are? It can be sent on and freed. */
 bool receive_is_short(const struct engine *e);
+
+/* Cuts what is pending in a relay that holds something, unless a fault stalls it. push: the
+ * last octet had PSH. */
+void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool push);
 
 /* Takes in what waits in order, so far as there is room to remember its cuts. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
@@ -184,15 +201,48 @@ void emit_rst(struct engine *e, struct flow *f, enum engine_side side, struct en
 
 /* hooks.c ------------------------------------------------------------------- */
 
+/* Are these rules within their bounds? */
+bool hooks_good(const struct engine_rules *rules);
+
 /* For a new engine, whose configuration is set. */
 void hooks_begin(struct engine *e);
 
-/* How much of the pending octets is cut next; 0: a stall. */
-uint32_t hooks_cut(struct engine *e, uint32_t pending, uint32_t segment_size);
+/* Changes the rules, which are good. Flows are still to be told by hooks_renew(). */
+void hooks_set_rules(struct engine *e, const struct engine_rules *rules);
 
-/* What becomes of a packet that has come, or of a piece that is to be sent. */
-enum fault_fate hooks_packet(struct engine *e, const struct fault_packet *p);
-enum fault_fate hooks_piece(struct engine *e, const struct piece *piece);
+/* Does a policy say that a connection of this client passes untouched? */
+bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned client);
+
+/* Chooses the policy and the faults of a new flow whose ends are known. */
+void hooks_start(struct engine *e, struct flow *f);
+
+/* The same for a flow that is there, after the rules were changed; old: what they were. */
+void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old);
+
+static inline const struct engine_policy *hooks_policy(const struct engine *e, const struct flow *f)
+{
+	return &e->config.rules.policy[f->policy];
+}
+
+/* How much of the pending octets, which are stored, is cut next; 0: a stall. `arrived` of them
+ * were pending when the cutting began, the last with PSH or not. */
+uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
+		   uint32_t arrived, bool push);
+
+/* What becomes of a packet that has come, which may be rewritten; *rewritten says so. */
+enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
+			     struct packet *p, bool *rewritten);
+
+/* Does a fault have a say in the pieces of this half? */
+static inline bool hooks_any_piece(const struct engine *e, const struct flow *f,
+				   enum engine_side source)
+{
+	return e->piece_faults[f->policy] & f->relay[source].faults;
+}
+
+/* What becomes of a piece that is to be sent. */
+enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
+			    const struct piece *piece);
 
 /* report.c ------------------------------------------------------------------ */
 
@@ -204,6 +254,9 @@ void report_cut(struct engine *e, const struct flow *f, enum engine_side source,
 		uint32_t bytes, uint32_t pieces, uint32_t last_piece);
 void report_stall(struct engine *e, const struct flow *f, enum engine_side source);
 void report_resume(struct engine *e, const struct flow *f, enum engine_side source);
+/* What a relay of an open flow did. */
+struct engine_totals report_totals(const struct relay *r);
+
 void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason);
 
 #endif

@@ -150,7 +150,8 @@ static void write_packet(struct engine *e, struct flow *f, enum engine_side side
 	tcp = e->head + ip_bytes;
 	bytes_put16(tcp, flow_port(f, side));
 	bytes_put16(tcp + 2, flow_port(f, engine_other(side)));
-	bytes_put32(tcp + 4, seq_narrow(f->end[side].isn, seq));
+	bytes_put32(tcp + 4, seq_narrow(f->end[side].isn, seq) +
+				     (f->shifted >> side & 1u ? FAULT_SHIFT : 0));
 	bytes_put32(tcp + 8, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = flags;

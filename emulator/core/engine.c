@@ -54,10 +54,15 @@
 void engine_config_init(struct engine_config *config)
 {
 	*config = (struct engine_config){
-		.segment_size = ENGINE_SEGMENT_SIZE_DEFAULT,
-		.fault = { fault_of(&fault_table[0]) },
-		.faults = 1,
-		.direction = DIRECTION_C2S,
+		.rules = {
+			.policies = 1,
+			.policy[0] = {
+				.segment_size = ENGINE_SEGMENT_SIZE_DEFAULT,
+				.direction = DIRECTION_C2S,
+				.fault = { fault_of(&fault_table[0]) },
+				.faults = 1,
+			},
+		},
 		.flows_max = FLOWS_MAX_DEFAULT,
 		.window_bytes = STREAM_WINDOW_MAX,
 		.memory_bytes = MEMORY_DEFAULT,
@@ -65,28 +70,9 @@ void engine_config_init(struct engine_config *config)
 	};
 }
 
-static bool faults_good(const struct engine_config *c)
-{
-	if (c->faults > FAULTS_MAX)
-		return false;
-	for (unsigned i = 0; i < c->faults; i++) {
-		const struct fault *f = &c->fault[i];
-
-		if (!f->kind || f->every < 1 || f->percent < 1 || f->percent > 100)
-			return false;
-		for (unsigned k = 0; k < FAULT_PARAMS_MAX; k++) {
-			if (f->value[k] < f->kind->param[k].least || f->value[k] > f->kind->param[k].most)
-				return false;
-		}
-	}
-	return true;
-}
-
 static bool config_good(const struct engine_config *c)
 {
-	return c->segment_size >= 1 && c->segment_size <= ENGINE_SEGMENT_SIZE_MAX && faults_good(c) &&
-	       c->direction >= DIRECTION_C2S && c->direction <= DIRECTION_BOTH &&
-	       c->arrival <= ARRIVAL_BURST && c->overload <= OVERLOAD_REFUSE &&
+	return hooks_good(&c->rules) && c->overload <= OVERLOAD_REFUSE &&
 	       c->flows_max >= 1 && c->flows_max < FLOW_NONE && c->window_bytes >= ENGINE_WINDOW_MIN &&
 	       c->window_bytes <= STREAM_WINDOW_MAX && c->number < c->engines;
 }
@@ -156,7 +142,7 @@ static uint64_t idle_deadline(const struct engine *e, const struct flow *f)
 		return touched_ns(e, f) + IDLE_OPENING_NS;
 	case FLOW_RESET:
 		return touched_ns(e, f) + IDLE_RESET_NS;
-	default:
+	default:	/* FLOW_FORGOTTEN, too: the ends may try for as long */
 		return touched_ns(e, f) + IDLE_OPEN_NS;
 	}
 }
@@ -178,10 +164,12 @@ static bool holds_nothing(const struct engine *e, const struct flow *f)
  * Can its ends go on without the box? The sink must have all that was ACKed; and be able to
  * take all that the source may have sent on the box's word. Else each end would find the
  * other's ACKs behind its window, and answer them, for ever. A source that is quiet has
- * nothing under way.
+ * nothing under way. And both must know the same numbers.
  */
 static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 {
+	if (f->shifted)
+		return false;
 	if (f->state != FLOW_OPEN)
 		return !f->rst_owed[CLIENT] && !f->rst_owed[SERVER];
 	if (!holds_nothing(e, f))
@@ -381,8 +369,8 @@ static void start_relays(struct engine *e, struct flow *f)
 		struct endpoint *end = &f->end[side];
 		uint16_t window = f->end[engine_other(side)].syn_window;
 
-		r->intercepted = e->config.direction & (1u << side);
-		r->transit = POOL_NONE;
+		*r = (struct relay){ .transit = POOL_NONE, .faults = r->faults, .eod = r->eod };
+		r->intercepted = hooks_policy(e, f)->direction & (1u << side);
 		r->rcv_nxt = r->snd_una = SEQ_BASE + 1;
 		r->edge_low = (uint32_t)r->rcv_nxt + (r->intercepted ? syn_window(e, window) : window);
 		r->wl1_low = (uint32_t)SEQ_BASE;
@@ -396,12 +384,12 @@ static void start_relays(struct engine *e, struct flow *f)
 }
 
 /* What the box lets out of a SYN or SYN-ACK. */
-static enum engine_verdict pass_syn(const struct engine *e,
+static enum engine_verdict pass_syn(const struct engine *e, const struct flow *f,
 				    enum engine_side side, struct packet *p)
 {
 	bool changed = clean_syn(p);
 
-	if (e->config.direction & (1u << engine_other(side)))
+	if (hooks_policy(e, f)->direction & (1u << engine_other(side)))
 		changed |= packet_set_window(p, syn_window(e, p->window));
 
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
@@ -417,7 +405,7 @@ static void refuse(struct engine *e, const struct flow_key *key, unsigned sender
 	memset(f, 0, sizeof(*f));
 	f->key = *key;
 	f->version = p->version;
-	f->client = (uint8_t)sender;
+	f->client = sender & 1u;
 	f->relay[CLIENT].transit = f->relay[SERVER].transit = POOL_NONE;
 	f->end[CLIENT].isn = p->seq;
 	f->relay[CLIENT].snd_una = SEQ_BASE + 1 + p->payload_bytes;
@@ -440,25 +428,9 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	return VERDICT_DROP;
 }
 
-/* The fate of a packet that has come; `f` is its flow, or NULL. */
-static enum fault_fate packet_fate(struct engine *e, const struct flow *f, enum engine_side side,
-				   const struct packet *p)
-{
-	struct fault_packet view = { p->ip_bytes, p->payload_bytes, p->flags };
-
-	if (e->config.faults == 0)
-		return FATE_NONE;
-	if (f && p->joined) {
-		uint32_t most = receive_wire_segment(f, side, p);
-
-		if (p->payload_bytes > most)
-			view.bytes -= p->payload_bytes - most;
-	}
-	return hooks_packet(e, &view);
-}
-
+/* A packet of no flow. A SYN makes one, which is *made: it is no packet of FLOW_OPENING yet. */
 static enum engine_verdict first_packet(struct engine *e, const struct flow_key *key,
-					unsigned sender, struct packet *p)
+					unsigned sender, struct packet *p, flow_handle *made)
 {
 	struct tcpopt o;
 	struct flow *f;
@@ -477,19 +449,24 @@ static enum engine_verdict first_packet(struct engine *e, const struct flow_key 
 		e->stats.passed_draining++;
 		return VERDICT_ACCEPT;
 	}
+	if (hooks_passes(e, key, sender)) {
+		e->stats.passed_policy++;
+		return VERDICT_ACCEPT;
+	}
 	h = receive_is_short(e) ? FLOW_NONE : flow_add(&e->table, key);
 	if (h == FLOW_NONE)
 		return overload(e, key, sender, p);
 	f = flow_get(&e->table, h);
 	f->serial = e->flows_seen++ * e->config.engines + e->config.number + 1;
 	f->version = p->version;
-	f->client = (uint8_t)sender;
+	f->client = sender & 1u;
+	hooks_start(e, f);
 	f->touched_ms = e->now_ms;
 	for (unsigned side = CLIENT; side <= SERVER; side++)
 		f->challenge_ms[side] = f->rst_challenge_ms[side] = e->now_ms - CHALLENGE_GAP_MS;
-	learn_syn(&f->end[CLIENT], p, &o);
 	set_alarm(e, h);
-	return pass_syn(e, CLIENT, p);
+	*made = h;
+	return VERDICT_ACCEPT;
 }
 
 static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_side side,
@@ -524,7 +501,7 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 		report_opened(e, f);
 		queue_output(e, h);
 	}
-	return pass_syn(e, side, p);
+	return pass_syn(e, f, side, p);
 }
 
 /* Open flows -------------------------------------------------------------------- */
@@ -642,20 +619,19 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 		 * before was lost, or another one takes its place. */
 		if (!again) {
 			empty_relays(e, f);
-			memset(f->relay, 0, sizeof(f->relay));
 			learn_syn(self, p, o);
 			self->acked_syn = true;
 			start_relays(e, f);
 		}
-		return pass_syn(e, side, p);
+		return pass_syn(e, f, side, p);
 	}
 	/* A client that still asks, as the SYN-ACK was lost behind the box. */
 	if (again && !(p->flags & TCP_ACK) && !self->acked_syn)
-		return pass_syn(e, side, p);
+		return pass_syn(e, f, side, p);
 	/* The ACK of a repeated SYN-ACK is the box's to send; any other SYN gets one to
 	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
-		return again ? pass_syn(e, side, p) : VERDICT_ACCEPT;
+		return again ? pass_syn(e, f, side, p) : VERDICT_ACCEPT;
 	challenge(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }
@@ -905,43 +881,67 @@ static enum engine_verdict after_rst(struct engine *e, flow_handle h, enum engin
 
 /* The entry points ---------------------------------------------------------------- */
 
-static enum engine_verdict judge(struct engine *e, struct packet *p)
+/* Is it a SYN over the remains of an old connection? */
+static bool is_new_connection(const struct flow *f, enum engine_side side, const struct packet *p)
 {
-	struct flow_key key;
-	struct tcpopt o;
-	unsigned sender;
-	flow_handle h;
-	struct flow *f;
-	enum engine_side side;
-	enum engine_verdict verdict;
+	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
+		return false;
+	return f->state == FLOW_RESET || f->state == FLOW_FORGOTTEN ||
+	       (f->state == FLOW_OPENING && side == CLIENT && f->end[side].syn_seen &&
+		p->seq != f->end[side].isn);
+}
 
-	flow_key_of(&key, &sender, p);
-	h = flow_find(&e->table, &key);
-	f = h == FLOW_NONE ? NULL : flow_get(&e->table, h);
-	side = !f || sender == f->client ? CLIENT : SERVER;
-	switch (packet_fate(e, f, side, p)) {
-	case FATE_NONE:
+/* What a fault does to a packet and its flow. VERDICT_DROP: the packet is gone, and the flow may
+ * be; else it is as any other. */
+static enum engine_verdict suffer(struct engine *e, flow_handle h, enum engine_side side,
+				  const struct packet *p, enum fault_fate fate)
+{
+	struct flow *f = flow_get(&e->table, h);
+
+	switch (fate) {
+	case FATE_VANISH:
 		break;
 	case FATE_RESET:
-		refuse(e, &key, sender, p);
-		return VERDICT_DROP;
+		if (f->state == FLOW_OPENING) {
+			refuse(e, &f->key, side == CLIENT ? f->client : 1u - f->client, p);
+			forget_flow(e, h);
+		} else if (f->state == FLOW_OPEN) {
+			f->rst_owed[CLIENT] = f->rst_owed[SERVER] = true;
+			reset_flow(e, f, side, CLOSE_RESET);
+			queue_output(e, h);
+		}
+		break;
+	case FATE_FORGOTTEN:
+		if (f->state == FLOW_OPEN)
+			close_flow(e, f, CLOSE_FORGOTTEN);
+		f->state = FLOW_FORGOTTEN;
+		break;
 	default:
-		return VERDICT_DROP;
+		return VERDICT_ACCEPT;
 	}
-	if (!f)
-		return first_packet(e, &key, sender, p);
+	return VERDICT_DROP;
+}
 
-	/* A new connection over the remains of an old one. */
-	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN &&
-	    (f->state == FLOW_RESET ||
-	     (f->state == FLOW_OPENING && side == CLIENT && p->seq != f->end[side].isn))) {
-		end_flow(e, h, CLOSE_REPLACED);
-		return first_packet(e, &key, sender, p);
-	}
+/* A packet's acknowledgment of numbers that were shifted on their way out. SACK blocks stay. */
+static bool shift_ack(uint8_t shifted, enum engine_side side, struct packet *p)
+{
+	return (shifted >> engine_other(side) & 1) && (p->flags & TCP_ACK) &&
+	       packet_set_ack(p, p->ack - FAULT_SHIFT);
+}
 
-	f->touched_ms = e->now_ms;
+static bool shift_seq(uint8_t shifted, enum engine_side side, struct packet *p)
+{
+	return (shifted >> side & 1) && packet_set_seq(p, p->seq + FAULT_SHIFT);
+}
+
+static enum engine_verdict in_state(struct engine *e, flow_handle h, enum engine_side side,
+				    struct packet *p)
+{
+	enum engine_verdict verdict;
+	struct tcpopt o;
+
 	tcpopt_parse(&o, p);
-	switch (f->state) {
+	switch (flow_get(&e->table, h)->state) {
 	case FLOW_OPENING:
 		return opening(e, h, side, p, &o);
 	case FLOW_RESET:
@@ -951,6 +951,46 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 		queue_output(e, h);
 		return verdict;
 	}
+}
+
+static enum engine_verdict judge(struct engine *e, struct packet *p)
+{
+	struct flow_key key;
+	unsigned sender;
+	flow_handle h;
+	struct flow *f;
+	enum engine_side side;
+	enum engine_verdict verdict;
+	bool rewritten = false;
+	uint8_t shifted;
+
+	flow_key_of(&key, &sender, p);
+	h = flow_find(&e->table, &key);
+	f = h == FLOW_NONE ? NULL : flow_get(&e->table, h);
+	side = !f || sender == f->client ? CLIENT : SERVER;
+	if (f && is_new_connection(f, side, p)) {
+		end_flow(e, h, CLOSE_REPLACED);
+		h = FLOW_NONE;
+	}
+	if (h == FLOW_NONE) {
+		verdict = first_packet(e, &key, sender, p, &h);
+		if (h == FLOW_NONE)
+			return verdict;
+	}
+
+	f = flow_get(&e->table, h);
+	f->touched_ms = e->now_ms;
+	verdict = f->state == FLOW_FORGOTTEN ? VERDICT_DROP :
+		  suffer(e, h, side, p, hooks_packet(e, f, side, p, &rewritten));
+	if (verdict == VERDICT_DROP)
+		return VERDICT_DROP;
+	shifted = f->shifted;
+	if (shifted)
+		rewritten |= shift_ack(shifted, side, p);
+	verdict = in_state(e, h, side, p);
+	if (verdict != VERDICT_DROP && shifted)
+		rewritten |= shift_seq(shifted, side, p);
+	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;
 }
 
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
@@ -1023,7 +1063,7 @@ static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_si
 		return true;
 	}
 	while (send_next(e, f, side, &piece)) {
-		switch (hooks_piece(e, &piece)) {
+		switch (hooks_piece(e, f, side, &piece)) {
 		case FATE_VANISH:
 			continue;
 		case FATE_LATE:
@@ -1040,6 +1080,9 @@ static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_si
 		case FATE_ALTERED:
 			stream_alter(box_stream(e, &f->relay[side]), &e->pool,
 				     piece.offset + piece.bytes / 2);
+			break;
+		case FATE_FIN:
+			piece.fin = true;
 			break;
 		default:
 			break;
@@ -1060,7 +1103,7 @@ static bool output_piece(struct engine *e, struct flow *f, enum engine_side side
 {
 	struct piece piece;
 
-	if (e->any_piece)
+	if (hooks_any_piece(e, f, side))
 		return output_faulty_piece(e, f, side, out);
 	if (!send_next(e, f, side, &piece))
 		return false;
@@ -1186,4 +1229,81 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
 	*out = e->stats;
 	out->flows_active = e->table.active;
 	out->pages_used = e->pool.used;
+}
+
+int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rules *rules)
+{
+	struct engine_rules old = e->config.rules;
+
+	if (!hooks_good(rules))
+		return -EINVAL;
+	set_now(e, now_ns);
+	hooks_set_rules(e, rules);
+	for (flow_handle h = 0; h < e->table.fresh; h++) {
+		struct flow *f = flow_get(&e->table, h);
+
+		if (f->state == FLOW_FREE)
+			continue;
+		hooks_renew(e, f, &old);
+		if (f->state != FLOW_OPEN)
+			continue;
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			const struct transit *t = box_transit(e, &f->relay[side]);
+
+			/* The last octet of what waited so long had PSH, if any had. */
+			if (t && t->stalled)
+				receive_cut(e, f, side, true);
+		}
+		queue_output(e, h);
+	}
+	return 0;
+}
+
+void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[FAULTS_MAX])
+{
+	for (unsigned i = 0; i < FAULTS_MAX; i++)
+		acted[i] = e->fault[policy][i].acted;
+}
+
+static void show_flow(const struct engine *e, const struct flow *f, struct engine_flow *out)
+{
+	static const char states[][10] = { "free", "opening", "open", "reset", "forgotten" };
+
+	*out = (struct engine_flow){
+		.serial = f->serial,
+		.version = f->version,
+		.state = states[f->state],
+		.policy = f->policy,
+		.segment_size = hooks_policy(e, f)->segment_size,
+		.idle_ns = e->now_ns - touched_ns(e, f),
+	};
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct relay *r = &f->relay[side];
+		const struct transit *t = box_transit(e, r);
+
+		memcpy(out->address[side], flow_address(f, side), f->version == 4 ? 4 : 16);
+		out->port[side] = flow_port(f, side);
+		if (f->state != FLOW_OPEN)
+			continue;
+		out->segment_size = receive_segment_size(e, f, side);
+		out->totals[side] = report_totals(r);
+		out->stalled[side] = t && t->stalled;
+		out->pending[side] = t ? box_data_end(r) - t->cut_nxt : 0;
+	}
+}
+
+size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow *out, size_t max)
+{
+	uint32_t end = *cursor + ENGINE_LOOK_MAX;
+	size_t count = 0;
+
+	if (end > e->table.fresh)
+		end = e->table.fresh;
+	for (; *cursor < end && count < max; ++*cursor) {
+		const struct flow *f = flow_get(&e->table, *cursor);
+
+		if (f->state != FLOW_FREE)
+			show_flow(e, f, &out[count++]);
+	}
+	return count;
 }

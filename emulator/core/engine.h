@@ -51,6 +51,7 @@ static inline enum engine_side engine_other(enum engine_side side)
 
 /* Which halves of a connection are intercepted, named by their source. */
 enum engine_direction {
+	DIRECTION_NONE = 0,	/* it passes untouched */
 	DIRECTION_C2S = 1 << CLIENT,
 	DIRECTION_S2C = 1 << SERVER,
 	DIRECTION_BOTH = DIRECTION_C2S | DIRECTION_S2C,
@@ -88,6 +89,7 @@ enum engine_close_reason {
 	CLOSE_REPLACED,		/* a new connection uses the same addresses and ports */
 	CLOSE_HANDED_OVER,	/* the box is being stopped, and the ends can do without */
 	CLOSE_SHUTDOWN,		/* the box is stopped */
+	CLOSE_FORGOTTEN,	/* by a fault: nothing of it passes any more */
 	CLOSE_REASONS
 };
 
@@ -128,13 +130,27 @@ struct engine_event {
  * call only. */
 typedef void engine_observer(void *arg, const struct engine_event *event);
 
-struct engine_config {
+#define POLICIES_MAX 16
+
+/* What is done to a connection. */
+struct engine_policy {
+	struct match match;		/* which one it is for; not of the first policy */
 	uint32_t segment_size;		/* 1..ENGINE_SEGMENT_SIZE_MAX. In a flow whose
 					 * sink allows less, S is what it allows */
-	struct fault fault[FAULTS_MAX];	/* what goes wrong, */
-	unsigned faults;		/* and how many of them */
 	enum engine_direction direction;
 	enum engine_arrival arrival;
+	struct fault fault[FAULTS_MAX];	/* what goes wrong, */
+	unsigned faults;		/* and how many of them */
+};
+
+/* A connection has the first policy behind policy[0] that matches, or else that one. */
+struct engine_rules {
+	struct engine_policy policy[POLICIES_MAX];
+	unsigned policies;		/* from 1 */
+};
+
+struct engine_config {
+	struct engine_rules rules;
 	enum engine_overload overload;	/* over flows_max, or with a quarter of memory_bytes
 					 * left: that is kept for the flows there are */
 	uint32_t flows_max;
@@ -168,6 +184,7 @@ struct engine_stats {
 	uint64_t passed_authenticated;	/* TCP-MD5 or TCP-AO */
 	uint64_t passed_overload;
 	uint64_t passed_draining;
+	uint64_t passed_policy;		/* whose direction is none */
 	uint64_t refused_overload;	/* connections refused, by a RST */
 	uint64_t flows_opened;
 	uint64_t flows_active;
@@ -247,5 +264,35 @@ void engine_drain(struct engine *e, uint64_t now_ns);
 void engine_shutdown(struct engine *e, uint64_t now_ns);
 
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
+
+/* Changes what is done from now on. Open flows get the policy that matches them now; the halves
+ * that are intercepted, and what is cut already, stay as they are, and what a fault has stalled
+ * goes on if it no longer does. A flow that was open before counts for no fault's `flows`, unless
+ * it did so already. -EINVAL for rules out of range; then nothing is changed. */
+int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rules *rules);
+
+/* How often each fault of a policy acted, in their order. */
+void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[FAULTS_MAX]);
+
+/* A flow, as a list of them shows it. */
+struct engine_flow {
+	uint64_t serial;
+	uint8_t version;		/* 4 or 6 */
+	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order */
+	uint16_t port[2];
+	const char *state;		/* "opening", "open", "reset" or "forgotten" */
+	unsigned policy;
+	uint32_t segment_size;
+	bool stalled[2];		/* by source */
+	uint64_t pending[2];
+	struct engine_totals totals[2];
+	uint64_t idle_ns;		/* since its last packet */
+};
+
+/* Lists flows from place *cursor on, which is 0 at first, and moves it on. Returns how many, at
+ * most max; 0: there are no more. It looks at no more than ENGINE_LOOK_MAX places, so a call
+ * takes no long time; a list that took several calls may miss flows that came in between. */
+#define ENGINE_LOOK_MAX 4096
+size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow *out, size_t max);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fault.h"
 
-#include "packet.h"
+#include "bytes.h"
+#include "tcpopt.h"
 
 #include <string.h>
 
@@ -16,10 +17,87 @@
  *
  * More data un-sticks it, a FIN does not.
  */
-static uint32_t off_by_one(const struct fault *f, uint32_t pending, uint32_t segment_size,
-			   uint32_t bytes)
+static uint32_t off_by_one(const struct fault *f, const struct fault_cut *c)
 {
-	return pending - segment_size == f->value[0] ? 0 : bytes;
+	return c->pending - c->segment_size == f->value[0] ? 0 : c->bytes;
+}
+
+/* A store that is emptied by PSH, or when it is full. */
+static uint32_t psh_hold(const struct fault *f, const struct fault_cut *c)
+{
+	return c->push || c->arrived >= f->value[0] ? c->bytes : 0;
+}
+
+/* The last line of a message, a dot, must come in one piece to be seen. */
+static uint32_t split_eod(const struct fault *f, const struct fault_cut *c)
+{
+	static const char eod[] = "\r\n.\r\n";
+	unsigned left = sizeof(eod) - 1 - c->eod;
+
+	(void)f;
+	/* The dot is cut already, or the CR behind it. */
+	if (c->eod < 3 || c->bytes < left)
+		return c->bytes;
+	return memcmp(c->text, eod + c->eod, left) == 0 ? 0 : c->bytes;
+}
+
+#define TLS_HEADER_BYTES 5
+#define TLS_HANDSHAKE 22
+#define TLS_CLIENT_HELLO 1
+
+/* RFC 8446 section 5.1. Returns the length that the record's header tells; 0: there is none. */
+static uint32_t tls_handshake(const uint8_t *text, uint32_t bytes)
+{
+	if (bytes < TLS_HEADER_BYTES || text[0] != TLS_HANDSHAKE || text[1] != 3)
+		return 0;
+	return bytes_get16(text + 3);
+}
+
+/* RFC 7685 section 1. */
+static uint32_t swallow_hello(const struct fault *f, const struct fault_cut *c)
+{
+	uint32_t record = c->pending == c->arrived ? tls_handshake(c->text, c->bytes) : 0;
+
+	return record > 0 && record >= f->value[0] && record <= f->value[1] ? 0 : c->bytes;
+}
+
+/* What it has ACKed last it still has, and that is lost with it. */
+static uint32_t die_with_what_is_pending(const struct fault *f, const struct fault_cut *c)
+{
+	return c->acked >= f->value[0] ? 0 : c->bytes;
+}
+
+/* Are these five octets one of the commands that relays knew then, and its end? */
+static bool is_command(const uint8_t *text)
+{
+	static const char commands[][5] = { "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL",
+					    "NOOP", "QUIT", "RCPT", "RSET", "VRFY" };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		unsigned k = 0;
+
+		/* Letters differ from their capitals in one bit. */
+		while (k < 4 && (text[k] & ~0x20) == commands[i][k])
+			k++;
+		if (k == 4)
+			return text[4] == ' ' || text[4] == '\r';
+	}
+	return false;
+}
+
+/* The line that goes on in the next piece: a relay that looks at each packet for itself does not
+ * know it, and makes it unknown to the server. */
+static bool overwrite_split_command(const struct fault *f, const struct fault_cut *c, uint8_t *text)
+{
+	uint32_t line = c->bytes;
+
+	(void)f;
+	while (line > 0 && text[line - 1] != '\n')
+		line--;
+	if ((line == 0 && c->eod != 2) || c->bytes - line < 5 || !is_command(text + line))
+		return false;
+	memset(text + line, 'X', 4);
+	return true;
 }
 
 /* Packets ---------------------------------------------------------------------------- */
@@ -32,13 +110,13 @@ static enum fault_fate mtu_blackhole(const struct fault *f, const struct fault_p
 
 static bool is_syn(const struct fault_packet *p)
 {
-	return (p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	return (p->p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
 /* An ECN-setup SYN: RFC 3168 section 6.1.1. */
 static bool wants_ecn(const struct fault_packet *p)
 {
-	return is_syn(p) && (p->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
+	return is_syn(p) && (p->p->flags & (TCP_ECE | TCP_CWR)) == (TCP_ECE | TCP_CWR);
 }
 
 static enum fault_fate ecn_drop(const struct fault *f, const struct fault_packet *p)
@@ -58,6 +136,73 @@ static enum fault_fate tfo_blackhole(const struct fault *f, const struct fault_p
 {
 	(void)f;
 	return is_syn(p) && p->payload_bytes > 0 ? FATE_VANISH : FATE_NONE;
+}
+
+/* A banner goes on until the client has spoken: it waits for it (RFC 5321 section 3.1). */
+static enum fault_fate banner_mask(const struct fault *f, const struct fault_packet *p)
+{
+	(void)f;
+	return p->by_server && !p->client_spoke && p->payload_bytes > 0 ? FATE_ALTERED : FATE_NONE;
+}
+
+static void mask_banner(const struct fault *f, struct packet *p)
+{
+	static const uint8_t kept[] = { '2', '0', ' ', '\r', '\n' };
+
+	(void)f;
+	for (uint32_t i = 0; i < p->payload_bytes; i++) {
+		if (!memchr(kept, p->payload[i], sizeof(kept)))
+			p->payload[i] = '*';
+	}
+	packet_set_checksum(p);
+}
+
+/* The server has it from the client, and believes that they agree. */
+static enum fault_fate wscale_strip(const struct fault *f, const struct fault_packet *p)
+{
+	(void)f;
+	return (p->p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) ? FATE_ALTERED : FATE_NONE;
+}
+
+static void strip_wscale(const struct fault *f, struct packet *p)
+{
+	(void)f;
+	tcpopt_remove_window_scale(p);
+}
+
+/* RFC 3449 section 5.2.1. Nobody learns to send SACK, so that it does not matter which ACK is lost. */
+static enum fault_fate ack_thin(const struct fault *f, const struct fault_packet *p)
+{
+	if (p->p->flags & TCP_SYN)
+		return FATE_ALTERED;
+	if (p->payload_bytes > 0 || (p->p->flags & (TCP_FIN | TCP_RST)))
+		return FATE_NONE;
+	return p->acks % f->value[0] == 0 ? FATE_NONE : FATE_VANISH;
+}
+
+static void strip_sack(const struct fault *f, struct packet *p)
+{
+	(void)f;
+	tcpopt_remove_sack_permitted(p);
+}
+
+/* A ClientHello that goes on in another segment; its parser looks at the first only. */
+static enum fault_fate first_segment_parser(const struct fault *f, const struct fault_packet *p)
+{
+	const uint8_t *text = p->p->payload;
+	uint32_t record = tls_handshake(text, p->payload_bytes);
+
+	if (p->by_server || p->payload_bytes <= TLS_HEADER_BYTES ||
+	    text[TLS_HEADER_BYTES] != TLS_CLIENT_HELLO || record <= p->payload_bytes - TLS_HEADER_BYTES)
+		return FATE_NONE;
+	return f->value[0] ? FATE_RESET : FATE_VANISH;
+}
+
+static enum fault_fate ack_then_die(const struct fault *f, const struct fault_packet *p)
+{
+	if (p->acked < f->value[0])
+		return FATE_NONE;
+	return f->value[1] ? FATE_RESET : FATE_FORGOTTEN;
 }
 
 /* Pieces ----------------------------------------------------------------------------- */
@@ -95,6 +240,19 @@ static enum fault_fate corrupt(const struct fault *f, const struct fault_piece *
 {
 	(void)f;
 	return p->bytes > 0 && !p->again ? FATE_ALTERED : FATE_NONE;
+}
+
+/* A last piece that looks too short to be one: Click's TCPFragmenter had the like. */
+static enum fault_fate fin_early(const struct fault *f, const struct fault_piece *p)
+{
+	return p->bytes > 0 && p->behind > 0 && p->behind < f->value[0] ? FATE_FIN : FATE_NONE;
+}
+
+/* The flags of the segment that was cut, in each of its pieces: fragroute's tcp_seg did so. */
+static enum fault_fate fin_dup(const struct fault *f, const struct fault_piece *p)
+{
+	(void)f;
+	return p->bytes > 0 && p->behind > 0 && p->behind != UINT32_MAX ? FATE_FIN : FATE_NONE;
 }
 
 /* The table -------------------------------------------------------------------------- */
@@ -192,6 +350,105 @@ const struct fault_kind fault_table[] = {
 		.symptom = "the second connection to a server takes a second longer, or is never made",
 		.packet = tfo_blackhole,
 	},
+	{
+		.name = "banner-mask",
+		.summary = "what the server says before the client speaks becomes *, but for 2, 0 and space",
+		.hook = "packet",
+		.symptom = "the server seems to know no ESMTP; Postfix switches on its work-arounds for PIX",
+		.packet = banner_mask,
+		.rewrite = mask_banner,
+	},
+	{
+		.name = "split-command",
+		.summary = "the verb of an SMTP command that goes on in the next piece becomes XXXX",
+		.hook = "cut",
+		.symptom = "\"command unrecognized\" for one command out of many, at certain lengths",
+		.reads_text = true,
+		.alter = overwrite_split_command,
+	},
+	{
+		.name = "split-eod",
+		.summary = "the dot that ends a message is not sent on if it and its CR LF are in two pieces",
+		.hook = "cut",
+		.symptom = "a time-out after the message, which may have been taken: it comes twice",
+		.reads_text = true,
+		.cut = split_eod,
+	},
+	{
+		.name = "psh-hold",
+		.summary = "data is held until PSH is set, or so much has come",
+		.hook = "cut",
+		.symptom = "transfers hang where the last segment has no PSH",
+		.param = { { "bytes", "that many are sent on in any case", 1, 65535, 4096 } },
+		.cut = psh_hold,
+	},
+	{
+		.name = "fin-early",
+		.summary = "the FIN goes with the last piece but one if the last is shorter than a header",
+		.hook = "piece",
+		.symptom = "the end is missing, and nobody is told",
+		.param = { { "bytes", "pieces shorter than that are overlooked", 2, 65535, 20 } },
+		.piece = fin_early,
+	},
+	{
+		.name = "fin-dup",
+		.summary = "all pieces of a segment with FIN have it",
+		.hook = "piece",
+		.symptom = "all is missing behind the first piece, and nobody is told",
+		.piece = fin_dup,
+	},
+	{
+		.name = "isn-shift",
+		.summary = "sequence numbers are other ones behind the box, but not in SACK",
+		.hook = "packet",
+		.symptom = "connections crawl under loss only, and only with SACK",
+		.shifts = true,
+	},
+	{
+		.name = "wscale-strip",
+		.summary = "window scale is taken out of the SYN-ACK, which only one end can know",
+		.hook = "packet",
+		.symptom = "large mail crawls or stalls",
+		.packet = wscale_strip,
+		.rewrite = strip_wscale,
+	},
+	{
+		.name = "ack-thin",
+		.summary = "only each N-th ACK passes, and there is no SACK",
+		.hook = "packet",
+		.symptom = "bursts, and time-outs at the end of them",
+		.param = { { "pass", "one ACK in so many passes", 2, 1000, 4 } },
+		.packet = ack_thin,
+		.rewrite = strip_sack,
+	},
+	{
+		.name = "hello-256-511",
+		.summary = "TLS handshake records of certain lengths are ACKed and not sent on",
+		.hook = "cut",
+		.symptom = "STARTTLS hangs with some clients, and for some names of servers",
+		.param = { { "least", "shortest such record, in bytes", 1, 65535, 256 },
+			   { "most", "longest such record, in bytes", 1, 65535, 511 } },
+		.reads_text = true,
+		.cut = swallow_hello,
+	},
+	{
+		.name = "first-segment-parser",
+		.summary = "a TLS ClientHello that takes two segments vanishes, or ends the connection",
+		.hook = "packet",
+		.symptom = "TLS hangs with clients that use post-quantum keys",
+		.param = { { "reset", "1: both ends get a RST", 0, 1, 0 } },
+		.packet = first_segment_parser,
+	},
+	{
+		.name = "ack-then-die",
+		.summary = "once so much is ACKed the box forgets the connection, and lets nothing of it pass",
+		.hook = "packet",
+		.symptom = "what was ACKed is lost, and is found out late or never",
+		.param = { { "bytes", "that many are ACKed", 1, 1000000000, 1024 },
+			   { "reset", "1: both ends get a RST then", 0, 1, 0 } },
+		.cut = die_with_what_is_pending,
+		.packet = ack_then_die,
+	},
 	{ .name = NULL },
 };
 
@@ -202,6 +459,11 @@ const struct fault_kind *fault_find(const char *name)
 			return k;
 	}
 	return NULL;
+}
+
+bool fault_acts(const struct fault_kind *kind)
+{
+	return kind->cut || kind->alter || kind->packet || kind->piece || kind->shifts;
 }
 
 struct fault fault_of(const struct fault_kind *kind)

@@ -7,9 +7,12 @@
  *
  * Without a fault the box is a well-behaved relay. A kind of fault is one row of the table in
  * fault.c: it says what it would change at one decision of the engine's. A fault is a kind in
- * use, with its parameters and how often it acts; an engine has up to FAULTS_MAX, which are
- * asked in their order (hooks.c). To add a kind, add a row and its test.
+ * use, with its parameters, how often it acts, and in which connections; a policy has up to
+ * FAULTS_MAX, which are asked in their order (hooks.c). To add a kind, add a row and its test.
  */
+
+#include "match.h"
+#include "packet.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,28 +28,50 @@ struct fault_param {
 	uint32_t least, most, preset;
 };
 
+/* Octets that are pending, of which the next piece is to be cut. */
+struct fault_cut {
+	uint32_t pending;
+	uint32_t arrived;	/* of them when the cutting began: since the last arrival */
+	uint32_t segment_size;
+	uint32_t bytes;		/* the cut policy's proposal: 1..segment_size, at most pending */
+	bool push;		/* the last arrival ended with PSH */
+	uint64_t acked;		/* octets of data the source has had ACKed so far */
+	unsigned eod;		/* of CRLF.CRLF, this many octets are what was cut last; 2 at
+				 * the beginning, which is the beginning of a line */
+	const uint8_t *text;	/* `bytes` octets, if the kind reads text; else NULL */
+};
+
 /* A packet that has come to the box, before anything else is done with it. */
 struct fault_packet {
-	uint32_t bytes;			/* of the IP packet, as it was on the wire */
-	uint32_t payload_bytes;
-	uint8_t flags;			/* TCP_* */
+	const struct packet *p;
+	uint32_t bytes;		/* of the IP packet and its payload, as they were on the wire: */
+	uint32_t payload_bytes;	/* of a joined one, the first */
+	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
+	uint32_t acks;		/* packets that were but an ACK, with this one */
+	bool by_server;
+	bool client_spoke;	/* the client has sent data */
 };
 
 /* A piece, or a FIN, that is to be sent to the sink. */
 struct fault_piece {
-	uint32_t bytes;			/* of data; 0: a FIN */
-	bool last;			/* what its source pushed ends with it */
-	bool again;			/* it was sent before */
+	uint32_t bytes;		/* of data; 0: a FIN */
+	bool last;		/* what its source pushed ends with it */
+	bool again;		/* it was sent before */
+	uint32_t behind;	/* octets behind it up to the source's FIN; UINT32_MAX: that has
+				 * not come */
 };
 
 enum fault_fate {
 	FATE_NONE,		/* as if there were no fault */
 	FATE_VANISH,
-	FATE_RESET,		/* a SYN: refused, in the server's name */
+	FATE_RESET,		/* packets: both ends get a RST; who sends a SYN is refused */
+	FATE_FORGOTTEN,		/* packets: the box knows the connection no more, and lets nothing
+				 * of it pass */
 	FATE_TWICE,		/* pieces: sent twice */
 	FATE_LATE,		/* pieces: sent behind the next, if there is one to send now */
-	FATE_ALTERED,		/* pieces: one bit is not what it was, from now on; the checksum is
-				 * good */
+	FATE_ALTERED,		/* packets: rewritten. Pieces: one bit is not what it was, from
+				 * now on; the checksum is good */
+	FATE_FIN,		/* pieces: a FIN goes with it */
 };
 
 struct fault_kind {
@@ -56,29 +81,48 @@ struct fault_kind {
 	const char *symptom;	/* what its users see */
 	struct fault_param param[FAULT_PARAMS_MAX];
 	uint32_t every;		/* the preset of struct fault's */
+	bool reads_text;
+	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the
+				 * box; SACK blocks stay as they are */
 
-	/*
-	 * Hook "cut": how many of the pending bytes become the next piece. The
-	 * cut policy proposes `bytes` (1..segment_size, never more than
-	 * pending). The answer is what is cut; 0 is a stall: nothing is cut
-	 * until more data arrives. NULL: as proposed.
-	 */
-	uint32_t (*cut)(const struct fault *f, uint32_t pending, uint32_t segment_size,
-			uint32_t bytes);
+	/* Hook "cut": how many octets become the next piece; 0 is a stall: nothing is cut until
+	 * more data arrives. NULL: as proposed. */
+	uint32_t (*cut)(const struct fault *f, const struct fault_cut *c);
+
+	/* Hook "cut", of what is cut: changes the text. Returns true if it did. NULL: it stays. */
+	bool (*alter)(const struct fault *f, const struct fault_cut *c, uint8_t *text);
 
 	/* Hook "packet": what becomes of a packet that has come. NULL: nothing. */
 	enum fault_fate (*packet)(const struct fault *f, const struct fault_packet *p);
+
+	/* What FATE_ALTERED does to it. */
+	void (*rewrite)(const struct fault *f, struct packet *p);
 
 	/* Hook "piece": what becomes of a piece that is sent. NULL: nothing. */
 	enum fault_fate (*piece)(const struct fault *f, const struct fault_piece *p);
 };
 
+/* Half of what there is: no window reaches it. */
+#define FAULT_SHIFT (UINT32_C(1) << 30)
+
+/* Where and when a fault may act; all zero: always. */
+struct fault_scope {
+	struct match match;
+	uint8_t direction;	/* enum engine_direction, of the source; 0: both */
+	struct range flows;	/* of those that match, counted from 1 since it is in use */
+	struct range arrivals;	/* of data in its half, counted from 1: the last one's number */
+	struct range seconds;	/* since it is in use, counted from 0 */
+};
+
 /* A kind in use. An occasion is a time at which it would change something. */
 struct fault {
 	const struct fault_kind *kind;
+	uint32_t id;			/* the same in the next rules: the same fault, whose
+					 * counts go on; 0: a new one */
 	uint32_t value[FAULT_PARAMS_MAX];	/* of its parameters, in their order */
 	uint32_t every;			/* it acts on each such occasion, from 1 */
 	uint32_t percent;		/* and then with this probability, 1..100 */
+	struct fault_scope scope;
 };
 
 /* The table, in the order people should see it; the row after the last has no
@@ -87,6 +131,9 @@ extern const struct fault_kind fault_table[];
 
 /* The row of this name; NULL if there is none. */
 const struct fault_kind *fault_find(const char *name);
+
+/* Does this kind do anything? "none" does not. */
+bool fault_acts(const struct fault_kind *kind);
 
 /* A fault of this kind, with its presets. */
 struct fault fault_of(const struct fault_kind *kind);

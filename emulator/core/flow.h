@@ -12,6 +12,7 @@
  *      FLOW_OPENING    one SYN was seen; nothing is intercepted
  *      FLOW_OPEN       both SYNs were seen; the relays work
  *      FLOW_RESET      a RST passed; kept for a while, to answer for it
+ *      FLOW_FORGOTTEN  by a fault: nothing of it passes
  *
  * A flow in which both ends have each other's FIN is forgotten at once: as the
  * numbers are shared, whatever still comes can pass untouched.
@@ -38,7 +39,7 @@ struct flow_key {
 	uint16_t port[2];	/* host order */
 };
 
-enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET };
+enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET, FLOW_FORGOTTEN };
 
 /* What one end said of itself. */
 struct endpoint {
@@ -96,6 +97,9 @@ struct relay {
 	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
 	bool recovered : 1;	/* all that was out when recovery began last is acknowledged,
 				 * and nothing since (RFC 6582: `recover` is snd_una) */
+	uint8_t eod : 3;	/* see struct fault_cut */
+	uint8_t faults;		/* the policy's faults that are for this half: a bit for each */
+	uint16_t arrivals;	/* of data, so far, up to UINT16_MAX */
 };
 
 /* What a relay needs only while something is under way: from the first octet or FIN that
@@ -131,7 +135,9 @@ struct flow {
 	uint32_t rst_challenge_ms[2];
 	uint8_t state;		/* enum flow_state */
 	uint8_t version;	/* 4 or 6 */
-	uint8_t client;		/* index of the client in key */
+	uint8_t policy;		/* its number */
+	uint8_t client : 1;	/* index of the client in key */
+	uint8_t shifted : 2;	/* a bit for each side whose numbers a fault shifts */
 	bool timestamps : 1;	/* both ends offered them */
 	bool sack : 1;
 	bool output_queued : 1;
@@ -144,6 +150,7 @@ struct flow {
 };
 
 /* A million of them are idle at a time. */
+_Static_assert(FAULTS_MAX <= 8, "a bit for each fault");
 _Static_assert(sizeof(struct flow) <= 256, "an idle flow takes 256 bytes");
 
 struct flow_table {
@@ -177,12 +184,16 @@ static inline struct flow *flow_get(const struct flow_table *t, flow_handle hand
 	return &t->flows[handle];
 }
 
+/* The address of one side as the table has it: 16 bytes, IPv4 mapped. */
+static inline const uint8_t *flow_mapped_address(const struct flow *f, enum engine_side side)
+{
+	return f->key.address[side == CLIENT ? f->client : 1u - f->client];
+}
+
 /* The address of one side: 4 or 16 bytes. */
 static inline const uint8_t *flow_address(const struct flow *f, enum engine_side side)
 {
-	unsigned i = side == CLIENT ? f->client : 1u - f->client;
-
-	return f->key.address[i] + (f->version == 4 ? 12 : 0);
+	return flow_mapped_address(f, side) + (f->version == 4 ? 12 : 0);
 }
 
 /* The right edge of the window that the sink of a half offers now. */

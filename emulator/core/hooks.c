@@ -6,18 +6,127 @@
 /*
  * Where the engine asks its faults
  *
- * A kind says what it would change; whether it does so this time is decided here, by how
- * often it is to act. Faults are asked in their order. A cut goes through all of them; of
- * packets and pieces the first that acts has its way.
+ * A kind says what it would change; whether it does so this time is decided here, by where
+ * and how often it is to act. Faults are asked in their order. A cut goes through all of them,
+ * and so does a packet that is rewritten; else the first that acts on a packet or a piece has
+ * its way.
  */
+
+/* The rules ---------------------------------------------------------------------------- */
+
+static bool range_good(const struct range *r)
+{
+	return r->first <= r->last;
+}
+
+static bool match_good(const struct match *m)
+{
+	return m->client.bits <= 128 && m->server.bits <= 128 && range_good(&m->port);
+}
+
+static bool fault_good(const struct fault *f)
+{
+	const struct fault_scope *s = &f->scope;
+
+	if (!f->kind || f->every < 1 || f->percent < 1 || f->percent > 100 || !match_good(&s->match) ||
+	    s->direction > DIRECTION_BOTH || !range_good(&s->flows) || !range_good(&s->arrivals) ||
+	    !range_good(&s->seconds))
+		return false;
+	for (unsigned i = 0; i < FAULT_PARAMS_MAX; i++) {
+		if (f->value[i] < f->kind->param[i].least || f->value[i] > f->kind->param[i].most)
+			return false;
+	}
+	return true;
+}
+
+bool hooks_good(const struct engine_rules *rules)
+{
+	if (rules->policies < 1 || rules->policies > POLICIES_MAX)
+		return false;
+	for (unsigned i = 0; i < rules->policies; i++) {
+		const struct engine_policy *p = &rules->policy[i];
+
+		if (p->segment_size < 1 || p->segment_size > ENGINE_SEGMENT_SIZE_MAX ||
+		    p->direction > DIRECTION_BOTH || p->arrival > ARRIVAL_BURST ||
+		    p->faults > FAULTS_MAX || !match_good(&p->match))
+			return false;
+		for (unsigned k = 0; k < p->faults; k++) {
+			if (!fault_good(&p->fault[k]))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Notes which faults have a say in what. */
+static void sort_faults(struct engine *e)
+{
+	for (unsigned i = 0; i < e->config.rules.policies; i++) {
+		const struct engine_policy *p = &e->config.rules.policy[i];
+
+		e->piece_faults[i] = e->cut_faults[i] = e->text_faults[i] = e->packet_faults[i] = 0;
+		for (unsigned k = 0; k < p->faults; k++) {
+			const struct fault_kind *kind = p->fault[k].kind;
+			uint8_t bit = (uint8_t)(1u << k);
+
+			e->piece_faults[i] |= kind->piece ? bit : 0;
+			e->cut_faults[i] |= kind->cut || kind->alter ? bit : 0;
+			e->text_faults[i] |= kind->reads_text ? bit : 0;
+			e->packet_faults[i] |= kind->packet ? bit : 0;
+		}
+	}
+}
 
 void hooks_begin(struct engine *e)
 {
 	memcpy(&e->random, e->config.hash_key, sizeof(e->random));
 	e->random |= 1;
-	for (unsigned i = 0; i < e->config.faults; i++)
-		e->any_piece |= e->config.fault[i].kind->piece != NULL;
+	/* They are in use with the first packet. */
+	for (unsigned i = 0; i < POLICIES_MAX; i++) {
+		for (unsigned k = 0; k < FAULTS_MAX; k++)
+			e->fault[i][k].since_ns = UINT64_MAX;
+	}
+	sort_faults(e);
 }
+
+/* The fault with this id, as a bit among those of a policy; 0: there is none. */
+static unsigned bit_of(const struct engine_policy *p, uint32_t id)
+{
+	for (unsigned i = 0; id != 0 && i < p->faults; i++) {
+		if (p->fault[i].id == id)
+			return 1u << i;
+	}
+	return 0;
+}
+
+static struct fault_state old_state(const struct engine_rules *rules,
+				    struct fault_state state[POLICIES_MAX][FAULTS_MAX], uint32_t id,
+				    uint64_t now_ns)
+{
+	for (unsigned i = 0; id != 0 && i < rules->policies; i++) {
+		for (unsigned k = 0; k < rules->policy[i].faults; k++) {
+			if (rules->policy[i].fault[k].id == id)
+				return state[i][k];
+		}
+	}
+	return (struct fault_state){ .since_ns = now_ns };
+}
+
+void hooks_set_rules(struct engine *e, const struct engine_rules *rules)
+{
+	struct fault_state old[POLICIES_MAX][FAULTS_MAX];
+
+	memcpy(old, e->fault, sizeof(old));
+	for (unsigned i = 0; i < rules->policies; i++) {
+		for (unsigned k = 0; k < rules->policy[i].faults; k++)
+			e->fault[i][k] = old_state(&e->config.rules, old, rules->policy[i].fault[k].id,
+						   e->now_ns);
+	}
+	e->config.rules = *rules;
+	sort_faults(e);
+}
+
+/* Occasions ---------------------------------------------------------------------------- */
 
 /* Marsaglia's xorshift64: repeatable with the engine's key. */
 static uint32_t random_percent(struct engine *e)
@@ -29,60 +138,268 @@ static uint32_t random_percent(struct engine *e)
 }
 
 /* There is an occasion for fault i: does it act? */
-static bool acts(struct engine *e, unsigned i)
+static bool acts(struct engine *e, unsigned policy, unsigned i)
 {
-	const struct fault *f = &e->config.fault[i];
+	const struct fault *f = &e->config.rules.policy[policy].fault[i];
+	struct fault_state *s = &e->fault[policy][i];
 
-	if (++e->occasions[i] % f->every != 0)
+	if (s->since_ns == UINT64_MAX)
+		s->since_ns = e->now_ns;
+	if (!range_has(&f->scope.seconds, (e->now_ns - s->since_ns) / NS_PER_S) ||
+	    ++s->occasions % f->every != 0 ||
+	    (f->percent < 100 && random_percent(e) >= f->percent))
 		return false;
-	return f->percent >= 100 || random_percent(e) < f->percent;
+	s->acted++;
+	return true;
 }
 
-uint32_t hooks_cut(struct engine *e, uint32_t pending, uint32_t segment_size)
-{
-	uint32_t bytes = pending < segment_size ? pending : segment_size;
-	bool any = false;
+/* Flows -------------------------------------------------------------------------------- */
 
-	for (unsigned i = 0; i < e->config.faults && bytes > 0; i++) {
-		const struct fault *f = &e->config.fault[i];
+static bool matches(const struct match *m, const struct flow *f)
+{
+	return match_has(m, flow_mapped_address(f, CLIENT), flow_mapped_address(f, SERVER),
+			 flow_port(f, SERVER));
+}
+
+static uint8_t choose_policy(const struct engine *e, const struct flow *f)
+{
+	const struct engine_rules *rules = &e->config.rules;
+
+	for (uint8_t i = 1; i < rules->policies; i++) {
+		if (matches(&rules->policy[i].match, f))
+			return i;
+	}
+	return 0;
+}
+
+bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned client)
+{
+	struct flow f = { .key = *key, .client = client & 1u };
+
+	return e->config.rules.policy[choose_policy(e, &f)].direction == DIRECTION_NONE;
+}
+
+/* Puts a fault into use in the halves it is for. */
+static void use(const struct fault *fault, unsigned bit, struct flow *f)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (fault->scope.direction == 0 || (fault->scope.direction & (1u << side)))
+			f->relay[side].faults |= (uint8_t)bit;
+	}
+}
+
+void hooks_start(struct engine *e, struct flow *f)
+{
+	const struct engine_policy *p;
+
+	f->policy = choose_policy(e, f);
+	p = hooks_policy(e, f);
+	f->relay[CLIENT].eod = f->relay[SERVER].eod = 2;
+	for (unsigned i = 0; i < p->faults; i++) {
+		const struct fault *fault = &p->fault[i];
+
+		if (!matches(&fault->scope.match, f) ||
+		    !range_has(&fault->scope.flows, ++e->fault[f->policy][i].flows))
+			continue;
+		use(fault, 1u << i, f);
+		if (!fault->kind->shifts || !acts(e, f->policy, i))
+			continue;
+		for (unsigned side = CLIENT; side <= SERVER; side++)
+			f->shifted |= (f->relay[side].faults >> i & 1u) << side;
+	}
+}
+
+void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old)
+{
+	const struct engine_policy *before = &old->policy[f->policy], *p;
+	unsigned used = f->relay[CLIENT].faults | f->relay[SERVER].faults;
+
+	f->policy = choose_policy(e, f);
+	p = hooks_policy(e, f);
+	f->relay[CLIENT].faults = f->relay[SERVER].faults = 0;
+	for (unsigned i = 0; i < p->faults; i++) {
+		const struct fault *fault = &p->fault[i];
+		bool counted = fault->scope.flows.last != 0;
+
+		if (matches(&fault->scope.match, f) && (!counted || (bit_of(before, fault->id) & used)))
+			use(fault, 1u << i, f);
+	}
+}
+
+/* Hooks -------------------------------------------------------------------------------- */
+
+/* Is fault i for this half, at this arrival? */
+static bool is_for(const struct fault *f, unsigned i, const struct relay *r, uint32_t arrival)
+{
+	return (r->faults >> i & 1u) && range_has(&f->scope.arrivals, arrival);
+}
+
+/* How much of CRLF.CRLF is at the end of what was cut, with these octets. */
+static unsigned eod_behind(unsigned eod, const uint8_t *text, uint32_t bytes)
+{
+	static const char pattern[] = "\r\n.\r\n";
+
+	for (uint32_t i = 0; i < bytes; i++) {
+		if (text[i] == (uint8_t)pattern[eod])
+			eod = eod == 4 ? 2 : eod + 1;
+		else
+			eod = text[i] == '\r';
+	}
+	return eod;
+}
+
+/* Copies octets that are pending to e->text. */
+static void read_text(struct engine *e, const struct relay *r, uint64_t offset, uint32_t bytes)
+{
+	struct stream_slice slice[STREAM_SLICES_MAX];
+	size_t slices = stream_slices(box_stream(e, r), &e->pool, offset, bytes, slice), at = 0;
+
+	for (size_t i = 0; i < slices; at += slice[i++].bytes)
+		memcpy(e->text + at, slice[i].data, slice[i].bytes);
+}
+
+/* Lets faults change the text of the next piece, and remembers how it ends. */
+static void alter(struct engine *e, struct flow *f, enum engine_side source, struct fault_cut *c)
+{
+	const struct engine_policy *p = hooks_policy(e, f);
+	struct relay *r = &f->relay[source];
+	uint64_t offset = box_transit(e, r)->cut_nxt;
+
+	for (unsigned i = 0; i < p->faults; i++) {
+		const struct fault *fault = &p->fault[i];
+
+		if (!fault->kind->alter || !is_for(fault, i, r, r->arrivals))
+			continue;
+		if (fault->kind->alter(fault, c, e->text) && acts(e, f->policy, i))
+			stream_overwrite(box_stream(e, r), &e->pool, offset, e->text, c->bytes);
+		else
+			read_text(e, r, offset, c->bytes);
+	}
+	r->eod = (uint8_t)(eod_behind(r->eod, e->text, c->bytes) & 7);
+}
+
+uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
+		   uint32_t arrived, bool push)
+{
+	const struct engine_policy *p = hooks_policy(e, f);
+	const struct relay *r = &f->relay[source];
+	const struct transit *t = box_transit(e, r);
+	uint32_t bytes = pending < t->segment_size ? pending : t->segment_size;
+	struct fault_cut c;
+	bool reads;
+
+	/* Where no fault decides about each piece, all full ones are cut at once. */
+	if (!(e->cut_faults[f->policy] & r->faults))
+		return bytes == t->segment_size ? pending - pending % bytes : bytes;
+	reads = e->text_faults[f->policy] & r->faults;
+	c = (struct fault_cut){
+		.pending = pending,
+		.arrived = arrived,
+		.segment_size = t->segment_size,
+		.push = push,
+		.acked = box_data_end(r) - SEQ_BASE - 1,
+		.eod = r->eod,
+		.text = reads ? e->text : NULL,
+	};
+	if (reads)
+		read_text(e, r, t->cut_nxt, bytes);
+	for (unsigned i = 0; i < p->faults && bytes > 0; i++) {
+		const struct fault *fault = &p->fault[i];
 		uint32_t other;
 
-		if (!f->kind->cut)
+		c.bytes = bytes;
+		if (!fault->kind->cut || !is_for(fault, i, r, r->arrivals))
 			continue;
-		any = true;
-		other = f->kind->cut(f, pending, segment_size, bytes);
-		if (other != bytes && acts(e, i))
+		other = fault->kind->cut(fault, &c);
+		if (other != bytes && acts(e, f->policy, i))
 			bytes = other;
 	}
-	/* Where no fault decides about each piece, all full ones are cut at once. */
-	if (!any && bytes > 0 && bytes == segment_size)
-		return pending - pending % bytes;
+	c.bytes = bytes;
+	if (reads && bytes > 0)
+		alter(e, f, source, &c);
 	return bytes;
 }
 
-enum fault_fate hooks_packet(struct engine *e, const struct fault_packet *p)
+/* What faults are shown of a packet that has come. */
+static struct fault_packet view(struct engine *e, const struct flow *f, enum engine_side source,
+				const struct packet *p)
 {
-	for (unsigned i = 0; i < e->config.faults; i++) {
-		const struct fault *f = &e->config.fault[i];
-		enum fault_fate fate = f->kind->packet ? f->kind->packet(f, p) : FATE_NONE;
+	struct fault_packet v = {
+		.p = p,
+		.bytes = p->ip_bytes,
+		.payload_bytes = p->payload_bytes,
+		.by_server = source == SERVER,
+		.client_spoke = f->relay[CLIENT].rcv_nxt > SEQ_BASE + 1,
+	};
+	uint32_t most = p->joined ? receive_wire_segment(f, source, p) : UINT32_MAX;
 
-		if (fate != FATE_NONE && acts(e, i))
+	if (p->payload_bytes > most) {
+		v.bytes -= p->payload_bytes - most;
+		v.payload_bytes = most;
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct relay *r = &f->relay[side];
+
+		if (r->intercepted && box_data_end(r) - SEQ_BASE - 1 > v.acked)
+			v.acked = box_data_end(r) - SEQ_BASE - 1;
+	}
+	if (p->payload_bytes == 0 && (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0)
+		e->acks++;
+	v.acks = e->acks;
+	return v;
+}
+
+enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
+			     struct packet *p, bool *rewritten)
+{
+	const struct engine_policy *policy = hooks_policy(e, f);
+	const struct relay *r = &f->relay[source];
+	struct fault_packet v;
+
+	if (!(e->packet_faults[f->policy] & r->faults))
+		return FATE_NONE;
+	v = view(e, f, source, p);
+	for (unsigned i = 0; i < policy->faults; i++) {
+		const struct fault *fault = &policy->fault[i];
+		enum fault_fate fate;
+
+		if (!fault->kind->packet || !is_for(fault, i, r, r->arrivals + (v.payload_bytes > 0)))
+			continue;
+		fate = fault->kind->packet(fault, &v);
+		if (fate == FATE_NONE || !acts(e, f->policy, i))
+			continue;
+		if (fate != FATE_ALTERED)
 			return fate;
+		fault->kind->rewrite(fault, p);
+		*rewritten = true;
 	}
 	return FATE_NONE;
 }
 
-enum fault_fate hooks_piece(struct engine *e, const struct piece *piece)
+enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
+			    const struct piece *piece)
 {
-	const struct fault_piece p = { piece->bytes, piece->push || piece->fin, piece->again };
+	const struct engine_policy *policy = hooks_policy(e, f);
+	const struct relay *r = &f->relay[source];
+	struct fault_piece p = {
+		.bytes = piece->bytes,
+		.last = piece->push || piece->fin,
+		.again = piece->again,
+		.behind = UINT32_MAX,
+	};
 
 	if (piece->bytes == 0 && !piece->fin)	/* a probe */
 		return FATE_NONE;
-	for (unsigned i = 0; i < e->config.faults; i++) {
-		const struct fault *f = &e->config.fault[i];
-		enum fault_fate fate = f->kind->piece ? f->kind->piece(f, &p) : FATE_NONE;
+	if (box_has_fin(r))
+		p.behind = (uint32_t)(relay_fin(r) - piece->offset - piece->bytes);
+	for (unsigned i = 0; i < policy->faults; i++) {
+		const struct fault *fault = &policy->fault[i];
+		enum fault_fate fate;
 
-		if (fate != FATE_NONE && acts(e, i))
+		if (!fault->kind->piece || !is_for(fault, i, r, r->arrivals))
+			continue;
+		fate = fault->kind->piece(fault, &p);
+		if (fate != FATE_NONE && acts(e, f->policy, i))
 			return fate;
 	}
 	return FATE_NONE;

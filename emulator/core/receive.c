@@ -16,7 +16,7 @@ _Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES, "what is under way is 
 
 uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source)
 {
-	uint32_t size = e->config.segment_size;
+	uint32_t size = hooks_policy(e, f)->segment_size;
 	uint32_t mss = f->end[engine_other(source)].mss;
 
 	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
@@ -34,15 +34,16 @@ uint64_t receive_edge(const struct engine *e, const struct relay *r)
 	return e->draining ? relay_edge(r) : r->snd_una + e->config.window_bytes;
 }
 
-static void cut(struct engine *e, struct flow *f, enum engine_side source, struct transit *t,
-		bool push)
+void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool push)
 {
 	const struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
 	uint64_t start = t->cut_nxt;
 	uint32_t pieces = 0, last = 0, pending;
+	uint32_t arrived = (uint32_t)(box_data_end(r) - start);
 
-	while ((pending = (uint32_t)(r->rcv_nxt - t->cut_nxt)) > 0) {
-		uint32_t bytes = hooks_cut(e, pending, t->segment_size);
+	while ((pending = (uint32_t)(box_data_end(r) - t->cut_nxt)) > 0) {
+		uint32_t bytes = hooks_cut(e, f, source, pending, arrived, push);
 
 		if (bytes == 0)
 			break;
@@ -75,9 +76,11 @@ static void deliver(struct engine *e, struct flow *f, enum engine_side source, u
 	uint64_t start = r->rcv_nxt;
 
 	r->rcv_nxt += bytes;
+	if (r->arrivals < UINT16_MAX)
+		r->arrivals++;
 	e->stats.orphaned_bytes += bytes;
 	report_arrival(e, f, source, start, bytes);
-	cut(e, f, source, box_transit(e, r), push);
+	receive_cut(e, f, source, push);
 }
 
 /* What holds that which is under way; NULL: the pool has no page. */
@@ -276,7 +279,7 @@ uint32_t receive_wire_segment(const struct flow *f, enum engine_side source,
 void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		    const struct packet *p)
 {
-	bool is_one = !p->joined || e->config.arrival == ARRIVAL_BURST;
+	bool is_one = !p->joined || hooks_policy(e, f)->arrival == ARRIVAL_BURST;
 	uint32_t left = p->payload_bytes;
 	uint32_t most = is_one ? UINT32_MAX : receive_wire_segment(f, source, p);
 	const uint8_t *data = p->payload;

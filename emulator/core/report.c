@@ -112,6 +112,17 @@ void report_resume(struct engine *e, const struct flow *f, enum engine_side sour
 	report_pending(e, f, source, EVENT_RESUME);
 }
 
+struct engine_totals report_totals(const struct relay *r)
+{
+	if (!r->intercepted)
+		return (struct engine_totals){ .intercepted = false };
+	return (struct engine_totals){
+		.intercepted = true,
+		.acked = data_before(box_data_end(r)),
+		.delivered = data_before(box_data_end(r)) - box_orphaned(r),
+	};
+}
+
 void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason)
 {
 	struct engine_event event;
@@ -119,16 +130,7 @@ void report_closed(struct engine *e, const struct flow *f, enum engine_close_rea
 	if (!begin(e, f, EVENT_FLOW_CLOSED, &event))
 		return;
 	event.reason = reason;
-	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		const struct relay *r = &f->relay[side];
-
-		if (!r->intercepted)
-			continue;
-		event.totals[side] = (struct engine_totals){
-			.intercepted = true,
-			.acked = data_before(box_data_end(r)),
-			.delivered = data_before(box_data_end(r)) - box_orphaned(r),
-		};
-	}
+	for (unsigned side = CLIENT; side <= SERVER; side++)
+		event.totals[side] = report_totals(&f->relay[side]);
 	tell(e, &event);
 }

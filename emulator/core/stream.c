@@ -334,3 +334,13 @@ void stream_alter(struct stream *s, const struct pool *pool, uint64_t offset)
 
 	((uint8_t *)pool_data(pool, page))[offset % POOL_PAGE_BYTES] ^= 1;
 }
+
+void stream_overwrite(struct stream *s, const struct pool *pool, uint64_t offset,
+		      const uint8_t *data, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < bytes; i++, offset++) {
+		pool_page page = s->pages[offset / POOL_PAGE_BYTES % STREAM_PAGES];
+
+		((uint8_t *)pool_data(pool, page))[offset % POOL_PAGE_BYTES] = data[i];
+	}
+}

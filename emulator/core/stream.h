@@ -153,6 +153,10 @@ void stream_release(struct stream *s, struct pool *pool, uint64_t offset);
 /* Turns one bit of an octet that is stored. */
 void stream_alter(struct stream *s, const struct pool *pool, uint64_t offset);
 
+/* Writes over octets that are stored. */
+void stream_overwrite(struct stream *s, const struct pool *pool, uint64_t offset,
+		      const uint8_t *data, uint32_t bytes);
+
 /* The octets [offset, offset + bytes), which are stored, as slices. They stay
  * where they are until released. Returns the number of slices. */
 size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t offset,

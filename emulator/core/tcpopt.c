@@ -115,7 +115,19 @@ static bool is_unkept(const uint8_t *option, size_t len)
 	}
 }
 
-bool tcpopt_remove_unkept(struct packet *p)
+static bool is_window_scale(const uint8_t *option, size_t len)
+{
+	(void)len;
+	return option[0] == KIND_WINDOW_SCALE;
+}
+
+static bool is_sack_permitted(const uint8_t *option, size_t len)
+{
+	(void)len;
+	return option[0] == KIND_SACK_PERMITTED;
+}
+
+static bool remove_options(struct packet *p, bool (*is_one)(const uint8_t *option, size_t len))
 {
 	uint8_t nops[TCP_OPTIONS_MAX];
 	bool removed = false;
@@ -124,10 +136,25 @@ bool tcpopt_remove_unkept(struct packet *p)
 	memset(nops, KIND_NOP, sizeof(nops));
 	for (size_t at = 0; (len = option_length(packet_options(p), p->options_bytes, at)) > 0;
 	     at += len) {
-		if (is_unkept(packet_options(p) + at, len))
+		if (is_one(packet_options(p) + at, len))
 			removed |= packet_set_options(p, at, nops, len);
 	}
 	return removed;
+}
+
+bool tcpopt_remove_unkept(struct packet *p)
+{
+	return remove_options(p, is_unkept);
+}
+
+bool tcpopt_remove_window_scale(struct packet *p)
+{
+	return remove_options(p, is_window_scale);
+}
+
+bool tcpopt_remove_sack_permitted(struct packet *p)
+{
+	return remove_options(p, is_sack_permitted);
 }
 
 bool tcpopt_limit_mss(struct packet *p, uint16_t most)

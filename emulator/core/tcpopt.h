@@ -44,6 +44,10 @@ void tcpopt_parse(struct tcpopt *o, const struct packet *p);
  * (RFC 8684). Returns true if there were any. */
 bool tcpopt_remove_unkept(struct packet *p);
 
+/* Overwrites one option of a SYN or SYN-ACK with NOPs. Returns true if it was there. */
+bool tcpopt_remove_window_scale(struct packet *p);
+bool tcpopt_remove_sack_permitted(struct packet *p);
+
 /* Lets the MSS option of a SYN or SYN-ACK say no more than this. Returns true if it did. */
 bool tcpopt_limit_mss(struct packet *p, uint16_t most);
 

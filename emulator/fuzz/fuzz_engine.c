@@ -199,16 +199,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct fuzz f = { .now_ns = 1000000000 };
 	struct engine_config config;
+	struct engine_policy *policy = &config.rules.policy[0];
 	struct engine_stats stats;
 	uint8_t choice = take(&in);
 
 	engine_config_init(&config);
-	config.direction = 1 + choice % 3;
+	policy->direction = 1 + choice % 3;
 	if (!(choice & 0x10))
-		config.faults = 0;
-	config.segment_size = f.segment_size = choice & 0x20 ? 512 : 1 + take16(&in) % 1500;
+		policy->faults = 0;
+	policy->segment_size = f.segment_size = choice & 0x20 ? 512 : 1 + take16(&in) % 1500;
 	config.window_bytes = choice & 0x40 ? STREAM_WINDOW_MAX : ENGINE_WINDOW_MIN;
-	config.arrival = choice & 0x08 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
+	policy->arrival = choice & 0x08 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
 	config.overload = choice & 0x04 ? OVERLOAD_REFUSE : OVERLOAD_PASS;
 	config.memory_bytes = MEMORY_BYTES;
 	config.flows_max = 2;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io/faultspec.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +15,112 @@ static const struct fault_param percent = {
 	"percent", "and then with this probability", 1, 100, 100,
 };
 
+/* Keys that say where and when. */
+enum scope_type { SCOPE_RANGE, SCOPE_PREFIX, SCOPE_DIRECTION };
+
+static const struct scope_key {
+	const char *name;
+	const char *summary;
+	const char *values;	/* what they look like, for people */
+	size_t at;		/* in struct fault_scope */
+	enum scope_type type;
+	uint32_t most;
+} scope_keys[] = {
+	{ "direction", "the half that is concerned: of a packet, its own way", "c2s or s2c",
+	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0 },
+	{ "client", "connections of these clients", "an address, or a prefix as 198.51.100.0/24",
+	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0 },
+	{ "server", "connections to these servers", "likewise",
+	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0 },
+	{ "port", "connections to these ports", "as 25, or 25-587",
+	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX },
+	{ "flows", "of those connections the N-th, since the fault is in use", "as 3, 1-2 or 3-",
+	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX },
+	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534", "likewise",
+	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX },
+	{ "seconds", "the time since the fault is in use, from 0", "as 10-, or 0-59",
+	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX },
+};
+
+#define SCOPE_KEYS (sizeof(scope_keys) / sizeof(scope_keys[0]))
+
+/* Where the value of a key is. */
+static void *scope_value(struct fault_scope *s, const struct scope_key *k)
+{
+	return (char *)s + k->at;
+}
+
+static const void *scope_value_of(const struct fault_scope *s, const struct scope_key *k)
+{
+	return (const char *)s + k->at;
+}
+
 __attribute__((format(printf, 3, 4)))
-static bool refuse(char *error, size_t size, const char *format, ...)
+static bool refuse(struct faultspec_error *error, size_t at, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(error, size, format, ap);
+	vsnprintf(error->text, sizeof(error->text), format, ap);
 	va_end(ap);
+	error->at = at;
 	return false;
+}
+
+/* A number, all of text[*at..len) or up to a character that is no digit. */
+static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint32_t *out)
+{
+	uint64_t n = 0;
+	size_t start = *at;
+
+	for (; *at < len && text[*at] >= '0' && text[*at] <= '9'; ++*at) {
+		n = n * 10 + (unsigned)(text[*at] - '0');
+		if (n > most)
+			return false;
+	}
+	*out = (uint32_t)n;
+	return *at > start;
+}
+
+bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most)
+{
+	size_t at = 0;
+
+	if (!number(text, len, &at, most, &out->first))
+		return false;
+	out->last = out->first;
+	if (at < len && text[at] == '-') {
+		at++;
+		out->last = most;
+		if (at < len && !number(text, len, &at, most, &out->last))
+			return false;
+	}
+	return at == len && out->first <= out->last && out->last > 0;
+}
+
+bool faultspec_prefix(struct prefix *out, const char *text, size_t len)
+{
+	char address[INET6_ADDRSTRLEN];
+	const char *slash = memchr(text, '/', len);
+	size_t address_len = slash ? (size_t)(slash - text) : len, at = address_len + 1;
+	uint32_t bits, most;
+
+	if (address_len >= sizeof(address))
+		return false;
+	memcpy(address, text, address_len);
+	address[address_len] = '\0';
+	*out = (struct prefix){ .address = { [10] = 0xff, [11] = 0xff } };
+	if (inet_pton(AF_INET, address, out->address + 12) == 1)
+		most = 32;
+	else if (inet_pton(AF_INET6, address, out->address) == 1)
+		most = 128;
+	else
+		return false;
+	bits = most;
+	if (slash && (!number(text, len, &at, most, &bits) || at != len))
+		return false;
+	out->bits = (uint8_t)(128 - most + bits);
+	return true;
 }
 
 /* The parameter of this name, and where its value is; NULL if there is none. */
@@ -45,33 +144,64 @@ static const struct fault_param *find_param(struct fault *f, const char *name, s
 	return NULL;
 }
 
-/* One KEY=VALUE, of len characters. */
-static bool set_param(struct fault *f, const char *text, size_t len, char *error, size_t size)
+static const struct scope_key *find_scope(const char *name, size_t len)
 {
-	const char *equals = memchr(text, '=', len);
-	size_t name_len = equals ? (size_t)(equals - text) : len;
-	uint32_t *value;
-	const struct fault_param *p = find_param(f, text, name_len, &value);
-	char *end = NULL;
-	unsigned long n;
+	for (size_t i = 0; i < SCOPE_KEYS; i++) {
+		if (strlen(scope_keys[i].name) == len && strncmp(scope_keys[i].name, name, len) == 0)
+			return &scope_keys[i];
+	}
+	return NULL;
+}
 
-	if (!p || !equals)
-		return refuse(error, size, "%s has no parameter \"%.*s\": see --list-faults", f->kind->name,
-			      (int)len, text);
-	n = equals[1] >= '0' && equals[1] <= '9' ? strtoul(equals + 1, &end, 10) : 0;
-	if (n < p->least || n > p->most || end != text + len)
-		return refuse(error, size, "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s", p->name,
-			      p->least, p->most, (int)len, text);
-	*value = (uint32_t)n;
+static bool read_scope(struct fault *f, const struct scope_key *k, const char *value, size_t len)
+{
+	void *to = scope_value(&f->scope, k);
+
+	switch (k->type) {
+	case SCOPE_RANGE:
+		return faultspec_range(to, value, len, k->most);
+	case SCOPE_PREFIX:
+		return faultspec_prefix(to, value, len);
+	case SCOPE_DIRECTION:
+		break;
+	}
+	if (len != 3 || (memcmp(value, "c2s", 3) != 0 && memcmp(value, "s2c", 3) != 0))
+		return false;
+	f->scope.direction = value[0] == 'c' ? DIRECTION_C2S : DIRECTION_S2C;
 	return true;
 }
 
-bool faultspec_add(struct engine_config *config, const char *text, char *error, size_t size)
+/* One KEY=VALUE, of len characters from `at` on. */
+static bool set_param(struct fault *f, const char *whole, size_t at, size_t len,
+		      struct faultspec_error *error)
+{
+	const char *text = whole + at, *equals = memchr(text, '=', len);
+	size_t name_len = equals ? (size_t)(equals - text) : len, digits = name_len + 1;
+	const struct scope_key *k = find_scope(text, name_len);
+	uint32_t *value, n;
+	const struct fault_param *p;
+
+	if (equals && k) {
+		if (read_scope(f, k, equals + 1, len - name_len - 1))
+			return true;
+		return refuse(error, at + name_len + 1, "%s is %s: %.*s", k->name, k->values, (int)len, text);
+	}
+	p = find_param(f, text, name_len, &value);
+	if (!p || !equals)
+		return refuse(error, at, "%s has no parameter \"%.*s\": see --list-faults", f->kind->name,
+			      (int)len, text);
+	if (!number(text, len, &digits, p->most, &n) || digits != len || n < p->least)
+		return refuse(error, at + name_len + 1, "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s",
+			      p->name, p->least, p->most, (int)len, text);
+	*value = n;
+	return true;
+}
+
+bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *error)
 {
 	size_t len = strcspn(text, ":");
 	char name[32], names[512] = "";
 	const struct fault_kind *kind;
-	struct fault f;
 
 	snprintf(name, sizeof(name), "%.*s", (int)len, text);
 	kind = fault_find(name);
@@ -80,22 +210,68 @@ bool faultspec_add(struct engine_config *config, const char *text, char *error, 
 			strncat(names, k == fault_table ? "" : ", ", sizeof(names) - strlen(names) - 1);
 			strncat(names, k->name, sizeof(names) - strlen(names) - 1);
 		}
-		return refuse(error, size, "no such fault; there are: %s", names);
+		refuse(error, 0, "no such fault; there are: %s", names);
+		return false;
 	}
-	f = fault_of(kind);
+	*f = fault_of(kind);
 	while (text[len] != '\0') {
-		const char *param = text + len + 1;
-		size_t param_len = strcspn(param, ",");
+		size_t at = len + 1, param_len = strcspn(text + at, ",");
 
-		if (!set_param(&f, param, param_len, error, size))
+		if (!set_param(f, text, at, param_len, error))
 			return false;
-		len = (size_t)(param - text) + param_len;
+		len = at + param_len;
 	}
-	if (!kind->cut && !kind->packet && !kind->piece)
+	return true;
+}
+
+bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error)
+{
+	struct fault f;
+
+	if (!faultspec_read(&f, text, error))
+		return false;
+	if (!fault_acts(f.kind))
 		return true;
-	if (config->faults == FAULTS_MAX)
-		return refuse(error, size, "%d faults at most", FAULTS_MAX);
-	config->fault[config->faults++] = f;
+	if (policy->faults == FAULTS_MAX)
+		return refuse(error, 0, "%d faults at most", FAULTS_MAX);
+	policy->fault[policy->faults++] = f;
+	return true;
+}
+
+static void print_prefix(FILE *out, const struct prefix *p)
+{
+	char address[INET6_ADDRSTRLEN];
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	bool is_ipv4 = p->bits >= 96 && memcmp(p->address, mapped, sizeof(mapped)) == 0;
+	unsigned bits = is_ipv4 ? p->bits - 96u : p->bits;
+
+	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, p->address + (is_ipv4 ? 12 : 0), address, sizeof(address));
+	fputs(address, out);
+	if (bits != (is_ipv4 ? 32 : 128))
+		fprintf(out, "/%u", bits);
+}
+
+/* The value of a key; returns false, and writes nothing, if it is as preset. */
+static bool print_scope(FILE *out, const struct fault_scope *s, const struct scope_key *k, char separator)
+{
+	const struct range *range = scope_value_of(s, k);
+	const struct prefix *prefix = scope_value_of(s, k);
+	static const struct prefix any;
+
+	if (k->type == SCOPE_RANGE ? range->last == 0 : k->type == SCOPE_DIRECTION ? s->direction == 0 :
+	    memcmp(prefix, &any, sizeof(any)) == 0)
+		return false;
+	fprintf(out, "%c%s=", separator, k->name);
+	if (k->type == SCOPE_PREFIX)
+		print_prefix(out, prefix);
+	else if (k->type == SCOPE_DIRECTION)
+		fputs(s->direction == DIRECTION_C2S ? "c2s" : "s2c", out);
+	else if (range->first == range->last)
+		fprintf(out, "%" PRIu32, range->first);
+	else if (range->last == k->most)
+		fprintf(out, "%" PRIu32 "-", range->first);
+	else
+		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first, range->last);
 	return true;
 }
 
@@ -115,8 +291,30 @@ void faultspec_print(FILE *out, const struct fault *f)
 		fprintf(out, "%cevery=%" PRIu32, separator, f->every);
 		separator = ',';
 	}
-	if (f->percent != preset.percent)
+	if (f->percent != preset.percent) {
 		fprintf(out, "%cpercent=%" PRIu32, separator, f->percent);
+		separator = ',';
+	}
+	for (size_t i = 0; i < SCOPE_KEYS; i++) {
+		if (print_scope(out, &f->scope, &scope_keys[i], separator))
+			separator = ',';
+	}
+}
+
+char *faultspec_text(const struct fault *f)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	faultspec_print(out, f);
+	if (fclose(out) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
 }
 
 static void print_param(FILE *out, const char *format, const struct fault_param *p, uint32_t preset)
@@ -131,7 +329,7 @@ static void print_param(FILE *out, const char *format, const struct fault_param 
 void faultspec_list(FILE *out)
 {
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
-		fprintf(out, "%-14s  %s\n", k->name, k->summary);
+		fprintf(out, "%-20s  %s\n", k->name, k->summary);
 		for (unsigned i = 0; i < FAULT_PARAMS_MAX && k->param[i].name; i++)
 			print_param(out, "  %-12s  %s, %s\n", &k->param[i], k->param[i].preset);
 		if (k->every > 1)
@@ -140,6 +338,8 @@ void faultspec_list(FILE *out)
 	fprintf(out, "\nEach of them also takes\n");
 	print_param(out, "  %-12s  %s, %s\n", &every, every.preset);
 	print_param(out, "  %-12s  %s, %s\n", &percent, percent.preset);
+	for (size_t i = 0; i < SCOPE_KEYS; i++)
+		fprintf(out, "  %-12s  %s: %s\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
 }
 
 void faultspec_page(FILE *out)
@@ -168,4 +368,9 @@ void faultspec_page(FILE *out)
 	print_param(out, "| `%s` | %s | %s |\n", &every, every.preset);
 	fprintf(out, "| all ");
 	print_param(out, "| `%s` | %s | %s |\n", &percent, percent.preset);
+	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
+	for (size_t i = 0; i < SCOPE_KEYS; i++)
+		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
+	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
+		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
 }

@@ -5,8 +5,9 @@
 /*
  * Faults as people write them: NAME[:KEY=VALUE[,KEY=VALUE]...]
  *
- * Keys are the parameters of the kind, and for each of them `every` (it acts on each
- * such occasion) and `percent` (and then with this probability).
+ * Keys are the parameters of the kind, and for each of them how often it acts (every, percent),
+ * in which connections (client, server, port, flows), and at what in them (direction, arrivals,
+ * seconds).
  */
 
 #include "core/engine.h"
@@ -14,15 +15,33 @@
 #include <stdio.h>
 
 #define FAULTSPEC_EVERY_MAX 1000000
-/* Room for what faultspec_add() says is wrong. */
-#define FAULTSPEC_ERROR_BYTES 600
 
-/* Adds a fault to the configuration; "none" adds nothing. Returns false, and why in error, if
- * it cannot. */
-bool faultspec_add(struct engine_config *config, const char *text, char *error, size_t size);
+/* What is wrong with a text. */
+struct faultspec_error {
+	char text[700];
+	size_t at;		/* in the text that was read, from 0 */
+};
 
-/* Writes it as faultspec_add() reads it, without what is preset. */
+/* Reads a fault. Returns false if it cannot. */
+bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *error);
+
+/* Adds a fault to a policy; "none" adds nothing. Returns false if it cannot. */
+bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error);
+
+/* The largest number that the keys of a match take. */
+#define FAULTSPEC_PORT_MAX UINT16_MAX
+
+/* Reads N, N-M or N-, where last may be no more than most. Returns false if it is none. */
+bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most);
+
+/* Reads an address or ADDRESS/BITS. Returns false if it is none. */
+bool faultspec_prefix(struct prefix *out, const char *text, size_t len);
+
+/* Writes it as faultspec_read() reads it, without what is preset. */
 void faultspec_print(FILE *out, const struct fault *f);
+
+/* The same as a text, which the caller frees; NULL: out of memory. */
+char *faultspec_text(const struct fault *f);
 
 /* All kinds with their parameters, for people. */
 void faultspec_list(FILE *out);

@@ -698,17 +698,18 @@ static void tick(struct sim *s)
 static void start(struct sim *s)
 {
 	struct engine_config config;
-	char error[FAULTSPEC_ERROR_BYTES];
+	struct engine_policy *policy = &config.rules.policy[0];
+	struct faultspec_error error;
 
 	engine_config_init(&config);
-	config.faults = 0;
-	config.direction = s->o->direction;
-	config.segment_size = s->o->segment_size;
+	policy->faults = 0;
+	policy->direction = s->o->direction;
+	policy->segment_size = s->o->segment_size;
 	config.window_bytes = s->o->window_bytes;
 	config.offload = s->o->offload;
 	config.flows_max = 4;
 	config.memory_bytes = 1 << 20;
-	if (!faultspec_add(&config, s->o->fault, error, sizeof(error)) ||
+	if (!faultspec_add(policy, s->o->fault, &error) ||
 	    engine_create(&s->engine, &config) < 0)
 		abort();
 	for (unsigned side = CLIENT; side <= SERVER; side++) {

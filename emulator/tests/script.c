@@ -15,6 +15,7 @@
 
 #define ACTUAL_MAX 4096
 #define LINE_BYTES 512
+#define SAID_MAX 8192
 
 /* How one run of a script differs from the next. */
 struct variant {
@@ -59,10 +60,14 @@ struct run {
 	struct actual actual[ACTUAL_MAX];
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
+	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
+	struct engine_rules rules;	/* as they are now */
 };
 
-static uint8_t payload_byte(enum engine_side source, uint32_t relative_seq)
+static uint8_t payload_byte(const struct run *r, enum engine_side source, uint32_t relative_seq)
 {
+	if (relative_seq < SAID_MAX && r->said[source][relative_seq] != 0)
+		return (uint8_t)r->said[source][relative_seq];
 	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 + (source == CLIENT ? 1 : 128));
 }
 
@@ -140,6 +145,40 @@ static void options_text(struct run *r, const struct packet *p, enum engine_side
 	append(text, ">");
 }
 
+/* Payload as a script writes it out. */
+static void said_text(const uint8_t *payload, uint32_t bytes, char *text)
+{
+	append(text, " '");
+	for (uint32_t i = 0; i < bytes; i++) {
+		if (payload[i] == '\r')
+			append(text, "\\r");
+		else if (payload[i] == '\n')
+			append(text, "\\n");
+		else if (payload[i] < ' ' || payload[i] > '~')
+			append(text, "\\x%02x", payload[i]);
+		else
+			append(text, "%c", payload[i]);
+	}
+	append(text, "'");
+}
+
+/* Notes the payload that a line writes out, from relative number seq on. */
+static void say(struct run *r, enum engine_side from, uint32_t seq, const char *text)
+{
+	for (; *text && *text != '\''; seq++) {
+		unsigned octet = (unsigned char)*text++;
+		int n = 0;
+
+		if (octet == '\\' && *text == 'x' && sscanf(text, "x%2x%n", &octet, &n) == 1)
+			text += n;
+		else if (octet == '\\')
+			octet = *text++ == 'r' ? '\r' : '\n';
+		if (seq >= SAID_MAX)
+			fail(r, "too far into the stream to write it out");
+		r->said[from][seq] = (uint16_t)(octet | 256);
+	}
+}
+
 /* Checks a packet the box lets out, and writes it as the expectation does. */
 static void packet_text(struct run *r, const struct actual *a, enum engine_side from,
 			const char *expected, char *text)
@@ -172,10 +211,10 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 	seq = p.seq - r->variant->isn[from];
 	if ((p.flags & TCP_RST) && p.seq == 0)	/* of who has no connection, so no ISN */
 		seq = 0;
-	for (uint32_t i = 0; i < p.payload_bytes; i++) {
-		if (p.payload[i] == payload_byte(from, seq + i))
+	for (uint32_t i = 0; i < p.payload_bytes && !strstr(expected, " '"); i++) {
+		if (p.payload[i] == payload_byte(r, from, seq + i))
 			continue;
-		if (i == p.payload_bytes / 2 && p.payload[i] == (payload_byte(from, seq + i) ^ 1))
+		if (i == p.payload_bytes / 2 && p.payload[i] == (payload_byte(r, from, seq + i) ^ 1))
 			altered = true;
 		else
 			fail(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
@@ -199,6 +238,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		append(text, " local");
 	if (altered)
 		append(text, " altered");
+	if (strstr(expected, " '"))
+		said_text(p.payload, p.payload_bytes, text);
 }
 
 static void actual_text(struct run *r, const struct actual *a, const char *expected, char *text)
@@ -335,6 +376,8 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 		ack = (uint32_t)strtoul(at + 5, NULL, 10);
 	if ((at = strstr(text, " win ")))
 		window = (unsigned)strtoul(at + 5, NULL, 10);
+	if ((at = strstr(text, " '")))
+		say(r, from, seq, at + 2);
 	if ((at = strstr(text, " <")))
 		options_len = parse_options(r, at + 2, from, options);
 	header = TCP_HEADER_BYTES + options_len;
@@ -376,7 +419,7 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 	bytes_put16(tcp + 14, (uint16_t)window);
 	memcpy(tcp + TCP_HEADER_BYTES, options, options_len);
 	for (uint32_t i = 0; i < len; i++)
-		tcp[header + i] = payload_byte(from, seq + i);
+		tcp[header + i] = payload_byte(r, from, seq + i);
 	checksum_add(&c, tcp, header + len);
 	sum = checksum_finish(&c);
 	memcpy(tcp + 16, &sum, 2);
@@ -398,7 +441,7 @@ static struct actual *add_actual(struct run *r)
 static void observe(void *arg, const struct engine_event *ev)
 {
 	static const char *const reasons[] = { "fin", "reset", "timeout", "idle", "replaced",
-					       "handed_over", "shutdown" };
+					       "handed_over", "shutdown", "forgotten" };
 	struct run *r = arg;
 	struct actual *a = add_actual(r);
 	const char *source = side_names[ev->source];
@@ -550,6 +593,16 @@ static void expect(struct run *r, const char *line)
 	forget_actual(r, r->actual_first++);
 }
 
+static void add_faults(struct engine_policy *policy, const char *faults)
+{
+	struct faultspec_error error;
+	char text[LINE_BYTES];
+
+	snprintf(text, sizeof(text), "%s", faults);
+	for (char *fault = strtok(text, " "); fault; fault = strtok(NULL, " "))
+		cr_assert(faultspec_add(policy, fault, &error), "%s", error.text);
+}
+
 static void run_line(struct run *r, const char *line)
 {
 	unsigned client_port = CLIENT_PORT;
@@ -569,6 +622,13 @@ static void run_line(struct run *r, const char *line)
 		note(r, "", line);
 		engine_drain(r->engine, r->now_ns);
 		take_output(r);
+	} else if (strncmp(line, "faults ", 7) == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		r->rules.policy[0].faults = 0;
+		add_faults(&r->rules.policy[0], line + 7);
+		cr_assert_eq(engine_set_rules(r->engine, r->now_ns, &r->rules), 0);
+		take_output(r);
 	} else if (line[0] == '+') {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -578,33 +638,25 @@ static void run_line(struct run *r, const char *line)
 	}
 }
 
-static void add_faults(struct engine_config *config, const char *faults)
-{
-	char text[LINE_BYTES], error[FAULTSPEC_ERROR_BYTES];
-
-	snprintf(text, sizeof(text), "%s", faults);
-	for (char *fault = strtok(text, " "); fault; fault = strtok(NULL, " "))
-		cr_assert(faultspec_add(config, fault, error, sizeof(error)), "%s", error);
-}
-
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct engine_config config;
+	struct engine_policy *policy = &config.rules.policy[0];
 	struct engine_stats stats;
 	char line[LINE_BYTES];
 
 	r->variant = v;
 	r->now_ns = UINT64_C(1000000000);
 	engine_config_init(&config);
-	config.faults = 0;
-	add_faults(&config, s->fault ? s->fault : "none");
+	policy->faults = 0;
+	add_faults(policy, s->fault ? s->fault : "none");
 	if (s->segment_size)
-		config.segment_size = s->segment_size;
+		policy->segment_size = s->segment_size;
 	if (s->direction)
-		config.direction = s->direction;
+		policy->direction = s->direction;
 	config.offload = r->offload = s->offload;
-	config.arrival = s->arrival;
+	policy->arrival = s->arrival;
 	config.overload = s->overload;
 	if (s->window_bytes)
 		config.window_bytes = s->window_bytes;
@@ -615,6 +667,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 		config.observer = observe;
 		config.observer_arg = r;
 	}
+	r->rules = config.rules;
 	cr_assert_eq(engine_create(&r->engine, &config), 0);
 	while (*text) {
 		size_t n = strcspn(text, "\n");

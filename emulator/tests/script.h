@@ -16,10 +16,11 @@
  *      server < P. 1:513(512) ack 1               the box sends this to the server
  *      * stall client 0 pending 513               the observer is told this
  *      +0.2                                       that many seconds go by
+ *      faults NAME:KEY=VALUE,...                  faults are changed, to these
  *      drain                                      the box begins to hand its flows over
  *      # ...                                      a comment
  *
- * After each of ">", "+" and "drain" come all that the box does, in order; anything more, or
+ * After each of ">", "+", "faults" and "drain" come all that the box does, in order; anything more, or
  * anything else, fails the test. A field that an expectation leaves out (win, options)
  * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
  * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
@@ -27,7 +28,7 @@
  * one that was damaged, "local" for one whose source is this host; that is also told of
  * what the box sends in its name.
  *
- * Payload need not be written: each octet is a function of its offset, and that is
+ * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16', each octet is a function of its offset, and that is
  * checked in all the box lets out, as are lengths and checksums; "altered" at the end says
  * that one bit in the middle is wrong. Every script runs
  * over IPv4, over IPv6, and with sequence numbers that wrap.

@@ -44,6 +44,172 @@ Test(fault, every_other_time)
 		"client < . 1:1(0) ack 1027\n");
 }
 
+/* Data without PSH, as the middle of a long write, is held; a FIN does not help. */
+Test(fault, psh_hold)
+{
+	script_run((struct script){ .fault = "psh-hold:bytes=2000" },
+		SCRIPT_HANDSHAKE
+		"client > . 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"client > P. 514:515(1) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 515\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:515(2) ack 1\n"
+		"client > . 515:1515(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1515\n"
+		"client > F. 1515:2514(999) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2515\n");
+}
+
+Test(fault, psh_hold_when_full)
+{
+	script_run((struct script){ .fault = "psh-hold:bytes=600" },
+		SCRIPT_HANDSHAKE
+		"client > . 1:601(600) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 601\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:601(88) ack 1\n");
+}
+
+/* The dot and its CR LF in two pieces, wherever they are split; more data does not help. */
+Test(fault, split_eod)
+{
+	script_run((struct script){ .fault = "split-eod", .segment_size = 8 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502 'te..x\\r\\n.\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < . 1:9(8) ack 1 'te..x\\r\\n.'\n");
+}
+
+Test(fault, split_eod_by_arrivals)
+{
+	script_run((struct script){ .fault = "split-eod" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:8(7) ack 1 win 502 'a\\r\\nb\\r\\n.'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 8\n"
+		"server < P. 1:8(7) ack 1 'a\\r\\nb\\r\\n.'\n"
+		"client > P. 8:10(2) ack 1 win 502 '\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 10\n"
+		"client > P. 10:16(6) ack 1 win 502 'QUIT\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16\n");
+}
+
+/* Not split: in one piece, or behind the CR LF before it. A dot in a line is none. */
+Test(fault, split_eod_passes_a_whole_dot)
+{
+	script_run((struct script){ .fault = "split-eod", .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:8(7) ack 1 win 502 'a\\r\\nb.\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 8\n"
+		"server < P. 1:8(7) ack 1 'a\\r\\nb.\\r\\n'\n"
+		"client > P. 8:11(3) ack 1 win 502 '.\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 8:11(3) ack 1 '.\\r\\n'\n"
+		"client > P. 11:14(3) ack 1 win 502 'x.\\r'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14\n"
+		"server < P. 11:14(3) ack 1 'x.\\r'\n"
+		"client > P. 14:15(1) ack 1 win 502 '\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 15\n"
+		"server < P. 14:15(1) ack 1 '\\n'\n"
+		"server > . 1:1(0) ack 15 win 509\n"
+		"drop\n");
+}
+
+/* Sent again it is the same. */
+Test(fault, split_command)
+{
+	script_run((struct script){ .fault = "split-command", .segment_size = 20 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:30(29) ack 1 win 502 'MAIL FROM:<>\\r\\nrcpt TO:<a@b>\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 30\n"
+		"server < . 1:21(20) ack 1 'MAIL FROM:<>\\r\\nXXXX T'\n"
+		"server < P. 21:30(9) ack 1 'O:<a@b>\\r\\n'\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"+1.1\n"
+		"server < . 1:21(20) ack 1 'MAIL FROM:<>\\r\\nXXXX T'\n"
+		"server > . 1:1(0) ack 30 win 509\n"
+		"drop\n"
+		/* What is no command, or starts no line here, stays. */
+		"client > P. 30:60(30) ack 1 win 502 'RCPTlines of text that is long'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 60\n"
+		"server < . 30:50(20) ack 1 'RCPTlines of text th'\n"
+		"server < P. 50:60(10) ack 1 'at is long'\n");
+}
+
+static const char hello[] = "'\\x16\\x03\\x01\\x01\\x00\\x01'\n";
+
+/* Records of 255 and 256 octets behind their header. */
+Test(fault, hello_256_511)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		SCRIPT_HANDSHAKE
+		"client > P. 1:261(260) ack 1 win 502 '\\x16\\x03\\x01\\x00\\xff\\x01'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 261\n"
+		"server < P. 1:261(260) ack 1\n"
+		"client > P. 261:522(261) ack 1 win 502 %s"
+		"drop\n"
+		"client < . 1:1(0) ack 522\n"
+		"client > P. 522:532(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 532\n", hello);
+	script_run((struct script){ .fault = "hello-256-511" }, text);
+}
+
+/* All that was ACKed and not sent is lost with the connection. */
+Test(fault, ack_then_die)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=700", .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 601\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:601(88) ack 1\n"
+		"client > P. 601:701(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 701\n"
+		"server > P. 1:101(100) ack 601 win 502\n"
+		"drop\n"
+		"client > P. 701:801(100) ack 1 win 502\n"
+		"drop\n"
+		"+100\n"
+		/* The same ports may be used again. */
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n");
+}
+
+Test(fault, ack_then_reset)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1", .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n"
+		"client < R. 1:1(0) ack 101\n");
+}
+
 /* Pieces ---------------------------------------------------------------------------------- */
 
 /* It is ACKed, and not even sent when the sink asks for it. */
@@ -130,6 +296,43 @@ Test(fault, duplicate)
 		"server < . 513:1025(512) ack 1\n"
 		"server < P. 1025:1101(76) ack 1\n"
 		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n");
+}
+
+/* The last piece is shorter than 20 octets. */
+Test(fault, fin_early)
+{
+	script_run((struct script){ .fault = "fin-early" },
+		SCRIPT_HANDSHAKE
+		"client > PF. 1:523(522) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 524\n"
+		"server < F. 1:513(512) ack 1\n"
+		"server < P. 513:523(10) ack 1\n"
+		"server < F. 523:523(0) ack 1\n");
+	script_run((struct script){ .fault = "fin-early" },
+		SCRIPT_HANDSHAKE
+		"client > PF. 1:533(532) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 534\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:533(20) ack 1\n"
+		"server < F. 533:533(0) ack 1\n");
+}
+
+Test(fault, fin_dup)
+{
+	script_run((struct script){ .fault = "fin-dup" },
+		SCRIPT_HANDSHAKE
+		"client > PF. 1:1101(1100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1102\n"
+		"server < F. 1:513(512) ack 1\n"
+		"server < F. 513:1025(512) ack 1\n"
+		"server < P. 1025:1101(76) ack 1\n"
+		"server < F. 1101:1101(0) ack 1\n"
+		/* The sink takes the first one's. */
+		"server > . 1:1(0) ack 514 win 509\n"
 		"drop\n");
 }
 
@@ -232,6 +435,239 @@ Test(fault, tfo_blackhole)
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
+Test(fault, banner_mask)
+{
+	script_run((struct script){ .fault = "banner-mask" },
+		SCRIPT_HANDSHAKE
+		"server > P. 1:25(24) ack 1 win 509 '220-mx.example 2 ESMTP\\r\\n'\n"
+		"pass P. 1:25(24) ack 1 '220*********** 2 *****\\r\\n'\n"
+		"client > P. 1:7(6) ack 25 win 502 'HELO\\r\\n'\n"
+		"drop\n"
+		"client < . 25:25(0) ack 7\n"
+		"server < P. 1:7(6) ack 25\n"
+		"server > P. 25:31(6) ack 7 win 509 '250 a\\n'\n"
+		"pass P. 25:31(6) ack 7\n");
+}
+
+/* The same where the server's data is in the box, and for a checksum left to hardware. */
+Test(fault, banner_mask_intercepted)
+{
+	script_run((struct script){ .fault = "banner-mask", .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"server > P. 1:8(7) ack 1 win 509 no-sum '220 a\\r\\n'\n"
+		"drop\n"
+		"server < . 1:1(0) ack 8\n"
+		"client < P. 1:8(7) ack 1 '220 *\\r\\n'\n");
+}
+
+/* The server goes on to scale. */
+Test(fault, wscale_strip)
+{
+	script_run((struct script){ .fault = "wscale-strip" },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass S. 0:0(0) ack 1 <mss 1460,sackOK>\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		/* What is 509 * 128 is taken for 509. */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"client > P. 1:514(513) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514 win 65535\n"
+		"+1.1\n"
+		"server < . 1:510(509) ack 1\n");
+}
+
+Test(fault, ack_thin)
+{
+	script_run((struct script){ .fault = "ack-thin:pass=3" },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass S 0:0(0) <mss 1460,wscale 7>\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass S. 0:0(0) ack 1 <mss 1460,wscale 7>\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"server > P. 1:101(100) ack 1 win 509\n"
+		"pass P. 1:101(100) ack 1\n"
+		"client > . 1:1(0) ack 101 win 502\n"
+		"drop\n"
+		"client > . 1:1(0) ack 101 win 501\n"
+		"pass\n"
+		/* An ACK with data is data. */
+		"client > P. 1:11(10) ack 101 win 501\n"
+		"drop\n"
+		"client < . 101:101(0) ack 11\n"
+		"server < P. 1:11(10) ack 101\n");
+}
+
+Test(fault, first_segment_parser)
+{
+	static const char *const faults[] = { "first-segment-parser", "first-segment-parser:reset=1" };
+
+	for (size_t i = 0; i < 2; i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE
+			/* 256 octets behind 5. */
+			"client > P. 1:262(261) ack 1 win 502 %s"
+			"drop\n"
+			"client < . 1:1(0) ack 262\n"
+			"server < P. 1:262(261) ack 1\n"
+			"client > P. 262:522(260) ack 1 win 502 %s"
+			"drop\n"
+			"%s", hello, hello,
+			i == 0 ? "" : "server < R. 262:262(0) ack 1\n" "client < R. 1:1(0) ack 262\n");
+		script_run((struct script){ .fault = faults[i] }, text);
+	}
+}
+
+/* 1,073,741,824 higher, both ways; but SACK is not put right. */
+Test(fault, isn_shift_of_the_client)
+{
+	script_run((struct script){ .fault = "isn-shift:direction=c2s" },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass S 1073741824:1073741824(0) <mss 1460,sackOK,wscale 7>\n"
+		"server > S. 0:0(0) ack 1073741825 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass S. 0:0(0) ack 1\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass . 1073741825:1073741825(0) ack 1\n"
+		"client > P. 1:6(5) ack 1 win 502 'hello'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 6\n"
+		"server < P. 1073741825:1073741830(5) ack 1 'hello'\n"
+		"server > . 1:1(0) ack 1073741830 win 509\n"
+		"drop\n"
+		/* It cannot be handed over. */
+		"drain\n"
+		"client > P. 6:10(4) ack 1 win 502 'more'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 10\n"
+		"server < P. 1073741830:1073741834(4) ack 1 'more'\n");
+}
+
+Test(fault, isn_shift_of_the_server)
+{
+	script_run((struct script){ .fault = "isn-shift:direction=s2c", .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass S. 1073741824:1073741824(0) ack 1\n"
+		"client > . 1:1(0) ack 1073741825 win 502\n"
+		"pass . 1:1(0) ack 1\n"
+		"client > P. 1:11(10) ack 1073741825 win 502\n"
+		"drop\n"
+		"client < . 1073741825:1073741825(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > . 11:11(0) ack 1073741825 win 502 <sack 1073742000:1073742100>\n"
+		"pass . 11:11(0) ack 1 <sack 1073742000:1073742100>\n"
+		"server > R. 1:1(0) ack 11 win 0\n"
+		"pass R. 1073741825:1073741825(0) ack 11\n"
+		"+31\n");
+}
+
+/* Where and when -------------------------------------------------------------------------- */
+
+#define SPOILT "client > P. 1:514(513) ack 1 win 502\ndrop\nclient < . 1:1(0) ack 514\n"
+#define SOUND SPOILT "server < . 1:513(512) ack 1\nserver < P. 513:514(1) ack 1\n"
+
+Test(fault, scope_of_a_connection)
+{
+	static const struct {
+		const char *fault, *text;
+	} cases[] = {
+		{ "off-by-one:port=25", SPOILT }, { "off-by-one:port=1-24", SOUND }, { "off-by-one:port=26-", SOUND },
+		{ "off-by-one:server=198.51.0.0/16", SOUND }, { "off-by-one:client=2001:db8:2::/48", SOUND },
+		{ "off-by-one:client=::/0", SPOILT },
+		{ "off-by-one:direction=c2s", SPOILT }, { "off-by-one:direction=s2c", SOUND },
+		{ "off-by-one:flows=1", SPOILT }, { "off-by-one:flows=2-", SOUND },
+		{ "off-by-one:arrivals=1", SPOILT }, { "off-by-one:arrivals=2-", SOUND },
+		{ "off-by-one:seconds=0-1", SPOILT }, { "off-by-one:seconds=1-", SOUND },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE "%s", cases[i].text);
+		script_run((struct script){ .fault = cases[i].fault }, text);
+	}
+}
+
+/* In a script over IPv4 one acts, in one over IPv6 the other. */
+Test(fault, scope_of_addresses)
+{
+	script_run((struct script){ .fault = "off-by-one:client=198.51.100.0/24,server=203.0.113.2 "
+					     "off-by-one:client=2001:db8:1::/48,server=2001:db8:2::2 "
+					     "off-by-one:over=88,server=198.51.100.2" },
+		SCRIPT_HANDSHAKE SPOILT);
+	script_run((struct script){ .fault = "off-by-one:client=203.0.113.0/24 off-by-one:client=2001:db8:2::/48" },
+		SCRIPT_HANDSHAKE SOUND);
+}
+
+/* The first two, then work. */
+Test(fault, scope_of_flows)
+{
+	script_run((struct script){ .fault = "tfo-blackhole:flows=1-2" },
+		"client:1001 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:1002 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:1003 > S 0:100(100) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		/* Sent again, it is still the second. */
+		"client:1002 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n");
+}
+
+/* Changed while connections are open ------------------------------------------------------ */
+
+Test(fault, a_stall_ends_with_its_fault)
+{
+	script_run((struct script){ .fault = "off-by-one", .events = true, .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 65000\n"
+		"pass\n"
+		"client > PF. 1:514(513) ack 1 win 65000\n"
+		"* arrival client 0 bytes 513 pending 513\n"
+		"* stall client 0 pending 513\n"
+		"drop\n"
+		"* ack client 513 orphaned 513\n"
+		"client < . 1:1(0) ack 515\n"
+		"faults drop:every=7\n"
+		"* resume client 0 pending 513\n"
+		"* cut client 0 bytes 513 pieces 2 last 1\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:514(1) ack 1\n"
+		"server < F. 514:514(0) ack 1\n"
+		"server > . 1:1(0) ack 515 win 65160\n"
+		"drop\n");
+}
+
+Test(fault, a_fault_comes_into_an_open_connection)
+{
+	script_run((struct script){ .fault = "none" },
+		SCRIPT_HANDSHAKE SOUND
+		"faults off-by-one:over=1\n"
+		"client > P. 514:1027(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1027\n"
+		/* One for new connections only. */
+		"faults off-by-one:flows=1-5\n"
+		"server < . 514:1026(512) ack 1\n"
+		"server < P. 1026:1027(1) ack 1\n"
+		"client > P. 1027:1540(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1540\n"
+		"server < . 1027:1539(512) ack 1\n"
+		"server < P. 1539:1540(1) ack 1\n");
+}
+
 /* As text --------------------------------------------------------------------------------- */
 
 Test(fault, text_is_read_and_written)
@@ -242,38 +678,46 @@ Test(fault, text_is_read_and_written)
 		{ "drop:every=3", "drop:every=3" },
 		{ "mtu-blackhole:percent=5,bytes=576", "mtu-blackhole:bytes=576,percent=5" },
 		{ "off-by-one:over=2,every=2", "off-by-one:over=2,every=2" },
+		{ "drop:port=25-587,flows=1-2,every=4,client=198.51.100.0/24",
+		  "drop:every=4,client=198.51.100.0/24,port=25-587,flows=1-2" },
+		{ "drop:server=2001:db8::1,direction=s2c,arrivals=3,seconds=10-",
+		  "drop:direction=s2c,server=2001:db8::1,arrivals=3,seconds=10-" },
+		{ "drop:client=::/0,server=0.0.0.0/0", "drop:server=0.0.0.0/0" },
 	};
 	static const char *const bad[] = {
 		"", ":", "dro", "drop:", "drop:every", "drop:every=", "drop:every=0", "drop:every=-1",
 		"drop:every=1000001", "drop:every=99999999999999999999", "drop:every=1,", "drop:,every=1",
 		"drop:over=1", "drop:every= 1", "drop:percent=101", "off-by-one:over=65536",
+		"drop:port=65536", "drop:port=2-1", "drop:port=0", "drop:port=1-2-3", "drop:flows=-1", "drop:seconds=0",
+		"drop:client=198.51.100.0/33", "drop:client=198.51.100", "drop:server=2001:db8::/129", "drop:server=/8",
+		"drop:direction=both", "drop:client=", "drop:flows", "drop:client=198.51.100.0/",
 		"a-name-that-is-longer-than-any-that-there-is",
 	};
-	struct engine_config config;
-	char error[FAULTSPEC_ERROR_BYTES];
+	struct engine_policy policy;
+	struct faultspec_error error;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		char *text;
 		size_t size;
 		FILE *out = open_memstream(&text, &size);
 
-		config.faults = 0;
-		cr_assert(faultspec_add(&config, good[i][0], error, sizeof(error)), "%s: %s", good[i][0], error);
-		cr_assert_eq(config.faults, 1);
-		faultspec_print(out, &config.fault[0]);
+		policy.faults = 0;
+		cr_assert(faultspec_add(&policy, good[i][0], &error), "%s: %s", good[i][0], error.text);
+		cr_assert_eq(policy.faults, 1);
+		faultspec_print(out, &policy.fault[0]);
 		fclose(out);
 		cr_assert_str_eq(text, good[i][1]);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		config.faults = 0;
-		cr_assert_not(faultspec_add(&config, bad[i], error, sizeof(error)), "%s", bad[i]);
-		cr_assert_eq(config.faults, 0);
-		cr_assert_neq(error[0], '\0');
+		policy.faults = 0;
+		cr_assert_not(faultspec_add(&policy, bad[i], &error), "%s", bad[i]);
+		cr_assert_eq(policy.faults, 0);
+		cr_assert_neq(error.text[0], '\0');
 	}
-	config.faults = 0;
-	cr_assert(faultspec_add(&config, "none", error, sizeof(error)));
-	cr_assert_eq(config.faults, 0);
+	policy.faults = 0;
+	cr_assert(faultspec_add(&policy, "none", &error));
+	cr_assert_eq(policy.faults, 0);
 	for (unsigned i = 0; i < FAULTS_MAX; i++)
-		cr_assert(faultspec_add(&config, "drop", error, sizeof(error)));
-	cr_assert_not(faultspec_add(&config, "drop", error, sizeof(error)));
+		cr_assert(faultspec_add(&policy, "drop", &error));
+	cr_assert_not(faultspec_add(&policy, "drop", &error));
 }

@@ -340,11 +340,11 @@ Test(fault, table_is_whole)
 		cr_assert_eq(fault_find(k->name), k);
 		/* Its presets are good. */
 		engine_config_init(&config);
-		config.fault[0] = fault_of(k);
+		config.rules.policy[0].fault[0] = fault_of(k);
 		cr_assert_eq(engine_create(&e, &config), 0, "%s", k->name);
 		engine_destroy(e);
 		/* And what is out of range is refused. */
-		config.fault[0].value[0] = k->param[0].most + 1;
+		config.rules.policy[0].fault[0].value[0] = k->param[0].most + 1;
 		cr_assert_eq(engine_create(&e, &config), -EINVAL, "%s", k->name);
 	}
 }
@@ -357,7 +357,9 @@ Test(fault, off_by_one_has_one_hole)
 		for (uint32_t pending = 1; pending <= 3 * s + 3; pending++) {
 			uint32_t proposed = pending < s ? pending : s;
 
-			cr_assert_eq(f.kind->cut(&f, pending, s, proposed),
+			struct fault_cut c = { .pending = pending, .segment_size = s, .bytes = proposed };
+
+			cr_assert_eq(f.kind->cut(&f, &c),
 				     pending == s + 1 ? 0 : proposed);
 		}
 	}
@@ -371,21 +373,21 @@ Test(engine, configuration_out_of_range_is_refused)
 	engine_config_init(&good);
 	cr_assert_eq(engine_create(&e, &good), 0);
 	engine_destroy(e);
-	c = good, c.segment_size = 0;
+	c = good, c.rules.policy[0].segment_size = 0;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.segment_size = ENGINE_SEGMENT_SIZE_MAX + 1;
+	c = good, c.rules.policy[0].segment_size = ENGINE_SEGMENT_SIZE_MAX + 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.window_bytes = STREAM_WINDOW_MAX + 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.window_bytes = ENGINE_WINDOW_MIN - 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.faults = FAULTS_MAX + 1;
+	c = good, c.rules.policy[0].faults = FAULTS_MAX + 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.fault[0].kind = NULL;
+	c = good, c.rules.policy[0].fault[0].kind = NULL;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.fault[0].every = 0;
+	c = good, c.rules.policy[0].fault[0].every = 0;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.fault[0].percent = 101;
+	c = good, c.rules.policy[0].fault[0].percent = 101;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.memory_bytes = 0;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);

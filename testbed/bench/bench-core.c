@@ -292,8 +292,8 @@ static void run(const struct work *work, uint64_t packets, uint32_t idle)
 	struct engine_config config;
 
 	engine_config_init(&config);
-	config.faults = 0;
-	config.arrival = work->arrival;
+	config.rules.policy[0].faults = 0;
+	config.rules.policy[0].arrival = work->arrival;
 	config.offload = work->offload;
 	config.flows_max = idle + 2;	/* the active one, and one that opens and closes */
 	if (engine_create(&b.engine, &config) < 0)
