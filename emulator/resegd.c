@@ -7,17 +7,16 @@
  *                             \--packet--> injector
  *
  * A worker for each queue, which is a thread with one loop: it waits for a packet or for
- * the engine's deadline. The first thread waits for signals.
+ * the engine's deadline. The first thread waits for signals and
+ * answers requests.
  */
 
-#include "core/engine.h"
+#include "daemon.h"
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/eventlog.h"
 #include "io/faultspec.h"
 #include "io/inject.h"
-#include "io/queue.h"
-#include "worker.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -33,45 +32,12 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 
-#define WORKERS_MAX 64
-
-/* How long to hand connections over after a signal. */
-#define GRACE_SECONDS 5
-#define GRACE_MAX_SECONDS 86400
-
-/* Bounds of options: what a machine may have. */
-#define FLOWS_MAX (1 << 24)
-#define MEMORY_MIN (1 << 20)
-#define MEMORY_MAX (UINT64_C(1) << 40)
-
-/* Packets that may wait in the kernel; its own default is 1,024. */
-#define QUEUE_LENGTH 16384
-#define QUEUE_LENGTH_MAX (1 << 24)
-/* For as many small packets. */
-#define QUEUE_BUFFER (32 << 20)
-#define QUEUE_BUFFER_MIN (1 << 16)
-#define QUEUE_BUFFER_MAX (1 << 30)
-
-struct options {
-	struct engine_config engine;
-	struct queue_config queue;	/* of the first worker */
-	unsigned workers;
-	bool queue_buffer_given;
-	const char *inject;
-	const char *events;
-	bool has_fault;
+/* What a command line may say that a file may not. */
+struct invocation {
+	const char *config;
+	bool check;
 	int ready_fd;
-	uint64_t grace_ns;
 	bool quiet;
-};
-
-struct daemon {
-	struct worker workers[WORKERS_MAX];
-	unsigned count;
-	struct eventlog *log;
-	int signals;
-	int draining;		/* eventfd: workers that have begun to hand over */
-	int ended;		/* the same: that have ended */
 };
 
 static void print_help(void)
@@ -89,7 +55,7 @@ static void print_help(void)
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME[:K=V,...]  what goes wrong (%s); may be repeated\n"
 	       "  --list-faults         what can go wrong, and its parameters\n"
-	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client) or both (c2s)\n"
+	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client), both or none (c2s)\n"
 	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire; wire,\n"
 	       "                        the same whatever offloads did, and slow; or burst, what\n"
 	       "                        offloads may have joined out of many (segment)\n"
@@ -99,31 +65,24 @@ static void print_help(void)
 	       "  --overload WHAT       new connections beyond that: pass them by, or refuse them (pass)\n"
 	       "  --queue-length N      packets that may wait in each queue (%d)\n"
 	       "  --queue-buffer BYTES  the kernel's memory for each queue (%d)\n"
+	       "  --control SOCKET      listen there for resegctl\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
 	       "  --grace SECONDS       after a signal, deliver what is held for so long, %d at most (%d)\n"
+	       "  --config FILE, -c     what else it is told, also for some connections only; see\n"
+	       "                        reseg.conf(5). SIGHUP has it read again\n"
+	       "  --check-config        say whether the file is good, and end\n"
 	       "  --quiet               say nothing but errors and warnings\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "Injectors:\n",
-	       WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
+	       SETTINGS_WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
 	       config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX,
-	       config.memory_bytes, QUEUE_LENGTH, QUEUE_BUFFER, GRACE_MAX_SECONDS, GRACE_SECONDS);
+	       config.memory_bytes, SETTINGS_QUEUE_LENGTH, SETTINGS_QUEUE_BUFFER, SETTINGS_GRACE_MAX_SECONDS,
+	       SETTINGS_GRACE_SECONDS);
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
 		printf("  %-20s  %s\n", k->name, k->summary);
-}
-
-/* The first one takes the place of the preset, further ones are added. */
-static void fault_option(struct options *o, const char *text)
-{
-	struct faultspec_error error;
-
-	if (!o->has_fault)
-		o->engine.rules.policy[0].faults = 0;
-	o->has_fault = true;
-	if (!faultspec_add(&o->engine.rules.policy[0], text, &error))
-		cli_die("--fault %s: %s", text, error.text);
 }
 
 static _Noreturn void list_faults(const char *format)
@@ -156,154 +115,161 @@ static char *faults_text(const struct engine_policy *policy)
 	return text;
 }
 
-static enum engine_direction direction_option(const char *name)
-{
-	if (strcmp(name, "c2s") == 0)
-		return DIRECTION_C2S;
-	if (strcmp(name, "s2c") == 0)
-		return DIRECTION_S2C;
-	if (strcmp(name, "both") == 0)
-		return DIRECTION_BOTH;
-	cli_die("--direction %s: give c2s, s2c or both", name);
-}
+enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, KEYS };
 
-static enum engine_arrival arrival_option(const char *name)
-{
-	if (strcmp(name, "segment") == 0 || strcmp(name, "wire") == 0)
-		return ARRIVAL_SEGMENT;
-	if (strcmp(name, "burst") == 0)
-		return ARRIVAL_BURST;
-	cli_die("--arrival %s: give segment, wire or burst", name);
-}
+#define OPTIONS_MAX 32
 
-static enum engine_overload overload_option(const char *name)
+/* A table for getopt_long(): first what is no key. */
+static void option_table(struct option table[OPTIONS_MAX])
 {
-	if (strcmp(name, "pass") == 0)
-		return OVERLOAD_PASS;
-	if (strcmp(name, "refuse") == 0)
-		return OVERLOAD_REFUSE;
-	cli_die("--overload %s: give pass or refuse", name);
-}
-
-/* N, or N:M. */
-static void queue_option(struct options *o, const char *text)
-{
-	char *colon = strchr(text, ':');
-	uint64_t first, last;
-
-	if (colon)
-		*colon = '\0';
-	first = last = cli_number("--queue", text, 0, UINT16_MAX);
-	if (colon)
-		last = cli_number("--queue", colon + 1, first, UINT16_MAX);
-	if (last - first >= WORKERS_MAX)
-		cli_die("--queue %s:%s: that is more than %d workers", text, colon + 1, WORKERS_MAX);
-	o->queue.number = (uint16_t)first;
-	o->workers = (unsigned)(last - first + 1);
-}
-
-static void parse_options(struct options *o, int argc, char **argv)
-{
-	enum { QUEUE = 256, SEGMENT_SIZE, FAULT, LIST_FAULTS, DIRECTION, ARRIVAL, FLOWS, WINDOW,
-	       MEMORY, OVERLOAD, QUEUE_PACKETS, QUEUE_BYTES, INJECT, EVENTS, READY_FD, GRACE, QUIET };
-	static const struct option table[] = {
-		{ "queue", required_argument, NULL, QUEUE },
-		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
-		{ "fault", required_argument, NULL, FAULT },
+	static const struct option others[] = {
+		{ "config", required_argument, NULL, CONFIG },
 		{ "list-faults", optional_argument, NULL, LIST_FAULTS },
-		{ "direction", required_argument, NULL, DIRECTION },
-		{ "arrival", required_argument, NULL, ARRIVAL },
-		{ "flows", required_argument, NULL, FLOWS },
-		{ "window", required_argument, NULL, WINDOW },
-		{ "memory", required_argument, NULL, MEMORY },
-		{ "overload", required_argument, NULL, OVERLOAD },
-		{ "queue-length", required_argument, NULL, QUEUE_PACKETS },
-		{ "queue-buffer", required_argument, NULL, QUEUE_BYTES },
-		{ "inject", required_argument, NULL, INJECT },
-		{ "events", required_argument, NULL, EVENTS },
+		{ "check-config", no_argument, NULL, CHECK_CONFIG },
 		{ "ready-fd", required_argument, NULL, READY_FD },
-		{ "grace", required_argument, NULL, GRACE },
 		{ "quiet", no_argument, NULL, QUIET },
 		CLI_COMMON_OPTIONS,
 	};
+	size_t n = 0;
+
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (k->where != SETTINGS_MATCH)
+			table[n++] = (struct option){ k->name, required_argument, NULL,
+						      KEYS + (int)(k - settings_keys) };
+	}
+	memcpy(table + n, others, sizeof(others));
+}
+
+/* Reads the command line: what it says by itself, and the file that it names. */
+static void read_invocation(struct invocation *in, int argc, char **argv)
+{
+	struct option table[OPTIONS_MAX];
 	int option;
 
-	*o = (struct options){
-		.workers = 1,
-		.queue = { .joined = true, .packets = QUEUE_LENGTH, .buffer_bytes = QUEUE_BUFFER },
-		.inject = "auto",
-		.ready_fd = -1,
-		.grace_ns = GRACE_SECONDS * NS_PER_S,
-	};
-	engine_config_init(&o->engine);
-	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
+	*in = (struct invocation){ .ready_fd = -1 };
+	option_table(table);
+	optind = 0;
+	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
 		switch (option) {
-		case QUEUE:
-			queue_option(o, optarg);
+		case CONFIG:
+			in->config = optarg;
 			break;
-		case SEGMENT_SIZE:
-			o->engine.rules.policy[0].segment_size = (uint32_t)cli_number(
-				"--segment-size", optarg, 1, ENGINE_SEGMENT_SIZE_MAX);
-			break;
-		case FAULT:
-			fault_option(o, optarg);
+		case CHECK_CONFIG:
+			in->check = true;
 			break;
 		case LIST_FAULTS:
 			list_faults(optarg);
 			break;
-		case DIRECTION:
-			o->engine.rules.policy[0].direction = direction_option(optarg);
-			break;
-		case ARRIVAL:
-			o->engine.rules.policy[0].arrival = arrival_option(optarg);
-			/* Where segments were joined only the kernel knows for sure, and to
-			 * ask it costs. */
-			o->queue.joined = strcmp(optarg, "wire") != 0;
-			break;
-		case FLOWS:
-			o->engine.flows_max = (uint32_t)cli_number("--flows", optarg, 1, FLOWS_MAX);
-			break;
-		case WINDOW:
-			o->engine.window_bytes = (uint32_t)cli_number(
-				"--window", optarg, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX);
-			break;
-		case MEMORY:
-			o->engine.memory_bytes = cli_number("--memory", optarg, MEMORY_MIN, MEMORY_MAX);
-			break;
-		case OVERLOAD:
-			o->engine.overload = overload_option(optarg);
-			break;
-		case QUEUE_PACKETS:
-			o->queue.packets = (uint32_t)cli_number("--queue-length", optarg, 1,
-								QUEUE_LENGTH_MAX);
-			break;
-		case QUEUE_BYTES:
-			o->queue.buffer_bytes = (uint32_t)cli_number(
-				"--queue-buffer", optarg, QUEUE_BUFFER_MIN, QUEUE_BUFFER_MAX);
-			o->queue_buffer_given = true;
-			break;
-		case INJECT:
-			o->inject = optarg;
-			break;
-		case EVENTS:
-			o->events = optarg;
-			break;
 		case READY_FD:
-			o->ready_fd = (int)cli_number("--ready-fd", optarg, 0, INT32_MAX);
-			break;
-		case GRACE:
-			o->grace_ns = cli_seconds("--grace", optarg, 0, GRACE_MAX_SECONDS);
+			in->ready_fd = (int)cli_number("--ready-fd", optarg, 0, INT32_MAX);
 			break;
 		case QUIET:
-			o->quiet = true;
+			in->quiet = true;
+			break;
+		default:	/* a key */
 			break;
 		}
 	}
 	if (optind < argc)
 		cli_die("%s: resegd takes options only; see --help", argv[optind]);
+	if (in->check && !in->config)
+		cli_die("--check-config: give the file, with --config FILE");
 }
 
-static void open_queue(struct worker *w, const struct options *o, unsigned number)
+/* The file, and then the keys of the command line. */
+static bool read_settings(struct settings *s, const char *config, int argc, char **argv, char *error,
+			  size_t size)
+{
+	struct option table[OPTIONS_MAX];
+	int option;
+
+	settings_init(s);
+	if (config && !settings_load(s, config, error, size))
+		return false;
+	settings_override(s);
+	option_table(table);
+	optind = 0;
+	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
+		const struct settings_key *key = &settings_keys[option - KEYS];
+		struct faultspec_error why;
+
+		if (option < KEYS || key->set(s, 0, optarg, &why))
+			continue;
+		snprintf(error, size, "--%s %s: %s", key->name, optarg, why.text);
+		return false;
+	}
+	settings_finish(s);
+	return true;
+}
+
+/* Rules ---------------------------------------------------------------------------------- */
+
+bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
+{
+	int rc = 0;
+
+	settings_number_faults(&d->settings, before, &d->last_fault);
+	for (unsigned i = 0; i < d->count; i++) {
+		int of = worker_set_rules(&d->workers[i], &d->settings.engine.rules);
+
+		rc = of < 0 ? of : rc;
+	}
+	if (rc == 0)
+		return true;
+	snprintf(error, size, rc == -ESRCH ? "resegd is being stopped"
+		 : "a worker does not answer, and will change later: it is overloaded, or the machine is");
+	return false;
+}
+
+/* Do these differ in what cannot be changed while it runs? */
+static bool is_fixed_changed(const struct settings *a, const struct settings *b)
+{
+	return a->queue.number != b->queue.number || a->workers != b->workers ||
+	       a->queue.joined != b->queue.joined || a->queue.packets != b->queue.packets ||
+	       a->queue.buffer_bytes != b->queue.buffer_bytes || a->grace_ns != b->grace_ns ||
+	       a->engine.overload != b->engine.overload || a->engine.flows_max != b->engine.flows_max ||
+	       a->engine.window_bytes != b->engine.window_bytes ||
+	       a->engine.memory_bytes != b->engine.memory_bytes ||
+	       strcmp(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") != 0 ||
+	       strcmp(a->events ? a->events : "", b->events ? b->events : "") != 0 ||
+	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0;
+}
+
+bool daemon_reload(struct daemon *d, char *error, size_t size)
+{
+	struct settings fresh, before = d->settings;
+	bool fixed_changed, done;
+
+	if (!d->config) {
+		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
+		return false;
+	}
+	if (!read_settings(&fresh, d->config, d->argc, d->argv, error, size)) {
+		settings_free(&fresh);
+		return false;
+	}
+	fixed_changed = is_fixed_changed(&fresh, &before);
+	d->settings.engine.rules = fresh.engine.rules;
+	memcpy(d->settings.policy_name, fresh.policy_name, sizeof(fresh.policy_name));
+	memcpy(d->settings.given, fresh.given, sizeof(fresh.given));
+	settings_free(&fresh);
+	done = daemon_set_rules(d, &before, error, size);
+	if (done && fixed_changed)
+		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
+			     "start", d->config);
+	return done;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	d->stopping = true;
+	for (unsigned i = 0; i < d->count; i++)
+		worker_stop(&d->workers[i]);
+}
+
+/* Set-up ------------------------------------------------------------------------------- */
+
+static void open_queue(struct worker *w, const struct settings *o, unsigned number)
 {
 	struct queue_config config = o->queue;
 	uint32_t owner, got;
@@ -338,7 +304,7 @@ static void open_queue(struct worker *w, const struct options *o, unsigned numbe
 
 static void open_injectors(struct daemon *d, const char *name)
 {
-	struct injector *in[WORKERS_MAX];
+	struct injector *in[SETTINGS_WORKERS_MAX];
 	int rc = inject_open(in, d->count, name);
 
 	for (unsigned i = 0; i < d->count && rc == 0; i++)
@@ -363,18 +329,21 @@ static void open_injectors(struct daemon *d, const char *name)
 }
 
 /* The limits are those of all workers together. */
-static void set_up_workers(struct daemon *d, struct options *o)
+static void set_up_workers(struct daemon *d)
 {
-	o->engine.engines = d->count;
-	o->engine.flows_max = (o->engine.flows_max + d->count - 1) / d->count;
-	o->engine.memory_bytes /= d->count;
-	o->engine.offload = d->workers[0].injector->kind->offload;
+	const struct settings *o = &d->settings;
+	struct engine_config config = o->engine;
+
+	config.engines = d->count;
+	config.flows_max = (config.flows_max + d->count - 1) / d->count;
+	config.memory_bytes /= d->count;
+	config.offload = d->workers[0].injector->kind->offload;
 	for (unsigned i = 0; i < d->count; i++) {
 		struct worker *w = &d->workers[i];
 		int rc;
 
-		o->engine.number = i;
-		rc = engine_create(&w->engine, &o->engine);
+		config.number = i;
+		rc = engine_create(&w->engine, &config);
 		if (rc < 0)
 			cli_die("cannot set up the engine: %s", strerror(-rc));
 		open_queue(w, o, o->queue.number + i);
@@ -385,8 +354,9 @@ static void set_up_workers(struct daemon *d, struct options *o)
 	}
 }
 
-static void set_up(struct daemon *d, struct options *o)
+static void set_up(struct daemon *d)
 {
+	struct settings *o = &d->settings;
 	sigset_t mask;
 	int rc;
 
@@ -415,8 +385,17 @@ static void set_up(struct daemon *d, struct options *o)
 	if (d->draining < 0 || d->ended < 0)
 		cli_die("eventfd: %s", strerror(errno));
 	d->count = o->workers;
-	open_injectors(d, o->inject);
-	set_up_workers(d, o);
+	open_injectors(d, o->inject ? o->inject : "auto");
+	settings_number_faults(o, NULL, &d->last_fault);
+	set_up_workers(d);
+	if (o->control) {
+		rc = control_open(&d->control, o->control, answer_request, d);
+		if (rc == -EADDRINUSE)
+			cli_die("--control %s: another resegd listens there, or it is no socket: choose another "
+				"path", o->control);
+		if (rc < 0)
+			cli_die("--control %s: %s", o->control, strerror(-rc));
+	}
 	for (unsigned i = 0; i < d->count; i++) {
 		rc = worker_start(&d->workers[i]);
 		if (rc < 0)
@@ -446,34 +425,50 @@ static void count_events(const struct pollfd *fd, unsigned *count)
 		*count += (unsigned)events;
 }
 
-/* Returns once all workers have ended, which signals make them do. */
-static void run(struct daemon *d, const struct options *o)
+/* A terminal that is closed ends the box, as long as there is no file to read again. */
+static void handle_signal(struct daemon *d)
 {
-	struct pollfd fds[] = {
+	struct signalfd_siginfo info;
+	char error[DAEMON_ERROR_BYTES];
+
+	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP || !d->config)
+		daemon_stop(d);
+	else if (!daemon_reload(d, error, sizeof(error)))
+		cli_complain("%s; all stays as it was", error);
+}
+
+/* Returns once all workers have ended, which signals make them do. */
+static void run(struct daemon *d, bool quiet)
+{
+	enum { SIGNALS, DRAINING, ENDED, CONTROL };
+	struct pollfd fds[CONTROL + CONTROL_FDS_MAX] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = d->draining, .events = POLLIN },
 		{ .fd = d->ended, .events = POLLIN },
 	};
 	unsigned draining = 0, ended = 0;
-	bool told = o->quiet || o->grace_ns == 0;
-	struct signalfd_siginfo info;
+	bool told = quiet || d->settings.grace_ns == 0;
 
 	while (ended < d->count) {
-		if (poll(fds, 3, -1) < 0) {
+		size_t clients = d->control ? control_poll(d->control, fds + CONTROL) : 0;
+
+		if (poll(fds, CONTROL + clients, -1) < 0) {
 			if (errno == EINTR)
 				continue;
 			cli_die("poll: %s", strerror(errno));
 		}
-		count_events(&fds[1], &draining);
-		count_events(&fds[2], &ended);
+		count_events(&fds[DRAINING], &draining);
+		count_events(&fds[ENDED], &ended);
 		if (draining == d->count && !told) {
 			told = true;
-			report_drain(d, o->grace_ns);
+			report_drain(d, d->settings.grace_ns);
 		}
-		if (!fds[0].revents || read(d->signals, &info, sizeof(info)) != sizeof(info))
-			continue;
-		for (unsigned i = 0; i < d->count; i++)
-			worker_stop(&d->workers[i]);
+		if (fds[SIGNALS].revents)
+			handle_signal(d);
+		if (d->control)
+			control_serve(d->control, fds + CONTROL, clients);
 	}
 	for (unsigned i = 0; i < d->count; i++)
 		worker_join(&d->workers[i]);
@@ -502,6 +497,7 @@ static void print_summary(const struct daemon *d)
 
 static void tear_down(struct daemon *d)
 {
+	control_close(d->control);
 	for (unsigned i = 0; i < d->count; i++) {
 		struct worker *w = &d->workers[i];
 
@@ -510,28 +506,49 @@ static void tear_down(struct daemon *d)
 		engine_destroy(w->engine);
 	}
 	eventlog_close(d->log);
+	settings_free(&d->settings);
+}
+
+static void print_start(const struct daemon *d)
+{
+	const struct settings *s = &d->settings;
+	char *faults = faults_text(&s->engine.rules.policy[0]), policies[64] = "";
+
+	if (s->engine.rules.policies > 1)
+		snprintf(policies, sizeof(policies), ", %u more polic%s", s->engine.rules.policies - 1,
+			 s->engine.rules.policies == 2 ? "y" : "ies");
+	cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s%s, injector %s",
+		     s->queue.number, d->count, d->count == 1 ? "" : "s",
+		     s->engine.rules.policy[0].segment_size, faults, policies,
+		     d->workers[0].injector->kind->name);
+	free(faults);
 }
 
 int main(int argc, char **argv)
 {
 	static struct daemon d;
-	struct options o;
+	char error[DAEMON_ERROR_BYTES];
+	struct invocation in;
 
 	cli_program = "resegd";
-	parse_options(&o, argc, argv);
-	set_up(&d, &o);
-	if (!o.quiet) {
-		char *faults = faults_text(&o.engine.rules.policy[0]);
-
-		cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s, injector %s",
-			     o.queue.number, d.count, d.count == 1 ? "" : "s", o.engine.rules.policy[0].segment_size,
-			     faults, d.workers[0].injector->kind->name);
-		free(faults);
+	read_invocation(&in, argc, argv);
+	d.argc = argc;
+	d.argv = argv;
+	d.config = in.config;
+	d.started_ns = clock_ns(CLOCK_MONOTONIC);
+	if (!read_settings(&d.settings, in.config, argc, argv, error, sizeof(error)))
+		cli_die("%s", error);
+	if (in.check) {
+		settings_free(&d.settings);
+		return EXIT_GOOD;
 	}
-	if (o.ready_fd >= 0)
-		cli_ready(o.ready_fd);
-	run(&d, &o);
-	if (!o.quiet)
+	set_up(&d);
+	if (!in.quiet)
+		print_start(&d);
+	if (in.ready_fd >= 0)
+		cli_ready(in.ready_fd);
+	run(&d, in.quiet);
+	if (!in.quiet)
 		print_summary(&d);
 	tear_down(&d);
 	return EXIT_GOOD;

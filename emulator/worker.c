@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -105,27 +106,178 @@ static void drain(struct worker *w)
 	add_one(w->draining);
 }
 
-/* How many times it was asked to stop since this was called last. */
-static uint64_t stop_requests(struct worker *w)
+/* How often an eventfd was added to since this was called last. */
+static uint64_t read_events(int event_fd)
 {
-	uint64_t requests;
+	uint64_t events;
 
-	return read(w->stop, &requests, sizeof(requests)) < 0 ? 0 : requests;
+	return read(event_fd, &events, sizeof(events)) < 0 ? 0 : events;
 }
+
+/* Questions ----------------------------------------------------------------------------- */
+
+#define ANSWER_SECONDS 2
+/* Flows that are listed between two looks at the queue. */
+#define FLOWS_AT_ONCE 256
+
+/* Lists some more flows. Returns true once it has them all. */
+static bool list_flows(struct worker *w, struct worker_question *q)
+{
+	uint32_t before = q->cursor;
+
+	if (q->flow_room - q->flow_count < FLOWS_AT_ONCE) {
+		size_t room = 2 * q->flow_room + FLOWS_AT_ONCE;
+		struct engine_flow *flows = realloc(q->flows, room * sizeof(*flows));
+
+		if (!flows) {
+			q->error = -ENOMEM;
+			return true;
+		}
+		q->flows = flows;
+		q->flow_room = room;
+	}
+	q->flow_count += engine_flows(w->engine, &q->cursor, q->flows + q->flow_count, FLOWS_AT_ONCE);
+	return q->cursor == before;
+}
+
+/* Works at a question. Returns true if there is more to do for it. */
+static bool answer(struct worker *w)
+{
+	struct worker_question *q = &w->question;
+	bool done = true;
+
+	pthread_mutex_lock(&q->lock);
+	switch (q->what) {
+	case QUESTION_RULES:
+		q->error = engine_set_rules(w->engine, now_ns(), &q->rules);
+		send_output(w);
+		break;
+	case QUESTION_REPORT:
+		engine_get_stats(w->engine, &q->report.engine);
+		for (unsigned i = 0; i < POLICIES_MAX; i++)
+			engine_get_faults(w->engine, i, q->report.acted[i]);
+		queue_get_stats(w->queue, &q->report.queue);
+		q->report.inject = w->injector->stats;
+		break;
+	case QUESTION_FLOWS:
+		done = list_flows(w, q);
+		break;
+	default:
+		break;
+	}
+	if (done && q->what != QUESTION_ENDED) {
+		q->what = QUESTION_NONE;
+		pthread_cond_signal(&q->answered);
+	}
+	pthread_mutex_unlock(&q->lock);
+	return !done;
+}
+
+/* Nobody answers any more. */
+static void end_answers(struct worker *w)
+{
+	pthread_mutex_lock(&w->question.lock);
+	w->question.what = QUESTION_ENDED;
+	w->question.error = -ESRCH;
+	pthread_cond_signal(&w->question.answered);
+	pthread_mutex_unlock(&w->question.lock);
+}
+
+/* Locks the question if it may be put. */
+static int begin_question(struct worker *w)
+{
+	struct worker_question *q = &w->question;
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	if (q->what == QUESTION_ENDED)
+		rc = -ESRCH;
+	else if (q->what != QUESTION_NONE)
+		rc = -EBUSY;
+	if (rc < 0)
+		pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+/* Puts it, and waits for the answer. It stays locked. */
+static int put_question(struct worker *w, enum worker_question_type what)
+{
+	struct worker_question *q = &w->question;
+	struct timespec until;
+	int rc = 0;
+
+	q->what = what;
+	q->error = 0;
+	add_one(q->asked);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ANSWER_SECONDS;
+	while (q->what == what && rc == 0)
+		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, &until);
+	return q->what == what ? -rc : q->error;
+}
+
+int worker_set_rules(struct worker *w, const struct engine_rules *rules)
+{
+	int rc = begin_question(w);
+
+	if (rc < 0)
+		return rc;
+	w->question.rules = *rules;
+	rc = put_question(w, QUESTION_RULES);
+	pthread_mutex_unlock(&w->question.lock);
+	return rc;
+}
+
+int worker_get_report(struct worker *w, struct worker_report *out)
+{
+	int rc = begin_question(w);
+
+	if (rc < 0)
+		return rc;
+	rc = put_question(w, QUESTION_REPORT);
+	*out = w->question.report;
+	pthread_mutex_unlock(&w->question.lock);
+	return rc;
+}
+
+int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count)
+{
+	struct worker_question *q = &w->question;
+	int rc = begin_question(w);
+
+	if (rc < 0)
+		return rc;
+	free(q->flows);		/* of an answer that came too late */
+	q->flows = NULL;
+	q->flow_count = q->flow_room = 0;
+	q->cursor = 0;
+	rc = put_question(w, QUESTION_FLOWS);
+	if (rc == 0) {
+		*out = q->flows;
+		*count = q->flow_count;
+		q->flows = NULL;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return rc;
+}
+
+/* The thread ---------------------------------------------------------------------------- */
 
 static void *run(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t end = UINT64_MAX, requests;
+	bool more_to_answer = false;
 	struct pollfd fds[] = {
 		{ .fd = queue_fd(w->queue), .events = POLLIN },
 		{ .fd = w->stop, .events = POLLIN },
+		{ .fd = w->question.asked, .events = POLLIN },
 	};
 
 	for (;;) {
 		uint64_t deadline = engine_deadline(w->engine);
 		struct timespec ts;
-		int rc = ppoll(fds, 2, time_left(deadline < end ? deadline : end, &ts), NULL);
+		int rc = ppoll(fds, 3, time_left(more_to_answer ? 0 : deadline < end ? deadline : end, &ts), NULL);
 
 		if (rc < 0 && errno != EINTR)
 			cli_die("ppoll: %s", strerror(errno));
@@ -142,7 +294,9 @@ static void *run(void *arg)
 				cli_die("the queue is lost: %s", strerror(-error));
 		}
 		warn(w);
-		requests = rc > 0 && fds[1].revents ? stop_requests(w) : 0;
+		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) || more_to_answer)
+			more_to_answer = answer(w);
+		requests = rc > 0 && fds[1].revents ? read_events(w->stop) : 0;
 		if (requests > 1 || (requests > 0 && end != UINT64_MAX))
 			break;
 		if (requests > 0) {
@@ -152,6 +306,7 @@ static void *run(void *arg)
 		if (end != UINT64_MAX && (now_ns() >= end || flows_active(w) == 0))
 			break;
 	}
+	end_answers(w);
 	/* The other workers may take much longer, and nobody would give verdicts. */
 	queue_get_stats(w->queue, &w->queue_stats);
 	queue_close(w->queue);
@@ -166,9 +321,19 @@ int worker_start(struct worker *w)
 	w->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->stop < 0)
 		return -errno;
+	w->question.asked = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->question.asked < 0) {
+		rc = errno;
+		goto close_stop;
+	}
+	pthread_mutex_init(&w->question.lock, NULL);
+	pthread_cond_init(&w->question.answered, NULL);
 	rc = pthread_create(&w->thread, NULL, run, w);
-	if (rc != 0)
-		close(w->stop);
+	if (rc == 0)
+		return 0;
+	close(w->question.asked);
+close_stop:
+	close(w->stop);
 	return -rc;
 }
 
@@ -181,4 +346,7 @@ void worker_join(struct worker *w)
 {
 	pthread_join(w->thread, NULL);
 	close(w->stop);
+	close(w->question.asked);
+	free(w->question.flows);
+	w->question.flows = NULL;
 }

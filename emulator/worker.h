@@ -17,6 +17,31 @@
 
 #include <pthread.h>
 
+/* What a worker says of itself. */
+struct worker_report {
+	struct engine_stats engine;
+	uint64_t acted[POLICIES_MAX][FAULTS_MAX];	/* by fault */
+	struct queue_stats queue;
+	struct inject_stats inject;
+};
+
+enum worker_question_type { QUESTION_NONE, QUESTION_RULES, QUESTION_REPORT, QUESTION_FLOWS, QUESTION_ENDED };
+
+/* What another thread wants of a worker. One question at a time; it is the worker's as long as
+ * `what` is set, so a worker that is late can harm nobody. */
+struct worker_question {
+	pthread_mutex_t lock;		/* of all this */
+	pthread_cond_t answered;
+	int asked;			/* eventfd */
+	enum worker_question_type what;
+	struct engine_rules rules;
+	struct worker_report report;
+	struct engine_flow *flows;
+	size_t flow_count, flow_room;
+	uint32_t cursor;
+	int error;
+};
+
 struct worker {
 	struct engine *engine;
 	struct queue *queue;	/* closed when it ends, so that packets pass */
@@ -29,6 +54,7 @@ struct worker {
 	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
+	struct worker_question question;
 	bool warned_too_big;
 	bool warned_failed;
 	bool warned_log;
@@ -43,6 +69,16 @@ int worker_start(struct worker *w);
 
 /* Asks it to stop; again: at once. */
 void worker_stop(struct worker *w);
+
+/* These are answered between two packets, and wait for that. -ETIMEDOUT: the worker does not
+ * answer (and will get it later), -EBUSY: nor has it answered before; -ESRCH: it has ended. */
+
+int worker_set_rules(struct worker *w, const struct engine_rules *rules);
+int worker_get_report(struct worker *w, struct worker_report *out);
+
+/* All flows, which the caller frees; also -ENOMEM. They are taken a few at a time, with packets
+ * between them. */
+int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count);
 
 /* Waits until the thread has ended. */
 void worker_join(struct worker *w);

@@ -43,6 +43,7 @@ struct options {
 	size_t resegd_count;
 	uint32_t segment_size;
 	const char *fault;	/* the last one; NULL: resegd's default */
+	bool config;		/* a file says more */
 	unsigned faults;
 	unsigned workers;
 	bool no_box;
@@ -67,7 +68,7 @@ static void print_help(void)
 	       "\n"
 	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --arrival UNIT, --flows N,\n"
 	       "  --window BYTES, --memory BYTES, --overload WHAT, --queue-length N, --queue-buffer BYTES,\n"
-	       "  --inject KIND, --events FILE\n"
+	       "  --inject KIND, --events FILE, --config FILE, --control SOCKET\n"
 	       "                       as for resegd\n"
 	       "  --workers N          of resegd: threads that divide the connections (1)\n"
 	       "  --clients N          that many clients, %d at most: client, client2... (1)\n"
@@ -144,7 +145,7 @@ static void offloads_option(struct hosts_options *hosts, const char *link)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
+	       EVENTS, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
 	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -157,6 +158,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "overload", required_argument, NULL, OVERLOAD },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
+		{ "config", required_argument, NULL, CONFIG },
+		{ "control", required_argument, NULL, CONTROL },
 		{ "queue-length", required_argument, NULL, QUEUE_LENGTH },
 		{ "queue-buffer", required_argument, NULL, QUEUE_BUFFER },
 		{ "workers", required_argument, NULL, WORKERS },
@@ -202,6 +205,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case MEMORY:
 		case OVERLOAD:
 		case INJECT:
+		case CONTROL:
 		case QUEUE_LENGTH:
 		case QUEUE_BUFFER:
 			add_resegd_arg(o, table, option, optarg);
@@ -211,6 +215,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case CLIENTS:
 			o->hosts.clients = (unsigned)cli_number("--clients", optarg, 1, HOSTS_CLIENTS_MAX);
+			break;
+		case CONFIG:
+			o->config = true;
+			add_resegd_arg(o, table, option, optarg);
 			break;
 		case EVENTS:
 			o->events = true;
@@ -443,6 +451,8 @@ static const char *const *default_command(const struct options *o)
 	if (o->no_box || o->box_command || (o->faults == 1 && strcmp(o->fault, "none") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "clean";
+	} else if (o->config) {
+		/* What a file says of faults is its own. */
 	} else if (o->faults == 0 || (o->faults == 1 && strcmp(o->fault, "off-by-one") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "finch2008";

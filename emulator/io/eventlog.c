@@ -36,6 +36,7 @@ static const char *const reason_names[CLOSE_REASONS] = {
 	[CLOSE_REPLACED] = "replaced",
 	[CLOSE_HANDED_OVER] = "handed_over",
 	[CLOSE_SHUTDOWN] = "shutdown",
+	[CLOSE_FORGOTTEN] = "forgotten",
 };
 
 static const char *const side_names[] = { [CLIENT] = "client", [SERVER] = "server" };

@@ -505,7 +505,7 @@ Test(lab, bad_options)
 		{ "--mtu 1500,1000", "1280 to 65535" },
 		{ "--rate 0", "0.001 to 100000" },
 		{ "--loss 101", "0 to 100" },
-		{ "--direction up", "c2s, s2c or both" },
+		{ "--direction up", "c2s, s2c, both or none" },
 		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--reorder 5", "give both" },
 		{ "--offloads=box", "give client, server" },

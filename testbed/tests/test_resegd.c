@@ -43,7 +43,7 @@ Test(resegd, usage)
 
 Test(resegd, help_and_version)
 {
-	static const char *const programs[] = { "resegd", "reseg-lab", "reseg-probe", "reseg-sink",
+	static const char *const programs[] = { "resegd", "resegctl", "reseg-lab", "reseg-probe", "reseg-sink",
 						"reseg-rules" };
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {

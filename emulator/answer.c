@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * What resegd answers by its control socket; docs/control.md has the keys
+ */
+
+#include "daemon.h"
+#include "io/clock.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1e9
+
+/* Counters --------------------------------------------------------------------------- */
+
+enum counter_source { OF_ENGINE, OF_QUEUE, OF_INJECTOR };
+
+/* A number of each worker's, of 64 bits, of which there is a sum. */
+static const struct counter {
+	const char *name;
+	const char *help;
+	enum counter_source source;
+	bool is_gauge;
+	size_t at;	/* in the report's part */
+} counters[] = {
+#define ENGINE(field, help) { #field, help, OF_ENGINE, false, offsetof(struct engine_stats, field) }
+#define ENGINE_NOW(field, help) { #field, help, OF_ENGINE, true, offsetof(struct engine_stats, field) }
+#define QUEUE(name, field, help) { name, help, OF_QUEUE, false, offsetof(struct queue_stats, field) }
+#define INJECTOR(name, field, help) { name, help, OF_INJECTOR, false, offsetof(struct inject_stats, field) }
+	ENGINE(packets, "packets that came to the box"),
+	ENGINE(accepted, "packets that went on as they were"),
+	ENGINE(replaced, "packets that went on changed"),
+	ENGINE(dropped, "packets that the box took"),
+	ENGINE(emitted, "packets that the box sent"),
+	ENGINE(passed_not_tcp, "packets that passed untouched: no TCP"),
+	ENGINE(passed_fragment, "packets that passed untouched: fragments"),
+	ENGINE(passed_extension, "packets that passed untouched: an IPv6 extension header before TCP"),
+	ENGINE(passed_malformed, "packets that passed untouched: their lengths contradict each other"),
+	ENGINE(passed_bad_checksum, "packets that passed untouched: their checksum is wrong"),
+	ENGINE(passed_unknown_flow, "packets that passed untouched: the box did not see the SYN"),
+	ENGINE(passed_authenticated, "SYNs that passed untouched: TCP-MD5 or TCP-AO"),
+	ENGINE(passed_overload, "SYNs that passed untouched: no room"),
+	ENGINE(passed_draining, "SYNs that passed untouched: the box is being stopped"),
+	ENGINE(passed_policy, "SYNs that passed untouched: by their policy"),
+	ENGINE(refused_overload, "connections refused: no room"),
+	ENGINE(flows_opened, "connections whose both SYNs were seen"),
+	ENGINE_NOW(flows_active, "connections that the box knows"),
+	ENGINE(stalls, "times that octets were pending and a fault let none be cut"),
+	ENGINE(forged_acks, "ACKs sent in the name of an end"),
+	ENGINE(retransmissions, "pieces sent again"),
+	ENGINE(urgent_segments, "segments with urgent data, taken as any other"),
+	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
+	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not acknowledged"),
+	ENGINE_NOW(pages_used, "pages of 4096 bytes in use for octets"),
+	QUEUE("queue_overruns", overruns, "times that the kernel said the socket was full"),
+	QUEUE("queue_lost", lost, "packets that the kernel dropped before the box"),
+	QUEUE("queue_truncated", truncated, "packets too long for the queue"),
+	QUEUE("queue_looped", looped, "packets of the box's own that came back"),
+	QUEUE("queue_errors", errors, "verdicts that the kernel refused"),
+	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
+	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
+};
+
+#define COUNTERS (sizeof(counters) / sizeof(counters[0]))
+
+static uint64_t counter_value(const struct worker_report *r, const struct counter *c)
+{
+	const void *part = c->source == OF_ENGINE ? (const void *)&r->engine
+			   : c->source == OF_QUEUE ? (const void *)&r->queue : (const void *)&r->inject;
+
+	return *(const uint64_t *)(const void *)((const char *)part + c->at);
+}
+
+struct sums {
+	uint64_t counter[COUNTERS];
+	uint64_t acted[POLICIES_MAX][FAULTS_MAX];
+};
+
+/* Answers -------------------------------------------------------------------------------- */
+
+static json_t *failed(const char *why)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
+
+static json_t *worker_failed(int rc)
+{
+	return failed(rc == -ESRCH ? "resegd is being stopped" :
+		      "a worker does not answer: it is overloaded, or the machine is");
+}
+
+/* Asks all workers. Returns 0, or why one did not answer. */
+static int sum_up(struct daemon *d, struct sums *sums)
+{
+	memset(sums, 0, sizeof(*sums));
+	for (unsigned i = 0; i < d->count; i++) {
+		struct worker_report report;
+		int rc = worker_get_report(&d->workers[i], &report);
+
+		if (rc < 0)
+			return rc;
+		for (size_t k = 0; k < COUNTERS; k++)
+			sums->counter[k] += counter_value(&report, &counters[k]);
+		for (unsigned p = 0; p < POLICIES_MAX; p++) {
+			for (unsigned k = 0; k < FAULTS_MAX; k++)
+				sums->acted[p][k] += report.acted[p][k];
+		}
+	}
+	return 0;
+}
+
+static json_t *faults_of(const struct daemon *d, unsigned policy, const struct sums *sums)
+{
+	const struct engine_policy *p = &d->settings.engine.rules.policy[policy];
+	json_t *faults = json_array();
+
+	for (unsigned i = 0; i < p->faults; i++) {
+		char *text = faultspec_text(&p->fault[i]);
+
+		json_array_append_new(faults, json_pack("{s:I, s:s, s:s?, s:I}", "id", (json_int_t)p->fault[i].id,
+							"name", p->fault[i].kind->name, "fault", text, "acted",
+							(json_int_t)sums->acted[policy][i]));
+		free(text);
+	}
+	return faults;
+}
+
+static json_t *status(struct daemon *d)
+{
+	static const char *const directions[] = { "none", "c2s", "s2c", "both" };
+	json_t *policies = json_array(), *numbers = json_object();
+	struct sums sums;
+	int rc = sum_up(d, &sums);
+
+	if (rc < 0) {
+		json_decref(policies);
+		json_decref(numbers);
+		return worker_failed(rc);
+	}
+	for (unsigned i = 0; i < d->settings.engine.rules.policies; i++) {
+		const struct engine_policy *p = &d->settings.engine.rules.policy[i];
+
+		json_array_append_new(policies, json_pack("{s:s, s:I, s:s, s:s, s:o}", "policy",
+			d->settings.policy_name[i], "segment_size", (json_int_t)p->segment_size, "direction",
+			directions[p->direction], "arrival", p->arrival == ARRIVAL_BURST ? "burst" :
+			d->settings.queue.joined ? "segment" : "wire", "faults", faults_of(d, i, &sums)));
+	}
+	for (size_t i = 0; i < COUNTERS; i++)
+		json_object_set_new(numbers, counters[i].name, json_integer((json_int_t)sums.counter[i]));
+	return json_pack("{s:b, s:s, s:i, s:i, s:i, s:f, s:b, s:s, s:o, s:o}", "ok", 1, "version", RESEG_VERSION,
+			 "pid", (int)getpid(), "queue", (int)d->settings.queue.number, "workers", (int)d->count,
+			 "uptime_s", (double)(clock_ns(CLOCK_MONOTONIC) - d->started_ns) / NS_PER_S,
+			 "stopping", (int)d->stopping, "injector", d->workers[0].injector->kind->name,
+			 "policies", policies, "counters", numbers);
+}
+
+static json_t *half(const struct engine_flow *f, enum engine_side source)
+{
+	const struct engine_totals *t = &f->totals[source];
+
+	if (!t->intercepted)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I, s:b}", "acked", (json_int_t)t->acked, "delivered",
+			 (json_int_t)t->delivered, "orphaned", (json_int_t)(t->acked - t->delivered), "pending",
+			 (json_int_t)f->pending[source], "stalled", (int)f->stalled[source]);
+}
+
+static json_t *flow(const struct daemon *d, const struct engine_flow *f)
+{
+	char address[2][INET6_ADDRSTRLEN];
+
+	for (unsigned side = CLIENT; side <= SERVER; side++)
+		inet_ntop(f->version == 4 ? AF_INET : AF_INET6, f->address[side], address[side],
+			  sizeof(address[side]));
+	return json_pack("{s:I, s:s, s:i, s:s, s:i, s:s, s:s, s:I, s:f, s:o, s:o}", "flow", (json_int_t)f->serial,
+			 "client", address[CLIENT], "client_port", (int)f->port[CLIENT], "server", address[SERVER],
+			 "server_port", (int)f->port[SERVER], "state", f->state, "policy",
+			 d->settings.policy_name[f->policy], "segment_size", (json_int_t)f->segment_size, "idle_s",
+			 (double)f->idle_ns / NS_PER_S, "c2s", half(f, CLIENT), "s2c", half(f, SERVER));
+}
+
+static json_t *flows(struct daemon *d)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < d->count; i++) {
+		struct engine_flow *of = NULL;
+		size_t count = 0;
+		int rc = worker_get_flows(&d->workers[i], &of, &count);
+
+		if (rc < 0) {
+			json_decref(list);
+			return worker_failed(rc);
+		}
+		for (size_t k = 0; k < count; k++)
+			json_array_append_new(list, flow(d, &of[k]));
+		free(of);
+	}
+	return json_pack("{s:b, s:o}", "ok", 1, "flows", list);
+}
+
+/* Prometheus' text format, version 0.0.4. */
+static json_t *metrics(struct daemon *d)
+{
+	struct sums sums;
+	char *text = NULL;
+	size_t size;
+	FILE *out;
+	json_t *answer;
+	int rc = sum_up(d, &sums);
+
+	if (rc < 0)
+		return worker_failed(rc);
+	out = open_memstream(&text, &size);
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < COUNTERS; i++) {
+		const struct counter *c = &counters[i];
+		const char *suffix = c->is_gauge ? "" : "_total";
+
+		fprintf(out, "# HELP reseg_%s%s %s\n# TYPE reseg_%s%s %s\nreseg_%s%s %" PRIu64 "\n", c->name, suffix,
+			c->help, c->name, suffix, c->is_gauge ? "gauge" : "counter", c->name, suffix,
+			sums.counter[i]);
+	}
+	fprintf(out, "# HELP reseg_fault_acted_total times that a fault changed something\n"
+		     "# TYPE reseg_fault_acted_total counter\n");
+	for (unsigned i = 0; i < d->settings.engine.rules.policies; i++) {
+		const struct engine_policy *p = &d->settings.engine.rules.policy[i];
+
+		for (unsigned k = 0; k < p->faults; k++)
+			fprintf(out, "reseg_fault_acted_total{policy=\"%s\",fault=\"%s\",id=\"%" PRIu32 "\"} %" PRIu64 "\n",
+				d->settings.policy_name[i], p->fault[k].kind->name, p->fault[k].id,
+				sums.acted[i][k]);
+	}
+	fprintf(out, "# HELP reseg_uptime_seconds time since resegd was started\n"
+		     "# TYPE reseg_uptime_seconds gauge\nreseg_uptime_seconds %.3f\n",
+		(double)(clock_ns(CLOCK_MONOTONIC) - d->started_ns) / NS_PER_S);
+	fclose(out);
+	answer = json_pack("{s:b, s:s}", "ok", 1, "metrics", text);
+	free(text);
+	return answer;
+}
+
+/* Faults --------------------------------------------------------------------------------- */
+
+/* Is this the fault that is meant, by its id or its name, or "all"? */
+static bool is_meant(const struct fault *f, const char *which)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "%" PRIu32, f->id);
+	return strcmp(which, "all") == 0 || strcmp(which, id) == 0 || strcmp(which, f->kind->name) == 0;
+}
+
+/* Takes faults out of a policy. Returns how many. */
+static unsigned take_out(struct engine_policy *p, const char *which)
+{
+	unsigned left = 0, taken;
+
+	for (unsigned i = 0; i < p->faults; i++) {
+		if (!is_meant(&p->fault[i], which))
+			p->fault[left++] = p->fault[i];
+	}
+	taken = p->faults - left;
+	p->faults = left;
+	return taken;
+}
+
+/* Gives faults new parameters; they keep their ids, so their counts go on. Returns how many. */
+static unsigned change(struct engine_policy *p, const char *which, const struct fault *to)
+{
+	unsigned changed = 0;
+
+	for (unsigned i = 0; i < p->faults; i++) {
+		uint32_t id = p->fault[i].id;
+
+		if (!is_meant(&p->fault[i], which))
+			continue;
+		p->fault[i] = *to;
+		p->fault[i].id = id;
+		changed++;
+	}
+	return changed;
+}
+
+/* Does what is asked to one policy. Returns how many faults it concerned, or -1 with an error. */
+static int edit(struct engine_policy *p, const char *what, const char *which, const char *text,
+		struct faultspec_error *error)
+{
+	struct fault f;
+
+	if (strcmp(what, "off") == 0)
+		return (int)take_out(p, which);
+	if (strcmp(what, "on") == 0)
+		return faultspec_add(p, text, error) ? 1 : -1;
+	if (!faultspec_read(&f, text, error))
+		return -1;
+	return fault_acts(f.kind) ? (int)change(p, which, &f) : (int)take_out(p, which);
+}
+
+static json_t *fault(struct daemon *d, json_t *request)
+{
+	const char *what = "", *policy = NULL, *which = "", *text = "", *wrong = NULL;
+	struct settings before = d->settings;
+	struct engine_rules *rules = &d->settings.engine.rules;
+	struct faultspec_error error;
+	char why[DAEMON_ERROR_BYTES];
+	int concerned = 0;
+	bool found = false;
+
+	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &what, "policy", &policy,
+			"which", &which, "fault", &text) < 0 ||
+	    (strcmp(what, "on") != 0 && strcmp(what, "off") != 0 && strcmp(what, "change") != 0))
+		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with \"fault\", \"which\" or both, "
+			      "and perhaps \"policy\"; all texts");
+	if (!policy && strcmp(what, "on") == 0)
+		policy = d->settings.policy_name[0];
+	for (unsigned i = 0; i < rules->policies && !wrong; i++) {
+		int n;
+
+		if (policy && strcmp(policy, d->settings.policy_name[i]) != 0)
+			continue;
+		found = true;
+		n = edit(&rules->policy[i], what, which, text, &error);
+		if (n < 0)
+			wrong = error.text;
+		else
+			concerned += n;
+	}
+	if (!found)
+		wrong = "there is no such policy";
+	else if (!wrong && concerned == 0)
+		wrong = "there is no such fault in use: give its name, its id, or all";
+	if (wrong) {
+		d->settings = before;
+		return failed(wrong);
+	}
+	if (!daemon_set_rules(d, &before, why, sizeof(why)))
+		return failed(why);
+	return json_pack("{s:b, s:i}", "ok", 1, "faults", concerned);
+}
+
+/* Requests ------------------------------------------------------------------------------- */
+
+static json_t *reload(struct daemon *d)
+{
+	char error[DAEMON_ERROR_BYTES];
+
+	if (!daemon_reload(d, error, sizeof(error)))
+		return failed(error);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+static json_t *drain(struct daemon *d)
+{
+	daemon_stop(d);
+	return json_pack("{s:b}", "ok", 1);
+}
+
+json_t *answer_request(void *daemon, json_t *request)
+{
+	struct daemon *d = daemon;
+	const char *command = json_string_value(json_object_get(request, "command"));
+
+	if (!command)
+		return failed("a request has a \"command\"");
+	if (strcmp(command, "status") == 0)
+		return status(d);
+	if (strcmp(command, "flows") == 0)
+		return flows(d);
+	if (strcmp(command, "metrics") == 0)
+		return metrics(d);
+	if (strcmp(command, "fault") == 0)
+		return fault(d, request);
+	if (strcmp(command, "reload") == 0)
+		return reload(d);
+	if (strcmp(command, "drain") == 0)
+		return drain(d);
+	return failed("no such command; there are: status, flows, fault, reload, drain, metrics");
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_DAEMON_H
+#define RESEG_DAEMON_H
+
+/*
+ * resegd as a whole: its workers, and what can be told it while it runs
+ *
+ *      resegd.c    its start and its end, options, signals
+ *      settings.c  the keys of command line and configuration file
+ *      answer.c    requests by the control socket
+ *      worker.c    the packets
+ */
+
+#include "io/control.h"
+#include "settings.h"
+#include "worker.h"
+
+struct daemon {
+	struct worker workers[SETTINGS_WORKERS_MAX];
+	unsigned count;
+	struct eventlog *log;
+	struct control *control;
+	struct settings settings;	/* as they are now */
+	uint32_t last_fault;		/* id */
+	const char *config;		/* the file; NULL: none */
+	int argc;
+	char **argv;
+	uint64_t started_ns;
+	int signals;
+	int draining;		/* eventfd: workers that have begun to hand over */
+	int ended;		/* the same: that have ended */
+	bool stopping;
+};
+
+/* What daemon_set_rules() and daemon_reload() say if they fail. */
+#define DAEMON_ERROR_BYTES 1200
+
+/* Gives all workers the rules of d->settings, whose new faults get ids; `before` is what they
+ * were, which they are again if they can't be used. Returns false, and why. */
+bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
+
+/* Reads the configuration file again, and the command line. */
+bool daemon_reload(struct daemon *d, char *error, size_t size);
+
+/* Begins to hand all connections over; a second time: ends at once. */
+void daemon_stop(struct daemon *d);
+
+/* A control_handler whose arg is the daemon. */
+json_t *answer_request(void *daemon, json_t *request);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/control.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+struct client {
+	int fd;			/* -1: none */
+	uint64_t served;	/* the order in which they were last answered */
+	char *in;		/* CONTROL_REQUEST_MAX bytes */
+	size_t in_bytes;
+	char *out;		/* what is left of an answer, from out_at on; NULL: nothing */
+	size_t out_bytes, out_at;
+};
+
+struct control {
+	int fd;
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+	control_handler *handler;
+	void *arg;
+	uint64_t served;
+	struct client clients[CONTROL_CLIENTS_MAX];
+};
+
+static int address_of(const char *path, struct sockaddr_un *address)
+{
+	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(address->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(address->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+int control_connect(const char *path)
+{
+	struct sockaddr_un address;
+	int rc = address_of(path, &address), fd;
+
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	return fd;
+}
+
+/* Removes the socket of a server that is gone. */
+static int take_place(const char *path)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EADDRINUSE;
+	fd = control_connect(path);
+	if (fd >= 0) {
+		close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd != -ECONNREFUSED)
+		return fd;
+	return unlink(path) < 0 ? -errno : 0;
+}
+
+int control_open(struct control **out, const char *path, control_handler *handler, void *arg)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	struct sockaddr_un address;
+	mode_t mask;
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	rc = address_of(path, &address);
+	if (rc == 0)
+		rc = take_place(path);
+	if (rc < 0)
+		goto free_control;
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (c->fd < 0) {
+		rc = -errno;
+		goto free_control;
+	}
+	/* Never open to others, not for a moment. */
+	mask = umask(0177);
+	rc = bind(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+	umask(mask);
+	if (rc == 0 && listen(c->fd, CONTROL_CLIENTS_MAX) < 0)
+		rc = -errno;
+	if (rc < 0)
+		goto close_socket;
+	memcpy(c->path, address.sun_path, sizeof(c->path));
+	c->handler = handler;
+	c->arg = arg;
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		c->clients[i].fd = -1;
+	*out = c;
+	return 0;
+
+close_socket:
+	close(c->fd);
+free_control:
+	free(c);
+	return rc;
+}
+
+static void drop(struct client *client)
+{
+	if (client->fd < 0)
+		return;
+	close(client->fd);
+	free(client->in);
+	free(client->out);
+	*client = (struct client){ .fd = -1 };
+}
+
+void control_close(struct control *c)
+{
+	if (!c)
+		return;
+	/* First of all, that a client who is told can count on it. */
+	unlink(c->path);
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		drop(&c->clients[i]);
+	close(c->fd);
+	free(c);
+}
+
+size_t control_poll(const struct control *c, struct pollfd *fds)
+{
+	fds[0] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
+	/* Nothing more is read before an answer is taken. */
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
+		fds[1 + i] = (struct pollfd){ .fd = c->clients[i].fd,
+					      .events = c->clients[i].out ? POLLOUT : POLLIN };
+	return CONTROL_FDS_MAX;
+}
+
+/* A free place, or that of the client that was answered longest ago. */
+static struct client *place(struct control *c)
+{
+	struct client *oldest = &c->clients[0];
+
+	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		if (c->clients[i].fd < 0)
+			return &c->clients[i];
+		if (c->clients[i].served < oldest->served)
+			oldest = &c->clients[i];
+	}
+	drop(oldest);
+	return oldest;
+}
+
+static void take_client(struct control *c)
+{
+	int fd = accept4(c->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	char *in;
+	struct client *client;
+
+	if (fd < 0)
+		return;
+	in = malloc(CONTROL_REQUEST_MAX);
+	if (!in) {
+		close(fd);
+		return;
+	}
+	client = place(c);
+	*client = (struct client){ .fd = fd, .in = in, .served = ++c->served };
+}
+
+/* Sends what the socket takes. Returns false if the client is gone. */
+static bool send_answer(struct client *client)
+{
+	while (client->out && client->out_at < client->out_bytes) {
+		ssize_t n = send(client->fd, client->out + client->out_at, client->out_bytes - client->out_at,
+				 MSG_NOSIGNAL);
+
+		if (n < 0)
+			return errno == EAGAIN || errno == EINTR;
+		client->out_at += (size_t)n;
+	}
+	free(client->out);
+	client->out = NULL;
+	return true;
+}
+
+/* Answers one request, a line of len characters. Returns false if that is impossible. */
+static bool answer(struct control *c, struct client *client, const char *line, size_t len)
+{
+	json_error_t error;
+	json_t *request = json_loadb(line, len, 0, &error);
+	json_t *reply = request ? c->handler(c->arg, request)
+				: json_pack("{s:b, s:s}", "ok", 0, "error", "a request is a JSON object in one line");
+	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+
+	json_decref(request);
+	json_decref(reply);
+	if (!text)
+		return false;
+	client->out_bytes = strlen(text) + 1;
+	client->out_at = 0;
+	text[client->out_bytes - 1] = '\n';	/* in place of its end */
+	client->out = text;
+	client->served = ++c->served;
+	return send_answer(client);
+}
+
+/* Answers the requests that are complete, one at a time as the answers are taken. */
+static bool answer_all(struct control *c, struct client *client)
+{
+	char *end;
+
+	while (!client->out && (end = memchr(client->in, '\n', client->in_bytes))) {
+		size_t len = (size_t)(end - client->in);
+
+		if (!answer(c, client, client->in, len))
+			return false;
+		client->in_bytes -= len + 1;
+		memmove(client->in, end + 1, client->in_bytes);
+	}
+	return client->out || client->in_bytes < CONTROL_REQUEST_MAX;
+}
+
+static bool serve(struct control *c, struct client *client)
+{
+	ssize_t n;
+
+	if (client->out)
+		return send_answer(client) && (client->out || answer_all(c, client));
+	n = recv(client->fd, client->in + client->in_bytes, CONTROL_REQUEST_MAX - client->in_bytes, 0);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (n == 0)
+		return false;
+	client->in_bytes += (size_t)n;
+	return answer_all(c, client);
+}
+
+void control_serve(struct control *c, const struct pollfd *fds, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		struct client *client = &c->clients[i - 1];
+
+		if (fds[i].revents && fds[i].fd == client->fd && !serve(c, client))
+			drop(client);
+	}
+	if (fds[0].revents)
+		take_client(c);
+}

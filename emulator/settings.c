@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "settings.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+
+/* What a machine may have. */
+#define FLOWS_MAX (1 << 24)
+#define MEMORY_MIN (1 << 20)
+#define MEMORY_MAX (UINT64_C(1) << 40)
+#define QUEUE_LENGTH_MAX (1 << 24)
+#define QUEUE_BUFFER_MIN (1 << 16)
+#define QUEUE_BUFFER_MAX (1 << 30)
+
+enum { GIVEN_SEGMENT_SIZE = 1, GIVEN_DIRECTION = 2, GIVEN_ARRIVAL = 4, GIVEN_FAULT = 8 };
+
+/* Values ------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3)))
+static bool refuse(struct faultspec_error *error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(error->text, sizeof(error->text), format, ap);
+	va_end(ap);
+	error->at = 0;
+	return false;
+}
+
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out,
+		   struct faultspec_error *error)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || *out < min || *out > max)
+		return refuse(error, "give a whole number from %" PRIu64 " to %" PRIu64, min, max);
+	return true;
+}
+
+static bool number32(const char *text, uint32_t min, uint32_t max, uint32_t *out,
+		     struct faultspec_error *error)
+{
+	uint64_t n;
+
+	if (!number(text, min, max, &n, error))
+		return false;
+	*out = (uint32_t)n;
+	return true;
+}
+
+static bool copy(char **to, const char *value, struct faultspec_error *error)
+{
+	char *text = strdup(value);
+
+	if (!text)
+		return refuse(error, "out of memory");
+	free(*to);
+	*to = text;
+	return true;
+}
+
+/* Keys ---------------------------------------------------------------------------------- */
+
+static bool set_queue(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	const char *colon = strchr(value, ':');
+	char first_text[8] = "";
+	uint32_t first, last;
+
+	(void)policy;
+	snprintf(first_text, sizeof(first_text), "%.*s", colon ? (int)(colon - value) : 7, value);
+	if (!number32(first_text, 0, UINT16_MAX, &first, error))
+		return false;
+	last = first;
+	if (colon && !number32(colon + 1, first, UINT16_MAX, &last, error))
+		return false;
+	if (last - first >= SETTINGS_WORKERS_MAX)
+		return refuse(error, "that is more than %d workers", SETTINGS_WORKERS_MAX);
+	s->queue.number = (uint16_t)first;
+	s->workers = last - first + 1;
+	return true;
+}
+
+static bool set_segment_size(struct settings *s, unsigned policy, const char *value,
+			     struct faultspec_error *error)
+{
+	s->given[policy] |= GIVEN_SEGMENT_SIZE;
+	return number32(value, 1, ENGINE_SEGMENT_SIZE_MAX, &s->engine.rules.policy[policy].segment_size, error);
+}
+
+/* The first one takes the place of the preset, further ones are added. */
+static bool set_fault(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	if (!(s->given[policy] & GIVEN_FAULT))
+		s->engine.rules.policy[policy].faults = 0;
+	s->given[policy] |= GIVEN_FAULT;
+	return faultspec_add(&s->engine.rules.policy[policy], value, error);
+}
+
+static bool set_direction(struct settings *s, unsigned policy, const char *value,
+			  struct faultspec_error *error)
+{
+	static const char *const names[] = { "none", "c2s", "s2c", "both" };
+
+	s->given[policy] |= GIVEN_DIRECTION;
+	for (unsigned i = DIRECTION_NONE; i <= DIRECTION_BOTH; i++) {
+		if (strcmp(value, names[i]) == 0) {
+			s->engine.rules.policy[policy].direction = i;
+			return true;
+		}
+	}
+	return refuse(error, "give c2s, s2c, both or none");
+}
+
+static bool set_arrival(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	bool wire = strcmp(value, "wire") == 0;
+
+	s->given[policy] |= GIVEN_ARRIVAL;
+	if (wire && policy > 0)
+		return refuse(error, "wire is for all connections: give segment or burst, or put it before the "
+				     "first section");
+	if (!wire && strcmp(value, "segment") != 0 && strcmp(value, "burst") != 0)
+		return refuse(error, "give segment, wire or burst");
+	s->engine.rules.policy[policy].arrival = strcmp(value, "burst") == 0 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
+	/* Where segments were joined only the kernel knows for sure, and to ask it costs. */
+	if (policy == 0)
+		s->queue.joined = !wire;
+	return true;
+}
+
+static bool set_client(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	return faultspec_prefix(&s->engine.rules.policy[policy].match.client, value, strlen(value)) ||
+	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
+}
+
+static bool set_server(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	return faultspec_prefix(&s->engine.rules.policy[policy].match.server, value, strlen(value)) ||
+	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
+}
+
+static bool set_port(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	return faultspec_range(&s->engine.rules.policy[policy].match.port, value, strlen(value), UINT16_MAX) ||
+	       refuse(error, "give a port, or a range as 25-587");
+}
+
+static bool set_flows(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return number32(value, 1, FLOWS_MAX, &s->engine.flows_max, error);
+}
+
+static bool set_window(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return number32(value, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, &s->engine.window_bytes, error);
+}
+
+static bool set_memory(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return number(value, MEMORY_MIN, MEMORY_MAX, &s->engine.memory_bytes, error);
+}
+
+static bool set_overload(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	if (strcmp(value, "pass") != 0 && strcmp(value, "refuse") != 0)
+		return refuse(error, "give pass or refuse");
+	s->engine.overload = strcmp(value, "pass") == 0 ? OVERLOAD_PASS : OVERLOAD_REFUSE;
+	return true;
+}
+
+static bool set_queue_length(struct settings *s, unsigned policy, const char *value,
+			     struct faultspec_error *error)
+{
+	(void)policy;
+	return number32(value, 1, QUEUE_LENGTH_MAX, &s->queue.packets, error);
+}
+
+static bool set_queue_buffer(struct settings *s, unsigned policy, const char *value,
+			     struct faultspec_error *error)
+{
+	(void)policy;
+	s->queue_buffer_given = true;
+	return number32(value, QUEUE_BUFFER_MIN, QUEUE_BUFFER_MAX, &s->queue.buffer_bytes, error);
+}
+
+static bool set_inject(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->inject, value, error);
+}
+
+static bool set_events(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->events, value, error);
+}
+
+static bool set_control(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->control, value, error);
+}
+
+static bool set_grace(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	(void)policy;
+	if (end == value || *end != '\0' || !isfinite(seconds) || seconds < 0 ||
+	    seconds > SETTINGS_GRACE_MAX_SECONDS)
+		return refuse(error, "give a time in seconds from 0 to %d", SETTINGS_GRACE_MAX_SECONDS);
+	s->grace_ns = (uint64_t)(seconds * 1e9);
+	return true;
+}
+
+const struct settings_key settings_keys[] = {
+	{ "queue", SETTINGS_BOX, set_queue },
+	{ "segment-size", SETTINGS_POLICY, set_segment_size },
+	{ "fault", SETTINGS_POLICY, set_fault },
+	{ "direction", SETTINGS_POLICY, set_direction },
+	{ "arrival", SETTINGS_POLICY, set_arrival },
+	{ "client", SETTINGS_MATCH, set_client },
+	{ "server", SETTINGS_MATCH, set_server },
+	{ "port", SETTINGS_MATCH, set_port },
+	{ "flows", SETTINGS_BOX, set_flows },
+	{ "window", SETTINGS_BOX, set_window },
+	{ "memory", SETTINGS_BOX, set_memory },
+	{ "overload", SETTINGS_BOX, set_overload },
+	{ "queue-length", SETTINGS_BOX, set_queue_length },
+	{ "queue-buffer", SETTINGS_BOX, set_queue_buffer },
+	{ "inject", SETTINGS_BOX, set_inject },
+	{ "events", SETTINGS_BOX, set_events },
+	{ "control", SETTINGS_BOX, set_control },
+	{ "grace", SETTINGS_BOX, set_grace },
+	{ .name = NULL },
+};
+
+/* All --------------------------------------------------------------------------------- */
+
+void settings_init(struct settings *s)
+{
+	*s = (struct settings){
+		.policy_name[0] = "default",
+		.queue = { .joined = true, .packets = SETTINGS_QUEUE_LENGTH, .buffer_bytes = SETTINGS_QUEUE_BUFFER },
+		.workers = 1,
+		.grace_ns = SETTINGS_GRACE_SECONDS * NS_PER_S,
+	};
+	engine_config_init(&s->engine);
+}
+
+void settings_free(struct settings *s)
+{
+	free(s->inject);
+	free(s->events);
+	free(s->control);
+	s->inject = s->events = s->control = NULL;
+}
+
+void settings_override(struct settings *s)
+{
+	s->given[0] &= ~(uint32_t)GIVEN_FAULT;
+}
+
+void settings_finish(struct settings *s)
+{
+	struct engine_rules *rules = &s->engine.rules;
+	const struct engine_policy *from = &rules->policy[0];
+
+	for (unsigned i = 1; i < rules->policies; i++) {
+		struct engine_policy *p = &rules->policy[i];
+
+		if (!(s->given[i] & GIVEN_SEGMENT_SIZE))
+			p->segment_size = from->segment_size;
+		if (!(s->given[i] & GIVEN_DIRECTION))
+			p->direction = from->direction;
+		if (!(s->given[i] & GIVEN_ARRIVAL))
+			p->arrival = from->arrival;
+		if (!(s->given[i] & GIVEN_FAULT)) {
+			memcpy(p->fault, from->fault, sizeof(p->fault));
+			p->faults = from->faults;
+		}
+	}
+}
+
+static bool is_same(const struct fault *a, const struct fault *b)
+{
+	char *text_a = faultspec_text(a), *text_b = faultspec_text(b);
+	bool same = text_a && text_b && strcmp(text_a, text_b) == 0;
+
+	free(text_a);
+	free(text_b);
+	return same;
+}
+
+static bool has_id(const struct engine_policy *p, uint32_t id)
+{
+	for (unsigned i = 0; i < p->faults; i++) {
+		if (p->fault[i].id == id)
+			return true;
+	}
+	return false;
+}
+
+static void number_policy(struct engine_policy *p, const struct engine_policy *before, uint32_t *last)
+{
+	for (unsigned i = 0; i < p->faults; i++)
+		p->fault[i].id = 0;
+	for (unsigned i = 0; i < p->faults; i++) {
+		struct fault *f = &p->fault[i];
+
+		for (unsigned k = 0; before && k < before->faults && f->id == 0; k++) {
+			if (!has_id(p, before->fault[k].id) && is_same(f, &before->fault[k]))
+				f->id = before->fault[k].id;
+		}
+		if (f->id == 0)
+			f->id = ++*last;
+	}
+}
+
+void settings_number_faults(struct settings *s, const struct settings *before, uint32_t *last)
+{
+	for (unsigned i = 0; i < s->engine.rules.policies; i++) {
+		const struct engine_policy *old = NULL;
+
+		for (unsigned k = 0; before && k < before->engine.rules.policies && !old; k++) {
+			if (strcmp(before->policy_name[k], s->policy_name[i]) == 0)
+				old = &before->engine.rules.policy[k];
+		}
+		number_policy(&s->engine.rules.policy[i], old, last);
+	}
+}
+
+/* A file -------------------------------------------------------------------------------- */
+
+/* inih tells neither columns nor, to its handler, lines: so it is handed one line at a time, and
+ * the line it is at is remembered here. */
+struct file {
+	struct settings *settings;
+	FILE *in;
+	const char *path;
+	char *error;
+	size_t size;
+	bool failed;
+	unsigned line;		/* from 1 */
+	char text[512];		/* of it */
+};
+
+__attribute__((format(printf, 3, 4)))
+static void complain(struct file *f, size_t column, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	if (f->failed)	/* the first is told */
+		return;
+	f->failed = true;
+	n = snprintf(f->error, f->size, "%s:%u:%zu: ", f->path, f->line, column + 1);
+	if (n < 0 || (size_t)n >= f->size)
+		return;
+	va_start(ap, format);
+	vsnprintf(f->error + n, f->size - (size_t)n, format, ap);
+	va_end(ap);
+}
+
+static size_t blanks(const char *text)
+{
+	return strspn(text, " \t");
+}
+
+/* An ini_reader: without blanks at the beginning, which would mean that a value goes on. */
+static char *read_line(char *to, int size, void *arg)
+{
+	struct file *f = arg;
+	const char *text;
+	size_t len;
+
+	if (f->failed || !fgets(f->text, sizeof(f->text), f->in))
+		return NULL;
+	f->line++;
+	text = f->text + blanks(f->text);
+	len = strlen(text);
+	if (len >= (size_t)size || (len > 0 && text[len - 1] != '\n' && !feof(f->in))) {
+		complain(f, 0, "a line of more than %d characters", size - 1);
+		return NULL;
+	}
+	/* It calls nobody for these. */
+	if (text[0] == '[' && !strchr(text, ']'))
+		complain(f, blanks(f->text), "a section without its ]");
+	else if (!strchr("[;#\r\n", text[0]) && !strpbrk(text, "=:"))
+		complain(f, blanks(f->text), "neither \"key = value\" nor [policy NAME]");
+	memcpy(to, text, len + 1);
+	return to;
+}
+
+/* The number of a policy, made if it is new; POLICIES_MAX: it cannot be. */
+static unsigned policy_of(struct file *f, const char *section)
+{
+	struct settings *s = f->settings;
+	struct engine_rules *rules = &s->engine.rules;
+	const char *name = section + 7 + (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
+	unsigned i = 1;
+
+	if (section[0] == '\0')
+		return 0;
+	if (strncmp(section, "policy ", 7) != 0 || name[0] == '\0' || strlen(name) >= SETTINGS_NAME_BYTES ||
+	    strcmp(name, "default") == 0) {
+		complain(f, 0, "[%s]: sections are [policy NAME], with a name of less than %d characters that is "
+			 "not default", section, SETTINGS_NAME_BYTES);
+		return POLICIES_MAX;
+	}
+	while (i < rules->policies && strcmp(s->policy_name[i], name) != 0)
+		i++;
+	if (i == POLICIES_MAX) {
+		complain(f, 0, "%d policies at most", POLICIES_MAX - 1);
+		return POLICIES_MAX;
+	}
+	if (i == rules->policies) {
+		rules->policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
+		snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
+		s->given[i] = 0;
+		rules->policies++;
+	}
+	return i;
+}
+
+static const struct settings_key *find_key(const char *name)
+{
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (strcmp(k->name, name) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+/* Where the value of the line is. */
+static size_t value_column(const struct file *f)
+{
+	size_t at = strcspn(f->text, "=:");
+
+	at += f->text[at] != '\0';
+	return at + blanks(f->text + at);
+}
+
+/* An ini_handler. */
+static int handle(void *arg, const char *section, const char *name, const char *value)
+{
+	struct file *f = arg;
+	unsigned policy;
+	const struct settings_key *key = find_key(name);
+	struct faultspec_error error;
+
+	if (f->failed)
+		return 0;
+	policy = policy_of(f, section);
+	if (policy == POLICIES_MAX)
+		return 0;
+	if (!key)
+		complain(f, blanks(f->text), "%s: no such key; see reseg.conf(5)", name);
+	else if (policy > 0 && key->where == SETTINGS_BOX)
+		complain(f, blanks(f->text), "%s is for all connections: put it before the first section", name);
+	else if (policy == 0 && key->where == SETTINGS_MATCH)
+		complain(f, blanks(f->text), "%s chooses connections for a policy: put it into a section "
+			 "[policy NAME]", name);
+	else if (!key->set(f->settings, policy, value, &error))
+		complain(f, value_column(f) + error.at, "%s %s: %s", name, value, error.text);
+	return !f->failed;
+}
+
+bool settings_load(struct settings *s, const char *path, char *error, size_t size)
+{
+	struct file f = { .settings = s, .path = path, .error = error, .size = size };
+	int line;
+
+	f.in = fopen(path, "re");
+	if (!f.in) {
+		snprintf(error, size, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	line = ini_parse_stream(read_line, &f, handle, &f);
+	if (ferror(f.in))
+		complain(&f, 0, "%s", strerror(errno));
+	else if (line != 0)
+		complain(&f, 0, "line %d cannot be read", line);
+	fclose(f.in);
+	return !f.failed;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_SETTINGS_H
+#define RESEG_SETTINGS_H
+
+/*
+ * What resegd is told to do, by its command line and its configuration file
+ *
+ * Both say the same things by the same keys: "--segment-size 256" and "segment-size = 256". The
+ * command line has the last word. A file may have sections [policy NAME] for some of the
+ * connections; what such a section does not say it has from before the first section.
+ */
+
+#include "core/engine.h"
+#include "io/faultspec.h"
+#include "io/queue.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_NAME_BYTES 32
+#define SETTINGS_WORKERS_MAX 64
+#define SETTINGS_GRACE_SECONDS 5
+#define SETTINGS_GRACE_MAX_SECONDS 86400
+/* Packets that may wait in the kernel, and memory for as many small ones. */
+#define SETTINGS_QUEUE_LENGTH 16384
+#define SETTINGS_QUEUE_BUFFER (32 << 20)
+
+struct settings {
+	struct engine_config engine;
+	char policy_name[POLICIES_MAX][SETTINGS_NAME_BYTES];	/* the first is "default" */
+	struct queue_config queue;	/* of the first worker */
+	bool queue_buffer_given;
+	unsigned workers;
+	uint64_t grace_ns;
+	char *inject;
+	char *events;		/* NULL: none */
+	char *control;		/* the same */
+	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: bits */
+};
+
+/* One key. On the command line it has "--" before it. */
+struct settings_key {
+	const char *name;
+	enum { SETTINGS_BOX = 1, SETTINGS_POLICY = 2, SETTINGS_MATCH = 4 } where;
+	bool (*set)(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error);
+};
+
+/* All keys; the last has no name. Those of SETTINGS_MATCH are for sections of a file only. */
+extern const struct settings_key settings_keys[];
+
+void settings_init(struct settings *s);
+void settings_free(struct settings *s);
+
+/* Reads a file. Returns false, and what is wrong, with the file's name, line and column, in
+ * `error`, if it cannot. */
+bool settings_load(struct settings *s, const char *path, char *error, size_t size);
+
+/* What is said after this replaces what was said before, and does not add to it. */
+void settings_override(struct settings *s);
+
+/* Gives each policy what it has not said itself. To be called once all is said. */
+void settings_finish(struct settings *s);
+
+/* Gives the faults of s ids: those of `before` that are the same in a policy of the same name
+ * keep theirs. before may be NULL. *last is the id given last. */
+void settings_number_faults(struct settings *s, const struct settings *before, uint32_t *last);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The configuration file, and what can be told a resegd that is running. */
+
+#include "lab.h"
+
+#include <string.h>
+
+TestSuite(control, .timeout = 120);
+
+/* Configuration -------------------------------------------------------------------------- */
+
+static struct lab_result check(const char *text)
+{
+	return lab_run(LAB_ROOT, "printf '%s' >$DIR/c; cd $DIR && resegd --check-config -c c", text);
+}
+
+Test(control, mistakes_in_a_file_are_pointed_at)
+{
+	static const struct {
+		const char *text, *error;
+	} cases[] = {
+		{ "segment-size = 512\\nnonsense\\n", "c:2:1: neither" },
+		{ "  segment-size = 0\\n", "c:1:18: segment-size 0: give a whole number from 1 to 65495" },
+		{ "# fine\\n\\nfault = drop:every=0\\n", "c:3:20: fault drop:every=0: every is a number" },
+		{ "fault=nosuch\\n", "c:1:7: fault nosuch: no such fault; there are: off-by-one, none" },
+		{ "fault = drop:every=2,port=x\\n", "c:1:27: fault drop:every=2,port=x: port is" },
+		{ "colour = blue\\n", "c:1:1: colour: no such key" },
+		{ "port = 25\\n", "c:1:1: port chooses connections for a policy" },
+		{ "[policy a]\\n  queue = 3\\n", "c:2:3: queue is for all connections" },
+		{ "[policy a]\\nport = 25-24\\n", "c:2:8: port 25-24: give a port" },
+		{ "[policy a]\\nclient = 198.51.100.0/33\\n", "c:2:10: client 198.51.100.0/33: give an address" },
+		{ "[policy a]\\narrival = wire\\n", "c:2:11: arrival wire: wire is for all" },
+		{ "[politics]\\nport = 25\\n", "[politics]: sections are [policy NAME]" },
+		{ "[policy default]\\nport = 25\\n", "[policy default]: sections are" },
+		{ "[policy a\\nport = 25\\n", "c:1:1: a section without its ]" },
+		{ "direction = up\\n", "c:1:13: direction up: give c2s, s2c, both or none" },
+		{ "queue = 3:2\\n", "c:1:9: queue 3:2: give a whole number from 3" },
+		{ "grace = soon\\n", "c:1:9: grace soon: give a time" },
+	};
+	char line[2048];
+	struct lab_result r;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		r = check(cases[i].text);
+		lab_expect_error(&r, 2, cases[i].error);
+	}
+	memset(line, 'x', sizeof(line));
+	snprintf(line + 1000, sizeof(line) - 1000, " = 1\\n");
+	r = check(line);
+	lab_expect_error(&r, 2, "c:1:1: a line of more than 199 characters");
+	r = lab_run(LAB_ROOT, "resegd --check-config -c $DIR/missing");
+	lab_expect_error(&r, 2, "/missing: No such file");
+	r = lab_run(LAB_ROOT, "resegd --check-config -c /");
+	lab_expect_error(&r, 2, "/:0:1: Is a directory");
+	r = lab_run(LAB_ROOT, "resegd --check-config");
+	lab_expect_error(&r, 2, "--config FILE");
+}
+
+Test(control, a_good_file_is_good)
+{
+	struct lab_result r = check("# all keys\\nqueue = 1:2\\nsegment-size=256 ; half\\nfault = drop\\nfault = corrupt\\n"
+				    "direction = both\\narrival = wire\\nflows = 10\\nwindow = 16384\\nmemory = 1048576\\n"
+				    "overload = refuse\\nqueue-length = 5\\nqueue-buffer = 65536\\ninject = raw\\n"
+				    "events = /dev/null\\ncontrol = /nowhere\\ngrace = 0.5\\n\\n[policy mail]\\nport = 25\\n"
+				    "client = 2001:db8::/32\\nserver = 203.0.113.7\\nfault = off-by-one:flows=1-2\\n");
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.err, "");
+	cr_assert_str_eq(r.out, "");
+}
+
+/* In the lab ---------------------------------------------------------------------------- */
+
+#define CTL "resegctl --control $DIR/ctl "
+
+/* Does the file hold a sweep that stalled in the second of three sizes? */
+static bool second_stalls(const char *name)
+{
+	struct lab_result r = lab_run(LAB_ROOT, "cat $DIR/%s", name);
+	const json_t *rows = json_object_get(lab_json(r.out), "rows");
+
+	for (size_t i = 0; i < 3; i++) {
+		if (strcmp(lab_string(json_array_get(rows, i), "outcome"), i == 1 ? "stalled" : "ok") != 0)
+			return false;
+	}
+	return json_array_size(rows) == 3;
+}
+
+/* Each connection has the policy of its port, the command line has the last word on the rest. */
+LAB_TEST(control, policies)
+{
+	static const struct {
+		const char *name, *direction;
+		int segment_size;
+	} expected[] = { { "default", "c2s", 300 }, { "mail", "c2s", 300 }, { "echo", "c2s", 100 }, { "rest", "none", 300 } };
+	struct lab_result r = lab_run(c.user,
+		"printf '%%s\\n' 'segment-size = 999' 'fault = none' '[policy mail]' 'port = 25' 'fault = off-by-one' "
+		"'[policy echo]' 'port = 7' 'segment-size = 100' 'fault = off-by-one' '[policy rest]' 'direction = none' >$DIR/c; "
+		"reseg-lab -%d --config $DIR/c --segment-size 300 --control $DIR/ctl -- sh -c '"
+		"reseg-probe sweep --sizes 300-302 --timeout 1 --format json server >$DIR/mail.json; "
+		"reseg-probe sweep --protocol echo --sizes 100-102 --timeout 1 --format json server:7 >$DIR/echo.json; "
+		CTL "status --format json'", c.ip);
+	const json_t *policies = json_object_get(lab_json(r.out), "policies");
+
+	cr_assert(second_stalls("mail.json"));
+	cr_assert(second_stalls("echo.json"));
+	cr_assert_eq(json_array_size(policies), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const json_t *policy = json_array_get(policies, i);
+
+		cr_assert_str_eq(lab_string(policy, "policy"), expected[i].name);
+		cr_assert_str_eq(lab_string(policy, "direction"), expected[i].direction);
+		cr_assert_eq(lab_number(policy, "segment_size"), expected[i].segment_size);
+	}
+}
+
+/* A stall ends with its fault, by resegctl and by SIGHUP, and no connection with it. */
+LAB_TEST(control, faults_change_under_a_connection)
+{
+	static const char client[] =
+		"import json, os, signal, socket, subprocess, sys\n"
+		"ctl = lambda *words: subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], *words])\n"
+		"s = socket.create_connection((os.environ[\"RESEG_SERVER\"], 7), 5)\n"
+		"def spoilt():\n"
+		"    s.sendall(bytes(513))\n"
+		"    s.settimeout(0.3)\n"
+		"    try:\n"
+		"        s.recv(1, socket.MSG_PEEK)\n"
+		"    except socket.timeout:\n"
+		"        return True\n"
+		"    return False\n"
+		"def take():\n"
+		"    s.settimeout(5)\n"
+		"    n = 0\n"
+		"    while n < 513:\n"
+		"        n += len(s.recv(600))\n"
+		"    return n == 513\n"
+		"print(spoilt())\n"
+		"ctl(\"flows\")\n"
+		"ctl(\"fault\", \"change\", \"off-by-one\", \"off-by-one:over=2\")\n"
+		"print(take())\n"
+		"print(spoilt(), take())\n"
+		"ctl(\"fault\", \"on\", \"off-by-one\")\n"
+		"print(spoilt())\n"
+		"ctl(\"fault\", \"off\", \"off-by-one\")\n"
+		"print(take())\n"
+		"open(sys.argv[2], \"w\").write(\"fault = off-by-one\\n\")\n"
+		"ctl(\"reload\")\n"
+		"print(spoilt())\n"
+		"open(sys.argv[2], \"w\").write(\"fault = none\\n\")\n"
+		"status = subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"status\"])\n"
+		"os.kill(json.loads(status)[\"pid\"], signal.SIGHUP)\n"
+		"print(take())\n"
+		"open(sys.argv[2], \"w\").write(\"fault = 3\\n\")\n"
+		"print(subprocess.call([\"resegctl\", \"--control\", sys.argv[1], \"reload\"]))\n"
+		"ctl(\"fault\")\n"
+		"s.close()\n";
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; echo 'fault = off-by-one' >$DIR/c; "
+			    "reseg-lab -%d --config $DIR/c --control $DIR/ctl -- sh -c '/usr/bin/python3 -u $DIR/client.py $DIR/ctl $DIR/c'",
+		    client, c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "stalled        513        0      513      513"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "True\nFalse True\nTrue\nTrue\nTrue\nTrue\n2\n"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "default              - none"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, ":1:9: fault 3: no such fault"), "%s%s", r.out, r.err);
+}
+
+/* 10,000 times under load, and at the end nothing is lost. */
+LAB_TEST(control, toggled_under_load)
+{
+	static const char toggler[] =
+		"import json, socket, sys\n"
+		"s = socket.socket(socket.AF_UNIX)\n"
+		"s.connect(sys.argv[1])\n"
+		"f = s.makefile(\"rw\")\n"
+		"for i in range(10000):\n"
+		"    what = {\"do\": \"on\", \"fault\": \"psh-hold:bytes=65535\"} if i % 2 == 0 else {\"do\": \"off\", \"which\": \"all\"}\n"
+		"    f.write(json.dumps({\"command\": \"fault\", **what}) + \"\\n\")\n"
+		"    f.flush()\n"
+		"    answer = json.loads(f.readline())\n"
+		"    assert answer[\"ok\"], answer\n"
+		"print(\"toggled\")\n";
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user, "printf '%s' '%s' >$DIR/toggler.py; "
+			    "reseg-lab -%d --fault none --direction both --control $DIR/ctl -- "
+			    "sh -c '/usr/bin/python3 $DIR/toggler.py $DIR/ctl & n=0; while kill -0 $! 2>/dev/null; do "
+			    "stream-client $RESEG_SERVER 7 300000 || exit 1; n=$((n + 1)); done; wait $! || exit 1; "
+			    CTL "status; echo $((n > 1))'", "%s", toggler, c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "toggled\n") && strstr(r.out, "\n1\n"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "stalls "), "never in the way: %s%s", r.out, r.err);
+	cr_assert_not(strstr(r.out, "orphaned_bytes"), "%s%s", r.out, r.err);
+}
+
+/* Who asks and does not read, says half of a request, or nothing at all, is in nobody's way. */
+LAB_TEST(control, clients_that_hang)
+{
+	static const char hanger[] =
+		"import socket, subprocess, sys\n"
+		"all = []\n"
+		"for i in range(40):\n"
+		"    s = socket.socket(socket.AF_UNIX)\n"
+		"    s.connect(sys.argv[1])\n"
+		"    s.settimeout(0.01)\n"
+		"    try:\n"
+		"        for k in range([0, 1, 3000][i % 3]):\n"
+		"            s.sendall(b\"{\\\"command\\\": \\\"metrics\\\"}\" + (b\"\\n\" if i % 3 == 2 else b\"\"))\n"
+		"    except (socket.timeout, BrokenPipeError, ConnectionResetError):\n"
+		"        pass\n"
+		"    all.append(s)\n"
+		"subprocess.check_call([\"stream-client\", sys.argv[2], \"7\", \"300000\"])\n"
+		"subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], \"status\"])\n"
+		"for text in [b\"nonsense\\n\", b\"[]\\n\", b\"{}\\n\", b\"{\\\"command\\\": 3}\\n\", b\"{\\\"command\\\": \\\"fault\\\"}\\n\",\n"
+		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 70000]:\n"
+		"    s = socket.socket(socket.AF_UNIX)\n"
+		"    s.connect(sys.argv[1])\n"
+		"    s.settimeout(5)\n"
+		"    try:\n"
+		"        s.sendall(text)\n"
+		"        answer = s.recv(1000)\n"
+		"    except (BrokenPipeError, ConnectionResetError):\n"
+		"        answer = b\"\"\n"
+		"    assert answer == b\"\" if len(text) > 65536 else b\"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
+;
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/hanger.py; reseg-lab -%d --fault none --control $DIR/ctl -- "
+			    "sh -c '/usr/bin/python3 $DIR/hanger.py $DIR/ctl $RESEG_SERVER'", hanger, c.ip);
+	cr_assert(strstr(r.out, "resegd "), "%s%s", r.out, r.err);
+	cr_assert_str_eq(r.err, "");
+}
+
+/* A connection that lives on without the box, which has ended when its socket is closed. */
+LAB_TEST(control, drain)
+{
+	static const char client[] =
+		"import os, socket, subprocess, sys\n"
+		"s = socket.create_connection((os.environ[\"RESEG_SERVER\"], 7), 5)\n"
+		"def echo():\n"
+		"    s.sendall(b\"x\" * 700)\n"
+		"    n = 0\n"
+		"    while n < 700:\n"
+		"        n += len(s.recv(700))\n"
+		"echo()\n"
+		"c = socket.socket(socket.AF_UNIX)\n"
+		"c.connect(sys.argv[1])\n"
+		"c.sendall(b\"{\\\"command\\\": \\\"drain\\\"}\\n\")\n"
+		"while c.recv(1000):\n"
+		"    pass\n"
+		"echo()\n"
+		"print(os.path.exists(sys.argv[1]))\n";
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d --control $DIR/ctl -- "
+			    "/usr/bin/python3 $DIR/client.py $DIR/ctl", client, c.ip);
+	cr_assert_str_eq(r.out, "False\n", "%s%s", r.out, r.err);
+}
+
+LAB_TEST(control, the_socket_is_its_owners)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --control $DIR/ctl -- sh -c 'stat -c %%a $DIR/ctl; resegctl --control $DIR/ctl metrics | grep -c ^reseg_; "
+		"resegctl --control $DIR/ctl fault off nosuch; resegctl --control $DIR/ctl fault on drop --policy nosuch; "
+		"resegctl --control $DIR/ctl --format json flows'; test -e $DIR/ctl || echo gone", c.ip);
+
+	cr_assert(strncmp(r.out, "600\n", 4) == 0, "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, "no such fault in use"), "%s", r.err);
+	cr_assert(strstr(r.err, "no such policy"), "%s", r.err);
+	cr_assert(strstr(r.out, "\"flows\": []"), "%s", r.out);
+	cr_assert(strstr(r.out, "gone\n"), "%s", r.out);
+}
+
+/* Another one's socket is left alone, and what a dead one has left is not in the way. */
+Test(control, a_place_that_is_taken)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	r = lab_run(LAB_ROOT, "reseg-lab --control $DIR/ctl -- reseg-lab --control $DIR/ctl -- true");
+	cr_assert(strstr(r.err, "another resegd listens there"), "%s", r.err);
+	r = lab_run(LAB_ROOT, "touch $DIR/file; reseg-lab --control $DIR/file -- true");
+	cr_assert(strstr(r.err, "it is no socket"), "%s", r.err);
+	r = lab_run(LAB_ROOT, "/usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $DIR/old; "
+			      "test -S $DIR/old && reseg-lab --control $DIR/old -- resegctl --control $DIR/old status");
+	lab_expect_status(&r, 0);
+}
+
+Test(control, usage)
+{
+	static const struct lab_usage cases[] = {
+		{ "", "give a command" },
+		{ "nosuch", "no such command" },
+		{ "status more", "takes nothing more" },
+		{ "fault up", "give on SPEC" },
+		{ "fault on", "give on SPEC" },
+		{ "fault change drop", "give on SPEC" },
+		{ "--sort size flows", "see --help" },
+		{ "--watch 1 drain", "can be watched" },
+		{ "--watch 0 status", "from 0.1" },
+		{ "--control /nonexistent status", "no resegd listens at /nonexistent" },
+		{ NULL, NULL },
+	};
+
+	lab_expect_usage_errors(LAB_ROOT, "resegctl", "", cases);
+}
