@@ -10,6 +10,7 @@
 #include "net.h"
 #include "probe/envelope.h"
 #include "probe/expect.h"
+#include "probe/identify.h"
 #include "probe/report.h"
 #include "probe/sweep.h"
 
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_DEFAULT_NS (UINT64_C(10) * 1000000000)
+#define IDENTIFY_TIMEOUT_DEFAULT_NS (UINT64_C(3) * 1000000000)
 #define PARALLEL_DEFAULT 100
 #define PROGRESS_EVERY_NS 100000000
 
@@ -29,6 +31,8 @@ struct options {
 	const char *split;
 	const char *target;
 	report_format *format;
+	const char *format_name;
+	bool identify;
 	uint32_t segment_size;
 	int family;
 	struct sweep sweep;
@@ -38,8 +42,12 @@ static void print_help(void)
 {
 	printf("Usage: reseg-probe sweep --sizes LIST [OPTION]... HOST[:PORT]\n"
 	       "       reseg-probe one   --size N     [OPTION]... HOST[:PORT]\n"
+	       "       reseg-probe identify           [OPTION]... HOST[:PORT]\n"
 	       "Sends SMTP envelopes (MAIL, RCPT, DATA, pipelined) of exact sizes, one write each, and\n"
 	       "says what came back. It ends each connection before the message: no mail is sent.\n"
+	       "identify finds out what is wrong with a path: a box that re-segments, an MTU black hole,\n"
+	       "a slow server... It makes some 1,500 connections; --timeout, --parallel, --format table\n"
+	       "and json, -4 and -6 are for it, too.\n"
 	       "\n"
 	       "  --sizes LIST       sizes in bytes, as 500-530,1025; %d to %d (echo: from 1)\n"
 	       "  --protocol NAME    smtp, or echo: any bytes, to a server that sends them back (smtp)\n"
@@ -131,7 +139,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		CLI_COMMON_OPTIONS,
 	};
-	bool one = false, sized = false;
+	bool one = false, sized = false, for_sweep = false;
 	int option;
 
 	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
@@ -163,6 +171,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case FORMAT:
 			o->format = report_find(optarg);
+			o->format_name = optarg;
 			if (!o->format)
 				cli_die("--format %s: give table, json, tap or junit", optarg);
 			break;
@@ -180,9 +189,18 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		}
 	}
-	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0))
-		cli_die("say sweep or one; see --help");
-	if (!sized || one != (strcmp(argv[optind], "one") == 0))
+	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0 &&
+			       strcmp(argv[optind], "identify") != 0))
+		cli_die("say sweep, one or identify; see --help");
+	o->identify = strcmp(argv[optind], "identify") == 0;
+	for_sweep = sized || o->expect || o->split || o->sweep.protocol != PROTOCOL_SMTP ||
+		    o->segment_size != 512 || (o->format_name && strcmp(o->format_name, "table") != 0 &&
+					       strcmp(o->format_name, "json") != 0);
+	if (o->identify && for_sweep)
+		cli_die("identify takes --timeout, --parallel, --format table or json, -4 and -6; see --help");
+	if (o->identify && o->sweep.timeout_ns == TIMEOUT_DEFAULT_NS)
+		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
+	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
 		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
 								 "sweep needs --sizes LIST");
 	if (optind + 2 != argc)
@@ -197,6 +215,30 @@ static void parse_options(struct options *o, int argc, char **argv)
 		o->sweep.split = (uint32_t)cli_number("--split", o->split, 1, ENVELOPE_MAX - 1);
 }
 
+/* Says what is wrong with the path. */
+static int identify(const struct options *o)
+{
+	struct identify id = {
+		.target = o->sweep.target,
+		.timeout_ns = o->sweep.timeout_ns,
+		.parallel = o->sweep.parallel,
+		.progress = o->sweep.progress,
+	};
+	const char *error = identify_run(&id);
+	enum identify_class class = id.class;
+
+	if (error)
+		cli_die("%s: %s", o->target, error);
+	if (o->format_name && strcmp(o->format_name, "json") == 0)
+		identify_print_json(stdout, &id, o->target);
+	else
+		identify_print(stdout, &id, o->target);
+	identify_free(&id);
+	if (fflush(stdout) != 0)
+		cli_die("the result could not be written");
+	return class == CLASS_NONE ? EXIT_GOOD : EXIT_FINDING;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -208,7 +250,8 @@ int main(int argc, char **argv)
 
 	cli_program = "reseg-probe";
 	parse_options(&o, argc, argv);
-	make_rows(&o.sweep, o.sizes);
+	if (!o.identify)
+		make_rows(&o.sweep, o.sizes);
 	if (o.expect) {
 		error = expect_open(&expect, o.expect, o.segment_size);
 		if (error)
@@ -221,6 +264,8 @@ int main(int argc, char **argv)
 	net_raise_descriptor_limit();
 	if (isatty(STDERR_FILENO))
 		o.sweep.progress = show_progress;
+	if (o.identify)
+		return identify(&o);
 	rc = sweep_run(&o.sweep);
 	if (rc < 0)
 		cli_die("%s", strerror(-rc));

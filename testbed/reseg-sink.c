@@ -8,7 +8,8 @@
  * answers a closed stream with its length. Many connections at once, one thread.
  *
  * Replies are collected while commands are at hand and sent in one write, as RFC
- * 2920 section 3.2 asks of a server.
+ * 2920 section 3.2 asks of a server. It can also be a bad server, so that one can be told from
+ * a bad network: slow, or with a mishap at a command (--callout-delay, --hold-replies, --chaos).
  */
 
 #include "io/cli.h"
@@ -40,6 +41,20 @@
 #define MSS_MIN 88
 #define MSS_MAX 32767
 
+#define CHAOS_MAX 16
+#define DELAY_MAX_SECONDS 3600
+#define NS_PER_S UINT64_C(1000000000)
+
+/* What befalls a command. */
+struct chaos {
+	char verb[8];
+	enum { CHAOS_REPLY, CHAOS_CLOSE, CHAOS_RESET, CHAOS_SILENCE, CHAOS_DELAY } what;
+	char reply[4];		/* its code */
+	uint64_t delay_ns;
+	unsigned every;		/* at each such command */
+	unsigned seen;
+};
+
 enum service { SERVICE_SMTP, SERVICE_ECHO, SERVICE_COUNT, SERVICES };
 
 static const char *const service_names[SERVICES] = { "smtp", "echo", "count" };
@@ -49,6 +64,9 @@ struct options {
 	uint16_t port[SERVICES];	/* 0: not served */
 	int mss;			/* 0: the kernel's choice */
 	bool no_pipelining;
+	bool hold_replies;
+	struct chaos chaos[CHAOS_MAX];
+	size_t chaos_count;
 	const char *save;
 	const char *log;
 	int ready_fd;
@@ -66,6 +84,12 @@ struct connection {
 	union net_address peer;
 	uint64_t received;
 	bool closing;		/* close once the output is out */
+	bool aborting;		/* with a RST */
+	uint64_t resume_ns;	/* until then it is busy with a command, and reads no further; 0: it
+				 * is not */
+	char *late;		/* that command */
+	char *later;		/* what came in behind it */
+	size_t later_bytes;
 	char *output;
 	size_t output_bytes;
 	size_t output_size;
@@ -260,9 +284,42 @@ static json_t *address(const char *line)
 	return text ? text : json_string("");
 }
 
-static void command(struct sink *sink, struct connection *c, const char *line)
+/* Returns true if the command is dealt with: it is not to be answered as usual. */
+static bool mishap(struct sink *sink, struct connection *c, const char *line)
 {
-	log_event(sink, c, "command", "{s:s%}", "line", line, strcspn(line, " :\t"));
+	for (size_t i = 0; i < sink->o.chaos_count; i++) {
+		struct chaos *chaos = &sink->o.chaos[i];
+		char text[64];
+
+		if (strncasecmp(line, chaos->verb, strlen(chaos->verb)) != 0 || ++chaos->seen % chaos->every != 0)
+			continue;
+		switch (chaos->what) {
+		case CHAOS_REPLY:
+			snprintf(text, sizeof(text), "%s chaos", chaos->reply);
+			reply(c, text);
+			return true;
+		case CHAOS_CLOSE:
+			c->closing = true;
+			return true;
+		case CHAOS_RESET:
+			c->closing = c->aborting = true;
+			c->output_bytes = 0;
+			return true;
+		case CHAOS_SILENCE:
+			return true;
+		case CHAOS_DELAY:
+			c->resume_ns = clock_ns(CLOCK_MONOTONIC) + chaos->delay_ns;
+			c->late = strdup(line);
+			if (!c->late)
+				cli_die("out of memory");
+			return true;
+		}
+	}
+	return false;
+}
+
+static void perform(struct sink *sink, struct connection *c, const char *line)
+{
 	if (is_verb(line, "EHLO")) {
 		forget_mail(c);
 		c->greeted = true;
@@ -309,6 +366,13 @@ static void command(struct sink *sink, struct connection *c, const char *line)
 	}
 }
 
+static void command(struct sink *sink, struct connection *c, const char *line)
+{
+	log_event(sink, c, "command", "{s:s%}", "line", line, strcspn(line, " :\t"));
+	if (!mishap(sink, c, line))
+		perform(sink, c, line);
+}
+
 /* Takes one piece of a command line, up to its end if that is there. */
 static size_t take_command(struct sink *sink, struct connection *c, const char *data, size_t bytes)
 {
@@ -337,11 +401,19 @@ static size_t take_command(struct sink *sink, struct connection *c, const char *
 
 /* Connections ------------------------------------------------------------------- */
 
+/* Are replies kept back, as a command behind them takes its time? */
+static bool holds_replies(const struct sink *sink, const struct connection *c)
+{
+	return sink->o.hold_replies && c->resume_ns != 0;
+}
+
 static void watch(struct sink *sink, struct connection *c, int operation)
 {
-	bool read = c->output_bytes < OUTPUT_MAX && !c->closing;
+	bool busy = c->resume_ns != 0;
+	bool read = c->output_bytes < OUTPUT_MAX && !c->closing && !busy;
 	struct epoll_event event = {
-		.events = (read ? EPOLLIN : 0u) | (c->output_bytes > 0 ? EPOLLOUT : 0u),
+		.events = (read ? EPOLLIN : 0u) |
+			  (c->output_bytes > 0 && !holds_replies(sink, c) ? EPOLLOUT : 0u),
 		.data.ptr = c,
 	};
 
@@ -357,7 +429,11 @@ static void close_connection(struct sink *sink, struct connection *c, const char
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
+	if (c->aborting)
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
 	close(c->fd);
+	free(c->late);
+	free(c->later);
 	json_decref(c->sender);
 	json_decref(c->to);
 	free(c->output);
@@ -367,7 +443,7 @@ static void close_connection(struct sink *sink, struct connection *c, const char
 /* Sends what can be sent; false if the connection is gone. */
 static bool flush(struct sink *sink, struct connection *c)
 {
-	while (c->output_bytes > 0) {
+	while (c->output_bytes > 0 && !holds_replies(sink, c)) {
 		ssize_t n = send(c->fd, c->output, c->output_bytes, MSG_NOSIGNAL);
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -387,6 +463,33 @@ static bool flush(struct sink *sink, struct connection *c)
 	return true;
 }
 
+/* Keeps what stands behind a command that takes its time. */
+static void keep_for_later(struct connection *c, const char *data, size_t bytes)
+{
+	char *later = malloc(bytes + 1);
+
+	if (!later)
+		cli_die("out of memory");
+	memcpy(later, data, bytes);
+	free(c->later);
+	c->later = later;
+	c->later_bytes = bytes;
+}
+
+/* Commands and message text. */
+static void take_smtp(struct sink *sink, struct connection *c, const char *data, size_t bytes)
+{
+	while (bytes > 0 && !c->closing && c->resume_ns == 0) {
+		size_t n = c->in_data ? take_data(sink, c, data, bytes)
+				      : take_command(sink, c, data, bytes);
+
+		data += n;
+		bytes -= n;
+	}
+	if (c->resume_ns != 0)
+		keep_for_later(c, data, bytes);
+}
+
 static void take_input(struct sink *sink, struct connection *c, const char *data, size_t bytes)
 {
 	c->received += bytes;
@@ -394,15 +497,8 @@ static void take_input(struct sink *sink, struct connection *c, const char *data
 		  (json_int_t)c->received);
 	if (c->service == SERVICE_ECHO)
 		put(c, data, bytes);
-	if (c->service != SERVICE_SMTP)
-		return;
-	while (bytes > 0 && !c->closing) {
-		size_t n = c->in_data ? take_data(sink, c, data, bytes)
-				      : take_command(sink, c, data, bytes);
-
-		data += n;
-		bytes -= n;
-	}
+	if (c->service == SERVICE_SMTP)
+		take_smtp(sink, c, data, bytes);
 }
 
 static void end_of_input(struct connection *c)
@@ -421,7 +517,11 @@ static void serve(struct sink *sink, struct connection *c, uint32_t events)
 	static char input[INPUT_BYTES];
 	ssize_t n;
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->closing) {
+	if (events & (EPOLLHUP | EPOLLERR) && c->resume_ns != 0) {
+		close_connection(sink, c, "reset");
+		return;
+	}
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !c->closing && c->resume_ns == 0) {
 		n = recv(c->fd, input, sizeof(input), 0);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
 			close_connection(sink, c, "reset");
@@ -490,6 +590,10 @@ static void print_help(void)
 	       "  --count PORT       serve count: a closed stream is answered with its length\n"
 	       "  --mss BYTES        announce this MSS: clients send no larger segments, %d to %d\n"
 	       "  --no-pipelining    do not offer PIPELINING\n"
+	       "  --callout-delay S  take that long for each recipient, as who asks another server\n"
+	       "  --hold-replies     meanwhile keep back the replies to commands before it\n"
+	       "  --chaos VERB=WHAT[/N]  at each N-th such command: a reply code as 451, close, reset,\n"
+	       "                     silence, or a delay in seconds as 2.5s; may be repeated\n"
 	       "  --save DIR         save each message as DIR/message-N\n"
 	       "  --log FILE         append what happens, JSON Lines, to FILE; - is standard output\n"
 	       "  --ready-fd N       write a line feed to descriptor N once it listens\n"
@@ -497,9 +601,58 @@ static void print_help(void)
 	       MSS_MIN, MSS_MAX);
 }
 
+static struct chaos *add_chaos(struct options *o, const char *option)
+{
+	if (o->chaos_count == CHAOS_MAX)
+		cli_die("%s: %d mishaps at most", option, CHAOS_MAX);
+	o->chaos[o->chaos_count] = (struct chaos){ .every = 1 };
+	return &o->chaos[o->chaos_count++];
+}
+
+static void callout_option(struct options *o, const char *text)
+{
+	struct chaos *chaos = add_chaos(o, "--callout-delay");
+
+	strcpy(chaos->verb, "RCPT");
+	chaos->what = CHAOS_DELAY;
+	chaos->delay_ns = cli_seconds("--callout-delay", text, 0, DELAY_MAX_SECONDS);
+}
+
+/* VERB=WHAT[/N] */
+static void chaos_option(struct options *o, const char *text)
+{
+	struct chaos *chaos = add_chaos(o, "--chaos");
+	size_t verb = strcspn(text, "="), what_bytes = text[verb] ? strcspn(text + verb + 1, "/") : 0;
+	const char *end = text + verb + 1 + what_bytes;
+	char what[32];
+	int code;
+
+	if (verb == 0 || verb >= sizeof(chaos->verb) || what_bytes == 0 || what_bytes >= sizeof(what))
+		cli_die("--chaos %s: give VERB=WHAT, as RCPT=451 or DATA=close/10", text);
+	memcpy(chaos->verb, text, verb);
+	memcpy(what, text + verb + 1, what_bytes);
+	what[what_bytes] = '\0';
+	if (*end == '/')
+		chaos->every = (unsigned)cli_number("--chaos /N", end + 1, 1, 1000000);
+	if (strcmp(what, "close") == 0) {
+		chaos->what = CHAOS_CLOSE;
+	} else if (strcmp(what, "reset") == 0) {
+		chaos->what = CHAOS_RESET;
+	} else if (strcmp(what, "silence") == 0) {
+		chaos->what = CHAOS_SILENCE;
+	} else if (what[what_bytes - 1] == 's') {
+		what[what_bytes - 1] = '\0';
+		chaos->what = CHAOS_DELAY;
+		chaos->delay_ns = cli_seconds("--chaos VERB=", what, 0, DELAY_MAX_SECONDS);
+	} else {
+		code = (int)cli_number("--chaos VERB=", what, 200, 599);
+		snprintf(chaos->reply, sizeof(chaos->reply), "%.3d", code);
+	}
+}
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { LISTEN = 256, SMTP, ECHO_, COUNT, MSS, NO_PIPELINING, SAVE, LOG, READY_FD };
+	enum { LISTEN = 256, SMTP, ECHO_, COUNT, MSS, NO_PIPELINING, CALLOUT_DELAY, HOLD_REPLIES, CHAOS, SAVE, LOG, READY_FD };
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "smtp", required_argument, NULL, SMTP },
@@ -507,6 +660,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "count", required_argument, NULL, COUNT },
 		{ "mss", required_argument, NULL, MSS },
 		{ "no-pipelining", no_argument, NULL, NO_PIPELINING },
+		{ "callout-delay", required_argument, NULL, CALLOUT_DELAY },
+		{ "hold-replies", no_argument, NULL, HOLD_REPLIES },
+		{ "chaos", required_argument, NULL, CHAOS },
 		{ "save", required_argument, NULL, SAVE },
 		{ "log", required_argument, NULL, LOG },
 		{ "ready-fd", required_argument, NULL, READY_FD },
@@ -535,6 +691,15 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case NO_PIPELINING:
 			o->no_pipelining = true;
+			break;
+		case CALLOUT_DELAY:
+			callout_option(o, optarg);
+			break;
+		case HOLD_REPLIES:
+			o->hold_replies = true;
+			break;
+		case CHAOS:
+			chaos_option(o, optarg);
 			break;
 		case SAVE:
 			o->save = optarg;
@@ -605,6 +770,33 @@ static int stop_signals(void)
 	return signalfd(-1, &mask, SFD_CLOEXEC);
 }
 
+/* Goes on with connections whose delay is over. Returns the milliseconds until the next is, or
+ * -1. */
+static int resume(struct sink *sink)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = UINT64_MAX;
+
+	for (struct connection *c = sink->open, *after; c; c = after) {
+		char *late = c->late, *later = c->later;
+
+		after = c->next;
+		if (c->resume_ns > now && c->resume_ns < next)
+			next = c->resume_ns;
+		if (c->resume_ns == 0 || c->resume_ns > now)
+			continue;
+		c->resume_ns = 0;
+		c->late = c->later = NULL;
+		perform(sink, c, late);
+		take_smtp(sink, c, later, c->later_bytes);
+		free(late);
+		free(later);
+		if (c->resume_ns != 0 && c->resume_ns < next)
+			next = c->resume_ns;
+		flush(sink, c);
+	}
+	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
+}
+
 static void run(struct sink *sink, int stop)
 {
 	struct epoll_event events[256];
@@ -612,7 +804,7 @@ static void run(struct sink *sink, int stop)
 
 	epoll_ctl(sink->epoll, EPOLL_CTL_ADD, stop, &event);
 	for (;;) {
-		int n = epoll_wait(sink->epoll, events, 256, -1);
+		int n = epoll_wait(sink->epoll, events, 256, resume(sink));
 
 		for (int i = 0; i < n; i++) {
 			int *listener = events[i].data.ptr;

@@ -386,7 +386,7 @@ const struct fault_kind fault_table[] = {
 		.name = "fin-early",
 		.summary = "the FIN goes with the last piece but one if the last is shorter than a header",
 		.hook = "piece",
-		.symptom = "the end is missing, and nobody is told",
+		.symptom = "the end is missing; who sent it gets a RST, or never learns of it",
 		.param = { { "bytes", "pieces shorter than that are overlooked", 2, 65535, 20 } },
 		.piece = fin_early,
 	},
@@ -394,7 +394,7 @@ const struct fault_kind fault_table[] = {
 		.name = "fin-dup",
 		.summary = "all pieces of a segment with FIN have it",
 		.hook = "piece",
-		.symptom = "all is missing behind the first piece, and nobody is told",
+		.symptom = "all is missing behind the first piece; who sent it gets a RST, or never learns of it",
 		.piece = fin_dup,
 	},
 	{

@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -16,7 +17,6 @@
 #include <linux/tcp.h>
 
 #define INPUT_BYTES 65536
-#define GREETING "EHLO probe.example\r\n"
 
 const char *const outcome_names[OUTCOMES] = { "ok", "stalled", "reset", "refused", "error" };
 
@@ -156,6 +156,7 @@ static void write_envelope(struct state *st, struct connection *c)
 	}
 	c->acked_before = info.tcpi_bytes_acked;
 	c->row->mss = info.tcpi_snd_mss;
+	c->row->mtu = info.tcpi_pmtu;
 	c->phase = ENVELOPE;
 	c->written_ns = now_ns();
 	st->in_envelope++;
@@ -183,7 +184,7 @@ static void take_line(struct state *st, struct connection *c)
 	const char *line = c->line;
 	bool is_reply = isdigit((unsigned char)line[0]) && isdigit((unsigned char)line[1]) &&
 			isdigit((unsigned char)line[2]) &&
-			(line[3] == ' ' || line[3] == '-' || line[3] == '\0');
+			(line[3] == ' ' || line[3] == '-' || line[3] == '*' || line[3] == '\0');
 	bool is_last = is_reply && line[3] != '-';
 
 	if (!is_reply) {
@@ -192,6 +193,9 @@ static void take_line(struct state *st, struct connection *c)
 	}
 	switch (c->phase) {
 	case BANNER:
+		if (c->row->greeting[0] == '\0')
+			snprintf(c->row->greeting, sizeof(c->row->greeting), "%.*s",
+				 (int)sizeof(c->row->greeting) - 1, line);
 		if (!is_last)
 			break;
 		if (line[0] != '2') {
@@ -199,7 +203,7 @@ static void take_line(struct state *st, struct connection *c)
 			break;
 		}
 		c->phase = EHLO;
-		if (send(c->fd, GREETING, strlen(GREETING), MSG_NOSIGNAL) < 0)
+		if (send(c->fd, SWEEP_GREETING, SWEEP_GREETING_BYTES, MSG_NOSIGNAL) < 0)
 			finish_error(st, c, errno);
 		break;
 	case EHLO:

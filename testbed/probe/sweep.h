@@ -40,9 +40,15 @@ struct row {
 	uint64_t bytes_acked;	/* of this write, as the kernel saw it (TCP_INFO) */
 	uint64_t time_ns;	/* from the write to the last reply, or to giving up */
 	uint32_t mss;		/* bytes that one segment takes, options taken off */
+	uint32_t mtu;		/* of the path, as the kernel knows it */
+	char greeting[80];	/* SMTP: the server's first line, or how it begins */
 	uint16_t local_port;
 	const char *detail;	/* what happened if not ok, with what to do; or NULL */
 };
+
+/* What is said before the envelope. */
+#define SWEEP_GREETING "EHLO probe.example\r\n"
+#define SWEEP_GREETING_BYTES (sizeof(SWEEP_GREETING) - 1)
 
 /* `split` says after how many bytes the write ends and another begins; SPLIT_LINE:
  * after the first line; 0: all in one write. */

@@ -144,6 +144,216 @@ LAB_TEST(faults, tfo_blackhole)
 	}
 }
 
+/* A client in Python: its commands, with `s` connected to a port. What it prints is the result. */
+static struct lab_result python(struct lab_case c, const char *lab_options, int port, const char *commands)
+{
+	lab_need("/usr/bin/python3");
+	return lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d %s -- /usr/bin/python3 $DIR/client.py %d",
+		       commands, c.ip, lab_options, port);
+}
+
+#define CLIENT_START \
+	"import os, socket, sys, time\n" \
+	"s = socket.create_connection((os.environ[\"RESEG_SERVER\"], int(sys.argv[1])), 5)\n" \
+	"s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)\n" \
+	"def get(n, seconds=1):\n" \
+	"    s.settimeout(seconds)\n" \
+	"    data = b\"\"\n" \
+	"    try:\n" \
+	"        while len(data) < n:\n" \
+	"            more = s.recv(n - len(data))\n" \
+	"            if not more:\n" \
+	"                return data, \"end\"\n" \
+	"            data += more\n" \
+	"    except TimeoutError:\n" \
+	"        return data, \"silence\"\n" \
+	"    except ConnectionResetError:\n" \
+	"        return data, \"reset\"\n" \
+	"    return data\n"
+
+static void expect_output(const struct lab_result *r, const char *text)
+{
+	cr_assert_str_eq(r->out, text, "%s%s", r->out, r->err);
+}
+
+LAB_TEST(faults, banner_mask)
+{
+	struct lab_result r = python(c, "--fault banner-mask", 25, CLIENT_START "print(get(16))\n");
+
+	expect_output(&r, "b'220 **** *****\\r\\n'\n");
+}
+
+/* The reply tells that the verb is not known any more. */
+LAB_TEST(faults, split_command)
+{
+	struct lab_result r = python(c, "--fault split-command --segment-size 20", 25, CLIENT_START
+		"get(16)\n"
+		"s.sendall(b\"NOOP 90123456789\\r\\nNOOP x\\r\\n\")\n"
+		"print(get(8), get(23))\n");
+
+	/* The second NOOP's first piece has three octets of it: too few to be known. */
+	expect_output(&r, "b'250 ok\\r\\n' (b'250 ok\\r\\n', 'silence')\n");
+	r = python(c, "--fault split-command --segment-size 24", 25, CLIENT_START
+		"get(16)\n"
+		"s.sendall(b\"NOOP 90123456789\\r\\nNOOP x\\r\\n\")\n"
+		"print(get(8), get(23))\n");
+	expect_output(&r, "b'250 ok\\r\\n' b'500 command not known\\r\\n'\n");
+}
+
+/* The message's end does not reach the server; in one piece it does. */
+LAB_TEST(faults, split_eod)
+{
+	static const char commands[] = CLIENT_START
+		"def message(*ends):\n"
+		"    s.sendall(b\"DATA\\r\\n\")\n"
+		"    get(37)\n"
+		"    for end in ends:\n"
+		"        s.sendall(end)\n"
+		"    return get(20)\n"
+		"get(16)\n"
+		"s.sendall(b\"HELO x\\r\\n\"); get(10)\n"
+		"for ends in ((b\"text\\r\\n.\\r\\n\",), (b\"text\\r\\n\", b\".\\r\\n\"), (b\"text\\r\\n.\", b\"\\r\\n\")):\n"
+		"    s.sendall(b\"MAIL FROM:<>\\r\\n\"); get(15)\n"
+		"    s.sendall(b\"RCPT TO:<a>\\r\\n\"); get(18)\n"
+		"    print(message(*ends)[:3])\n";
+	struct lab_result r = python(c, "--fault split-eod --arrival wire", 25, commands);
+
+	expect_output(&r, "b'250'\nb'250'\n(b'', 'silence')\n");
+}
+
+/* No PSH in the middle of a write: Linux sets it on the last segment, and a client that sends by
+ * MSG_MORE sets none until it is done. */
+LAB_TEST(faults, psh_hold)
+{
+	struct lab_result r = python(c, "--fault psh-hold:bytes=65535", 7, CLIENT_START
+		"s.sendall(bytes(5000))\n"
+		"print(len(get(5000)))\n"
+		"s.send(bytes(5000), socket.MSG_MORE)\n"
+		"print(len(get(5000)[0]) < 5000)\n");
+
+	cr_assert(strncmp(r.out, "5000\n", 5) == 0, "%s%s", r.out, r.err);
+}
+
+/* Bytes that the server got before the end it saw. What follows that, Linux answers with a RST. */
+static void expect_truncated(struct lab_case c, const char *fault, int bytes)
+{
+	char options[128];
+	const json_t *line;
+	json_t *lines;
+	size_t i;
+
+	snprintf(options, sizeof(options), "--fault %s --sink-options \"--log $DIR/%s\"", fault, fault);
+	python(c, options, 9, CLIENT_START
+		"s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)\n"
+		"s.sendall(bytes(1030))\n"
+		"s.shutdown(socket.SHUT_WR)\n"
+		"get(10)\n");
+	lines = lab_json_lines(fault);
+	json_array_foreach(lines, i, line) {
+		if (strcmp(lab_string(line, "event"), "closed") == 0) {
+			cr_assert_eq(lab_number(line, "received"), bytes, "%s", fault);
+			return;
+		}
+	}
+	cr_assert_fail("%s: the server saw no end", fault);
+}
+
+LAB_TEST(faults, fin_early_and_fin_dup)
+{
+	expect_truncated(c, "none", 1030);
+	expect_truncated(c, "fin-early", 1024);
+	expect_truncated(c, "fin-dup", 512);
+}
+
+/* Loss costs more where SACK is useless, but all arrives; and without loss nothing is seen. */
+LAB_TEST(faults, what_costs_only_time)
+{
+	static const char *const faults[] = {
+		"isn-shift", "isn-shift --loss 3", "isn-shift:direction=c2s --loss 3", "isn-shift:direction=s2c --direction both",
+		"ack-thin", "ack-thin:pass=2 --loss 1 --direction both",
+	};
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+		struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault %s -- sh -c 'stream-client $RESEG_SERVER 7 100000'",
+					      c.ip, faults[i]);
+
+		lab_expect_status(&r, 0);
+		cr_assert_str_eq(r.err, "");
+	}
+}
+
+/* The server's window looks 128 times smaller than it is. */
+LAB_TEST(faults, wscale_strip)
+{
+	struct lab_result r = python(c, "--fault wscale-strip", 7, CLIENT_START
+		"start = time.time()\n"
+		"s.sendall(bytes(20000))\n"
+		"print(len(get(20000, 10)) == 20000, time.time() - start > 1)\n");
+	struct lab_result without = python(c, "--fault none", 7, CLIENT_START
+		"start = time.time()\n"
+		"s.sendall(bytes(20000))\n"
+		"print(len(get(20000, 10)) == 20000, time.time() - start > 1)\n");
+
+	expect_output(&without, "True False\n");
+	cr_assert_str_neq(r.out, without.out, "%s%s", r.out, r.err);
+}
+
+/* To an echo server, which sends back what it gets of a TLS record. */
+LAB_TEST(faults, hello_256_511)
+{
+	struct lab_result r = python(c, "--fault hello-256-511", 7, CLIENT_START
+		"def hello(n):\n"
+		"    s.sendall(bytes((22, 3, 1, n >> 8, n & 255, 1)) + bytes(n - 1))\n"
+		"    return len(get(n + 5))\n"
+		"print(hello(255), hello(512), hello(256))\n");
+
+	expect_output(&r, "260 517 2\n");
+}
+
+LAB_TEST(faults, first_segment_parser)
+{
+	static const char commands[] = CLIENT_START
+		"def hello(n):\n"
+		"    s.sendall(bytes((22, 3, 1, n >> 8, n & 255, 1)) + bytes(n - 1))\n"
+		"    return get(n + 5)\n"
+		"print(len(hello(500)))\n"
+		"print(hello(1800))\n";
+	struct lab_result r = python(c, "--fault first-segment-parser", 7, commands);
+
+	expect_output(&r, "505\n(b'', 'silence')\n");
+	r = python(c, "--fault first-segment-parser:reset=1", 7, commands);
+	expect_output(&r, "505\n(b'', 'reset')\n");
+}
+
+LAB_TEST(faults, ack_then_die)
+{
+	static const char commands[] = CLIENT_START
+		"import struct\n"
+		"s.sendall(bytes(500))\n"
+		"print(len(get(500)))\n"
+		"s.sendall(bytes(600))\n"
+		"print(get(600))\n"
+		/* The kernel has not the least doubt: tcpi_unacked is 0. */
+		"print(struct.unpack_from(\"I\", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)[0])\n"
+		"s.sendall(bytes(1))\n"
+		"print(get(1))\n";
+	struct lab_result r = python(c, "--fault ack-then-die", 7, commands);
+
+	expect_output(&r, "500\n(b'', 'silence')\n0\n(b'', 'silence')\n");
+	r = python(c, "--fault ack-then-die:reset=1", 7, commands);
+	expect_output(&r, "500\n(b'', 'silence')\n0\n(b'', 'reset')\n");
+}
+
+/* The first two connections fail, and then all is well. */
+LAB_TEST(faults, the_first_two)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault off-by-one:flows=1-2 -- sh -c '"
+		"for i in 1 2 3; do reseg-probe one --size 513 --timeout 0.5 --format json server | grep outcome; done'", c.ip);
+	const char *first = strstr(r.out, "stalled"), *second = first ? strstr(first + 1, "stalled") : NULL;
+
+	cr_assert(second && !strstr(second + 1, "stalled") && strstr(second + 1, "\"ok\""), "%s%s", r.out, r.err);
+}
+
 /* What the page in docs/ says is what the program says. */
 Test(faults, the_page_is_up_to_date)
 {

@@ -18,6 +18,7 @@
 
 TestSuite(probe, .timeout = 60);
 TestSuite(sink, .timeout = 60);
+TestSuite(identify, .timeout = 120);
 
 /* RFC 5321 section 4.5.3.1, for each line of an envelope. */
 static void check_line(const char *line, size_t len)
@@ -376,4 +377,80 @@ Test(sink, usage)
 	lab_expect_error(&r, 2, "--save /nonexistent");
 	r = with_sink("", "reseg-sink --listen 127.0.0.1 --smtp ${SMTP#*:}");
 	lab_expect_error(&r, 2, "is taken by another program");
+}
+
+/* The three suspects of 2008, and a path with nothing wrong. */
+LAB_TEST(identify, suspects)
+{
+	static const struct {
+		const char *options, *class;
+		int segment_size, bytes;
+	} cases[] = {
+		{ "", "off-by-one", 512, 0 },
+		{ "--fault mtu-blackhole:bytes=1000", "mtu-blackhole", 0, 1000 },
+		{ "--fault none --sink-options '--callout-delay 0.3 --hold-replies'", "slow-server", 0, 0 },
+		{ "--fault none", "none", 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c "
+						      "'reseg-probe identify --timeout 1 --format json $RESEG_SERVER'",
+					      c.ip, cases[i].options);
+		const json_t *answer = lab_json(r.out);
+
+		lab_expect_status(&r, strcmp(cases[i].class, "none") == 0 ? 0 : 1);
+		cr_assert_str_eq(lab_string(answer, "class"), cases[i].class, "%s", r.out);
+		cr_assert(json_is_true(json_object_get(answer, "sure")));
+		if (cases[i].segment_size)
+			cr_assert_eq(lab_number(answer, "segment_size"), cases[i].segment_size);
+		if (cases[i].bytes)
+			cr_assert_eq(lab_number(answer, "bytes"), cases[i].bytes);
+		cr_assert_geq(json_array_size(json_object_get(answer, "evidence")), 1);
+	}
+}
+
+/* Chance is told from a fault: what fails once and not again is none. */
+LAB_TEST(identify, loss_is_no_fault)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault none --loss 1 -- reseg-probe identify server", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "no fault found"), "%s%s", r.out, r.err);
+}
+
+/* A server's mishaps are not the network's. */
+LAB_TEST(identify, chaos)
+{
+	static const struct {
+		const char *chaos, *outcome, *replies;
+	} cases[] = {
+		{ "RCPT=451", "ok", "5 of 5" }, { "DATA=silence", "stalled", "4 of 5" }, { "RCPT=reset", "reset", "0 of 5" },
+		{ "RCPT=close/2", "error", "2 of 5" }, { "DATA=0.2s", "ok", "5 of 5" }, { "NOOP=close", "ok", "5 of 5" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault none --sink-options '--chaos %s' -- "
+						      "reseg-probe one --size 600 --timeout 0.5 server", c.ip, cases[i].chaos);
+
+		cr_assert(strstr(r.out, cases[i].outcome) && strstr(r.out, cases[i].replies), "%s: %s%s", cases[i].chaos,
+			  r.out, r.err);
+	}
+}
+
+/* Without a server there is nothing to be found out. */
+Test(identify, cannot_be_tried)
+{
+	static const struct lab_usage cases[] = {
+		{ "identify 127.0.0.1:1", "connection refused" },
+		{ "identify --sizes 5 127.0.0.1:1", "identify takes --timeout" },
+		{ "identify --format tap 127.0.0.1:1", "identify takes --timeout" },
+		{ "identify", "give one target" },
+		{ NULL, NULL },
+	};
+
+	lab_expect_usage_errors(LAB_ROOT, "reseg-probe", "", cases);
+	lab_expect_usage_errors(LAB_ROOT, "reseg-sink", "", (const struct lab_usage[]){
+		{ "--chaos RCPT", "give VERB=WHAT" }, { "--chaos RCPT=", "give VERB=WHAT" }, { "--chaos =451", "give VERB=WHAT" },
+		{ "--chaos RCPT=99", "200 to 599" }, { "--chaos RCPT=451/0", "from 1" }, { "--chaos RCPT=xs", "time in seconds" },
+		{ "--callout-delay soon", "time in seconds" }, { NULL, NULL } });
 }

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_PROBE_IDENTIFY_H
+#define RESEG_PROBE_IDENTIFY_H
+
+/*
+ * What is wrong with a path, found out from the client's side only
+ *
+ * First some sizes between the smallest envelope and a full segment; where they fail from
+ * some size on, that is looked for, else all sizes are tried. What failed is tried again, for
+ * chance repeats nothing. Then each hypothesis predicts, for each size, whether replies are missing
+ * and how many, and one that is wrong once is out. Where several are left, experiments that
+ * they predict differently decide.
+ */
+
+#include "probe/sweep.h"
+
+#include <stdio.h>
+
+enum identify_class {
+	CLASS_NONE,		/* no fault found */
+	CLASS_OFF_BY_ONE,	/* a box that re-segments, and keeps what its loop has no case for */
+	CLASS_LOSE_TAIL,	/* one that loses short last pieces */
+	CLASS_MTU_BLACKHOLE,	/* packets over a size vanish */
+	CLASS_ACK_THEN_DIE,	/* so many bytes are ACKed, and then nothing passes */
+	CLASS_BANNER_MASK,	/* a relay that hides the greeting */
+	CLASS_SLOW_SERVER,	/* takes its time for each recipient: call-outs */
+	CLASS_UNSURE,		/* something is wrong, and no hypothesis explains it */
+	CLASSES
+};
+
+#define IDENTIFY_EVIDENCE_MAX 16
+
+struct identify {
+	/* in */
+	union net_address target;
+	uint64_t timeout_ns;
+	unsigned parallel;
+	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
+	/* out */
+	enum identify_class class;
+	bool sure;		/* all but one hypothesis are out */
+	uint32_t segment_size;	/* these as they are known for the class; else 0 */
+	uint32_t over;
+	uint32_t bytes;		/* lose-tail: longest piece lost; MTU: longest packet that passes;
+				 * ack-then-die: ACKed before it died */
+	uint64_t delay_ns;	/* for each recipient */
+	uint64_t time_ns;	/* that all this took */
+	size_t connections;
+	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */
+	size_t evidence_count;
+};
+
+/* Finds out. NULL, or else why it cannot be tried, in words. */
+const char *identify_run(struct identify *id);
+
+void identify_free(struct identify *id);
+
+/* The result for people, or as JSON. target: as the user wrote it. */
+void identify_print(FILE *out, const struct identify *id, const char *target);
+void identify_print_json(FILE *out, const struct identify *id, const char *target);
+
+#endif
