@@ -354,6 +354,17 @@ LAB_TEST(faults, the_first_two)
 	cr_assert(second && !strstr(second + 1, "stalled") && strstr(second + 1, "\"ok\""), "%s%s", r.out, r.err);
 }
 
+/* The table of docs/evidence.md is what the lab shows. */
+Test(faults, the_evidence)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("/usr/bin/python3");
+	r = lab_run(LAB_ROOT, "sed -n '/^|/p' $DOCS/evidence.md >$DIR/page; $DOCS/../testbed/evidence | diff $DIR/page -");
+	lab_expect_status(&r, 0);
+}
+
 /* What the page in docs/ says is what the program says. */
 Test(faults, the_page_is_up_to_date)
 {
