@@ -199,11 +199,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct input in = { data, size };
 	struct fuzz f = { .now_ns = 1000000000 };
 	struct engine_config config;
-	struct engine_policy *policy = &config.rules.policy[0];
+	struct engine_policy *policy;
 	struct engine_stats stats;
 	uint8_t choice = take(&in);
 
 	engine_config_init(&config);
+	policy = &config.rules.policy[0];
 	policy->direction = 1 + choice % 3;
 	if (!(choice & 0x10))
 		policy->faults = 0;

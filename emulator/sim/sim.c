@@ -698,10 +698,11 @@ static void tick(struct sim *s)
 static void start(struct sim *s)
 {
 	struct engine_config config;
-	struct engine_policy *policy = &config.rules.policy[0];
+	struct engine_policy *policy;
 	struct faultspec_error error;
 
 	engine_config_init(&config);
+	policy = &config.rules.policy[0];
 	policy->faults = 0;
 	policy->direction = s->o->direction;
 	policy->segment_size = s->o->segment_size;

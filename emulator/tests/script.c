@@ -642,13 +642,14 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 {
 	struct run *r = calloc(1, sizeof(*r));
 	struct engine_config config;
-	struct engine_policy *policy = &config.rules.policy[0];
+	struct engine_policy *policy;
 	struct engine_stats stats;
 	char line[LINE_BYTES];
 
 	r->variant = v;
 	r->now_ns = UINT64_C(1000000000);
 	engine_config_init(&config);
+	policy = &config.rules.policy[0];
 	policy->faults = 0;
 	add_faults(policy, s->fault ? s->fault : "none");
 	if (s->segment_size)
