@@ -204,8 +204,10 @@ void hooks_start(struct engine *e, struct flow *f)
 		use(fault, 1u << i, f);
 		if (!fault->kind->shifts || !acts(e, f->policy, i))
 			continue;
-		for (unsigned side = CLIENT; side <= SERVER; side++)
-			f->shifted |= (f->relay[side].faults >> i & 1u) << side;
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			if (f->relay[side].faults >> i & 1u)
+				f->shifted = (f->shifted | 1u << side) & 3u;
+		}
 	}
 }
 

@@ -3,8 +3,8 @@
 /*
  * Fuzzes the engine: packets and time in any sequence
  *
- * The first bytes choose a configuration. Then come records: time goes by, a raw
- * packet, or a well-formed segment whose numbers lie near those that matter, for a
+ * The first bytes choose a configuration. Then come records: time goes by, the rules change, a
+ * raw packet, or a well-formed segment whose numbers lie near those that matter, for a
  * random one would be refused at the door. Whatever happens, what the box lets out
  * must be sound, and in the end nothing may be left.
  */
@@ -30,6 +30,7 @@ struct input {
 struct fuzz {
 	struct engine *engine;
 	uint64_t now_ns;
+	struct engine_rules rules;
 	uint32_t segment_size;
 	uint32_t nxt[2];	/* near the next sequence number of each side */
 	uint8_t ipv6;
@@ -149,6 +150,35 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	return ip + header + bytes;
 }
 
+/* Faults of any kind, any number of them, and with any scope that matters here. */
+static void change_rules(struct fuzz *f, struct input *in)
+{
+	struct engine_policy *p = &f->rules.policy[0];
+	uint8_t kinds = 0;
+
+	while (fault_table[kinds].name)
+		kinds++;
+	p->faults = take(in) % (FAULTS_MAX + 1);
+	for (unsigned i = 0; i < p->faults; i++) {
+		struct fault fault = fault_of(&fault_table[take(in) % kinds]);
+
+		fault.every = 1 + take(in) % 8;
+		fault.percent = 1 + take(in) % 100;
+		fault.id = take(in) % 4;
+		fault.scope.direction = take(in) % 4;
+		fault.scope.flows.last = take(in) % 4;
+		fault.scope.arrivals.last = take(in) % 4;
+		for (unsigned k = 0; k < FAULT_PARAMS_MAX; k++) {
+			const struct fault_param *param = &fault.kind->param[k];
+
+			if (param->name && take(in) & 1)
+				fault.value[k] = param->least + take(in) % (param->most - param->least + 1);
+		}
+		p->fault[i] = fault;
+	}
+	must(engine_set_rules(f->engine, f->now_ns, &f->rules) == 0);
+}
+
 static void step(struct fuzz *f, struct input *in)
 {
 	uint8_t packet[PACKET_MAX], kind = take(in);
@@ -159,6 +189,12 @@ static void step(struct fuzz *f, struct input *in)
 
 	if (kind == 255 && take(in) == 255) {
 		engine_drain(f->engine, f->now_ns);
+		check_output(f);
+		return;
+	}
+
+	if (kind == 254) {
+		change_rules(f, in);
 		check_output(f);
 		return;
 	}
@@ -219,6 +255,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.offload = f.offload = choice & 1;
 	f.nxt[CLIENT] = (uint32_t)choice << 24;
 	f.nxt[SERVER] = UINT32_MAX - take(&in);
+	f.rules = config.rules;
 	must(engine_create(&f.engine, &config) == 0);
 	for (unsigned i = 0; in.left > 0 && i < 2000; i++)
 		step(&f, &in);

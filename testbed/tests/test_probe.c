@@ -211,7 +211,7 @@ Test(probe, bad_servers)
 Test(probe, usage)
 {
 	static const struct lab_usage cases[] = {
-		{ "", "say sweep or one" },
+		{ "", "say sweep, one or identify" },
 		{ "sweep 127.0.0.1", "sweep needs --sizes" },
 		{ "one --sizes 1-2 127.0.0.1", "one needs --size" },
 		{ "one --size 34 127.0.0.1", "35 to 65536" },
