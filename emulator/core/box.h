@@ -47,6 +47,7 @@ struct engine {
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t flows_seen;
+	struct engine_subject subject;	/* of the packet that came last */
 	uint64_t now_ns;
 	uint32_t now_ms;	/* the low half of the same in milliseconds */
 	flow_handle output_first;	/* flows that may have something to send */
@@ -97,6 +98,15 @@ static inline uint64_t box_orphaned(const struct relay *r)
 	uint64_t end = box_data_end(r);
 
 	return r->snd_una < end ? end - r->snd_una : 0;
+}
+
+/* Octets that a packet from this side acknowledges, as it leaves the box, and that this side does
+ * not have. */
+static inline uint64_t box_orphaned_by_ack(const struct flow *f, enum engine_side side)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+
+	return f->state == FLOW_OPEN && in->intercepted ? box_orphaned(in) : 0;
 }
 
 /* receive.c ---------------------------------------------------------------- */
@@ -254,6 +264,9 @@ void report_cut(struct engine *e, const struct flow *f, enum engine_side source,
 		uint32_t bytes, uint32_t pieces, uint32_t last_piece);
 void report_stall(struct engine *e, const struct flow *f, enum engine_side source);
 void report_resume(struct engine *e, const struct flow *f, enum engine_side source);
+/* piece: which it acted on; or NULL. */
+void report_fault(struct engine *e, const struct flow *f, enum engine_side source,
+		  const struct fault *fault, const struct piece *piece);
 /* What a relay of an open flow did. */
 struct engine_totals report_totals(const struct relay *r);
 

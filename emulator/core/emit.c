@@ -172,6 +172,7 @@ static void write_packet(struct engine *e, struct flow *f, enum engine_side side
 	}
 	memcpy(tcp + 16, &sum, sizeof(sum));
 
+	out->subject = (struct engine_subject){ f->serial, side, box_orphaned_by_ack(f, side) };
 	out->segment_bytes = 0;
 	out->local = f->end[side].local;
 	out->version = f->version;

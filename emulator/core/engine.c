@@ -980,6 +980,7 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 
 	f = flow_get(&e->table, h);
 	f->touched_ms = e->now_ms;
+	e->subject = (struct engine_subject){ .flow = f->serial, .source = side };
 	verdict = f->state == FLOW_FORGOTTEN ? VERDICT_DROP :
 		  suffer(e, h, side, p, hooks_packet(e, f, side, p, &rewritten));
 	if (verdict == VERDICT_DROP)
@@ -988,6 +989,7 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 	if (shifted)
 		rewritten |= shift_ack(shifted, side, p);
 	verdict = in_state(e, h, side, p);
+	e->subject.orphaned = box_orphaned_by_ack(f, side);
 	if (verdict != VERDICT_DROP && shifted)
 		rewritten |= shift_seq(shifted, side, p);
 	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;
@@ -1000,6 +1002,7 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	enum engine_verdict verdict = VERDICT_ACCEPT;
 
 	set_now(e, now_ns);
+	e->subject.flow = 0;
 	e->stats.packets++;
 	switch (packet_parse(&p, packet, *len)) {
 	case PACKET_TCP:
@@ -1040,6 +1043,11 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 		break;
 	}
 	return verdict;
+}
+
+struct engine_subject engine_input_subject(const struct engine *e)
+{
+	return e->subject;
 }
 
 static void owe_behind(struct engine *e, enum engine_side side, const struct piece *piece)

@@ -77,6 +77,7 @@ enum engine_event_type {
 	EVENT_CUT,		/* pending octets were cut into pieces */
 	EVENT_STALL,		/* the fault yields no cut */
 	EVENT_RESUME,		/* more data un-stuck it */
+	EVENT_FAULT,		/* a fault acted */
 	EVENT_FLOW_CLOSED,
 	EVENT_TYPES
 };
@@ -112,15 +113,17 @@ struct engine_event {
 	uint8_t version;		/* 4 or 6 */
 	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
-	enum engine_side source;	/* of the relay; all types but opened and closed */
+	enum engine_side source;	/* of the relay, or fault: of the packet it acted on; all
+					 * types but opened and closed */
 	uint64_t offset;		/* arrival, cut, stall, resume: the first octet;
-					 * forged ACK: the next one expected */
-	uint32_t bytes;			/* arrival, cut */
+					 * forged ACK: the next one expected; fault: of a piece */
+	uint32_t bytes;			/* arrival, cut; fault: of a piece, else 0 */
 	uint32_t pieces;		/* cut: how many */
 	uint32_t last_piece;		/* cut: length of the last; the others are S */
 	uint32_t pending;		/* stall; arrival: with these octets */
 	uint64_t orphaned;		/* forged ACK: octets the sink does not have */
-	uint32_t segment_size;		/* opened: S of this flow */
+	uint32_t segment_size;		/* opened, stall: S of this flow */
+	const char *fault;		/* fault: its name */
 	enum engine_close_reason reason;	/* closed */
 	struct engine_totals totals[2];		/* closed, by source */
 };
@@ -219,11 +222,23 @@ enum engine_hint {
 	ENGINE_LOCAL = 1 << 2,		/* its source is this host itself */
 };
 
+/* What a packet is about. */
+struct engine_subject {
+	uint64_t flow;			/* serial number; 0: of none */
+	enum engine_side source;	/* who sent it, or is said to have sent it */
+	uint64_t orphaned;		/* octets that it acknowledges, as it goes on, and that
+					 * its source does not have */
+};
+
 /* Hands in one IP packet of *len bytes, with hints (enum engine_hint). The engine may
  * change it in place, and shortens *len if it cut something off; it keeps no reference.
  * Whatever the bytes are, there is exactly one verdict. */
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
 				 unsigned hints);
+
+/* That of the packet that was handed in last; it is of no flow if it passed as one the box does
+ * not know. */
+struct engine_subject engine_input_subject(const struct engine *e);
 
 /* One IP packet to send: its parts one after the other, the first of them the
  * headers. All of it, checksums too, is ready for the wire; the TTL is what the
@@ -235,6 +250,7 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 #define ENGINE_PARTS_MAX (1 + STREAM_SLICES_MAX)
 
 struct engine_emit {
+	struct engine_subject subject;
 	bool local;			/* its source address is this host's */
 	uint16_t segment_bytes;		/* 0: one segment */
 	uint8_t version;		/* 4 or 6 */

@@ -137,11 +137,12 @@ static uint32_t random_percent(struct engine *e)
 	return (uint32_t)(e->random >> 32) % 100;
 }
 
-/* There is an occasion for fault i: does it act? */
-static bool acts(struct engine *e, unsigned policy, unsigned i)
+/* There is an occasion for fault i in this flow: does it act? piece: on which; or NULL. */
+static bool acts_on(struct engine *e, const struct flow *flow, enum engine_side source, unsigned i,
+		    const struct piece *piece)
 {
-	const struct fault *f = &e->config.rules.policy[policy].fault[i];
-	struct fault_state *s = &e->fault[policy][i];
+	const struct fault *f = &hooks_policy(e, flow)->fault[i];
+	struct fault_state *s = &e->fault[flow->policy][i];
 
 	if (s->since_ns == UINT64_MAX)
 		s->since_ns = e->now_ns;
@@ -150,7 +151,13 @@ static bool acts(struct engine *e, unsigned policy, unsigned i)
 	    (f->percent < 100 && random_percent(e) >= f->percent))
 		return false;
 	s->acted++;
+	report_fault(e, flow, source, f, piece);
 	return true;
+}
+
+static bool acts(struct engine *e, const struct flow *flow, enum engine_side source, unsigned i)
+{
+	return acts_on(e, flow, source, i, NULL);
 }
 
 /* Flows -------------------------------------------------------------------------------- */
@@ -202,7 +209,7 @@ void hooks_start(struct engine *e, struct flow *f)
 		    !range_has(&fault->scope.flows, ++e->fault[f->policy][i].flows))
 			continue;
 		use(fault, 1u << i, f);
-		if (!fault->kind->shifts || !acts(e, f->policy, i))
+		if (!fault->kind->shifts || !acts(e, f, CLIENT, i))
 			continue;
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			if (f->relay[side].faults >> i & 1u)
@@ -272,7 +279,7 @@ static void alter(struct engine *e, struct flow *f, enum engine_side source, str
 
 		if (!fault->kind->alter || !is_for(fault, i, r, r->arrivals))
 			continue;
-		if (fault->kind->alter(fault, c, e->text) && acts(e, f->policy, i))
+		if (fault->kind->alter(fault, c, e->text) && acts(e, f, source, i))
 			stream_overwrite(box_stream(e, r), &e->pool, offset, e->text, c->bytes);
 		else
 			read_text(e, r, offset, c->bytes);
@@ -313,7 +320,7 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 		if (!fault->kind->cut || !is_for(fault, i, r, r->arrivals))
 			continue;
 		other = fault->kind->cut(fault, &c);
-		if (other != bytes && acts(e, f->policy, i))
+		if (other != bytes && acts(e, f, source, i))
 			bytes = other;
 	}
 	c.bytes = bytes;
@@ -368,7 +375,7 @@ enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine
 		if (!fault->kind->packet || !is_for(fault, i, r, r->arrivals + (v.payload_bytes > 0)))
 			continue;
 		fate = fault->kind->packet(fault, &v);
-		if (fate == FATE_NONE || !acts(e, f->policy, i))
+		if (fate == FATE_NONE || !acts(e, f, source, i))
 			continue;
 		if (fate != FATE_ALTERED)
 			return fate;
@@ -401,7 +408,7 @@ enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_
 		if (!fault->kind->piece || !is_for(fault, i, r, r->arrivals))
 			continue;
 		fate = fault->kind->piece(fault, &p);
-		if (fate != FATE_NONE && acts(e, f->policy, i))
+		if (fate != FATE_NONE && acts_on(e, f, source, i, piece))
 			return fate;
 	}
 	return FATE_NONE;

@@ -99,6 +99,7 @@ static void report_pending(struct engine *e, const struct flow *f, enum engine_s
 	event.source = source;
 	event.offset = data_before(box_transit(e, r)->cut_nxt);
 	event.pending = pending(e, r);
+	event.segment_size = box_transit(e, r)->segment_size;
 	tell(e, &event);
 }
 
@@ -110,6 +111,22 @@ void report_stall(struct engine *e, const struct flow *f, enum engine_side sourc
 void report_resume(struct engine *e, const struct flow *f, enum engine_side source)
 {
 	report_pending(e, f, source, EVENT_RESUME);
+}
+
+void report_fault(struct engine *e, const struct flow *f, enum engine_side source,
+		  const struct fault *fault, const struct piece *piece)
+{
+	struct engine_event event;
+
+	if (!begin(e, f, EVENT_FAULT, &event))
+		return;
+	event.source = source;
+	event.fault = fault->kind->name;
+	if (piece && piece->bytes > 0) {
+		event.offset = data_before(piece->offset);
+		event.bytes = piece->bytes;
+	}
+	tell(e, &event);
 }
 
 struct engine_totals report_totals(const struct relay *r)

@@ -473,6 +473,9 @@ static void observe(void *arg, const struct engine_event *ev)
 		n = asprintf(&a->text, "resume %s %" PRIu64 " pending %" PRIu32, source,
 			     ev->offset, ev->pending);
 		break;
+	case EVENT_FAULT:
+		n = asprintf(&a->text, "fault %s %s", ev->fault, source);
+		break;
 	case EVENT_FLOW_CLOSED:
 		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
 			     reasons[ev->reason], ev->totals[CLIENT].acked,

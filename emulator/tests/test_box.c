@@ -67,6 +67,7 @@ Test(box, joined_segments_are_taken_apart)
 		"* arrival client 0 bytes 1460 pending 1460\n"
 		"* cut client 0 bytes 1460 pieces 3 last 436\n"
 		"* arrival client 1460 bytes 513 pending 513\n"
+		"* fault off-by-one client\n"
 		"* stall client 1460 pending 513\n"
 		"drop\n"
 		"* ack client 1973 orphaned 1973\n"

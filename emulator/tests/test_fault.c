@@ -635,6 +635,7 @@ Test(fault, a_stall_ends_with_its_fault)
 		"pass\n"
 		"client > PF. 1:514(513) ack 1 win 65000\n"
 		"* arrival client 0 bytes 513 pending 513\n"
+		"* fault off-by-one client\n"
 		"* stall client 0 pending 513\n"
 		"drop\n"
 		"* ack client 513 orphaned 513\n"
