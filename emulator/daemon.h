@@ -19,6 +19,7 @@ struct daemon {
 	struct worker workers[SETTINGS_WORKERS_MAX];
 	unsigned count;
 	struct eventlog *log;
+	struct boxcap *capture;
 	struct control *control;
 	struct settings settings;	/* as they are now */
 	uint32_t last_fault;		/* id */
@@ -26,6 +27,7 @@ struct daemon {
 	int argc;
 	char **argv;
 	uint64_t started_ns;
+	uint64_t epoch_ns;	/* of the day, less the workers' time */
 	int signals;
 	int draining;		/* eventfd: workers that have begun to hand over */
 	int ended;		/* the same: that have ended */

@@ -12,6 +12,7 @@
  */
 
 #include "daemon.h"
+#include "io/boxcap.h"
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/eventlog.h"
@@ -68,6 +69,7 @@ static void print_help(void)
 	       "  --control SOCKET      listen there for resegctl\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
+	       "  --pcapng FILE         capture there what the box takes in and sends, with comments\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
 	       "  --grace SECONDS       after a signal, deliver what is held for so long, %d at most (%d)\n"
 	       "  --config FILE, -c     what else it is told, also for some connections only; see\n"
@@ -232,6 +234,7 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       a->engine.memory_bytes != b->engine.memory_bytes ||
 	       strcmp(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") != 0 ||
 	       strcmp(a->events ? a->events : "", b->events ? b->events : "") != 0 ||
+	       strcmp(a->pcapng ? a->pcapng : "", b->pcapng ? b->pcapng : "") != 0 ||
 	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0;
 }
 
@@ -342,12 +345,17 @@ static void set_up_workers(struct daemon *d)
 		struct worker *w = &d->workers[i];
 		int rc;
 
+		w->log = d->log;
+		w->capture = d->capture;
+		if (d->capture && boxcap_tap(&w->tap, d->capture, d->epoch_ns) < 0)
+			cli_die("out of memory");
+		config.observer = d->log || d->capture ? worker_observe : NULL;
+		config.observer_arg = w;
 		config.number = i;
 		rc = engine_create(&w->engine, &config);
 		if (rc < 0)
 			cli_die("cannot set up the engine: %s", strerror(-rc));
 		open_queue(w, o, o->queue.number + i);
-		w->log = d->log;
 		w->grace_ns = o->grace_ns;
 		w->draining = d->draining;
 		w->ended = d->ended;
@@ -372,11 +380,14 @@ static void set_up(struct daemon *d)
 		cli_die("signalfd: %s", strerror(errno));
 
 	if (o->events) {
-		rc = eventlog_open(&d->log, o->events);
+		rc = eventlog_open(&d->log, o->events, d->epoch_ns);
 		if (rc < 0)
 			cli_die("--events %s: %s", o->events, strerror(-rc));
-		o->engine.observer = eventlog_observe;
-		o->engine.observer_arg = d->log;
+	}
+	if (o->pcapng) {
+		rc = boxcap_open(&d->capture, o->pcapng);
+		if (rc < 0)
+			cli_die("--pcapng %s: %s", o->pcapng, strerror(-rc));
 	}
 	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
 		cli_die("getrandom: %s", strerror(errno));
@@ -504,7 +515,10 @@ static void tear_down(struct daemon *d)
 		engine_shutdown(w->engine, clock_ns(CLOCK_MONOTONIC));
 		w->injector->close(w->injector);
 		engine_destroy(w->engine);
+		boxcap_tap_free(w->tap);
 	}
+	if (!boxcap_close(d->capture) && !d->workers[0].warned_capture)
+		cli_complain("the capture could not be written whole");
 	eventlog_close(d->log);
 	settings_free(&d->settings);
 }
@@ -536,6 +550,7 @@ int main(int argc, char **argv)
 	d.argv = argv;
 	d.config = in.config;
 	d.started_ns = clock_ns(CLOCK_MONOTONIC);
+	d.epoch_ns = clock_ns(CLOCK_REALTIME) - d.started_ns;
 	if (!read_settings(&d.settings, in.config, argc, argv, error, sizeof(error)))
 		cli_die("%s", error);
 	if (in.check) {

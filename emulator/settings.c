@@ -206,6 +206,12 @@ static bool set_inject(struct settings *s, unsigned policy, const char *value, s
 	return copy(&s->inject, value, error);
 }
 
+static bool set_pcapng(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->pcapng, value, error);
+}
+
 static bool set_events(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
 	(void)policy;
@@ -248,6 +254,7 @@ const struct settings_key settings_keys[] = {
 	{ "queue-buffer", SETTINGS_BOX, set_queue_buffer },
 	{ "inject", SETTINGS_BOX, set_inject },
 	{ "events", SETTINGS_BOX, set_events },
+	{ "pcapng", SETTINGS_BOX, set_pcapng },
 	{ "control", SETTINGS_BOX, set_control },
 	{ "grace", SETTINGS_BOX, set_grace },
 	{ .name = NULL },
@@ -270,8 +277,9 @@ void settings_free(struct settings *s)
 {
 	free(s->inject);
 	free(s->events);
+	free(s->pcapng);
 	free(s->control);
-	s->inject = s->events = s->control = NULL;
+	s->inject = s->events = s->pcapng = s->control = NULL;
 }
 
 void settings_override(struct settings *s)

@@ -34,6 +34,7 @@ struct settings {
 	uint64_t grace_ns;
 	char *inject;
 	char *events;		/* NULL: none */
+	char *pcapng;		/* the same */
 	char *control;		/* the same */
 	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: bits */
 };

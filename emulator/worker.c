@@ -19,23 +19,44 @@ static uint64_t now_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
+void worker_observe(void *worker, const struct engine_event *event)
+{
+	struct worker *w = worker;
+
+	if (w->log)
+		eventlog_observe(w->log, event);
+	if (w->tap)
+		boxcap_observe(w->tap, event);
+}
+
 static void send_output(struct worker *w)
 {
 	struct engine_emit packet;
 
-	while (engine_next(w->engine, &packet))
+	while (engine_next(w->engine, &packet)) {
 		w->injector->send(w->injector, &packet);
+		if (w->tap)
+			boxcap_emit(w->tap, now_ns(), &packet);
+	}
 	w->injector->flush(w->injector);
 }
 
 static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct worker *w = arg;
+	enum engine_verdict verdict;
+	uint64_t now;
 
 	/* What the packet before has caused, now that it is gone itself: an ACK that overtook
 	 * the data it was written behind would look as if that data were lost. */
 	send_output(w);
-	return engine_input(w->engine, now_ns(), packet, len, hints);
+	now = now_ns();
+	if (w->tap)
+		boxcap_before(w->tap, packet, *len, hints);
+	verdict = engine_input(w->engine, now, packet, len, hints);
+	if (w->tap)
+		boxcap_after(w->tap, w->engine, now, verdict, packet, *len);
+	return verdict;
 }
 
 /* Has it happened, and not been told yet? */
@@ -67,6 +88,8 @@ static void warn(struct worker *w)
 			     "rules by reseg-rules, and look for others that fill the same queue");
 	if (is_first(w->log && !eventlog_flush(w->log), &w->warned_log))
 		cli_complain("the event log cannot be written and will have gaps");
+	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
+		cli_complain("the capture cannot be written and will have gaps");
 }
 
 /* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */

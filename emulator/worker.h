@@ -11,6 +11,7 @@
  */
 
 #include "core/engine.h"
+#include "io/boxcap.h"
 #include "io/eventlog.h"
 #include "io/inject.h"
 #include "io/queue.h"
@@ -47,6 +48,8 @@ struct worker {
 	struct queue *queue;	/* closed when it ends, so that packets pass */
 	struct injector *injector;
 	struct eventlog *log;	/* shared; NULL: none */
+	struct boxcap *capture;	/* the same */
+	struct boxcap_tap *tap;	/* into it */
 	uint64_t grace_ns;	/* how long it may take to hand connections over */
 	int draining;		/* the caller's eventfds, to which it adds 1: when it has begun to */
 	int ended;		/* hand over, and when it ends */
@@ -58,9 +61,13 @@ struct worker {
 	bool warned_too_big;
 	bool warned_failed;
 	bool warned_log;
+	bool warned_capture;
 	bool warned_overrun;
 	bool warned_loop;
 };
+
+/* An engine_observer whose arg is the worker. */
+void worker_observe(void *worker, const struct engine_event *event);
 
 /* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was
  * asked to stop and has handed all connections over, or the time for that is over, or it was

@@ -52,7 +52,8 @@ struct options {
 	struct hosts_options hosts;
 	double loss;		/* probability, for each packet on each link */
 	const char *capture;
-	bool events;		/* has a place of its own */
+	bool events;		/* has a place of its own, */
+	bool pcapng;		/* and so has resegd's capture */
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
 	uint16_t port;
@@ -68,7 +69,8 @@ static void print_help(void)
 	       "\n"
 	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --arrival UNIT, --flows N,\n"
 	       "  --window BYTES, --memory BYTES, --overload WHAT, --queue-length N, --queue-buffer BYTES,\n"
-	       "  --inject KIND, --events FILE, --config FILE, --control SOCKET\n"
+	       "  --inject KIND, --events FILE, --pcapng FILE, --config FILE,\n"
+	       "  --control SOCKET\n"
 	       "                       as for resegd\n"
 	       "  --workers N          of resegd: threads that divide the connections (1)\n"
 	       "  --clients N          that many clients, %d at most: client, client2... (1)\n"
@@ -85,8 +87,9 @@ static void print_help(void)
 	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, of both links or\n"
 	       "                       of that of client or server; off, packets are\n"
 	       "                       as they would be on a real wire\n"
-	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get, and\n"
-	       "                       DIR/events.jsonl, resegd's event log, if --events says no other place\n"
+	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get;\n"
+	       "                       DIR/box.pcapng: what the box takes and makes; and\n"
+	       "                       DIR/events.jsonl, resegd's event log\n"
 	       "  --server 'COMMAND'   runs on the server in place of reseg-sink; the lab is ready once\n"
 	       "                       something listens on the port\n"
 	       "  --port N             TCP port of the server, in RESEG_PORT (%d)\n"
@@ -145,7 +148,7 @@ static void offloads_option(struct hosts_options *hosts, const char *link)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
+	       EVENTS, PCAPNG, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
 	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -158,6 +161,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "overload", required_argument, NULL, OVERLOAD },
 		{ "inject", required_argument, NULL, INJECT },
 		{ "events", required_argument, NULL, EVENTS },
+		{ "pcapng", required_argument, NULL, PCAPNG },
 		{ "config", required_argument, NULL, CONFIG },
 		{ "control", required_argument, NULL, CONTROL },
 		{ "queue-length", required_argument, NULL, QUEUE_LENGTH },
@@ -222,6 +226,10 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case EVENTS:
 			o->events = true;
+			add_resegd_arg(o, table, option, optarg);
+			break;
+		case PCAPNG:
+			o->pcapng = true;
 			add_resegd_arg(o, table, option, optarg);
 			break;
 		case NO_BOX:
@@ -300,9 +308,20 @@ static void parse_options(struct options *o, int argc, char **argv)
 
 /* Services --------------------------------------------------------------------------- */
 
-static struct service start_capture(const struct hosts *h, const char *folder)
+/* Of what resegd writes there. */
+static char *box_capture(const char *folder)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/box.pcapng", folder) < 0)
+		cli_die("out of memory");
+	return path;
+}
+
+static struct service start_capture(const struct hosts *h, const struct options *o)
 {
 	struct service s = { .name = "the capture" };
+	const char *folder = o->capture;
 	int pipe_fds[2];
 	char *path;
 
@@ -315,7 +334,8 @@ static struct service start_capture(const struct hosts *h, const char *folder)
 	if (s.pid < 0)
 		cli_die("fork: %s", strerror(errno));
 	if (s.pid == 0) {
-		struct capture *c = capture_open(h, path);
+		bool commented = !o->no_box && !o->box_command && !o->pcapng;
+		struct capture *c = capture_open(h, path, commented ? box_capture(folder) : NULL);
 		sigset_t mask;
 
 		setpgid(0, 0);
@@ -369,7 +389,7 @@ static const char *queue_numbers(const struct options *o)
 static struct service start_resegd(const struct hosts *h, const struct options *o)
 {
 	char *resegd = services_find("resegd");
-	const char *argv[RESEGD_ARGS_MAX + 11] = {
+	const char *argv[RESEGD_ARGS_MAX + 13] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
 		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}", "--queue",
 		queue_numbers(o),
@@ -387,6 +407,10 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 		unlink(path);	/* resegd would append */
 		argv[count++] = "--events";
 		argv[count++] = path;
+	}
+	if (o->capture && !o->pcapng) {
+		argv[count++] = "--pcapng";
+		argv[count++] = box_capture(o->capture);
 	}
 	s = services_start(h, HOST_BOX, "resegd", argv);
 	free(resegd);
@@ -501,7 +525,7 @@ static int run_lab(const struct options *o)
 	services[SERVER] = o->server ? start_foreign(&hosts, HOST_SERVER, "the server", o->server)
 				     : start_sink(&hosts, o);
 	if (o->capture)
-		services[CAPTURE] = start_capture(&hosts, o->capture);
+		services[CAPTURE] = start_capture(&hosts, o);
 	if (!o->no_box) {
 		services[BOX] = o->box_command ? start_foreign(&hosts, HOST_BOX, "the box's command",
 							       o->box_command)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io/eventlog.h"
 
-#include "io/clock.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +23,7 @@ static const char *const event_names[EVENT_TYPES] = {
 	[EVENT_CUT] = "cut",
 	[EVENT_STALL] = "stall",
 	[EVENT_RESUME] = "resume",
+	[EVENT_FAULT] = "fault",
 	[EVENT_FLOW_CLOSED] = "flow_closed",
 };
 
@@ -41,7 +40,7 @@ static const char *const reason_names[CLOSE_REASONS] = {
 
 static const char *const side_names[] = { [CLIENT] = "client", [SERVER] = "server" };
 
-int eventlog_open(struct eventlog **out, const char *path)
+int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 {
 	struct eventlog *log = calloc(1, sizeof(*log));
 
@@ -56,7 +55,7 @@ int eventlog_open(struct eventlog **out, const char *path)
 		free(log);
 		return rc;
 	}
-	log->epoch_ns = clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	log->epoch_ns = epoch_ns;
 	*out = log;
 	return 0;
 }
@@ -126,6 +125,14 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 		set_ends(object, event);
 		json_object_set_new(object, "reason", json_string(reason_names[event->reason]));
 		set_totals(object, event);
+		break;
+	case EVENT_FAULT:
+		json_object_set_new(object, "source", json_string(side_names[event->source]));
+		json_object_set_new(object, "fault", json_string(event->fault));
+		if (event->bytes > 0) {
+			set(object, "offset", event->offset);
+			set(object, "bytes", event->bytes);
+		}
 		break;
 	default:
 		json_object_set_new(object, "source", json_string(side_names[event->source]));

@@ -11,8 +11,9 @@
 
 struct eventlog;
 
-/* Appends to the file, made if need be; "-" is standard output. Negative errno. */
-int eventlog_open(struct eventlog **out, const char *path);
+/* Appends to the file, made if need be; "-" is standard output. epoch_ns is what the engine's
+ * time lacks to be that since 1970. Negative errno. */
+int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns);
 void eventlog_close(struct eventlog *log);
 
 /* An engine_observer whose arg is the log. */

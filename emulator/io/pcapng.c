@@ -12,6 +12,8 @@
 #define BLOCK_ENHANCED_PACKET 6
 #define BYTE_ORDER_MAGIC 0x1a2b3c4d
 #define OPTION_END 0
+#define OPTION_COMMENT 1
+#define OPTION_PACKET_FLAGS 2	/* its two lowest bits are enum pcapng_way */
 #define OPTION_IF_NAME 2
 #define OPTION_IF_TSRESOL 9
 #define NANOSECONDS 9	/* as a negative power of ten */
@@ -110,18 +112,52 @@ void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type)
 	put32(p, length);
 }
 
-void pcapng_packet(struct pcapng *p, uint32_t interface, uint64_t time_ns, const void *data,
-		   uint32_t bytes, uint32_t wire_bytes)
+/* What an option takes, with its code and length. */
+static uint32_t option_bytes(size_t bytes)
 {
-	uint32_t length = 32 + padded(bytes);
+	return 4 + padded(bytes);
+}
 
+void pcapng_packet(struct pcapng *p, const struct pcapng_packet *packet)
+{
+	size_t comment = packet->comment ? strlen(packet->comment) : 0;
+	uint32_t length = 32 + padded(packet->bytes), way = packet->way;
+
+	if (comment > UINT16_MAX - 3)
+		comment = UINT16_MAX - 3;
+	if (comment > 0)
+		length += option_bytes(comment);
+	if (way != PCAPNG_UNKNOWN)
+		length += option_bytes(sizeof(way));
+	if (comment > 0 || way != PCAPNG_UNKNOWN)
+		length += option_bytes(0);
+	flockfile(p->file);
 	put32(p, BLOCK_ENHANCED_PACKET);
 	put32(p, length);
-	put32(p, interface);
-	put32(p, (uint32_t)(time_ns >> 32));
-	put32(p, (uint32_t)time_ns);
-	put32(p, bytes);
-	put32(p, wire_bytes);
-	put_padded(p, data, bytes);
+	put32(p, packet->interface);
+	put32(p, (uint32_t)(packet->time_ns >> 32));
+	put32(p, (uint32_t)packet->time_ns);
+	put32(p, packet->bytes);
+	put32(p, packet->wire_bytes);
+	put_padded(p, packet->data, packet->bytes);
+	if (comment > 0)
+		put_option(p, OPTION_COMMENT, packet->comment, comment);
+	if (way != PCAPNG_UNKNOWN)
+		put_option(p, OPTION_PACKET_FLAGS, &way, sizeof(way));
+	if (comment > 0 || way != PCAPNG_UNKNOWN)
+		put_option(p, OPTION_END, NULL, 0);
 	put32(p, length);
+	funlockfile(p->file);
+}
+
+bool pcapng_flush(struct pcapng *p)
+{
+	bool good;
+
+	flockfile(p->file);
+	if (fflush(p->file) != 0)
+		p->lost = true;
+	good = !p->lost;
+	funlockfile(p->file);
+	return good;
 }

@@ -4,7 +4,7 @@
 
 /*
  * Writes capture files: pcapng (draft-ietf-opsawg-pcapng), nanoseconds, several
- * named interfaces
+ * named interfaces, comments on packets. May be used by several threads at once.
  */
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #define PCAPNG_ETHERNET 1	/* link types, https://www.tcpdump.org/linktypes.html */
-#define PCAPNG_RAW_IP 101
+#define PCAPNG_LINUX_SLL 113
 
 struct pcapng;
 
@@ -26,9 +26,23 @@ bool pcapng_close(struct pcapng *p);
  * first packet. */
 void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type);
 
-/* Adds a packet that was seen on an interface at time_ns since 1970; `bytes` of its
- * `wire_bytes` are at data. */
-void pcapng_packet(struct pcapng *p, uint32_t interface, uint64_t time_ns, const void *data,
-		   uint32_t bytes, uint32_t wire_bytes);
+/* Which way a packet went, from the point of view of who captures. */
+enum pcapng_way { PCAPNG_UNKNOWN, PCAPNG_INBOUND, PCAPNG_OUTBOUND };
+
+struct pcapng_packet {
+	uint32_t interface;
+	enum pcapng_way way;
+	uint64_t time_ns;	/* since 1970 */
+	const void *data;
+	uint32_t bytes;		/* at data, */
+	uint32_t wire_bytes;	/* of so many */
+	const char *comment;	/* UTF-8; NULL: none */
+};
+
+void pcapng_packet(struct pcapng *p, const struct pcapng_packet *packet);
+
+/* Writes out what is buffered. Returns false if some of it, or of what came before, could not be
+ * written. */
+bool pcapng_flush(struct pcapng *p);
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lab/capture.h"
 
+#include "core/packet.h"
+#include "core/siphash.h"
+#include "io/capread.h"
 #include "io/cli.h"
 #include "io/pcapng.h"
 
@@ -8,6 +11,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <pcap/pcap.h>
 
@@ -18,6 +22,8 @@
 static const enum host ends[ENDS] = { HOST_CLIENT, HOST_SERVER };
 
 struct capture {
+	const char *path;
+	const char *box;
 	struct pcapng *file;
 	struct capture_end {
 		struct pcapng *file;
@@ -44,20 +50,29 @@ static pcap_t *open_end(const struct hosts *h, enum host host)
 	return p;
 }
 
-struct capture *capture_open(const struct hosts *h, const char *path)
+static struct pcapng *create(const char *path)
+{
+	struct pcapng *file;
+	int rc = pcapng_open(&file, path);
+
+	if (rc < 0)
+		cli_die("%s: %s", path, strerror(-rc));
+	for (uint32_t i = 0; i < ENDS; i++)
+		pcapng_interface(file, host_name(ends[i]), PCAPNG_ETHERNET);
+	return file;
+}
+
+struct capture *capture_open(const struct hosts *h, const char *path, const char *box)
 {
 	struct capture *c = calloc(1, sizeof(*c));
-	int rc;
 
 	if (!c)
 		cli_die("out of memory");
-	rc = pcapng_open(&c->file, path);
-	if (rc < 0)
-		cli_die("%s: %s", path, strerror(-rc));
-	for (uint32_t i = 0; i < ENDS; i++) {
+	c->path = path;
+	c->box = box;
+	c->file = create(path);
+	for (uint32_t i = 0; i < ENDS; i++)
 		c->end[i] = (struct capture_end){ c->file, open_end(h, ends[i]), i };
-		pcapng_interface(c->file, host_name(ends[i]), PCAPNG_ETHERNET);
-	}
 	return c;
 }
 
@@ -66,7 +81,13 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 	struct capture_end *end = (struct capture_end *)user;
 	uint64_t time_ns = (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec;
 
-	pcapng_packet(end->file, end->interface, time_ns, data, header->caplen, header->len);
+	pcapng_packet(end->file, &(struct pcapng_packet){
+		.interface = end->interface,
+		.time_ns = time_ns,
+		.data = data,
+		.bytes = header->caplen,
+		.wire_bytes = header->len,
+	});
 }
 
 /* Writes what is there; false once there is nothing. */
@@ -79,6 +100,156 @@ static bool drain(struct capture *c)
 			any = true;
 	}
 	return any;
+}
+
+/* Comments ------------------------------------------------------------------------------- */
+
+/* A packet of the box's capture, by what the same one has at an end, too. */
+struct noted {
+	uint64_t hash;
+	unsigned interface;
+	size_t order;
+	char *comment;		/* NULL: none */
+};
+
+/* Of all that a hop leaves as it is. */
+static uint64_t hash_of(const uint8_t *ip, size_t bytes)
+{
+	static const uint8_t key[16];
+	uint8_t copy[UINT16_MAX];
+	struct packet p;
+
+	if (bytes > sizeof(copy))
+		return 0;
+	memcpy(copy, ip, bytes);
+	if (packet_parse(&p, copy, bytes) != PACKET_TCP)
+		return 0;
+	p.ip[p.version == 4 ? 8 : 7] = 0;		/* TTL, */
+	if (p.version == 4)
+		memset(p.ip + 10, 0, 2);		/* its checksum, */
+	memset(p.tcp + 16, 0, 2);			/* TCP's, which may be left to hardware */
+	return siphash(key, copy, p.ip_bytes);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct noted *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	if (x->interface != y->interface)
+		return x->interface < y->interface ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* All packets of the box's capture, sorted. */
+static struct noted *read_notes(const char *path, size_t *count)
+{
+	struct capread_packet packet;
+	struct noted *notes = NULL;
+	struct capread *in;
+	char error[CAPREAD_ERROR_BYTES];
+	size_t room = 0, bytes;
+	int rc;
+
+	*count = 0;
+	if (!capread_open(&in, path, error))
+		return NULL;	/* resegd says why there is none */
+	while ((rc = capread_next(in, &packet, error)) > 0) {
+		const uint8_t *ip = capread_ip(in, &packet, &bytes);
+
+		if (*count == room) {
+			room = 2 * room + 1024;
+			notes = reallocarray(notes, room, sizeof(*notes));
+			if (!notes)
+				cli_die("out of memory");
+		}
+		notes[*count] = (struct noted){
+			.hash = ip ? hash_of(ip, bytes) : 0,
+			.interface = packet.interface,
+			.order = *count,
+			.comment = packet.comment ? strdup(packet.comment) : NULL,
+		};
+		++*count;
+	}
+	capread_close(in);
+	if (notes)
+		qsort(notes, *count, sizeof(*notes), compare);
+	return notes;
+}
+
+/* Takes the first packet with this hash that was not taken yet, and its comment. */
+static const char *take_note(struct noted *notes, size_t count, uint64_t hash, unsigned interface)
+{
+	size_t from = 0, to = count;
+
+	while (from < to) {
+		size_t middle = from + (to - from) / 2;
+
+		if (notes[middle].hash < hash || (notes[middle].hash == hash && notes[middle].interface < interface))
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	for (; from < count && notes[from].hash == hash && notes[from].interface == interface; from++) {
+		if (notes[from].order == SIZE_MAX)
+			continue;
+		notes[from].order = SIZE_MAX;
+		return notes[from].comment;
+	}
+	return NULL;
+}
+
+/* Writes the capture anew, with comments. */
+static bool add_comments(const char *path, struct noted *notes, size_t count)
+{
+	struct capread_packet packet;
+	struct capread *in;
+	struct pcapng *out;
+	char error[CAPREAD_ERROR_BYTES], *part;
+	bool good;
+	int rc;
+
+	if (asprintf(&part, "%s.part", path) < 0)
+		cli_die("out of memory");
+	if (!capread_open(&in, path, error))
+		cli_die("%s", error);
+	out = create(part);
+	while ((rc = capread_next(in, &packet, error)) > 0) {
+		size_t bytes;
+		const uint8_t *ip = capread_ip(in, &packet, &bytes);
+
+		pcapng_packet(out, &(struct pcapng_packet){
+			.interface = packet.interface,
+			.time_ns = packet.time_ns,
+			.data = packet.data,
+			.bytes = packet.bytes,
+			.wire_bytes = packet.wire_bytes,
+			.comment = ip ? take_note(notes, count, hash_of(ip, bytes), packet.interface) : NULL,
+		});
+	}
+	capread_close(in);
+	good = pcapng_close(out) && rc == 0 && rename(part, path) == 0;
+	if (!good)
+		unlink(part);
+	free(part);
+	return good;
+}
+
+static bool comment(const struct capture *c)
+{
+	struct noted *notes;
+	size_t count;
+	bool good;
+
+	if (!c->box)
+		return true;
+	notes = read_notes(c->box, &count);
+	good = !notes || add_comments(c->path, notes, count);
+	for (size_t i = 0; i < count; i++)
+		free(notes[i].comment);
+	free(notes);
+	return good;
 }
 
 int capture_run(struct capture *c, int stop)
@@ -105,7 +276,7 @@ int capture_run(struct capture *c, int stop)
 			dropped += stat.ps_drop;
 		pcap_close(c->end[i].pcap);
 	}
-	written = pcapng_close(c->file);
+	written = pcapng_close(c->file) && comment(c);
 	free(c);
 	if (dropped > 0)
 		cli_complain("the capture misses %u packets: this machine was too slow", dropped);

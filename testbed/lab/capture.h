@@ -4,7 +4,8 @@
 
 /*
  * A capture at both ends: what the client and the server really send and get, in one
- * pcapng file with two interfaces, named client and server
+ * pcapng file with two interfaces, named client and server. In the end its packets get the
+ * comments that the box's own capture has for them.
  */
 
 #include "lab/hosts.h"
@@ -12,8 +13,9 @@
 struct capture;
 
 /* Opens both ends: from now on no packet is missed. Exits with a message on any
- * error. */
-struct capture *capture_open(const struct hosts *h, const char *path);
+ * error. box: the box's capture (io/boxcap.h); NULL: none. Both paths stay the caller's, and
+ * must live as long. */
+struct capture *capture_open(const struct hosts *h, const char *path, const char *box);
 
 /* Writes packets until the descriptor `stop` is readable and all that was captured
  * by then is written. Returns an exit status. */

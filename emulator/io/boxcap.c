@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/boxcap.h"
+
+#include "core/bytes.h"
+#include "core/checksum.h"
+#include "core/packet.h"
+#include "io/pcapng.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <net/ethernet.h>
+#include <net/if_arp.h>
+
+#define COMMENT_BYTES 512
+#define PACKET_BYTES 65536
+
+/* What stands before each packet: not LINKTYPE_RAW, of which libpcap 1.10 reads no file with more
+ * than one interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
+#define COOKED_BYTES 16
+#define COOKED_INBOUND 0
+#define COOKED_OUTBOUND 4
+
+struct boxcap {
+	struct pcapng *file;
+};
+
+struct boxcap_tap {
+	struct pcapng *file;
+	uint64_t epoch_ns;
+	char comment[COMMENT_BYTES];	/* on the packet that is being handled */
+	size_t comment_bytes;
+	uint32_t cut_bytes;	/* that were cut in one piece; it matters if there is a stall behind */
+	size_t in_bytes;
+	struct record {
+		uint8_t cooked[COOKED_BYTES];
+		uint8_t packet[PACKET_BYTES];
+	} in, out;		/* the packet as it came, and one that goes out */
+};
+
+int boxcap_open(struct boxcap **out, const char *path)
+{
+	struct boxcap *c = calloc(1, sizeof(*c));
+	int rc;
+
+	if (!c)
+		return -ENOMEM;
+	rc = pcapng_open(&c->file, path);
+	if (rc < 0) {
+		free(c);
+		return rc;
+	}
+	/* In the order of enum engine_side. */
+	pcapng_interface(c->file, "client", PCAPNG_LINUX_SLL);
+	pcapng_interface(c->file, "server", PCAPNG_LINUX_SLL);
+	*out = c;
+	return 0;
+}
+
+bool boxcap_close(struct boxcap *c)
+{
+	bool good;
+
+	if (!c)
+		return true;
+	good = pcapng_close(c->file);
+	free(c);
+	return good;
+}
+
+bool boxcap_flush(struct boxcap *c)
+{
+	return pcapng_flush(c->file);
+}
+
+int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->file = c->file;
+	(*out)->epoch_ns = epoch_ns;
+	return 0;
+}
+
+void boxcap_tap_free(struct boxcap_tap *tap)
+{
+	free(tap);
+}
+
+/* Comments ------------------------------------------------------------------------------- */
+
+__attribute__((format(printf, 2, 3)))
+static void add(struct boxcap_tap *tap, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	if (tap->comment_bytes > 0)
+		tap->comment_bytes += (size_t)snprintf(tap->comment + tap->comment_bytes, 3, "; ");
+	va_start(ap, format);
+	n = vsnprintf(tap->comment + tap->comment_bytes, sizeof(tap->comment) - 3 - tap->comment_bytes, format,
+		      ap);
+	va_end(ap);
+	tap->comment_bytes += (size_t)n;
+	/* What does not fit is left out; there is always room for "; ". */
+	if (tap->comment_bytes > sizeof(tap->comment) - 4)
+		tap->comment_bytes = sizeof(tap->comment) - 4;
+}
+
+static const char *name_of(enum engine_side side)
+{
+	return side == CLIENT ? "client" : "server";
+}
+
+/* All pieces but the last are full ones. */
+static void add_cut(struct boxcap_tap *tap, const struct engine_event *ev)
+{
+	uint32_t full = ev->pieces > 1 ? (ev->bytes - ev->last_piece) / (ev->pieces - 1) : 0;
+
+	switch (ev->pieces) {
+	case 1:
+		tap->cut_bytes = ev->bytes;
+		break;
+	case 2:
+		add(tap, "cut: %" PRIu32 " + %" PRIu32, full, ev->last_piece);
+		break;
+	case 3:
+		add(tap, "cut: %" PRIu32 " + %" PRIu32 " + %" PRIu32, full, full, ev->last_piece);
+		break;
+	default:
+		add(tap, "cut: %" PRIu32 " x %" PRIu32 " + %" PRIu32, ev->pieces - 1, full, ev->last_piece);
+	}
+}
+
+static void add_orphaned(struct boxcap_tap *tap, const struct engine_event *ev, enum engine_side source)
+{
+	uint64_t orphaned = ev->totals[source].acked - ev->totals[source].delivered;
+
+	if (orphaned > 0)
+		add(tap, "orphaned: %" PRIu64 " bytes were ACKed to the %s, and the %s never got them", orphaned,
+		    name_of(source), name_of(engine_other(source)));
+}
+
+void boxcap_observe(void *arg, const struct engine_event *ev)
+{
+	struct boxcap_tap *tap = arg;
+
+	switch (ev->type) {
+	case EVENT_CUT:
+		add_cut(tap, ev);
+		break;
+	case EVENT_STALL:
+		if (tap->cut_bytes > 0)
+			add(tap, "cut: %" PRIu32, tap->cut_bytes);
+		add(tap, "stall: %" PRIu32 " pending, S = %" PRIu32, ev->pending, ev->segment_size);
+		break;
+	case EVENT_RESUME:
+		add(tap, "resume: %" PRIu32 " pending", ev->pending);
+		break;
+	case EVENT_FAULT:
+		if (ev->bytes > 0)
+			add(tap, "fault: %s, bytes %" PRIu64 "-%" PRIu64 " of the %s's", ev->fault, ev->offset,
+			    ev->offset + ev->bytes - 1, name_of(ev->source));
+		else
+			add(tap, "fault: %s", ev->fault);
+		break;
+	case EVENT_FLOW_CLOSED:
+		add_orphaned(tap, ev, CLIENT);
+		add_orphaned(tap, ev, SERVER);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Packets -------------------------------------------------------------------------------- */
+
+/* Writes a packet between the box and `end`, with what is to be said of it. */
+static void write_packet(struct boxcap_tap *tap, enum engine_side end, enum pcapng_way way, uint64_t now_ns,
+			 struct record *r, size_t bytes)
+{
+	memset(r->cooked, 0, sizeof(r->cooked));
+	bytes_put16(r->cooked, way == PCAPNG_INBOUND ? COOKED_INBOUND : COOKED_OUTBOUND);
+	bytes_put16(r->cooked + 2, ARPHRD_NONE);
+	bytes_put16(r->cooked + 14, r->packet[0] >> 4 == 4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
+	pcapng_packet(tap->file, &(struct pcapng_packet){
+		.interface = end,
+		.way = way,
+		.time_ns = now_ns + tap->epoch_ns,
+		.data = r,
+		.bytes = (uint32_t)(COOKED_BYTES + bytes),
+		.wire_bytes = (uint32_t)(COOKED_BYTES + bytes),
+		.comment = tap->comment_bytes > 0 ? tap->comment : NULL,
+	});
+	tap->comment_bytes = 0;
+}
+
+static void add_forged(struct boxcap_tap *tap, const struct engine_subject *subject)
+{
+	if (subject->orphaned > 0)
+		add(tap, "forged ACK: the %s does not have the last %" PRIu64 " bytes", name_of(subject->source),
+		    subject->orphaned);
+}
+
+/* What was left to hardware. */
+static void finish_checksum(uint8_t *packet, size_t bytes)
+{
+	struct packet p;
+
+	if (packet_parse(&p, packet, bytes) == PACKET_TCP)
+		packet_set_checksum(&p);
+}
+
+void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsigned hints)
+{
+	tap->in_bytes = len < PACKET_BYTES ? len : PACKET_BYTES;
+	memcpy(tap->in.packet, packet, tap->in_bytes);
+	if (hints & ENGINE_NO_CHECKSUM)
+		finish_checksum(tap->in.packet, tap->in_bytes);
+	tap->comment_bytes = tap->cut_bytes = 0;
+}
+
+void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,
+		  enum engine_verdict verdict, const void *packet, size_t len)
+{
+	struct engine_subject subject = engine_input_subject(e);
+
+	if (subject.flow == 0)
+		return;
+	write_packet(tap, subject.source, PCAPNG_INBOUND, now_ns, &tap->in, tap->in_bytes);
+	if (verdict == VERDICT_DROP)
+		return;
+	if (verdict == VERDICT_REPLACE) {
+		memcpy(tap->in.packet, packet, len);
+		tap->in_bytes = len;
+	}
+	add_forged(tap, &subject);
+	write_packet(tap, engine_other(subject.source), PCAPNG_OUTBOUND, now_ns, &tap->in, tap->in_bytes);
+}
+
+/* Copies `bytes` of what the parts hold from octet `at` on. */
+static void copy_parts(const struct engine_emit *emit, size_t at, size_t bytes, uint8_t *to)
+{
+	for (size_t i = 0; i < emit->parts && bytes > 0; i++) {
+		const struct stream_slice *part = &emit->part[i];
+		size_t n;
+
+		if (at >= part->bytes) {
+			at -= part->bytes;
+			continue;
+		}
+		n = part->bytes - at < bytes ? part->bytes - at : bytes;
+		memcpy(to, part->data + at, n);
+		to += n;
+		bytes -= n;
+		at = 0;
+	}
+}
+
+/* Makes of a train's headers those of its segment that begins at octet `at` of the payload. */
+static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned number, size_t bytes, bool last)
+{
+	uint8_t *tcp = packet + (version == 4 ? 20 : 40);
+
+	if (version == 4) {
+		struct checksum c = { 0 };
+		uint16_t sum;
+
+		bytes_put16(packet + 2, (uint16_t)bytes);
+		bytes_put16(packet + 4, (uint16_t)(bytes_get16(packet + 4) + number));
+		memset(packet + 10, 0, 2);
+		checksum_add(&c, packet, 20);
+		sum = checksum_finish(&c);
+		memcpy(packet + 10, &sum, sizeof(sum));
+	} else {
+		bytes_put16(packet + 4, (uint16_t)(bytes - 40));
+	}
+	bytes_put32(tcp + 4, bytes_get32(tcp + 4) + (uint32_t)at);
+	if (!last)
+		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+}
+
+void boxcap_emit(struct boxcap_tap *tap, uint64_t now_ns, const struct engine_emit *emit)
+{
+	enum engine_side end = engine_other(emit->subject.source);
+	size_t headers = emit->part[0].bytes, payload = emit->bytes - headers;
+	size_t unit = emit->segment_bytes > 0 ? emit->segment_bytes : payload, at = 0;
+	unsigned number = 0;
+
+	if (emit->subject.flow == 0)
+		return;
+	add_forged(tap, &emit->subject);
+	do {
+		size_t n = payload - at < unit ? payload - at : unit;
+
+		copy_parts(emit, 0, headers, tap->out.packet);
+		copy_parts(emit, headers + at, n, tap->out.packet + headers);
+		make_segment(tap->out.packet, emit->version, at, number++, headers + n, at + n == payload);
+		/* The caller may have been left to do it. */
+		finish_checksum(tap->out.packet, headers + n);
+		write_packet(tap, end, PCAPNG_OUTBOUND, now_ns, &tap->out, headers + n);
+		at += n;
+	} while (at < payload);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_IO_BOXCAP_H
+#define RESEG_IO_BOXCAP_H
+
+/*
+ * A capture of what a box takes in and sends, which explains itself
+ *
+ * A pcapng file with two interfaces, `client` and `server`: the packets between the box and
+ * each of them, of the connections that the box knows. What came in is inbound, what the box
+ * let go on or made itself is outbound; both are as on the wire, trains in their segments. A
+ * packet that matters has a comment: parts with "; " between them, each with a first word that
+ * docs/captures.md lists.
+ */
+
+#include "core/engine.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The file; may be shared by several threads. */
+struct boxcap;
+
+/* Makes the file anew. Negative errno. */
+int boxcap_open(struct boxcap **out, const char *path);
+
+/* Returns false if some of it could not be written. */
+bool boxcap_close(struct boxcap *c);
+
+/* Writes out what is buffered; the same. */
+bool boxcap_flush(struct boxcap *c);
+
+/* What looks at one engine, for one thread. */
+struct boxcap_tap;
+
+/* epoch_ns is what the engine's time lacks to be that since 1970. -ENOMEM. */
+int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns);
+void boxcap_tap_free(struct boxcap_tap *tap);
+
+/* An engine_observer whose arg is the tap. */
+void boxcap_observe(void *tap, const struct engine_event *event);
+
+/* Before and after engine_input(), with what it is given and returns. */
+void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsigned hints);
+void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,
+		  enum engine_verdict verdict, const void *packet, size_t len);
+
+/* What engine_next() gave out. */
+void boxcap_emit(struct boxcap_tap *tap, uint64_t now_ns, const struct engine_emit *emit);
+
+#endif
