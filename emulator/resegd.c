@@ -351,6 +351,7 @@ static void set_up_workers(struct daemon *d)
 			cli_die("out of memory");
 		config.observer = d->log || d->capture ? worker_observe : NULL;
 		config.observer_arg = w;
+		config.start_ns = d->started_ns;
 		config.number = i;
 		rc = engine_create(&w->engine, &config);
 		if (rc < 0)

@@ -38,6 +38,7 @@ struct fault_state {
 	uint64_t occasions;
 	uint64_t acted;
 	uint32_t flows;
+	uint32_t acks[2];	/* by side: packets that were but an ACK */
 };
 
 struct engine {
@@ -64,7 +65,6 @@ struct engine {
 	uint8_t cut_faults[POLICIES_MAX];	/* in cuts, */
 	uint8_t text_faults[POLICIES_MAX];	/* by what is in them */
 	uint8_t packet_faults[POLICIES_MAX];
-	uint32_t acks;		/* packets that were but an ACK */
 	uint64_t random;
 	uint8_t text[UINT16_MAX];	/* of a piece, for faults that read it */
 	uint8_t head[40 + TCP_HEADER_BYTES + TCP_OPTIONS_MAX];	/* of the packet to send */
@@ -141,6 +141,9 @@ bool receive_is_short(const struct engine *e);
 /* Cuts what is pending in a relay that holds something, unless a fault stalls it. push: the
  * last octet had PSH. */
 void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool push);
+
+/* Cuts again what stalls, now or once there is room to remember it. */
+void receive_cut_again(struct engine *e, struct flow *f, enum engine_side source);
 
 /* Takes in what waits in order, so far as there is room to remember its cuts. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
@@ -226,8 +229,10 @@ bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned c
 /* Chooses the policy and the faults of a new flow whose ends are known. */
 void hooks_start(struct engine *e, struct flow *f);
 
-/* The same for a flow that is there, after the rules were changed; old: what they were. */
-void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old);
+/* The same for a flow that is there, after the rules were changed; old: what they were. Says by
+ * source whether something stalls that is to be cut again, as the fault that stalls it is not what
+ * it was. */
+void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2]);
 
 static inline const struct engine_policy *hooks_policy(const struct engine *e, const struct flow *f)
 {

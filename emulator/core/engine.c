@@ -33,6 +33,8 @@
 #define IDLE_OPENING_NS (130 * NS_PER_S)
 /* How long to answer in the name of an end that sent a RST. */
 #define IDLE_RESET_NS (30 * NS_PER_S)
+/* How long Linux waits, at both ends, for the last FIN to be repeated. */
+#define IDLE_CLOSED_NS (60 * NS_PER_S)
 
 /* A segment that may be a forger's and carries nothing is answered this often. Linux has
  * the same (net.ipv4.tcp_invalid_ratelimit). */
@@ -142,6 +144,8 @@ static uint64_t idle_deadline(const struct engine *e, const struct flow *f)
 		return touched_ns(e, f) + IDLE_OPENING_NS;
 	case FLOW_RESET:
 		return touched_ns(e, f) + IDLE_RESET_NS;
+	case FLOW_CLOSED:
+		return touched_ns(e, f) + IDLE_CLOSED_NS;
 	default:	/* FLOW_FORGOTTEN, too: the ends may try for as long */
 		return touched_ns(e, f) + IDLE_OPEN_NS;
 	}
@@ -168,7 +172,7 @@ static bool holds_nothing(const struct engine *e, const struct flow *f)
  */
 static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 {
-	if (f->shifted)
+	if (f->shifted && f->state == FLOW_OPEN)
 		return false;
 	if (f->state != FLOW_OPEN)
 		return !f->rst_owed[CLIENT] && !f->rst_owed[SERVER];
@@ -268,6 +272,20 @@ static void end_flow(struct engine *e, flow_handle h, enum engine_close_reason r
 	if (f->state == FLOW_OPEN)
 		close_flow(e, f, reason);
 	forget_flow(e, h);
+}
+
+/* Both ends have each other's FIN. */
+static void finish_flow(struct engine *e, flow_handle h)
+{
+	struct flow *f = flow_get(&e->table, h);
+
+	if (!f->shifted) {
+		end_flow(e, h, CLOSE_FIN);
+		return;
+	}
+	close_flow(e, f, CLOSE_FIN);
+	f->state = FLOW_CLOSED;
+	set_alarm(e, h);
 }
 
 /* `by` sent a RST that the box believes, or the box gives up in its name. */
@@ -727,6 +745,13 @@ static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum e
 	return VERDICT_DROP;
 }
 
+static bool has_early_fin(const struct engine *e, const struct relay *r)
+{
+	const struct transit *t = box_transit(e, r);
+
+	return t && t->early_fin;
+}
+
 /* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
  * section 5.2)? Of what goes end to end the box may not have seen all, as fragments pass;
  * but nobody sends what was not asked for, with an octet more for a probe or a FIN. */
@@ -754,6 +779,8 @@ static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
 		return g->has_text;
 	}
 	wants_ack = g->has_text || g->offset != out->rcv_nxt;
+	if (g->p->payload_bytes > 0 && g->end > out->rcv_nxt && out->arrivals < UINT16_MAX)
+		out->arrivals++;
 	if (g->fin) {
 		out->fin_low = (uint32_t)g->end - 1;
 		out->fin_seen = true;
@@ -818,6 +845,9 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	} else if (!plausible(out, g.offset, g.end)) {
 		return put_right(e, f, side, p, o);
 	}
+	/* The sink counts a FIN that is none of the source's. */
+	if (has_early_fin(e, in) && g.ack == emit_seq(e, f, other) + 1)
+		g.ack--;
 	if (ack_is_wild(e, f, side, g.ack)) {
 		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ms[side]);
 		return VERDICT_DROP;
@@ -886,7 +916,7 @@ static bool is_new_connection(const struct flow *f, enum engine_side side, const
 {
 	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return false;
-	return f->state == FLOW_RESET || f->state == FLOW_FORGOTTEN ||
+	return f->state == FLOW_RESET || f->state == FLOW_CLOSED || f->state == FLOW_FORGOTTEN ||
 	       (f->state == FLOW_OPENING && side == CLIENT && f->end[side].syn_seen &&
 		p->seq != f->end[side].isn);
 }
@@ -915,6 +945,7 @@ static enum engine_verdict suffer(struct engine *e, flow_handle h, enum engine_s
 		if (f->state == FLOW_OPEN)
 			close_flow(e, f, CLOSE_FORGOTTEN);
 		f->state = FLOW_FORGOTTEN;
+		queue_output(e, h);	/* nothing; but it has another deadline, and can be drained */
 		break;
 	default:
 		return VERDICT_ACCEPT;
@@ -946,6 +977,8 @@ static enum engine_verdict in_state(struct engine *e, flow_handle h, enum engine
 		return opening(e, h, side, p, &o);
 	case FLOW_RESET:
 		return after_rst(e, h, side, p);
+	case FLOW_CLOSED:
+		return VERDICT_ACCEPT;
 	default:
 		verdict = segment(e, h, side, p, &o);
 		queue_output(e, h);
@@ -981,8 +1014,11 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 	f = flow_get(&e->table, h);
 	f->touched_ms = e->now_ms;
 	e->subject = (struct engine_subject){ .flow = f->serial, .source = side };
-	verdict = f->state == FLOW_FORGOTTEN ? VERDICT_DROP :
-		  suffer(e, h, side, p, hooks_packet(e, f, side, p, &rewritten));
+	verdict = VERDICT_ACCEPT;
+	if (f->state == FLOW_FORGOTTEN)
+		verdict = VERDICT_DROP;
+	else if (f->state == FLOW_OPENING || f->state == FLOW_OPEN)
+		verdict = suffer(e, h, side, p, hooks_packet(e, f, side, p, &rewritten));
 	if (verdict == VERDICT_DROP)
 		return VERDICT_DROP;
 	shifted = f->shifted;
@@ -1091,6 +1127,7 @@ static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_si
 			break;
 		case FATE_FIN:
 			piece.fin = true;
+			box_transit(e, &f->relay[side])->early_fin = true;
 			break;
 		default:
 			break;
@@ -1170,7 +1207,7 @@ bool engine_next(struct engine *e, struct engine_emit *out)
 			return true;
 		unqueue_output(e, h);
 		if (is_finished(f))
-			end_flow(e, h, CLOSE_FIN);
+			finish_flow(e, h);
 		else if (e->draining && can_be_handed_over(e, f))
 			end_flow(e, h, CLOSE_HANDED_OVER);
 		else
@@ -1249,18 +1286,16 @@ int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rule
 	hooks_set_rules(e, rules);
 	for (flow_handle h = 0; h < e->table.fresh; h++) {
 		struct flow *f = flow_get(&e->table, h);
+		bool stalls[2];
 
 		if (f->state == FLOW_FREE)
 			continue;
-		hooks_renew(e, f, &old);
+		hooks_renew(e, f, &old, stalls);
 		if (f->state != FLOW_OPEN)
 			continue;
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
-			const struct transit *t = box_transit(e, &f->relay[side]);
-
-			/* The last octet of what waited so long had PSH, if any had. */
-			if (t && t->stalled)
-				receive_cut(e, f, side, true);
+			if (stalls[side])
+				receive_cut_again(e, f, side);
 		}
 		queue_output(e, h);
 	}
@@ -1275,7 +1310,7 @@ void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[F
 
 static void show_flow(const struct engine *e, const struct flow *f, struct engine_flow *out)
 {
-	static const char states[][10] = { "free", "opening", "open", "reset", "forgotten" };
+	static const char states[][10] = { "free", "opening", "open", "reset", "closed", "forgotten" };
 
 	*out = (struct engine_flow){
 		.serial = f->serial,
@@ -1293,7 +1328,9 @@ static void show_flow(const struct engine *e, const struct flow *f, struct engin
 		out->port[side] = flow_port(f, side);
 		if (f->state != FLOW_OPEN)
 			continue;
-		out->segment_size = receive_segment_size(e, f, side);
+		/* As when it was opened: the client's, if that half is intercepted. */
+		if (r->intercepted && (side == CLIENT || !f->relay[CLIENT].intercepted))
+			out->segment_size = receive_segment_size(e, f, side);
 		out->totals[side] = report_totals(r);
 		out->stalled[side] = t && t->stalled;
 		out->pending[side] = t ? box_data_end(r) - t->cut_nxt : 0;

@@ -163,6 +163,7 @@ struct engine_config {
 	bool offload;			/* the caller segments what is sent and finishes TCP
 					 * checksums; see struct engine_emit */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
+	uint64_t start_ns;		/* when it begins; its faults are in use since then */
 	uint32_t number;		/* of this engine, from 0, and how many work side by */
 	uint32_t engines;		/* side: no two give flows the same serial number */
 	engine_observer *observer;	/* may be NULL */
@@ -296,7 +297,7 @@ struct engine_flow {
 	uint8_t version;		/* 4 or 6 */
 	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
-	const char *state;		/* "opening", "open", "reset" or "forgotten" */
+	const char *state;		/* "opening", "open", "reset", "closed" or "forgotten" */
 	unsigned policy;
 	uint32_t segment_size;
 	bool stalled[2];		/* by source */
@@ -305,8 +306,8 @@ struct engine_flow {
 	uint64_t idle_ns;		/* since its last packet */
 };
 
-/* Lists flows from place *cursor on, which is 0 at first, and moves it on. Returns how many, at
- * most max; 0: there are no more. It looks at no more than ENGINE_LOOK_MAX places, so a call
+/* Lists flows from place *cursor on, which is 0 at first, and moves it on; if it stays where it is
+ * there are no more. Returns how many, at most max. It looks at no more than ENGINE_LOOK_MAX places, so a call
  * takes no long time; a list that took several calls may miss flows that came in between. */
 #define ENGINE_LOOK_MAX 4096
 size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow *out, size_t max);

@@ -138,20 +138,31 @@ static enum fault_fate tfo_blackhole(const struct fault *f, const struct fault_p
 	return is_syn(p) && p->payload_bytes > 0 ? FATE_VANISH : FATE_NONE;
 }
 
+static bool is_unmasked(uint8_t c)
+{
+	static const uint8_t kept[] = { '2', '0', ' ', '\r', '\n', '*' };
+
+	return memchr(kept, c, sizeof(kept));
+}
+
 /* A banner goes on until the client has spoken: it waits for it (RFC 5321 section 3.1). */
 static enum fault_fate banner_mask(const struct fault *f, const struct fault_packet *p)
 {
 	(void)f;
-	return p->by_server && !p->client_spoke && p->payload_bytes > 0 ? FATE_ALTERED : FATE_NONE;
+	if (!p->by_server || p->client_spoke)
+		return FATE_NONE;
+	for (uint32_t i = 0; i < p->p->payload_bytes; i++) {
+		if (!is_unmasked(p->p->payload[i]))
+			return FATE_ALTERED;
+	}
+	return FATE_NONE;
 }
 
 static void mask_banner(const struct fault *f, struct packet *p)
 {
-	static const uint8_t kept[] = { '2', '0', ' ', '\r', '\n' };
-
 	(void)f;
 	for (uint32_t i = 0; i < p->payload_bytes; i++) {
-		if (!memchr(kept, p->payload[i], sizeof(kept)))
+		if (!is_unmasked(p->payload[i]))
 			p->payload[i] = '*';
 	}
 	packet_set_checksum(p);
@@ -160,8 +171,13 @@ static void mask_banner(const struct fault *f, struct packet *p)
 /* The server has it from the client, and believes that they agree. */
 static enum fault_fate wscale_strip(const struct fault *f, const struct fault_packet *p)
 {
+	struct tcpopt o;
+
 	(void)f;
-	return (p->p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK) ? FATE_ALTERED : FATE_NONE;
+	if ((p->p->flags & (TCP_SYN | TCP_ACK)) != (TCP_SYN | TCP_ACK))
+		return FATE_NONE;
+	tcpopt_parse(&o, p->p);
+	return o.has_window_shift ? FATE_ALTERED : FATE_NONE;
 }
 
 static void strip_wscale(const struct fault *f, struct packet *p)
@@ -173,8 +189,12 @@ static void strip_wscale(const struct fault *f, struct packet *p)
 /* RFC 3449 section 5.2.1. Nobody learns to send SACK, so that it does not matter which ACK is lost. */
 static enum fault_fate ack_thin(const struct fault *f, const struct fault_packet *p)
 {
-	if (p->p->flags & TCP_SYN)
-		return FATE_ALTERED;
+	struct tcpopt o;
+
+	if (p->p->flags & TCP_SYN) {
+		tcpopt_parse(&o, p->p);
+		return o.sack_permitted ? FATE_ALTERED : FATE_NONE;
+	}
 	if (p->payload_bytes > 0 || (p->p->flags & (TCP_FIN | TCP_RST)))
 		return FATE_NONE;
 	return p->acks % f->value[0] == 0 ? FATE_NONE : FATE_VANISH;
@@ -252,7 +272,7 @@ static enum fault_fate fin_early(const struct fault *f, const struct fault_piece
 static enum fault_fate fin_dup(const struct fault *f, const struct fault_piece *p)
 {
 	(void)f;
-	return p->bytes > 0 && p->behind > 0 && p->behind != UINT32_MAX ? FATE_FIN : FATE_NONE;
+	return p->bytes > 0 && p->behind > 0 && p->with_fin ? FATE_FIN : FATE_NONE;
 }
 
 /* The table -------------------------------------------------------------------------- */

@@ -47,7 +47,7 @@ struct fault_packet {
 	uint32_t bytes;		/* of the IP packet and its payload, as they were on the wire: */
 	uint32_t payload_bytes;	/* of a joined one, the first */
 	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
-	uint32_t acks;		/* packets that were but an ACK, with this one */
+	uint32_t acks;		/* packets that were but an ACK, from this side, with this one */
 	bool by_server;
 	bool client_spoke;	/* the client has sent data */
 };
@@ -57,6 +57,7 @@ struct fault_piece {
 	uint32_t bytes;		/* of data; 0: a FIN */
 	bool last;		/* what its source pushed ends with it */
 	bool again;		/* it was sent before */
+	bool with_fin;		/* it came in the segment that had the FIN */
 	uint32_t behind;	/* octets behind it up to the source's FIN; UINT32_MAX: that has
 				 * not come */
 };

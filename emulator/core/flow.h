@@ -12,9 +12,11 @@
  *      FLOW_OPENING    one SYN was seen; nothing is intercepted
  *      FLOW_OPEN       both SYNs were seen; the relays work
  *      FLOW_RESET      a RST passed; kept for a while, to answer for it
+ *      FLOW_CLOSED     both ends have each other's FIN, but their numbers are not the
+ *                      same, by a fault: what still comes passes with numbers put right
  *      FLOW_FORGOTTEN  by a fault: nothing of it passes
  *
- * A flow in which both ends have each other's FIN is forgotten at once: as the
+ * Any other flow in which both ends have each other's FIN is forgotten at once: as the
  * numbers are shared, whatever still comes can pass untouched.
  */
 
@@ -39,7 +41,7 @@ struct flow_key {
 	uint16_t port[2];	/* host order */
 };
 
-enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET, FLOW_FORGOTTEN };
+enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET, FLOW_CLOSED, FLOW_FORGOTTEN };
 
 /* What one end said of itself. */
 struct endpoint {
@@ -113,10 +115,15 @@ struct transit {
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
 	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
+	uint64_t fin_segment;	/* the first octet of the arrival that had the FIN */
 	uint16_t segment_size;	/* S of this flow */
 	uint8_t backoff;	/* times the timer went off without an ACK */
 	uint8_t dup_acks;
+	uint8_t stalled_by;	/* the fault that stalled it, of the policy's */
 	bool stalled : 1;
+	bool stalled_push : 1;	/* and the last octet had PSH then */
+	bool cut_owed : 1;	/* the rules were changed, and there was no room for a run */
+	bool early_fin : 1;	/* a FIN went out that is not the source's, by a fault */
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
 	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */
 	bool probe_owed : 1;

@@ -81,10 +81,9 @@ void hooks_begin(struct engine *e)
 {
 	memcpy(&e->random, e->config.hash_key, sizeof(e->random));
 	e->random |= 1;
-	/* They are in use with the first packet. */
 	for (unsigned i = 0; i < POLICIES_MAX; i++) {
 		for (unsigned k = 0; k < FAULTS_MAX; k++)
-			e->fault[i][k].since_ns = UINT64_MAX;
+			e->fault[i][k].since_ns = e->config.start_ns;
 	}
 	sort_faults(e);
 }
@@ -144,8 +143,6 @@ static bool acts_on(struct engine *e, const struct flow *flow, enum engine_side 
 	const struct fault *f = &hooks_policy(e, flow)->fault[i];
 	struct fault_state *s = &e->fault[flow->policy][i];
 
-	if (s->since_ns == UINT64_MAX)
-		s->since_ns = e->now_ns;
 	if (!range_has(&f->scope.seconds, (e->now_ns - s->since_ns) / NS_PER_S) ||
 	    ++s->occasions % f->every != 0 ||
 	    (f->percent < 100 && random_percent(e) >= f->percent))
@@ -218,10 +215,57 @@ void hooks_start(struct engine *e, struct flow *f)
 	}
 }
 
-void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old)
+static bool is_same_range(const struct range *a, const struct range *b)
+{
+	return a->first == b->first && a->last == b->last;
+}
+
+/* Is it what it was? */
+static bool is_same(const struct fault *a, const struct fault *b)
+{
+	for (unsigned i = 0; i < FAULT_PARAMS_MAX; i++) {
+		if (a->value[i] != b->value[i])
+			return false;
+	}
+	return a->id != 0 && a->id == b->id && a->kind == b->kind && a->every == b->every &&
+	       a->percent == b->percent && is_same_range(&a->scope.arrivals, &b->scope.arrivals) &&
+	       is_same_range(&a->scope.seconds, &b->scope.seconds);
+}
+
+/* Does a half stall that is to be cut again, as the fault that stalls it is not what it was
+ * `before`? */
+static bool is_to_be_cut(const struct engine *e, const struct flow *f, const struct relay *r,
+			 const struct engine_policy *before)
+{
+	const struct engine_policy *p = hooks_policy(e, f);
+	struct transit *t = box_transit(e, r);
+
+	if (!t || !t->stalled)
+		return false;
+	for (unsigned i = 0; i < p->faults; i++) {
+		if ((r->faults >> i & 1u) && is_same(&before->fault[t->stalled_by], &p->fault[i])) {
+			t->stalled_by = (uint8_t)i;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Its faults of a policy that read text: a bit for each. */
+static unsigned text_faults(const struct engine_policy *p, unsigned faults)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < p->faults; i++)
+		bits |= p->fault[i].kind->reads_text ? 1u << i : 0;
+	return bits & faults;
+}
+
+void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2])
 {
 	const struct engine_policy *before = &old->policy[f->policy], *p;
-	unsigned used = f->relay[CLIENT].faults | f->relay[SERVER].faults;
+	unsigned faults[2] = { f->relay[CLIENT].faults, f->relay[SERVER].faults };
+	unsigned used = faults[CLIENT] | faults[SERVER];
 
 	f->policy = choose_policy(e, f);
 	p = hooks_policy(e, f);
@@ -232,6 +276,14 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 
 		if (matches(&fault->scope.match, f) && (!counted || (bit_of(before, fault->id) & used)))
 			use(fault, 1u << i, f);
+	}
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		struct relay *r = &f->relay[side];
+
+		again[side] = f->state == FLOW_OPEN && is_to_be_cut(e, f, r, before);
+		/* How what was cut ended nobody has looked at. */
+		if (!text_faults(before, faults[side]) && text_faults(p, r->faults))
+			r->eod = 0;
 	}
 }
 
@@ -320,8 +372,11 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 		if (!fault->kind->cut || !is_for(fault, i, r, r->arrivals))
 			continue;
 		other = fault->kind->cut(fault, &c);
-		if (other != bytes && acts(e, f, source, i))
-			bytes = other;
+		if (other == bytes || !acts(e, f, source, i))
+			continue;
+		bytes = other;
+		if (bytes == 0)
+			box_transit(e, r)->stalled_by = (uint8_t)i;
 	}
 	c.bytes = bytes;
 	if (reads && bytes > 0)
@@ -330,7 +385,7 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 }
 
 /* What faults are shown of a packet that has come. */
-static struct fault_packet view(struct engine *e, const struct flow *f, enum engine_side source,
+static struct fault_packet view(const struct flow *f, enum engine_side source,
 				const struct packet *p)
 {
 	struct fault_packet v = {
@@ -352,9 +407,6 @@ static struct fault_packet view(struct engine *e, const struct flow *f, enum eng
 		if (r->intercepted && box_data_end(r) - SEQ_BASE - 1 > v.acked)
 			v.acked = box_data_end(r) - SEQ_BASE - 1;
 	}
-	if (p->payload_bytes == 0 && (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0)
-		e->acks++;
-	v.acks = e->acks;
 	return v;
 }
 
@@ -363,17 +415,21 @@ enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine
 {
 	const struct engine_policy *policy = hooks_policy(e, f);
 	const struct relay *r = &f->relay[source];
+	bool is_ack = p->payload_bytes == 0 && (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0;
 	struct fault_packet v;
+	uint32_t arrival;
 
 	if (!(e->packet_faults[f->policy] & r->faults))
 		return FATE_NONE;
-	v = view(e, f, source, p);
+	v = view(f, source, p);
+	arrival = r->arrivals + (v.payload_bytes > 0 && r->arrivals < UINT16_MAX);
 	for (unsigned i = 0; i < policy->faults; i++) {
 		const struct fault *fault = &policy->fault[i];
 		enum fault_fate fate;
 
-		if (!fault->kind->packet || !is_for(fault, i, r, r->arrivals + (v.payload_bytes > 0)))
+		if (!fault->kind->packet || !is_for(fault, i, r, arrival))
 			continue;
+		v.acks = e->fault[f->policy][i].acks[source] += is_ack;
 		fate = fault->kind->packet(fault, &v);
 		if (fate == FATE_NONE || !acts(e, f, source, i))
 			continue;
@@ -399,8 +455,10 @@ enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_
 
 	if (piece->bytes == 0 && !piece->fin)	/* a probe */
 		return FATE_NONE;
-	if (box_has_fin(r))
+	if (box_has_fin(r)) {
 		p.behind = (uint32_t)(relay_fin(r) - piece->offset - piece->bytes);
+		p.with_fin = piece->offset >= box_transit(e, r)->fin_segment;
+	}
 	for (unsigned i = 0; i < policy->faults; i++) {
 		const struct fault *fault = &policy->fault[i];
 		enum fault_fate fate;

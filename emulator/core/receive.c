@@ -61,11 +61,23 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 			stream_push(&t->stream);
 		report_cut(e, f, source, start, (uint32_t)(t->cut_nxt - start), pieces, last);
 	}
+	t->cut_owed = false;
+	t->stalled_push = push;
 	if (pending > 0 && !t->stalled) {
 		t->stalled = true;
 		e->stats.stalls++;
 		report_stall(e, f, source);
 	}
+}
+
+void receive_cut_again(struct engine *e, struct flow *f, enum engine_side source)
+{
+	struct transit *t = box_transit(e, &f->relay[source]);
+
+	if (stream_can_cut(&t->stream))
+		receive_cut(e, f, source, t->stalled_push);
+	else
+		t->cut_owed = true;
 }
 
 /* What arrived is next in order, and stored. */
@@ -234,7 +246,8 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 			    uint64_t offset, const uint8_t *data, uint32_t bytes, bool fin, bool push)
 {
 	struct relay *r = &f->relay[source];
-	uint64_t end = offset + bytes, edge = receive_edge(e, r);
+	uint64_t first = offset, end = offset + bytes, edge = receive_edge(e, r);
+	bool is_last = false;
 
 	if (bytes == 0 && !fin)
 		return;
@@ -253,8 +266,10 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 	}
 	if (fin && !r->fin_seen && !has_data_behind(e, r, end)) {
 		r->fin_low = (uint32_t)end;
-		r->fin_seen = true;
+		r->fin_seen = is_last = true;
 	}
+	if (is_last && need_transit(e, f, source))
+		box_transit(e, r)->fin_segment = first;
 	if (offset >= r->rcv_nxt && end > offset)
 		store(e, f, source, offset, data, (uint32_t)(end - offset), push);
 	receive_waiting(e, f, source);

@@ -252,6 +252,8 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		start_timer(e, r, t);
 
 	stream_release(&t->stream, &e->pool, ack < t->cut_nxt ? ack : t->cut_nxt);
+	if (t->cut_owed)
+		receive_cut_again(e, f, source);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
 	window_update(e, f, source);

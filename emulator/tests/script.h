@@ -16,7 +16,10 @@
  *      server < P. 1:513(512) ack 1               the box sends this to the server
  *      * stall client 0 pending 513               the observer is told this
  *      +0.2                                       that many seconds go by
- *      faults NAME:KEY=VALUE,...                  faults are changed, to these
+ *      faults NAME:KEY=VALUE,...                  faults are changed, to these; the N-th is
+ *                                                 the same fault as the N-th before, and its
+ *                                                 counts go on
+ *      anything                                   whatever the box does then is good
  *      drain                                      the box begins to hand its flows over
  *      # ...                                      a comment
  *

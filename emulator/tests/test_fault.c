@@ -11,7 +11,10 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-TestSuite(fault, .timeout = 20);
+TestSuite(fault, .timeout = 60);
+
+/* For scripts that are made by a loop. */
+#define LINES_BYTES (1 << 20)
 
 /* Cuts ------------------------------------------------------------------------------------ */
 
@@ -606,6 +609,49 @@ Test(fault, scope_of_addresses)
 		SCRIPT_HANDSHAKE SOUND);
 }
 
+/* From the time on at which it came into use, not from its first occasion. */
+Test(fault, scope_of_time)
+{
+	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE SOUND);
+	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+3\n" SOUND);
+	script_run((struct script){ .fault = "none" },
+		SCRIPT_HANDSHAKE
+		"+10\n"
+		"faults off-by-one:seconds=3-\n"
+		"+2\n"
+		SOUND);
+}
+
+/* Those of a half that goes end to end are counted, too. */
+Test(fault, scope_of_arrivals_end_to_end)
+{
+	script_run((struct script){ .fault = "banner-mask:arrivals=2" },
+		SCRIPT_HANDSHAKE
+		"server > P. 1:5(4) ack 1 win 509 '220-'\n"
+		"pass P. 1:5(4) ack 1 '220-'\n"
+		"server > P. 5:9(4) ack 1 win 509 'abcd'\n"
+		"pass P. 5:9(4) ack 1 '****'\n"
+		"server > P. 9:13(4) ack 1 win 509 'efgh'\n"
+		"pass P. 9:13(4) ack 1 'efgh'\n");
+}
+
+/* An open range does not end where counting does. */
+Test(fault, scope_of_arrivals_without_an_end)
+{
+	static char text[6 * LINES_BYTES];
+	unsigned at = 1, n = 0;
+
+	n += (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE);
+	for (unsigned i = 0; i < 65540; i++, at++)
+		n += (unsigned)snprintf(text + n, sizeof(text) - n,
+			"client > P. %u:%u(1) ack 1 win 502\nanything\nserver > . 1:1(0) ack %u win 502\nanything\n",
+			at, at + 1, at + 1);
+	snprintf(text + n, sizeof(text) - n, "client > P. %u:%u(300) ack 1 win 502\ndrop\n", at, at + 300);
+	script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=2-" }, text);
+}
+
 /* The first two, then work. */
 Test(fault, scope_of_flows)
 {
@@ -619,6 +665,138 @@ Test(fault, scope_of_flows)
 		/* Sent again, it is still the second. */
 		"client:1002 > S 0:100(100) win 64240 <mss 1460>\n"
 		"drop\n");
+}
+
+/* What faults leave behind ---------------------------------------------------------------- */
+
+/* Only the pieces of the segment that had it. */
+Test(fault, fin_dup_of_several_segments)
+{
+	script_run((struct script){ .fault = "fin-dup" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 512 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 65000\n"
+		"pass\n"
+		"client > . 1:1461(1460) ack 1 win 65000\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1461\n"
+		"server < . 1:513(512) ack 1\n"
+		"client > PF. 1461:2001(540) ack 1 win 65000\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2002\n"
+		"server > . 1:1(0) ack 513 win 512\n"
+		"drop\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server > . 1:1(0) ack 1025 win 512\n"
+		"drop\n"
+		"server < . 1025:1461(436) ack 1\n"
+		"server > . 1:1(0) ack 1461 win 512\n"
+		"drop\n"
+		"server < F. 1461:1973(512) ack 1\n");
+}
+
+/* The sink counts the FIN that was none, and what it says then is heard all the same. */
+Test(fault, fin_early_is_acknowledged)
+{
+	script_run((struct script){ .fault = "fin-early" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 512 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 65000\n"
+		"pass\n"
+		"client > PF. 1:523(522) ack 1 win 65000\n"
+		"drop\n"
+		"client < . 1:1(0) ack 524\n"
+		"server < F. 1:513(512) ack 1\n"
+		"server > P. 1:11(10) ack 514 win 512\n"
+		"pass P. 1:11(10) ack 524\n"
+		"server < P. 513:523(10) ack 1\n"
+		"server < F. 523:523(0) ack 1\n");
+}
+
+/* The last FIN comes again, and the numbers are still put right. */
+Test(fault, isn_shift_after_the_end)
+{
+	script_run((struct script){ .fault = "isn-shift:direction=s2c", .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,wscale 7>\n"
+		"pass S. 1073741824:1073741824(0) ack 1\n"
+		"client > . 1:1(0) ack 1073741825 win 502\n"
+		"pass . 1:1(0) ack 1\n"
+		"client > F. 1:1(0) ack 1073741825 win 502\n"
+		"drop\n"
+		"client < . 1073741825:1073741825(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"server > F. 1:1(0) ack 2 win 509\n"
+		"pass F. 1073741825:1073741825(0) ack 2\n"
+		"client > . 2:2(0) ack 1073741826 win 502\n"
+		"pass . 2:2(0) ack 2\n"
+		"server > F. 1:1(0) ack 2 win 509\n"
+		"pass F. 1073741825:1073741825(0) ack 2\n"
+		"client > . 2:2(0) ack 1073741826 win 502\n"
+		"pass . 2:2(0) ack 2\n"
+		"+61\n");
+}
+
+/* Nobody waits for a flow that is forgotten. */
+Test(fault, ack_then_die_while_draining)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=100", .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"drain\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n");
+}
+
+/* Its RST to the server was lost, and is repeated for who still speaks. */
+Test(fault, ack_then_die_repeats_its_reset)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n"
+		"client < R. 1:1(0) ack 101\n"
+		"server > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n");
+}
+
+/* Each end's ACKs are counted by themselves. */
+Test(fault, ack_thin_beside_another_fault)
+{
+	script_run((struct script){ .fault = "ack-thin:pass=2,direction=c2s mtu-blackhole:direction=s2c" },
+		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		/* This the box takes, whose data it acknowledges. */
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"client > . 1:1(0) ack 1 win 503\n"
+		"pass\n");
+}
+
+/* There is nothing to strip, so nothing is altered. */
+Test(fault, wscale_strip_without_one)
+{
+	script_run((struct script){ .fault = "wscale-strip" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n");
 }
 
 /* Changed while connections are open ------------------------------------------------------ */
@@ -659,7 +837,7 @@ Test(fault, a_fault_comes_into_an_open_connection)
 		"drop\n"
 		"client < . 1:1(0) ack 1027\n"
 		/* One for new connections only. */
-		"faults off-by-one:flows=1-5\n"
+		"faults mtu-blackhole off-by-one:flows=1-5\n"
 		"server < . 514:1026(512) ack 1\n"
 		"server < P. 1026:1027(1) ack 1\n"
 		"client > P. 1027:1540(513) ack 1 win 502\n"
@@ -667,6 +845,95 @@ Test(fault, a_fault_comes_into_an_open_connection)
 		"client < . 1:1(0) ack 1540\n"
 		"server < . 1027:1539(512) ack 1\n"
 		"server < P. 1539:1540(1) ack 1\n");
+}
+
+/* Other rules, but the fault that holds it is what it was. */
+Test(fault, a_stall_stays_with_its_fault)
+{
+	script_run((struct script){ .fault = "psh-hold" },
+		SCRIPT_HANDSHAKE
+		"client > . 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"faults psh-hold\n"
+		"faults psh-hold mtu-blackhole\n"
+		/* Another value: looked at again. It had no PSH. */
+		"faults psh-hold:bytes=1000 mtu-blackhole\n"
+		"faults psh-hold:bytes=500\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:514(1) ack 1\n");
+	/* The third occasion is the one that stalls. */
+	script_run((struct script){ .fault = "off-by-one:every=2" },
+		SCRIPT_HANDSHAKE SOUND
+		"client > P. 514:1027(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1027\n"
+		"faults off-by-one:every=2\n"
+		"faults off-by-one:every=2 corrupt\n"
+		"faults mtu-blackhole corrupt\n"
+		"server < . 514:1026(512) ack 1\n"
+		"server < P. 1026:1027(1) ack 1\n");
+}
+
+/* There is room for so many cuts only, and each change makes one. */
+Test(fault, no_room_to_remember_a_cut)
+{
+	static char text[LINES_BYTES];
+	size_t n = 0;
+	unsigned at = 1, end;
+
+	n += (size_t)snprintf(text, sizeof(text), "client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+			      "pass\n"
+			      "server > S. 0:0(0) ack 1 win 1 <mss 1460,wscale 7>\n"
+			      "pass\n"
+			      "client > . 1:1(0) ack 1 win 502\n"
+			      "pass\n");
+	for (unsigned i = 0; i < 507; i++, at++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "client > P. %u:%u(1) ack 1 win 502\nanything\n", at, at + 1);
+	end = at + 7680;
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "client > . %u:%u(7680) ack 1 win 502\nanything\n", at, end);
+	for (unsigned left = 7680; left >= 1536; left -= 512)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "faults off-by-one:over=%u\n", left - 1024);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "faults none\n");
+	/* All of it comes out, as the window opens, in pieces that were cut. */
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack 1 win 512\nanything\n");
+	for (unsigned i = 2; i < end; i += i < at ? 1 : 256)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack %u win 512\nanything\n", i);
+	n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack %u win 512\nanything\n", end);
+	cr_assert_lt(n, sizeof(text));
+	script_run((struct script){ .fault = "psh-hold:bytes=65535", .at_end = script_nothing_is_held }, text);
+}
+
+/* What was cut before a fault came nobody has looked at. */
+Test(fault, a_text_fault_comes_into_an_open_connection)
+{
+	script_run((struct script){ .fault = "split-eod" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:5(4) ack 1 win 502 'a\\r\\n.'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5\n"
+		"server < P. 1:5(4) ack 1\n"
+		"faults none\n"
+		"client > P. 5:9(4) ack 1 win 502 'text'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 9\n"
+		"server < P. 5:9(4) ack 1\n"
+		"faults split-eod\n"
+		"client > P. 9:11(2) ack 1 win 502 '\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 9:11(2) ack 1\n");
+	script_run((struct script){ .fault = "none" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:5(4) ack 1 win 502 'text'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5\n"
+		"server < P. 1:5(4) ack 1\n"
+		"faults split-command\n"
+		"client > P. 5:14(9) ack 1 win 502 'data help'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14\n"
+		"server < P. 5:14(9) ack 1 'data help'\n");
 }
 
 /* As text --------------------------------------------------------------------------------- */
