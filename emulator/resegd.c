@@ -192,13 +192,8 @@ static bool read_settings(struct settings *s, const char *config, int argc, char
 	option_table(table);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
-		const struct settings_key *key = &settings_keys[option - KEYS];
-		struct faultspec_error why;
-
-		if (option < KEYS || key->set(s, 0, optarg, &why))
-			continue;
-		snprintf(error, size, "--%s %s: %s", key->name, optarg, why.text);
-		return false;
+		if (option >= KEYS && !settings_set(s, &settings_keys[option - KEYS], optarg, error, size))
+			return false;
 	}
 	settings_finish(s);
 	return true;

@@ -239,21 +239,21 @@ static bool set_grace(struct settings *s, unsigned policy, const char *value, st
 
 const struct settings_key settings_keys[] = {
 	{ "queue", SETTINGS_BOX, set_queue },
-	{ "segment-size", SETTINGS_POLICY, set_segment_size },
-	{ "fault", SETTINGS_POLICY, set_fault },
-	{ "direction", SETTINGS_POLICY, set_direction },
-	{ "arrival", SETTINGS_POLICY, set_arrival },
+	{ "segment-size", SETTINGS_POLICY | SETTINGS_ENGINE, set_segment_size },
+	{ "fault", SETTINGS_POLICY | SETTINGS_ENGINE, set_fault },
+	{ "direction", SETTINGS_POLICY | SETTINGS_ENGINE, set_direction },
+	{ "arrival", SETTINGS_POLICY | SETTINGS_ENGINE, set_arrival },
 	{ "client", SETTINGS_MATCH, set_client },
 	{ "server", SETTINGS_MATCH, set_server },
 	{ "port", SETTINGS_MATCH, set_port },
-	{ "flows", SETTINGS_BOX, set_flows },
-	{ "window", SETTINGS_BOX, set_window },
-	{ "memory", SETTINGS_BOX, set_memory },
-	{ "overload", SETTINGS_BOX, set_overload },
+	{ "flows", SETTINGS_BOX | SETTINGS_ENGINE, set_flows },
+	{ "window", SETTINGS_BOX | SETTINGS_ENGINE, set_window },
+	{ "memory", SETTINGS_BOX | SETTINGS_ENGINE, set_memory },
+	{ "overload", SETTINGS_BOX | SETTINGS_ENGINE, set_overload },
 	{ "queue-length", SETTINGS_BOX, set_queue_length },
 	{ "queue-buffer", SETTINGS_BOX, set_queue_buffer },
 	{ "inject", SETTINGS_BOX, set_inject },
-	{ "events", SETTINGS_BOX, set_events },
+	{ "events", SETTINGS_BOX | SETTINGS_ENGINE, set_events },
 	{ "pcapng", SETTINGS_BOX, set_pcapng },
 	{ "control", SETTINGS_BOX, set_control },
 	{ "grace", SETTINGS_BOX, set_grace },
@@ -280,6 +280,16 @@ void settings_free(struct settings *s)
 	free(s->pcapng);
 	free(s->control);
 	s->inject = s->events = s->pcapng = s->control = NULL;
+}
+
+bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size)
+{
+	struct faultspec_error why;
+
+	if (key->set(s, 0, value, &why))
+		return true;
+	snprintf(error, size, "--%s %s: %s", key->name, value, why.text);
+	return false;
 }
 
 void settings_override(struct settings *s)
@@ -482,7 +492,7 @@ static int handle(void *arg, const char *section, const char *name, const char *
 		return 0;
 	if (!key)
 		complain(f, blanks(f->text), "%s: no such key; see reseg.conf(5)", name);
-	else if (policy > 0 && key->where == SETTINGS_BOX)
+	else if (policy > 0 && (key->where & SETTINGS_BOX))
 		complain(f, blanks(f->text), "%s is for all connections: put it before the first section", name);
 	else if (policy == 0 && key->where == SETTINGS_MATCH)
 		complain(f, blanks(f->text), "%s chooses connections for a policy: put it into a section "

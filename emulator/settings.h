@@ -42,7 +42,12 @@ struct settings {
 /* One key. On the command line it has "--" before it. */
 struct settings_key {
 	const char *name;
-	enum { SETTINGS_BOX = 1, SETTINGS_POLICY = 2, SETTINGS_MATCH = 4 } where;
+	enum {
+		SETTINGS_BOX = 1,	/* for the whole */
+		SETTINGS_POLICY = 2,	/* also for a policy */
+		SETTINGS_MATCH = 4,	/* only for a policy */
+		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */
+	} where;
 	bool (*set)(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error);
 };
 
@@ -55,6 +60,9 @@ void settings_free(struct settings *s);
 /* Reads a file. Returns false, and what is wrong, with the file's name, line and column, in
  * `error`, if it cannot. */
 bool settings_load(struct settings *s, const char *path, char *error, size_t size);
+
+/* Does as one key of the command line says. Returns false, and why, if it cannot. */
+bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size);
 
 /* What is said after this replaces what was said before, and does not add to it. */
 void settings_override(struct settings *s);

@@ -34,9 +34,9 @@ static void send_output(struct worker *w)
 	struct engine_emit packet;
 
 	while (engine_next(w->engine, &packet)) {
-		w->injector->send(w->injector, &packet);
-		if (w->tap)
+		if (w->tap)	/* first, or its answer could seem to come before it */
 			boxcap_emit(w->tap, now_ns(), &packet);
+		w->injector->send(w->injector, &packet);
 	}
 	w->injector->flush(w->injector);
 }

@@ -53,7 +53,10 @@ struct options {
 	double loss;		/* probability, for each packet on each link */
 	const char *capture;
 	bool events;		/* has a place of its own, */
-	bool pcapng;		/* and so has resegd's capture */
+	const char *pcapng;	/* and so has resegd's capture; NULL: it has not */
+	const char *report;	/* NULL: none */
+	bool watch;
+	bool keep;		/* `capture` is the user's, not our own */
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
 	uint16_t port;
@@ -90,6 +93,8 @@ static void print_help(void)
 	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and get;\n"
 	       "                       DIR/box.pcapng: what the box takes and makes; and\n"
 	       "                       DIR/events.jsonl, resegd's event log\n"
+	       "  --report FILE        draw what happened: a page (HTML), or as text if FILE is -\n"
+	       "  --watch              show packets as they come, on standard error\n"
 	       "  --server 'COMMAND'   runs on the server in place of reseg-sink; the lab is ready once\n"
 	       "                       something listens on the port\n"
 	       "  --port N             TCP port of the server, in RESEG_PORT (%d)\n"
@@ -149,7 +154,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
 	       EVENTS, PCAPNG, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
-	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
+	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, REPORT, WATCH, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		{ "fault", required_argument, NULL, FAULT },
@@ -178,6 +183,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "duplicate", required_argument, NULL, DUPLICATE },
 		{ "offloads", optional_argument, NULL, OFFLOADS },
 		{ "capture", required_argument, NULL, CAPTURE },
+		{ "report", required_argument, NULL, REPORT },
+		{ "watch", no_argument, NULL, WATCH },
 		{ "server", required_argument, NULL, SERVER },
 		{ "port", required_argument, NULL, SERVER_PORT },
 		{ "sink-options", required_argument, NULL, SINK_OPTIONS },
@@ -229,7 +236,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			add_resegd_arg(o, table, option, optarg);
 			break;
 		case PCAPNG:
-			o->pcapng = true;
+			o->pcapng = optarg;
 			add_resegd_arg(o, table, option, optarg);
 			break;
 		case NO_BOX:
@@ -269,6 +276,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case CAPTURE:
 			o->capture = optarg;
 			break;
+		case REPORT:
+			o->report = optarg;
+			break;
+		case WATCH:
+			o->watch = true;
+			break;
 		case SERVER:
 			o->server = optarg;
 			break;
@@ -299,24 +312,34 @@ static void parse_options(struct options *o, int argc, char **argv)
 	if ((o->no_box || o->box_command) && o->resegd_count > 0)
 		cli_die("%s: there is no resegd to give %s to", o->no_box ? "--no-box" : "--box",
 			o->resegd_args[0]);
+	if (o->watch && (o->no_box || o->box_command))
+		cli_die("--watch shows what resegd takes and makes: there is none");
 	if (o->box_command && !strstr(o->box_command, "{ready}"))
 		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that it "
 			"is ready, by a line feed", o->box_command);
 	if (optind < argc)
 		o->command = (const char *const *)argv + optind;
+	o->keep = o->capture;
 }
 
-/* Services --------------------------------------------------------------------------- */
+/* Captures ----------------------------------------------------------------------------- */
 
-/* Of what resegd writes there. */
-static char *box_capture(const char *folder)
+static char *in_folder(const char *folder, const char *name)
 {
 	char *path;
 
-	if (asprintf(&path, "%s/box.pcapng", folder) < 0)
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
 		cli_die("out of memory");
 	return path;
 }
+
+/* Where resegd's capture is. */
+static char *box_path(const struct options *o)
+{
+	return o->pcapng ? strdup(o->pcapng) : in_folder(o->capture, "box.pcapng");
+}
+
+/* Services --------------------------------------------------------------------------- */
 
 static struct service start_capture(const struct hosts *h, const struct options *o)
 {
@@ -334,8 +357,8 @@ static struct service start_capture(const struct hosts *h, const struct options 
 	if (s.pid < 0)
 		cli_die("fork: %s", strerror(errno));
 	if (s.pid == 0) {
-		bool commented = !o->no_box && !o->box_command && !o->pcapng;
-		struct capture *c = capture_open(h, path, commented ? box_capture(folder) : NULL);
+		bool commented = !o->no_box && !o->box_command;
+		struct capture *c = capture_open(h, path, commented ? box_path(o) : NULL);
 		sigset_t mask;
 
 		setpgid(0, 0);
@@ -410,7 +433,7 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 	}
 	if (o->capture && !o->pcapng) {
 		argv[count++] = "--pcapng";
-		argv[count++] = box_capture(o->capture);
+		argv[count++] = box_path(o);
 	}
 	s = services_start(h, HOST_BOX, "resegd", argv);
 	free(resegd);
@@ -550,20 +573,165 @@ static int run_lab(const struct options *o)
 	return status;
 }
 
+/* The report ------------------------------------------------------------------------- */
+
+/* What can be known to fail is found out before the lab, which may take long. */
+static void prepare_report(struct options *o)
+{
+	static char folder[] = "/tmp/reseg-lab-XXXXXX";
+	char *report = services_find("reseg-report");
+	int fd;
+
+	free(report);
+	if (access("/usr/bin/python3", X_OK) < 0)
+		cli_die("--report and --watch need Python: install python3");
+	if (o->report && strcmp(o->report, "-") != 0) {
+		fd = open(o->report, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+		if (fd < 0)
+			cli_die("--report %s: %s", o->report, strerror(errno));
+		close(fd);
+	}
+	if (o->capture)
+		return;
+	if (!mkdtemp(folder))
+		cli_die("%s: %s", folder, strerror(errno));
+	o->capture = folder;
+}
+
+/* Starts reseg-report, in the world outside, for the lab's /proc and users are others: so before
+ * there is one. It waits until `go` can be read, if that is no -1, and does nothing if it is
+ * closed before. It dies with this process. */
+static pid_t start_report(const char *const *argv, int go)
+{
+	pid_t parent = getpid(), pid = fork();
+	sigset_t none;
+	char c;
+
+	if (pid < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (pid > 0)
+		return pid;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(EXIT_USAGE);
+	if (go >= 0 && read(go, &c, 1) != 1)
+		_exit(EXIT_GOOD);
+	execv(argv[0], (char *const *)argv);
+	cli_die("%s: %s", argv[0], strerror(errno));
+}
+
+static pid_t start_watch(const struct options *o)
+{
+	char *path = box_path(o), *program = services_find("reseg-report");
+	const char *argv[] = { program, "--watch", path, NULL };
+	pid_t pid = start_report(argv, -1);
+
+	free(program);
+	free(path);
+	return pid;
+}
+
+/* How reseg-lab was called, as a title. */
+static char *title(int argc, char **argv)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		cli_die("out of memory");
+	fputs("reseg-lab", out);
+	for (int i = 1; i < argc; i++)
+		fprintf(out, " %s", argv[i]);
+	fclose(out);
+	return text;
+}
+
+struct reporter {
+	pid_t pid;
+	int go;
+};
+
+static struct reporter prepare_reporter(const struct options *o, int argc, char **argv)
+{
+	bool boxed = !o->no_box && !o->box_command;
+	char *ends = in_folder(o->capture, "lab.pcapng"), *box = box_path(o), *called = title(argc, argv);
+	char *program = services_find("reseg-report");
+	const char *words[] = { program, "--ends", ends, "--output", o->report, "--title", called, boxed ? box : NULL, NULL };
+	struct reporter r;
+	int pipe_fds[2];
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	fcntl(pipe_fds[1], F_SETFD, FD_CLOEXEC);
+	r.pid = start_report(words, pipe_fds[0]);
+	r.go = pipe_fds[1];
+	close(pipe_fds[0]);
+	free(program);
+	free(ends);
+	free(box);
+	free(called);
+	return r;
+}
+
+static bool write_report(struct reporter r)
+{
+	int status;
+
+	if (write(r.go, "\n", 1) != 1)
+		return false;
+	status = services_wait(r.pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* Was there a lab? Else it has said why not. */
+static bool was_there_a_lab(const struct options *o)
+{
+	char *ends = in_folder(o->capture, "lab.pcapng");
+	bool there = access(ends, F_OK) == 0;
+
+	free(ends);
+	return there;
+}
+
+/* Nothing is left of what nobody asked to keep. */
+static void remove_folder(const char *folder)
+{
+	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng", "events.jsonl" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *path = in_folder(folder, names[i]);
+
+		unlink(path);
+		free(path);
+	}
+	rmdir(folder);
+}
+
 /* reseg-lab itself -------------------------------------------------------------------- */
 
 int main(int argc, char **argv)
 {
 	struct options o;
 	int parent_alive[2], status;
-	pid_t lab;
+	pid_t lab, watch = 0;
+	struct reporter reporter = { 0 };
+	bool report_failed = false;
 
 	cli_program = "reseg-lab";
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
 		return enter_main(argc - 1, argv + 1);
 	parse_options(&o, argc, argv);
+	if (o.report || o.watch)
+		prepare_report(&o);
 
 	services_hold_signals();
+	if (o.watch)
+		watch = start_watch(&o);
+	if (o.report)
+		reporter = prepare_reporter(&o, argc, argv);
 	hosts_unshare();
 	if (pipe2(parent_alive, O_CLOEXEC) < 0)
 		cli_die("pipe: %s", strerror(errno));
@@ -577,8 +745,16 @@ int main(int argc, char **argv)
 	}
 	close(parent_alive[0]);
 	status = services_wait(lab);
+	if (watch > 0) {
+		kill(watch, SIGTERM);
+		waitpid(watch, NULL, 0);
+	}
+	if (o.report && WIFEXITED(status) && was_there_a_lab(&o))
+		report_failed = !write_report(reporter);
+	if (o.capture && !o.keep)
+		remove_folder(o.capture);
 	if (WIFEXITED(status))
-		return WEXITSTATUS(status);
+		return report_failed ? EXIT_USAGE : WEXITSTATUS(status);
 	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
 	return EXIT_USAGE;
 }

@@ -142,8 +142,7 @@ static void add_orphaned(struct boxcap_tap *tap, const struct engine_event *ev, 
 	uint64_t orphaned = ev->totals[source].acked - ev->totals[source].delivered;
 
 	if (orphaned > 0)
-		add(tap, "orphaned: %" PRIu64 " bytes were ACKed to the %s, and the %s never got them", orphaned,
-		    name_of(source), name_of(engine_other(source)));
+		add(tap, "orphaned: %" PRIu64 " bytes ACKed to the %s, never delivered", orphaned, name_of(source));
 }
 
 void boxcap_observe(void *arg, const struct engine_event *ev)
@@ -164,8 +163,8 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 		break;
 	case EVENT_FAULT:
 		if (ev->bytes > 0)
-			add(tap, "fault: %s, bytes %" PRIu64 "-%" PRIu64 " of the %s's", ev->fault, ev->offset,
-			    ev->offset + ev->bytes - 1, name_of(ev->source));
+			add(tap, "fault: %s (the %s's bytes %" PRIu64 "-%" PRIu64 ")", ev->fault, name_of(ev->source),
+			    ev->offset, ev->offset + ev->bytes - 1);
 		else
 			add(tap, "fault: %s", ev->fault);
 		break;

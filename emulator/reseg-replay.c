@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * reseg-replay: what a capture would have become behind the box
+ *
+ * See replay.h for how.
+ */
+
+#include "io/cli.h"
+#include "replay.h"
+#include "settings.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <jansson.h>
+
+struct options {
+	struct settings settings;
+	const char *config;
+	const char *in, *out;		/* out: NULL: none */
+	const char *interface;		/* name or number; NULL: the first */
+	bool json;
+};
+
+static void print_help(void)
+{
+	printf("Usage: reseg-replay [OPTION]... CAPTURE\n"
+	       "Runs the connections of a capture (pcap or pcapng) through the box, without a network:\n"
+	       "what would have become of them behind it.\n"
+	       "\n"
+	       "  --output FILE, -o     write what the box took in and made, as pcapng with comments\n"
+	       "  --interface WHICH     of a pcapng file: the packets of this interface, by name or by\n"
+	       "                        number from 0 (the first)\n"
+	       "  --segment-size BYTES, --fault NAME[:K=V,...], --direction WHICH, --arrival UNIT,\n"
+	       "  --flows N, --window BYTES, --memory BYTES, --overload WHAT, --events FILE,\n"
+	       "  --config FILE, -c     as for resegd\n"
+	       "  --format table|json   (table)\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "Exit status: 1 if a connection would have lost octets or hung.\n");
+}
+
+#define OPTIONS_MAX 32
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	enum { INTERFACE = 256, FORMAT, KEYS };
+	static const struct option others[] = {
+		{ "output", required_argument, NULL, 'o' },
+		{ "interface", required_argument, NULL, INTERFACE },
+		{ "config", required_argument, NULL, 'c' },
+		{ "format", required_argument, NULL, FORMAT },
+		CLI_COMMON_OPTIONS,
+	};
+	struct option table[OPTIONS_MAX];
+	char error[CAPREAD_ERROR_BYTES];
+	size_t n = 0;
+	int option;
+
+	*o = (struct options){ .in = NULL };
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (k->where & SETTINGS_ENGINE)
+			table[n++] = (struct option){ k->name, required_argument, NULL,
+						      KEYS + (int)(k - settings_keys) };
+	}
+	memcpy(table + n, others, sizeof(others));
+	while ((option = cli_option(argc, argv, "c:o:", table, print_help)) != -1) {
+		if (option == 'c')
+			o->config = optarg;
+	}
+	settings_init(&o->settings);
+	if (o->config && !settings_load(&o->settings, o->config, error, sizeof(error)))
+		cli_die("%s", error);
+	settings_override(&o->settings);
+	optind = 0;
+	while ((option = cli_option(argc, argv, "c:o:", table, print_help)) != -1) {
+		switch (option) {
+		case 'c':
+			break;
+		case 'o':
+			o->out = optarg;
+			break;
+		case INTERFACE:
+			o->interface = optarg;
+			break;
+		case FORMAT:
+			o->json = strcmp(optarg, "json") == 0;
+			if (!o->json && strcmp(optarg, "table") != 0)
+				cli_die("--format %s: give table or json", optarg);
+			break;
+		default:
+			if (!settings_set(&o->settings, &settings_keys[option - KEYS], optarg, error, sizeof(error)))
+				cli_die("%s", error);
+		}
+	}
+	settings_finish(&o->settings);
+	if (optind + 1 != argc)
+		cli_die("give one capture file; see --help");
+	o->in = argv[optind];
+}
+
+/* The number of the interface to read. */
+static unsigned choose_interface(const struct options *o)
+{
+	char error[CAPREAD_ERROR_BYTES];
+	struct capread_packet packet;
+	struct capread *in;
+	unsigned found = 0;
+	int rc;
+
+	if (!o->interface)
+		return 0;
+	if (o->interface[strspn(o->interface, "0123456789")] == '\0')
+		return (unsigned)cli_number("--interface", o->interface, 0, UINT16_MAX);
+	if (!capread_open(&in, o->in, error))
+		cli_die("%s", error);
+	do {
+		rc = capread_next(in, &packet, error);
+		while (capread_interface(in, found) && strcmp(capread_interface(in, found), o->interface) != 0)
+			found++;
+	} while (rc > 0 && !capread_interface(in, found));
+	if (!capread_interface(in, found))
+		cli_die("--interface %s: %s has no interface of that name", o->interface, o->in);
+	capread_close(in);
+	return found;
+}
+
+/* Results --------------------------------------------------------------------------------- */
+
+static bool is_good(const struct replay_connection *c)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (c->sent[side] < c->packets[side] || c->totals[side].acked > c->totals[side].delivered)
+			return false;
+	}
+	return true;
+}
+
+static const char *outcome(const struct replay_connection *c)
+{
+	if (!c->whole)
+		return "passed";
+	if (is_good(c))
+		return "ok";
+	return c->stalls > 0 ? "stalled" : "hung";
+}
+
+static uint64_t orphaned(const struct replay_connection *c, enum engine_side source)
+{
+	return c->totals[source].acked - c->totals[source].delivered;
+}
+
+/* The caller frees it. */
+static char *end_text(const struct replay_connection *c, enum engine_side side)
+{
+	char address[INET6_ADDRSTRLEN], *text;
+
+	inet_ntop(c->version == 4 ? AF_INET : AF_INET6, c->address[side], address, sizeof(address));
+	if (asprintf(&text, c->version == 4 ? "%s:%u" : "[%s]:%u", address, c->port[side]) < 0)
+		cli_die("out of memory");
+	return text;
+}
+
+static void print_table(const struct replay *r)
+{
+	printf("%-24s  %-24s  outcome    stalls   orphaned  packets sent of those captured\n", "client", "server");
+	for (size_t i = 0; i < r->connections; i++) {
+		const struct replay_connection *c = &r->connection[i];
+		char *client = end_text(c, CLIENT), *server = end_text(c, SERVER);
+
+		printf("%-24s  %-24s  %-8s %8" PRIu64 " %10" PRIu64 "  client %" PRIu64 " of %" PRIu64 ", server %" PRIu64
+		       " of %" PRIu64 "\n", client, server, outcome(c), c->stalls, orphaned(c, CLIENT) + orphaned(c, SERVER),
+		       c->sent[CLIENT], c->packets[CLIENT], c->sent[SERVER], c->packets[SERVER]);
+		free(client);
+		free(server);
+	}
+	printf("%" PRIu64 " packets of %zu connection%s", r->packets, r->connections, r->connections == 1 ? "" : "s");
+	if (r->others > 0)
+		printf("; %" PRIu64 " that are not TCP are left out", r->others);
+	printf("\n");
+}
+
+static json_t *end_json(const struct replay_connection *c, enum engine_side side)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "packets", (json_int_t)c->packets[side], "sent",
+			 (json_int_t)c->sent[side], "acked", (json_int_t)c->totals[side].acked, "delivered",
+			 (json_int_t)c->totals[side].delivered);
+}
+
+static void print_json(const struct replay *r)
+{
+	json_t *rows = json_array(), *root;
+
+	for (size_t i = 0; i < r->connections; i++) {
+		const struct replay_connection *c = &r->connection[i];
+		char address[2][INET6_ADDRSTRLEN];
+
+		for (unsigned side = CLIENT; side <= SERVER; side++)
+			inet_ntop(c->version == 4 ? AF_INET : AF_INET6, c->address[side], address[side],
+				  sizeof(address[side]));
+		json_array_append_new(rows, json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:I, s:o, s:o}", "client", address[CLIENT],
+						      "client_port", (int)c->port[CLIENT], "server", address[SERVER],
+						      "server_port", (int)c->port[SERVER], "outcome", outcome(c), "stalls",
+						      (json_int_t)c->stalls, "orphaned",
+						      (json_int_t)(orphaned(c, CLIENT) + orphaned(c, SERVER)), "c2s",
+						      end_json(c, CLIENT), "s2c", end_json(c, SERVER)));
+	}
+	root = json_pack("{s:I, s:I, s:f, s:o}", "packets", (json_int_t)r->packets, "left_out", (json_int_t)r->others,
+			 "time_s", (double)r->duration_ns / 1e9, "rows", rows);
+	json_dumpf(root, stdout, JSON_INDENT(2));
+	printf("\n");
+	json_decref(root);
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct replay r = { .connections = 0 };
+	char error[CAPREAD_ERROR_BYTES];
+	struct capread *in;
+	unsigned interface;
+	int rc, status = EXIT_GOOD;
+
+	cli_program = "reseg-replay";
+	parse_options(&o, argc, argv);
+	interface = choose_interface(&o);
+	if (!capread_open(&in, o.in, error))
+		cli_die("%s", error);
+	r.engine = o.settings.engine;
+	rc = o.out ? boxcap_open(&r.capture, o.out) : 0;
+	if (rc < 0)
+		cli_die("--output %s: %s", o.out, strerror(-rc));
+	rc = o.settings.events ? eventlog_open(&r.log, o.settings.events, 0) : 0;
+	if (rc < 0)
+		cli_die("--events %s: %s", o.settings.events, strerror(-rc));
+	if (!replay_run(&r, in, interface, error))
+		cli_die("%s: %s", o.in, error);
+	if (r.packets == 0)
+		cli_die("%s: there is no TCP in it%s", o.in, o.interface ? ", by that interface" :
+			capread_interface(in, 1) ? ", by the first interface: choose another with --interface" : "");
+	if (!boxcap_close(r.capture))
+		cli_die("--output %s: it could not be written whole", o.out);
+	eventlog_close(r.log);
+	capread_close(in);
+	if (o.json)
+		print_json(&r);
+	else
+		print_table(&r);
+	for (size_t i = 0; i < r.connections; i++)
+		status = is_good(&r.connection[i]) || !r.connection[i].whole ? status : EXIT_FINDING;
+	replay_free(&r);
+	settings_free(&o.settings);
+	return status;
+}

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""The ladder while it happens: follows the capture of a box, packet by packet."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import capture
+import model
+import text
+
+
+class Watcher:
+    def __init__(self, colour):
+        self.blocks = capture.Blocks()
+        self.colour = colour
+        self.known = set()
+        self.open = {}			# the connections, by who sent the SYN
+        self.start_ns = None
+        self.begun = False
+
+    def feed(self, data):
+        """What of it there is to be shown now. What the box does at once it writes at once."""
+        packets = list(self.blocks.feed(data))
+        self.known |= model.clients_of(packets)
+        for way in model.box_ways(packets, None):
+            yield from self.show(way)
+
+    def show(self, way):
+        packet = way.packets[0]
+        by_client = model.is_by_client(packet, self.known)
+        if by_client is None:
+            return
+        key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
+            (packet.target, packet.dport, packet.source, packet.sport)
+        c = self.open.get(key)
+        if c is None or packet.flags & (model.SYN | model.ACK) == model.SYN and c.isn[0] != packet.seq:
+            c = self.open[key] = model.Connection(len(self.open) + 1, *key)
+        for leg in range(len(way.packets)):
+            model.tell(c, way, leg)
+        if self.start_ns is None:
+            self.start_ns = way.time_ns
+        if not self.begun:
+            self.begun = True
+            yield text.head("Behind each line: the number of its connection.")
+        yield from text.way_lines(c, way, self.start_ns, self.colour, "  %d" % c.number)
+
+
+def watch(path, colour):
+    """Until SIGTERM or SIGINT, and then to the end of what is there."""
+    watcher = Watcher(colour)
+    read = 0
+    wakeup, wakeup_write = os.pipe()
+    os.set_blocking(wakeup_write, False)
+    signal.set_wakeup_fd(wakeup_write)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    # tail knows how to wait for a file to grow.
+    with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          start_new_session=True) as tail:
+        try:
+            while wakeup not in (ready := select.select([tail.stdout, wakeup], [], [])[0]):
+                data = os.read(tail.stdout.fileno(), 1 << 16)
+                if not data:
+                    break
+                read += len(data)
+                sys.stderr.writelines(watcher.feed(data))
+                sys.stderr.flush()
+        finally:
+            tail.terminate()
+    with open(path, "rb") as file:
+        file.seek(read)
+        sys.stderr.writelines(watcher.feed(file.read()))
+    return 0

@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+What happened: the packets of captures, as ways between client, box and server, sorted into
+connections, with what follows from them. Nothing here is taken on trust from the box: what is
+acknowledged to an end, and what the other end acknowledged, is read from the packets. Only why
+something is (a stall, a fault) is told by their comments.
+"""
+
+import bisect
+import collections
+import ipaddress
+
+from capture import ACK, FIN, PSH, RST, SYN, Broken
+
+CLIENT, BOX, SERVER = range(3)
+NO_CONNECTIONS = "No connection began while this was captured."
+SIDES = ("client", "server")
+PLACES = ("client", "box", "server")
+
+# Where a packet was, and when.
+Node = collections.namedtuple("Node", "place time_ns")
+
+
+class Way:
+    """One packet's way: two or three nodes. What it says may be another before and behind the box."""
+
+    def __init__(self, nodes, packets, lost=False):
+        self.nodes = nodes		# of Node, in time
+        self.packets = packets		# one for each leg
+        self.lost = lost		# it never came to its last place
+        self.acks_lost = 0		# of the bytes it acknowledges first, those that its sender lacks
+        self.acks_new = 0
+
+    @property
+    def comment(self):
+        return "; ".join(dict.fromkeys(p.comment for p in self.packets if p.comment))
+
+    @property
+    def kind(self):
+        """What is remarkable of it: a word of its comment, `lost`, or nothing."""
+        words = [part.split(":")[0] for part in self.comment.split("; ")]
+        found = next((word for word in ("stall", "resume", "fault", "orphaned", "forged ACK") if word in words), "")
+        return found.replace(" ACK", "") or ("lost" if self.lost else "")
+
+    @property
+    def by_client(self):
+        return self.nodes[0].place < self.nodes[1].place
+
+    @property
+    def made_by_box(self):
+        return self.nodes[0].place == BOX
+
+    @property
+    def time_ns(self):
+        return self.nodes[0].time_ns
+
+
+class Stream:
+    """What one end sent: its octets, and which of them came where."""
+
+    def __init__(self):
+        self.octets = bytearray()	# as its source sent them,
+        self.known = 0			# so many of them without a gap
+        self.sent = []			# (end, way): the packet that took the octets before `end`
+        self.arrivals = []		# (first, end): new octets in a packet from the source,
+        self.cuts = []			# and in one that the box let out
+        self.acked = 0			# to the source, as numbers: a FIN counts
+        self.delivered = 0		# by the sink, likewise
+        self.intercepted = False	# the box makes its packets
+
+    def put(self, first, data, comes_in, way):
+        end = first + len(data)
+        if comes_in:
+            if end > len(self.octets):
+                self.octets.extend(bytes(end - len(self.octets)))
+            if end > self.known >= first:
+                self.octets[first:end] = data
+                self.known = end
+                self.sent.append((end, way))
+        if comes_in or way.made_by_box:
+            runs = self.arrivals if comes_in else self.cuts
+            before = runs[-1][1] if runs else 0
+            if end > before:
+                runs.append((max(first, before), end))
+
+    def orphaned(self):
+        """Octets that are acknowledged to the source, and not by the sink."""
+        return max(0, min(self.acked, len(self.octets)) - self.delivered)
+
+    def way_of(self, end):
+        """The packet that took the octet before `end` from its source."""
+        at = bisect.bisect_left(self.sent, end, key=lambda entry: entry[0])
+        return self.sent[at][1] if at < len(self.sent) else None
+
+
+class Connection:
+    def __init__(self, number, client, cport, server, sport):
+        self.number = number
+        self.client, self.cport, self.server, self.sport = client, cport, server, sport
+        self.isn = [None, None]
+        self.stream = [Stream(), Stream()]
+        self.ways = []
+        self.first_isn = None
+
+    def name(self, side):
+        address, port = ((self.client, self.cport), (self.server, self.sport))[side]
+        text = str(ipaddress.ip_address(address))
+        return ("[%s]:%d" if ":" in text else "%s:%d") % (text, port)
+
+
+# Packets into ways ------------------------------------------------------------------------
+
+
+class Ends:
+    """When the ends sent and got what the box did, by their own capture; each packet once."""
+
+    def __init__(self, packets):
+        self.sent = collections.defaultdict(collections.deque)
+        self.got = collections.defaultdict(collections.deque)
+        self.start = {}
+        for packet in packets:
+            self.start.setdefault(packet.link, packet.time_ns)
+        self.packets = packets
+
+    def sort(self, client_of):
+        for packet in self.packets:
+            by_client = client_of(packet)
+            if by_client is None:
+                continue
+            table = self.sent if by_client == (packet.link == "client") else self.got
+            table[packet.link, packet.same].append(packet)
+
+
+def is_by_client(packet, known):
+    """Did the client send it? None: of a connection whose beginning was not seen."""
+    if (packet.source, packet.sport, packet.target, packet.dport) in known:
+        return True
+    if (packet.target, packet.dport, packet.source, packet.sport) in known:
+        return False
+    return None
+
+
+def clients_of(packets):
+    """The connections, by who sent a SYN: a set of addresses and ports."""
+    return {(p.source, p.sport, p.target, p.dport) for p in packets if p.flags & (SYN | ACK | RST) == SYN}
+
+
+def box_ways(packets, ends):
+    """The ways of what a box took in and made; ends is None or an Ends."""
+    ways = []
+    waits = None
+
+    def take(table, link, packet):
+        queue = table.get((link, packet.same))
+        return queue.popleft() if queue else None
+
+    def end_node(packet, place):
+        """Where the packet came from or went to, when."""
+        if ends is None:
+            return Node(place, packet.time_ns), False
+        link = SIDES[0] if place == CLIENT else SIDES[1]
+        found = take(ends.sent if packet.inbound else ends.got, link, packet)
+        if found is None:
+            return Node(place, packet.time_ns), not packet.inbound
+        time_ns = min(found.time_ns, packet.time_ns) if packet.inbound else max(found.time_ns, packet.time_ns)
+        return Node(place, time_ns), False
+
+    def place_of(packet):
+        return CLIENT if packet.link == "client" else SERVER
+
+    for packet in packets:
+        if packet.inbound is None:
+            raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do")
+        if packet.inbound:
+            node, _ = end_node(packet, place_of(packet))
+            waits = Way([node, Node(BOX, packet.time_ns)], [packet])
+            ways.append(waits)
+            continue
+        node, lost = end_node(packet, place_of(packet))
+        goes_on = waits is not None and waits.packets[0].link != packet.link and \
+            (waits.packets[0].source, waits.packets[0].sport, waits.packets[0].payload, waits.packets[0].time_ns) == \
+            (packet.source, packet.sport, packet.payload, packet.time_ns)
+        if goes_on:
+            waits.nodes.append(node)
+            waits.packets.append(packet)
+            waits.lost = lost
+        else:
+            ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
+        waits = None
+    if ends is not None:
+        # What never came to the box.
+        for (link, _), queue in ends.sent.items():
+            place = CLIENT if link == "client" else SERVER
+            for packet in queue:
+                ways.append(Way([Node(place, packet.time_ns), Node(BOX, packet.time_ns)], [packet], True))
+    return ways
+
+
+def plain_ways(ends):
+    """The same where there was no box: from end to end."""
+    ways = []
+    for (link, same), queue in ends.sent.items():
+        place, other = (CLIENT, SERVER) if link == "client" else (SERVER, CLIENT)
+        arrivals = ends.got.get((SIDES[1] if link == "client" else SIDES[0], same), collections.deque())
+        for packet in queue:
+            arrival = arrivals.popleft() if arrivals else None
+            time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
+            ways.append(Way([Node(place, packet.time_ns), Node(other, time_ns)], [packet], arrival is None))
+    return ways
+
+
+# Connections ----------------------------------------------------------------------------------
+
+
+def relative(number, isn):
+    return (number - isn) & 0xFFFFFFFF if isn is not None else number
+
+
+def distance(offset):
+    """A relative number that may lie before the first."""
+    return offset - (1 << 32) if offset > 1 << 31 else offset
+
+
+def tell(c, way, leg):
+    """Reads what one packet tells; those of a connection are told of in their order."""
+    packet = way.packets[leg]
+    side = 0 if way.by_client else 1
+    own, peer = c.stream[side], c.stream[1 - side]
+    is_last = leg == len(way.packets) - 1
+    if packet.flags & SYN and c.isn[side] is None:
+        c.isn[side] = packet.seq
+    if packet.payload and not packet.flags & SYN and c.isn[side] is not None:
+        first = distance(relative(packet.seq, c.isn[side])) - 1
+        if 0 <= first < 1 << 30:
+            comes_in = leg == 0 and not way.made_by_box
+            own.put(first, packet.payload, comes_in, way)
+            own.intercepted |= way.made_by_box
+    if packet.flags & ACK and c.isn[1 - side] is not None:
+        acked = distance(relative(packet.ack, c.isn[1 - side])) - 1
+        # What the box lets out is what its receiver is told; what comes in is what its sender has.
+        if is_last and not way.lost and acked > peer.acked:
+            way.acks_new = acked - peer.acked
+            peer.acked = acked
+        if leg == 0 and not way.made_by_box and acked > peer.delivered:
+            peer.delivered = acked
+        if is_last and not way.lost:
+            way.acks_lost = min(way.acks_new, peer.orphaned())
+
+
+def follow(c):
+    """What follows from all packets of a connection."""
+    c.orphans = []			# (time, bytes orphaned then)
+    legs = sorted(((way.nodes[leg].time_ns, number, leg, way) for number, way in enumerate(c.ways)
+                   for leg in range(len(way.packets))), key=lambda leg: leg[:3])
+    for time_ns, _, leg, way in legs:
+        tell(c, way, leg)
+        c.orphans.append((time_ns, sum(stream.orphaned() for stream in c.stream)))
+    c.lost_at_end = [stream.orphaned() for stream in c.stream]
+
+
+def connections(box, ends):
+    """
+    The connections of a box's packets, of its ends' packets, or of both; each may be None. A
+    connection whose SYN was not seen is left out.
+    """
+    known = clients_of((box or []) + (ends or []))
+    sides = None
+    if ends is not None:
+        sides = Ends(ends)
+        sides.sort(lambda packet: is_by_client(packet, known))
+    ways = box_ways(box, sides) if box is not None else plain_ways(sides)
+    ways.sort(key=lambda way: way.time_ns)
+    found = {}
+    order = []
+    for way in ways:
+        packet = way.packets[0]
+        by_client = is_by_client(packet, known)
+        if by_client is None:
+            continue
+        key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
+            (packet.target, packet.dport, packet.source, packet.sport)
+        c = found.get(key)
+        if packet.flags & (SYN | ACK | RST) == SYN and (c is None or c.first_isn not in (None, packet.seq)):
+            c = None
+        if c is None:
+            c = found[key] = Connection(len(order) + 1, *key)
+            order.append(c)
+        if packet.flags & (SYN | ACK | RST) == SYN:
+            c.first_isn = packet.seq
+        c.ways.append(way)
+    for c in order:
+        follow(c)
+    return order
+
+
+# Words -----------------------------------------------------------------------------------------
+
+
+def flags_text(flags):
+    text = "".join(letter for bit, letter in ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P")) if flags & bit)
+    return text + ("." if flags & ACK else "")
+
+
+def packet_text(c, way, leg):
+    """A packet as packetdrill writes it, with numbers from the beginning of its streams."""
+    packet = way.packets[leg]
+    side = 0 if way.by_client else 1
+    first = distance(relative(packet.seq, c.isn[side]))
+    text = flags_text(packet.flags)
+    if packet.payload or packet.flags & (SYN | FIN | RST):
+        text += " %d:%d(%d)" % (first, first + len(packet.payload), len(packet.payload))
+    if packet.flags & ACK:
+        text += " ack %d" % distance(relative(packet.ack, c.isn[1 - side]))
+    return text
+
+
+def headline(c):
+    """What became of it, in a sentence."""
+    lost = [(n, side) for side, n in enumerate(c.lost_at_end) if n > 0]
+    if lost:
+        return " ".join("The %s holds ACKs for %s that the %s never got." % (
+            SIDES[side], count(n, "byte"), SIDES[1 - side]) for n, side in lost)
+    if not any(s.octets for s in c.stream):
+        return "No data was sent."
+    if any(min(s.delivered, s.acked) < len(s.octets) for s in c.stream):
+        return "Not all data was acknowledged: its sender knows that."
+    return "Every byte that was acknowledged was delivered."
+
+
+def totals(c):
+    """Octets acknowledged to their sources, those their sinks have, and what is between."""
+    acked = sum(min(s.acked, len(s.octets)) for s in c.stream)
+    orphaned = sum(c.lost_at_end)
+    return acked, acked - orphaned, orphaned
+
+
+def count(n, what):
+    return "{:,} {}{}".format(n, what, "" if n == 1 else "s")
+
+
+def is_text(octets):
+    sample = bytes(octets[:2048])
+    return bool(sample) and sum(32 <= b < 127 or b in b"\r\n\t" for b in sample) > 0.9 * len(sample)
+
+
+# A line of a dialogue: whose, what, from octet `first` to `end` of its stream, in which packet, and whether all of it
+# was delivered.
+Line = collections.namedtuple("Line", "side text first end way delivered")
+
+
+def dialogue(c):
+    """The lines of both streams in the order in which they were sent; [] if they are no text."""
+    if not is_text(c.stream[0].octets) and not is_text(c.stream[1].octets):
+        return []
+    lines = []
+    for side, stream in enumerate(c.stream):
+        at = 0
+        while at < stream.known:
+            end = stream.octets.find(b"\n", at, stream.known) + 1 or stream.known
+            way = stream.way_of(end)
+            if way is None:
+                break
+            lines.append(Line(side, stream.octets[at:end].decode("latin-1").rstrip("\r\n"), at, end, way,
+                              end <= stream.delivered or not stream.intercepted))
+            at = end
+    lines.sort(key=lambda line: line.way.time_ns)
+    return lines
+
+
+# What is left out -------------------------------------------------------------------------------
+
+FOLD_FROM = 200		# ways
+KEEP_FIRST, KEEP_LAST = 30, 20
+KEEP_OF_A_KIND = 20
+AROUND = 3
+FOLD_LEAST = 6
+
+
+def folds(ways):
+    """
+    Which runs of ways a picture leaves out, as (first, end): none where there are few; else all
+    but the beginning, the end, and what is remarkable with its neighbours.
+    """
+    if len(ways) <= FOLD_FROM:
+        return []
+    keep = [False] * len(ways)
+    seen = collections.Counter()
+    for i, way in enumerate(ways):
+        remarkable = way.kind in ("stall", "resume", "fault", "orphaned", "lost") or \
+            way.packets[0].flags & (SYN | FIN | RST)
+        if remarkable:
+            seen[way.kind] += 1
+        if i < KEEP_FIRST or i >= len(ways) - KEEP_LAST or remarkable and seen[way.kind] <= KEEP_OF_A_KIND:
+            for k in range(max(0, i - AROUND), min(len(ways), i + AROUND + 1)):
+                keep[k] = True
+    runs = []
+    i = 0
+    while i < len(ways):
+        end = i
+        while end < len(ways) and not keep[end]:
+            end += 1
+        if end - i >= FOLD_LEAST:
+            runs.append((i, end))
+        i = max(end, i + 1)
+    return runs
+
+
+def fold_text(ways):
+    octets = sum(len(way.packets[0].payload) for way in ways)
+    return "%s, %s of data, %.3f s" % (count(len(ways), "packet"), count(octets, "byte"),
+                                       (ways[-1].time_ns - ways[0].time_ns) / 1e9)

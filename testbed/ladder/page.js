@@ -1,0 +1,108 @@
+'use strict';
+/* Moves what page.py has drawn: the scale of time, and what is told of a packet. */
+for (const section of document.querySelectorAll('section')) {
+  const svg = section.querySelector('svg.ladder');
+  const details = section.querySelector('.details');
+  const zoom = section.querySelector('.zoom');
+  const numbers = name => (svg.dataset[name] || '').split(' ').filter(Boolean).map(Number);
+  const [top, step, bottom, lane, laneWidth] = numbers('const');
+  const times = numbers('t'), before = numbers('b'), orphans = numbers('o');
+  const first = Number(svg.dataset.scale), most = Math.max(...orphans, 0);
+  const ways = [...svg.querySelectorAll('.way')];
+  let y = [];
+
+  /* Pixels for a second, by a logarithm: 0 is none, so that each packet has the same room. */
+  const duration = times.length ? times[times.length - 1] / 1e9 : 0;
+  const largest = Math.max(1, Math.min(1e7, duration > 0 ? 30000 / duration : 1));
+  const scaleOf = value => value === 0 ? 0 : Math.pow(largest, value / 100);
+  const valueOf = scale => scale <= 1 ? 0 : Math.min(100, 100 * Math.log(scale) / Math.log(largest));
+
+  function move(scale) {
+    const old = y;
+    y = times.map((t, i) => top + step * i + before[i] + scale * t / 1e9);
+    const height = y.length ? y[y.length - 1] + bottom : top;
+    svg.setAttribute('height', Math.round(height));
+    svg.setAttribute('viewBox', `0 0 ${svg.getAttribute('width')} ${Math.round(height)}`);
+    for (const life of svg.querySelectorAll('.life'))
+      life.setAttribute('y2', height);
+    for (const node of svg.querySelectorAll('[data-y]')) {
+      const by = y[node.dataset.y] - old[node.dataset.y];
+      if (node.tagName === 'g')
+        for (const part of node.children)
+          part.setAttribute('y', Number(part.getAttribute('y')) + by);
+      else
+        node.setAttribute('y', Number(node.getAttribute('y')) + by);
+    }
+    const left = svg.querySelector('.lane.left');
+    if (left)
+      left.setAttribute('y', height - 4);
+    for (const way of ways) {
+      const places = way.dataset.p.split(' ').map(Number);
+      const line = way.querySelector('polyline');
+      const xs = line.getAttribute('points').split(' ').map(point => point.split(',')[0]);
+      line.setAttribute('points', xs.map((x, i) => `${x},${y[places[i]].toFixed(1)}`).join(' '));
+      const end = places[places.length - 1];
+      for (const part of way.querySelectorAll('path'))
+        part.setAttribute('d', part.getAttribute('d').replace(/([ML][\d.]+ )(-?[\d.]+)/g,
+          (_, x, at) => x + (Number(at) + y[end] - old[end])));
+      for (const text of way.querySelectorAll('[data-leg]'))
+        text.setAttribute('y', y[places[text.dataset.leg]] - 2);
+      if (way.dataset.n !== undefined)
+        for (const part of way.querySelectorAll('[data-note]'))
+          part.setAttribute('y', Number(part.getAttribute('y')) + y[way.dataset.n] - old[way.dataset.n]);
+    }
+    const band = svg.querySelector('.band');
+    if (band)
+      band.setAttribute('d', `M${lane} ${y[0]} ` + orphans.map((n, i) =>
+        `V${y[i].toFixed(1)} H${(lane + laneWidth * n / most).toFixed(1)}`).join(' ') + ` V${height - bottom} H${lane} Z`);
+    section.querySelector('output').textContent = scale === 0 ? 'order only' :
+      scale >= 1000 ? `1 ms is ${Math.round(scale / 1000)} px` : `1 s is ${Math.round(scale)} px`;
+  }
+
+  function show(way) {
+    for (const lit of section.querySelectorAll('.lit'))
+      lit.classList.remove('lit');
+    details.hidden = !way;
+    if (!way)
+      return;
+    way.classList.add('lit');
+    details.textContent = way.querySelector('title').textContent;
+    for (const line of section.querySelectorAll(`[data-way="${way.id}"]`))
+      line.classList.add('lit');
+  }
+
+  function go(way) {
+    for (const other of ways)
+      other.tabIndex = other === way ? 0 : -1;
+    way.focus({ preventScroll: true });
+    way.scrollIntoView({ block: 'nearest' });
+    show(way);
+  }
+
+  y = times.map((t, i) => top + step * i + before[i] + first * t / 1e9);
+  section.querySelector('.controls').hidden = false;
+  zoom.value = valueOf(first);
+  move(first);
+  zoom.addEventListener('input', () => move(scaleOf(Number(zoom.value))));
+  for (const way of ways) {
+    way.addEventListener('mouseenter', () => show(way));
+    way.addEventListener('focus', () => show(way));
+    way.addEventListener('click', () => go(way));
+  }
+  svg.addEventListener('keydown', event => {
+    const at = ways.indexOf(document.activeElement);
+    const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: ways.length - 1 }[event.key];
+    if (to === undefined || at < 0)
+      return;
+    event.preventDefault();
+    if (ways[to])
+      go(ways[to]);
+  });
+  for (const line of section.querySelectorAll('[data-way]')) {
+    const way = document.getElementById(line.dataset.way);
+    if (way)
+      line.addEventListener('mouseenter', () => show(way));
+  }
+}
+for (const help of document.querySelectorAll('.help'))
+  help.hidden = false;

@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+The page: a ladder for each connection that is shown, the byte stream as a ruler, the dialogue
+beside it. It is whole without scripts, and needs nothing from elsewhere; page.js moves things in it.
+"""
+
+import bisect
+import html
+import pathlib
+
+import model
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# The ladder, in pixels. page.js has no numbers of its own: it is told these.
+TIME, CLIENT, BOX, SERVER = 84, 110, 400, 690
+LANE, LANE_WIDTH, WIDTH = 730, 130, 880
+PLACE = (CLIENT, BOX, SERVER)
+TOP, STEP, NOTE, FOLD, BOTTOM = 46, 15, 14, 34, 16
+REAL_MAX = 320		# of the height that the time itself takes, at first
+RULER, RULER_ROW = 860, 22
+RULER_BLOCKS_MAX = 300
+LETTER = 6.1		# the width of one in a label
+LINES_MAX = 120		# of a dialogue
+PREVIEW = 200		# characters of data in the details,
+LINE_PREVIEW = 56	# and of a line in a dialogue
+
+
+def escape(text):
+    return html.escape(text, quote=True)
+
+
+def element(name, content="", **attributes):
+    """An element; an underscore at the end of an attribute's name is left out, others are hyphens."""
+    text = "".join(' %s="%s"' % (key.rstrip("_").replace("_", "-"), escape("%g" % round(value, 1) if isinstance(value, float)
+                                                                              else str(value)))
+                   for key, value in attributes.items() if value is not None)
+    return "<%s%s>%s</%s>" % (name, text, content, name)
+
+
+def label(x, y, content, css, **more):
+    return element("text", escape(content), x=float(x), y=float(y), class_=css, **more)
+
+
+# Where things stand ------------------------------------------------------------------------------
+
+
+class Layout:
+    """
+    The places in time of a ladder: one below the other, each a step further down and as much more
+    as it is later. A place belongs to nodes of ways, to a note below a way, or to a fold.
+    """
+
+    def __init__(self, c):
+        self.start_ns = c.ways[0].time_ns
+        self.ways = []			# (way, number, [index of a place for each node], index of its note or None)
+        self.folds = []			# (index of a place, text)
+        self.times = []			# of places, ns since the beginning
+        self.before = []		# pixels that notes and folds before a place take
+        runs = model.folds(c.ways)
+        folded = {i for first, end in runs for i in range(first, end)}
+        places = []			# (time, way's number, node's number)
+        for number, way in enumerate(c.ways):
+            if number in folded:
+                continue
+            flat = len({node.time_ns for node in way.nodes}) == 1
+            for i in range(1 if flat else len(way.nodes)):
+                places.append((way.nodes[i].time_ns, number, i))
+            if notes(way):
+                places.append((way.nodes[-1].time_ns, number, len(way.nodes)))
+        for first, end in runs:
+            places.append((c.ways[first].time_ns, first, -1))
+        places.sort()
+        index, extra = {}, 0
+        for time_ns, number, node in places:
+            index[number, node] = len(self.times)
+            if node < 0:
+                extra += FOLD
+            self.times.append(time_ns - self.start_ns)
+            self.before.append(extra)
+        for number, way in enumerate(c.ways):
+            if number in folded:
+                continue
+            nodes = [index.get((number, i), index[number, 0]) for i in range(len(way.nodes))]
+            self.ways.append((way, number, nodes, index.get((number, len(way.nodes)))))
+        for first, end in runs:
+            self.folds.append((index[first, -1], model.fold_text(c.ways[first:end])))
+        duration = self.times[-1] / 1e9 if self.times else 0
+        self.scale = min(REAL_MAX / duration, 1e6) if duration > 0 else 0
+        times = [time_ns for time_ns, _ in c.orphans]
+        self.orphans = [c.orphans[max(0, bisect.bisect_right(times, self.start_ns + t) - 1)][1] for t in self.times]
+        # What is between the places that are shown counts, too.
+        for place, _ in self.folds:
+            inside = [n for t, n in c.orphans if self.times[place] <= t - self.start_ns <= self.times[min(place + 1, len(self.times) - 1)]]
+            self.orphans[place] = max(inside, default=self.orphans[place])
+
+    def y(self, place):
+        return TOP + STEP * place + self.before[place] + self.scale * self.times[place] / 1e9
+
+    def height(self):
+        return self.y(len(self.times) - 1) + BOTTOM if self.times else TOP
+
+
+def notes(way):
+    """What stands below a way: (which leg's side, text, css)."""
+    words = [part for part in way.comment.split("; ") if part and not part.startswith("forged ACK")]
+    if way.acks_lost:
+        side = 0 if way.by_client else 1
+        return "forged", "forged: the %s has %d of these %s" % (model.SIDES[side], way.acks_new - way.acks_lost,
+                                                                 model.count(way.acks_new, "byte"))
+    if way.kind == "stall":
+        words = [word for word in words if not word.startswith("fault")]
+    if way.kind in ("stall", "resume", "fault", "orphaned"):
+        return way.kind, "; ".join(words)
+    if way.lost:
+        return "lost", "lost"
+    return None
+
+
+# The ladder -----------------------------------------------------------------------------------------
+
+
+def arrow_head(x, y, right):
+    dx = -7 if right else 7
+    return "M%g %g L%g %g L%g %g Z" % (x, y, x + dx, y - 3.5, x + dx, y + 3.5)
+
+
+def details(c, way):
+    """All that is known of a way, for the box below the picture."""
+    lines = []
+    for leg, packet in enumerate(way.packets):
+        text = model.packet_text(c, way, leg)
+        if not lines or lines[-1] != text:
+            lines.append(text)
+    lines = [" -> ".join(lines)]
+    who = "The box, as the %s" % model.SIDES[0 if way.by_client else 1] if way.made_by_box else \
+        "The " + model.PLACES[way.nodes[0].place]
+    lines.append("%s, at %s" % (who, ", ".join("%s %.6f s" % (model.PLACES[node.place], (node.time_ns - c.ways[0].time_ns) / 1e9)
+                                              for node in way.nodes)))
+    if way.comment:
+        lines.append(way.comment)
+    data = way.packets[0].payload
+    if data and model.is_text(data):
+        text = data[:PREVIEW].decode("latin-1").replace("\r\n", "\n").rstrip("\n")
+        lines.append(text + (" ..." if len(data) > PREVIEW else ""))
+    return "\n".join(lines)
+
+
+def way_svg(c, layout, way, number, nodes, note, first):
+    ys = [layout.y(place) for place in nodes]
+    xs = [PLACE[node.place] for node in way.nodes]
+    right = xs[-1] > xs[0]
+    end = xs[-1]
+    if way.lost:	# half of its last leg
+        end = (xs[-2] + xs[-1]) / 2
+    css = "way" + (" made" if way.made_by_box else "") + (" " + way.kind if way.kind else "") + \
+        (" forged" if way.acks_lost and way.kind != "forged" else "")
+    points = " ".join("%g,%.1f" % (x, y) for x, y in zip(xs[:-1] + [end], ys))
+    parts = [element("polyline", points=points)]
+    if way.lost:
+        parts.append(element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
+    else:
+        parts.append(element("path", d=arrow_head(xs[-1], ys[-1], right), class_="head"))
+    said = None
+    for leg in range(len(way.packets)):
+        text = model.packet_text(c, way, leg)
+        if text == said:
+            continue
+        said = text
+        room = int((abs(xs[leg + 1] - xs[leg]) - 24) / LETTER)
+        text = text if len(text) <= room else text[:room - 1] + "…"
+        # Where the packet starts: others that start near it have a line of their own there.
+        parts.append(label(xs[leg] + (9 if right else -9), ys[leg] - 2, text, "packet" + ("" if right else " left"), data_leg=leg))
+    if note is not None:
+        kind, text = notes(way)
+        y = layout.y(note)
+        if kind in ("stall", "fault", "resume", "orphaned"):
+            parts.append(element("rect", x=BOX - 5, y=float(y - 9), width=10, height=10, class_="mark " + kind, data_note=""))
+        x = CLIENT + 14 if kind == "forged" and not way.by_client else BOX + 14
+        parts.append(label(x, y, text, "note " + kind, data_note=""))
+    told = details(c, way)
+    return element("g", element("title", escape(told)) + "".join(parts), class_=css, tabindex=0 if first else -1,
+                   id="c%dw%d" % (c.number, number), role="listitem", aria_label=told.replace("\n", ". "),
+                   data_p=" ".join(map(str, nodes)), data_n=note)
+
+
+def band_path(layout):
+    """The orphaned bytes over time, as steps."""
+    most = max(layout.orphans, default=0)
+    if most == 0:
+        return ""
+    path = ["M%g %.1f" % (LANE, layout.y(0))]
+    for place, n in enumerate(layout.orphans):
+        y = layout.y(place)
+        x = LANE + LANE_WIDTH * n / most
+        path.append("V%.1f H%.1f" % (y, x))
+    path.append("V%.1f H%g Z" % (layout.height() - BOTTOM, LANE))
+    return " ".join(path)
+
+
+def ladder(c):
+    layout = Layout(c)
+    height = layout.height()
+    parts = [element("defs", element("pattern", element("path", d="M0 8 L8 0", class_="hatch"), id="hatch%d" % c.number, width=8,
+                                     height=8, patternUnits="userSpaceOnUse"))]
+    for x, name in zip(PLACE, model.PLACES):
+        parts.append(element("line", x1=x, x2=x, y1=TOP - 18, y2=float(height), class_="life"))
+        parts.append(label(x, 18, name, "place"))
+    parts.append(label(TIME - 8, 18, "ms", "time"))
+    most = max(layout.orphans, default=0)
+    if most:
+        parts.append(label(LANE, 18, "ACKed, not delivered", "lane"))
+        parts.append(element("path", d=band_path(layout), class_="band", style="fill:url(#hatch%d)" % c.number))
+        peak = layout.orphans.index(most)
+        parts.append(label(LANE + 4, layout.y(peak) + 12, model.count(most, "byte"), "lane peak", data_y=peak))
+        if layout.orphans[-1] and layout.orphans[-1] != most:
+            parts.append(label(LANE + 4, height - 4, model.count(layout.orphans[-1], "byte"), "lane left"))
+    shown = None
+    for place, time_ns in enumerate(layout.times):
+        text = "%.3f" % (time_ns / 1e6)
+        if text != shown:
+            parts.append(label(TIME - 8, layout.y(place) + 3, text, "time", data_y=place))
+        shown = text
+    for place, text in layout.folds:
+        y = layout.y(place)
+        parts.append(element("g", element("rect", x=CLIENT - 8, y=float(y - FOLD + 12), width=SERVER - CLIENT + 16,
+                                          height=FOLD - 10) + label((CLIENT + SERVER) / 2, y - FOLD / 2 + 11, "… " + text + " …",
+                                                                    "fold"), class_="folded", data_y=place))
+    for i, (way, number, nodes, note) in enumerate(layout.ways):
+        parts.append(way_svg(c, layout, way, number, nodes, note, i == 0))
+    return element("svg", "".join(parts), viewBox="0 0 %d %d" % (WIDTH, height), width=WIDTH, height=round(height),
+                   class_="ladder", role="list", aria_label="What went between client, box and server, from top to bottom",
+                   data_t=" ".join("%d" % t for t in layout.times), data_b=" ".join(map(str, layout.before)),
+                   data_o=" ".join(map(str, layout.orphans)), data_scale="%g" % layout.scale,
+                   data_const="%d %d %d %d %d" % (TOP, STEP, BOTTOM, LANE, LANE_WIDTH))
+
+
+# The ruler -------------------------------------------------------------------------------------------
+
+
+def blocks(runs, y, scale, css):
+    parts = []
+    if len(runs) > RULER_BLOCKS_MAX:
+        width = runs[-1][1] * scale
+        lengths = [end - first for first, end in runs]
+        return [element("rect", x=0.0, y=y, width=float(width), height=RULER_ROW - 4, class_=css),
+                label(8, y + 13, "%s of up to %s" % (model.count(len(runs), "packet"), model.count(max(lengths), "byte")), "block")]
+    for first, end in runs:
+        x, width = first * scale, (end - first) * scale
+        text = str(end - first)
+        parts.append(element("rect", element("title", "bytes %d to %d" % (first, end - 1)), x=float(x), y=y,
+                             width=float(max(width, 0.6)), height=RULER_ROW - 4, class_=css))
+        if width > LETTER * len(text) + 4:
+            parts.append(label(x + width / 2, y + 13, text, "block middle"))
+    return parts
+
+
+def ruler(c, side):
+    """How a stream came to the box, how it left, and what never did."""
+    stream = c.stream[side]
+    total = len(stream.octets)
+    scale = RULER / total
+    source, sink = model.SIDES[side], model.SIDES[1 - side]
+    parts = [label(0, 12, "the %s sent, in packets of" % source, "row")]
+    parts += blocks(stream.arrivals, 16, scale, "arrival")
+    parts.append(label(0, 52, "the box sent on", "row"))
+    parts += blocks(stream.cuts, 56, scale, "cut")
+    acked, delivered = min(stream.acked, total), min(stream.delivered, total)
+    if acked > delivered:
+        x, width = delivered * scale, (acked - delivered) * scale
+        parts.append(element("rect", x=float(x), y=56, width=float(width), height=RULER_ROW - 4, class_="missing",
+                             style="fill:url(#hatch%d)" % c.number))
+        text = "%s ACKed, never delivered" % model.count(acked - delivered, "byte")
+        at_end = x + LETTER * len(text) > RULER
+        parts.append(label(RULER if at_end else x, 102, text, "missing-text" + (" end" if at_end else "")))
+    for offset in sorted({0, delivered, acked, total}):
+        x = offset * scale
+        parts.append(element("line", x1=float(x), x2=float(x), y1=56, y2=78, class_="tick"))
+        parts.append(label(x, 87, str(offset), "tick-text" + (" end" if x > RULER - 30 else "")))
+    return element("svg", "".join(parts), viewBox="-2 0 %d 106" % (RULER + 4), width=RULER + 4, height=106, class_="ruler", role="img",
+                   aria_label="%s sent %d bytes; %d were ACKed, %d delivered to the %s" % (source, total, acked, delivered, sink))
+
+
+# The dialogue ------------------------------------------------------------------------------------------
+
+
+def dialogue(c):
+    lines = model.dialogue(c)
+    if not lines:
+        return ""
+    numbers = {id(way): number for number, way in enumerate(c.ways)}
+    rows = []
+    left_out = len(lines) - LINES_MAX
+    for i, line in enumerate(lines):
+        if left_out > 0 and LINES_MAX // 2 <= i < LINES_MAX // 2 + left_out:
+            if i == LINES_MAX // 2:
+                rows.append(element("li", "… %s …" % model.count(left_out, "line"), class_="gap"))
+            continue
+        text = line.text
+        if len(text) > LINE_PREVIEW:
+            text = "%s… (%s)" % (text[:LINE_PREVIEW], model.count(line.end - line.first, "byte"))
+        state = "" if line.delivered else element("span", "ACKed, never delivered" if line.end <= c.stream[line.side].acked
+                                                  else "not delivered", class_="state")
+        rows.append(element("li", element("b", "CS"[line.side] + ":") + " " + element("code", escape(text)) + state,
+                            class_=model.SIDES[line.side] + ("" if line.delivered else " undelivered"),
+                            data_way="c%dw%d" % (c.number, numbers[id(line.way)])))
+    return element("div", element("h3", "What was said") + element("ol", "".join(rows)), class_="dialogue")
+
+
+# All ------------------------------------------------------------------------------------------------------
+
+
+def section(c):
+    rulers = "".join(ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
+    bad = any(c.lost_at_end)
+    controls = element("p", element("label", 'Time <input type="range" min="0" max="100" class="zoom"> <output></output>'),
+                       class_="controls", hidden="")
+    return element(
+        "section",
+        element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
+        element("p", escape(model.headline(c)), class_="verdict " + ("bad" if bad else "good")) +
+        (element("div", rulers, class_="scroll") if rulers else "") +
+        element("div", element("div", controls + element("div", ladder(c), class_="scroll") +
+                               element("pre", "", class_="details", aria_live="polite", hidden=""), class_="picture") + dialogue(c),
+                class_="columns"),
+        id="c%d" % c.number)
+
+
+def overview(connections, shown):
+    numbers = {c.number for c in shown}
+    rows = []
+    for c in connections:
+        acked, delivered, orphaned = model.totals(c)
+        name = "%s → %s" % (c.name(0), c.name(1))
+        kinds = {way.kind for way in c.ways}
+        rows.append(element("tr", element("td", str(c.number)) +
+                            element("td", '<a href="#c%d">%s</a>' % (c.number, escape(name)) if c.number in numbers else escape(name)) +
+                            "".join(element("td", "{:,}".format(n), class_="n") for n in (acked, delivered, orphaned)) +
+                            element("td", "stalled" if "stall" in kinds else ""), class_="bad" if orphaned else "good"))
+    head = element("tr", "".join(element("th", text) for text in ("", "connection", "bytes ACKed", "delivered", "orphaned", "")))
+    left_out = len(connections) - len(shown)
+    note = element("p", "%s not drawn; reseg-report --connections draws them." % (
+        "One is" if left_out == 1 else "%d are" % left_out), class_="faint") if left_out else ""
+    return element("table", head + "".join(rows), class_="overview") + note
+
+
+LEGEND = (
+    ('<svg width="44" height="12"><g class="way"><polyline points="2,6 42,6"/></g></svg>', "an end’s own packet"),
+    ('<svg width="44" height="12"><g class="way made"><polyline points="2,6 42,6"/></g></svg>', "made by the box"),
+    ('<svg width="44" height="12"><g class="way made forged"><polyline points="2,6 42,6"/></g></svg>',
+     "an ACK for bytes that the other end does not have"),
+    ('<svg width="12" height="12"><rect class="mark stall" x="1" y="1" width="10" height="10"/></svg>', "the box holds something back"),
+)
+
+
+def write(path, connections, shown, title):
+    title = title or "Behind the box"
+    total = sum(sum(c.lost_at_end) for c in connections)
+    bad = sum(1 for c in connections if any(c.lost_at_end))
+    if not connections:
+        lead = element("p", model.NO_CONNECTIONS, class_="verdict")
+    elif len(connections) == 1:
+        lead = ""
+    elif bad:
+        lead = element("p", "%s of %d ended with %s ACKed to their sender and never delivered." % (
+            model.count(bad, "connection"), len(connections), model.count(total, "byte")), class_="verdict bad")
+    else:
+        lead = element("p", "%d connections: every byte that was acknowledged was delivered." % len(connections),
+                       class_="verdict good")
+    legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND), class_="legend")
+    body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + legend +
+            "".join(section(c) for c in shown) +
+            element("p", "Up and down arrows go from packet to packet. Times are milliseconds since the first packet.",
+                    class_="faint help", hidden=""))
+    page = ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+            "script-src 'unsafe-inline'\">\n" + element("title", escape(title)) + "\n" +
+            element("style", (HERE / "page.css").read_text(encoding="utf-8")) + "\n</head>\n<body>\n" + body + "\n" +
+            element("script", (HERE / "page.js").read_text(encoding="utf-8")) + "\n</body>\n</html>\n")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page)
