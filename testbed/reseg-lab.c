@@ -578,8 +578,8 @@ static int run_lab(const struct options *o)
 /* What can be known to fail is found out before the lab, which may take long. */
 static void prepare_report(struct options *o)
 {
-	static char folder[] = "/tmp/reseg-lab-XXXXXX";
-	char *report = services_find("reseg-report");
+	const char *tmp = getenv("TMPDIR");
+	char *folder, *report = services_find("reseg-report");
 	int fd;
 
 	free(report);
@@ -593,6 +593,7 @@ static void prepare_report(struct options *o)
 	}
 	if (o->capture)
 		return;
+	folder = in_folder(tmp && tmp[0] ? tmp : "/tmp", "reseg-lab-XXXXXX");
 	if (!mkdtemp(folder))
 		cli_die("%s: %s", folder, strerror(errno));
 	o->capture = folder;

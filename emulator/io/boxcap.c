@@ -17,6 +17,8 @@
 #include <net/if_arp.h>
 
 #define COMMENT_BYTES 512
+#define PART_BYTES 128
+#define CUTS_MAX 3	/* that are told of a packet in which many segments were joined */
 #define PACKET_BYTES 65536
 
 /* What stands before each packet: not LINKTYPE_RAW, of which libpcap 1.10 reads no file with more
@@ -34,6 +36,7 @@ struct boxcap_tap {
 	uint64_t epoch_ns;
 	char comment[COMMENT_BYTES];	/* on the packet that is being handled */
 	size_t comment_bytes;
+	unsigned cuts;		/* of the packet so far */
 	uint32_t cut_bytes;	/* that were cut in one piece; it matters if there is a stall behind */
 	size_t in_bytes;
 	struct record {
@@ -94,22 +97,23 @@ void boxcap_tap_free(struct boxcap_tap *tap)
 
 /* Comments ------------------------------------------------------------------------------- */
 
+/* Adds a part. One for which there is no room is left out. */
 __attribute__((format(printf, 2, 3)))
 static void add(struct boxcap_tap *tap, const char *format, ...)
 {
+	size_t room = sizeof(tap->comment) - tap->comment_bytes;
+	char part[PART_BYTES];
 	va_list ap;
 	int n;
 
-	if (tap->comment_bytes > 0)
-		tap->comment_bytes += (size_t)snprintf(tap->comment + tap->comment_bytes, 3, "; ");
 	va_start(ap, format);
-	n = vsnprintf(tap->comment + tap->comment_bytes, sizeof(tap->comment) - 3 - tap->comment_bytes, format,
-		      ap);
+	vsnprintf(part, sizeof(part), format, ap);
 	va_end(ap);
-	tap->comment_bytes += (size_t)n;
-	/* What does not fit is left out; there is always room for "; ". */
-	if (tap->comment_bytes > sizeof(tap->comment) - 4)
-		tap->comment_bytes = sizeof(tap->comment) - 4;
+	n = snprintf(tap->comment + tap->comment_bytes, room, "%s%s", tap->comment_bytes > 0 ? "; " : "", part);
+	if (n > 0 && (size_t)n < room)
+		tap->comment_bytes += (size_t)n;
+	else
+		tap->comment[tap->comment_bytes] = '\0';
 }
 
 static const char *name_of(enum engine_side side)
@@ -122,6 +126,8 @@ static void add_cut(struct boxcap_tap *tap, const struct engine_event *ev)
 {
 	uint32_t full = ev->pieces > 1 ? (ev->bytes - ev->last_piece) / (ev->pieces - 1) : 0;
 
+	if (++tap->cuts > CUTS_MAX)
+		return;
 	switch (ev->pieces) {
 	case 1:
 		tap->cut_bytes = ev->bytes;
@@ -221,7 +227,7 @@ void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsig
 	memcpy(tap->in.packet, packet, tap->in_bytes);
 	if (hints & ENGINE_NO_CHECKSUM)
 		finish_checksum(tap->in.packet, tap->in_bytes);
-	tap->comment_bytes = tap->cut_bytes = 0;
+	tap->comment_bytes = tap->cut_bytes = tap->cuts = 0;
 }
 
 void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,

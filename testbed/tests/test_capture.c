@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/*
+ * Captures that explain themselves, what reseg-replay makes of one, and ladders as text. The
+ * pages are tested in a browser (tests/page).
+ */
+
+#include "lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(capture, .timeout = 120);
+
+/* Comments, by tshark, as INTERFACE|COMMENT, one a line. */
+static struct lab_result comments(const char *file)
+{
+	struct lab_result r;
+
+	lab_need("tshark");
+	r = lab_run(LAB_ROOT, "tshark -r $DIR/%s -Y frame.comment -T fields -E separator='|' -e frame.interface_name "
+			      "-e frame.comment", file);
+	lab_expect_status(&r, 0);
+	return r;
+}
+
+static void lab(struct lab_case c, const char *options, const char *command)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c '%s'", c.ip, options, command);
+
+	cr_assert_leq(r.status, 1, "%s%s", r.out, r.err);
+	cr_assert_str_eq(r.err, "");
+}
+
+static void has(const struct lab_result *r, const char *text)
+{
+	cr_assert(strstr(r->out, text), "no \"%s\" in:\n%s%s", text, r->out, r->err);
+}
+
+/* What both captures of a stall say, at both sides. */
+LAB_TEST(capture, comments_of_a_stall)
+{
+	struct lab_result r;
+
+	lab(c, "--capture $DIR/cap", "reseg-probe one --size 1025 --timeout 1 $RESEG_SERVER");
+	for (int ends = 0; ends < 2; ends++) {
+		r = comments(ends ? "cap/lab.pcapng" : "cap/box.pcapng");
+		has(&r, "client|forged ACK: the server does not have the last 20 bytes\n");
+		has(&r, "client|fault: off-by-one; cut: 512; stall: 513 pending, S = 512\n");
+		has(&r, "client|forged ACK: the server does not have the last 1025 bytes\n");
+		has(&r, "client|orphaned: 513 bytes ACKed to the client, never delivered\n");
+		/* Nothing that the server gets or sends is remarkable. */
+		cr_assert_not(strstr(r.out, "server|"), "%s", r.out);
+	}
+	/* Nanoseconds, and no packet of the ends' capture got lost by the comments. */
+	r = lab_run(LAB_ROOT, "capinfos -TrmQ -E $DIR/cap/box.pcapng $DIR/cap/lab.pcapng | head -c 400; "
+			      "tshark -r $DIR/cap/box.pcapng -o tcp.check_checksum:TRUE -Y 'tcp.checksum.status != 1' | wc -l");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "\n0\n"), "%s", r.out);
+}
+
+/* More data, and the other direction. */
+LAB_TEST(capture, comments_of_a_resumption)
+{
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user, "reseg-lab -%d --direction s2c --pcapng $DIR/box.pcapng -- /usr/bin/python3 -c '"
+			    "import os, socket\n"
+			    "s = socket.create_connection((os.environ[\"RESEG_SERVER\"], 7), 5)\n"
+			    "s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)\n"
+			    "s.sendall(bytes(513))\n"
+			    "s.settimeout(0.3)\n"
+			    "try:\n    s.recv(1)\nexcept socket.timeout:\n    pass\n"
+			    "s.settimeout(5)\n"
+			    "s.sendall(bytes(6))\n"
+			    "n = 0\n"
+			    "while n < 519:\n    n += len(s.recv(600))\n'", c.ip);
+	lab_expect_status(&r, 0);
+	r = comments("box.pcapng");
+	has(&r, "server|fault: off-by-one; stall: 513 pending, S = 512\n");
+	has(&r, "server|forged ACK: the client does not have the last 513 bytes\n");
+	has(&r, "server|resume: 519 pending; cut: 512 + 7\n");
+}
+
+/* Trains are captured as the segments they become, with good checksums. */
+LAB_TEST(capture, trains_are_taken_apart)
+{
+	struct lab_result r;
+
+	lab_need("tshark");
+	lab(c, "--fault none --offloads --pcapng $DIR/box.pcapng", "stream-client $RESEG_SERVER 7 300000");
+	r = lab_run(LAB_ROOT, "tshark -r $DIR/box.pcapng -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y tcp "
+			      "-T fields -e frame.interface_name -e tcp.len -e tcp.checksum.status -e ip.checksum.status -e tcp.srcport "
+			      "| awk -F'\\t' '"
+			      "$1 == \"server\" && $5 != 7 && $2 > 512 { print \"too long\", $0 } $3 != 1 { print \"bad\", $0 } "
+			      "$1 == \"server\" && $5 != 7 { n += $2 } END { print (n >= 300000 ? \"all\" : n) }'");
+	cr_assert_str_eq(r.out, "all\n", "%.2000s", r.out);
+}
+
+/* What a fault does to pieces is told with their octets. */
+LAB_TEST(capture, comments_of_faults)
+{
+	struct lab_result r;
+	const json_t *line;
+	bool logged = false;
+	size_t i;
+
+	lab(c, "--fault duplicate:every=2 --capture $DIR/cap", "reseg-probe one --size 1000 --timeout 5 $RESEG_SERVER");
+	r = comments("cap/box.pcapng");
+	has(&r, "fault: duplicate (the client's bytes 20-531)");
+	json_array_foreach(lab_json_lines("cap/events.jsonl"), i, line) {
+		if (strcmp(lab_string(line, "event"), "fault") == 0 && lab_number(line, "offset") == 20) {
+			cr_assert_str_eq(lab_string(line, "fault"), "duplicate");
+			cr_assert_eq(lab_number(line, "bytes"), 512);
+			logged = true;
+		}
+	}
+	cr_assert(logged);
+}
+
+/* Replay --------------------------------------------------------------------------------- */
+
+/* Clean connections, of which the replay must tell what the lab would have shown. */
+LAB_TEST(capture, replay_foretells_the_lab)
+{
+	static const struct {
+		const char *fault;
+		const char *stalled[8];
+	} cases[] = {
+		{ "--segment-size 512", { "513", "1025" } },
+		{ "--segment-size 256", { "257", "513", "1025" } },
+		{ "--fault none", { NULL } },
+		{ "--fault off-by-one:over=2", { "514", "1026" } },
+	};
+	struct lab_result r;
+
+	lab(c, "--no-box --capture $DIR/cap", "reseg-probe sweep --sizes 257,512-514,1024-1026 --format json "
+	    "--timeout 3 $RESEG_SERVER >$DIR/clean.json");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const json_t *row;
+		json_t *root;
+		size_t k, stalled = 0;
+
+		r = lab_run(c.user, "reseg-replay %s --format json -o $DIR/out.pcapng $DIR/cap/lab.pcapng", cases[i].fault);
+		cr_assert_eq(r.status, cases[i].stalled[0] ? 1 : 0, "%s%s", r.out, r.err);
+		root = lab_json(r.out);
+		cr_assert_eq(json_array_size(json_object_get(root, "rows")), 7);
+		json_array_foreach(json_object_get(root, "rows"), k, row) {
+			/* EHLO before it. */
+			int size = (int)lab_number(json_object_get(row, "c2s"), "acked") - 20;
+			bool expected = false;
+
+			for (size_t n = 0; cases[i].stalled[n]; n++)
+				expected |= atoi(cases[i].stalled[n]) == size;
+			cr_assert_str_eq(lab_string(row, "outcome"), expected ? "stalled" : "ok", "%s: %d", cases[i].fault, size);
+			cr_assert_eq(lab_number(row, "orphaned") > 0, expected);
+			stalled += expected;
+		}
+		cr_assert_eq(stalled, cases[i].stalled[0] ? cases[i].stalled[2] ? 3 : 2 : 0);
+	}
+}
+
+/* The same file and rules, the same octets; of pcap as of pcapng. */
+LAB_TEST(capture, replay_is_repeatable)
+{
+	struct lab_result r;
+
+	lab_need("editcap");
+	lab(c, "--no-box --capture $DIR/cap", "stream-client $RESEG_SERVER 7 200000");
+	r = lab_run(LAB_ROOT, "cd $DIR && tshark -r cap/lab.pcapng -Y 'frame.interface_name == \"client\"' -w one.pcapng && "
+			      "editcap -F nsecpcap one.pcapng one.pcap && chmod a+r one.pcap");
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user,
+		"cd $DIR && for i in 1 2 3; do reseg-replay --direction both --fault corrupt:percent=10 --fault reorder:every=4 "
+		"--fault drop:every=9 -o out$i.pcapng --events out$i.jsonl $([ $i -lt 3 ] && echo cap/lab.pcapng || echo one.pcap) "
+		">out$i.txt || { cat out$i.txt >&2; exit 1; }; done; cmp out1.pcapng out2.pcapng && cmp out1.pcapng out3.pcapng && "
+		"cmp out1.jsonl out2.jsonl && cmp out1.txt out2.txt && cat out1.txt");
+	lab_expect_status(&r, 0);
+	has(&r, " ok ");
+	has(&r, "1 connection");
+	/* The other end's packets tell of the same connection. */
+	r = lab_run(c.user, "reseg-replay --fault none --interface server $DIR/cap/lab.pcapng");
+	lab_expect_status(&r, 0);
+}
+
+/* A replay's output can be replayed, and reported: it is a capture like any other. */
+LAB_TEST(capture, replay_and_report)
+{
+	struct lab_result r;
+
+	lab(c, "--no-box --capture $DIR/cap", "reseg-probe one --size 1025 --timeout 3 $RESEG_SERVER");
+	r = lab_run(c.user, "reseg-replay -o $DIR/out.pcapng $DIR/cap/lab.pcapng; reseg-report $DIR/out.pcapng");
+	has(&r, " stalled ");
+	has(&r, "* stall: 513 pending, S = 512");
+	has(&r, "* forged ACK: the server has 0 of these 1,025 bytes");
+	has(&r, "The client holds ACKs for 513 bytes that the server never got.");
+	/* Its client side is what the client then sent: half of a connection, and the rest hung. */
+	r = lab_run(c.user, "reseg-replay --fault none $DIR/out.pcapng");
+	cr_assert_leq(r.status, 1, "%s", r.err);
+}
+
+static void expect_refusal(const char *what, const char *text)
+{
+	struct lab_result r = lab_run(LAB_ROOT, "cd $DIR && reseg-replay %s", what);
+
+	lab_expect_error(&r, 2, text);
+}
+
+Test(capture, what_replay_refuses)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("editcap");
+	lab((struct lab_case){ LAB_ROOT, 4 }, "--no-box --capture $DIR/cap", "stream-client $RESEG_SERVER 7 20000");
+	r = lab_run(LAB_ROOT, "cd $DIR && editcap -s 80 cap/lab.pcapng short.pcapng && head -c 5000 cap/lab.pcapng >half.pcapng && "
+			      "editcap -F pcap cap/lab.pcapng one.pcap && head -c 3000 one.pcap >half.pcap && echo x >text && : >empty && "
+			      "editcap -T usb-linux cap/lab.pcapng usb.pcapng && "
+			      "tshark -r cap/lab.pcapng -Y 'not tcp' -w other.pcapng");
+	lab_expect_status(&r, 0);
+	expect_refusal("short.pcapng", "is cut off at 80 of");
+	expect_refusal("half.pcapng", "half.pcapng: behind packet");
+	expect_refusal("half.pcap", "half.pcap: behind packet");
+	expect_refusal("text", "text: ");
+	expect_refusal("empty", "empty: ");
+	expect_refusal("missing", "missing: ");
+	expect_refusal("usb.pcapng", "its link type is USB_LINUX");
+	expect_refusal("other.pcapng", "there is no TCP in it");
+	expect_refusal("cap/lab.pcapng --interface nosuch", "no interface of that name");
+	expect_refusal("cap/lab.pcapng --interface 7", "there is no TCP in it, by that interface");
+	expect_refusal("cap/lab.pcapng -o /nonexistent/x", "--output /nonexistent/x");
+	expect_refusal("cap/lab.pcapng --fault nosuch", "no such fault");
+	expect_refusal("cap/lab.pcapng --queue 3", "see --help");
+	expect_refusal("", "give one capture file");
+}
+
+/* Random octets in the middle of a capture: it is refused or replayed, and nothing worse. */
+Test(capture, broken_captures)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("/usr/bin/python3");
+	lab((struct lab_case){ LAB_ROOT, 4 }, "--capture $DIR/cap", "reseg-probe one --size 513 --timeout 0.5 $RESEG_SERVER");
+	r = lab_run(LAB_ROOT, "/usr/bin/python3 -c '\n"
+		"import os, random, subprocess\n"
+		"os.chdir(os.environ[\"DIR\"])\n"
+		"whole = [open(\"cap/\" + name, \"rb\").read() for name in (\"lab.pcapng\", \"box.pcapng\")]\n"
+		"for seed in range(150):\n"
+		"    rng = random.Random(seed)\n"
+		"    data = bytearray(whole[seed %% 2])\n"
+		"    for i in range(rng.randint(1, 8)):\n"
+		"        data[rng.randrange(len(data))] = rng.randrange(256)\n"
+		"    if seed %% 5 == 0:\n"
+		"        del data[rng.randrange(len(data)):]\n"
+		"    open(\"broken\", \"wb\").write(data)\n"
+		"    for command in ([\"reseg-replay\", \"-o\", \"out\", \"broken\"], [\"reseg-report\", \"broken\"],\n"
+		"                    [\"reseg-report\", \"--ends\", \"broken\", \"-o\", \"page.html\"]):\n"
+		"        done = subprocess.run(command, capture_output=True, text=True, timeout=20)\n"
+		"        lines = done.stderr.count(chr(10))\n"
+		"        assert (done.returncode in (0, 1) and lines == 0) or (done.returncode == 2 and lines == 1), (seed, command, done)\n"
+		"'");
+	cr_assert_eq(r.status, 0, "%s", r.err);
+}
+
+/* Ladders as text ------------------------------------------------------------------------- */
+
+LAB_TEST(capture, the_lab_reports_as_text)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab --report - -- sh -c 'reseg-probe one --size 513 --timeout 1 "
+					      "[$RESEG_SERVER6] >/dev/null'");
+
+	cr_assert_eq(r.status, 1, "%s", r.err);
+	has(&r, "[2001:db8:1::2]:");
+	has(&r, "client                        box                          server\n");
+	has(&r, "P. 21:534(513) ack 43 ----->|                               |\n");
+	has(&r, "* stall: 513 pending, S = 512\n");
+	has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
+	has(&r, "The client holds ACKs for 513 bytes that the server never got.\n");
+	r = lab_run(c.user, "reseg-lab --report - -- sh -c 'reseg-probe one --size 512 --timeout 5 [$RESEG_SERVER6] >/dev/null'");
+	lab_expect_status(&r, 0);
+	has(&r, "Every byte that was acknowledged was delivered.\n");
+	cr_assert_not(strstr(r.out, "stall"), "%s", r.out);
+	/* Without a box, from end to end. */
+	r = lab_run(c.user, "reseg-lab --no-box --report - -- sh -c 'reseg-probe one --size 513 --timeout 5 [$RESEG_SERVER6] >/dev/null'");
+	lab_expect_status(&r, 0);
+	has(&r, "P. 21:534(513) ack 43 ------------------------------------->|\n");
+	/* Nothing is left of what was captured for it. */
+	r = lab_run(c.user, "mkdir $DIR/tmp; TMPDIR=$DIR/tmp reseg-lab --watch --report $DIR/page.html -- true; ls $DIR/tmp; wc -c <$DIR/page.html");
+	cr_assert_gt(atoi(r.out), 1000, "%s%s", r.out, r.err);
+}
+
+/* As it happens: what stalls is shown while the command still waits for it. */
+LAB_TEST(capture, the_lab_is_watched)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab --watch --capture $DIR/cap -- sh -c 'reseg-probe one --size 513 --timeout 20 [$RESEG_SERVER6] & "
+		"while ! grep -q \"stall: 513 pending\" $DIR/watched; do "
+		"inotifywait -qq -t 1 -e modify $DIR/watched 2>/dev/null || kill -0 $! || exit 3; done; kill $!; wait $!; exit 0' "
+		"2>$DIR/watched; echo $?; cat $DIR/watched");
+
+	has(&r, "0\n");
+	has(&r, "* stall: 513 pending, S = 512\n");
+	has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
+	has(&r, "|  1\n");
+}
+
+/* A picture stays one, however many packets: what is left out is said, what matters is there. */
+LAB_TEST(capture, many_packets_are_folded)
+{
+	struct lab_result r;
+	size_t lines = 0;
+
+	lab(c, "--fault drop:every=500 --capture $DIR/cap", "stream-client $RESEG_SERVER 7 2000000");
+	r = lab_run(c.user, "reseg-report $DIR/cap/box.pcapng --ends $DIR/cap/lab.pcapng");
+	lab_expect_status(&r, 0);
+	for (const char *p = r.out; (p = strchr(p, '\n')); p++)
+		lines++;
+	cr_assert_lt(lines, 1000);
+	has(&r, " packets, ");
+	has(&r, "* fault: drop (the client's bytes ");
+	has(&r, "Every byte that was acknowledged was delivered.\n");
+}
+
+Test(capture, usage)
+{
+	static const struct lab_usage report[] = {
+		{ "", "give a capture" },
+		{ "/nonexistent", "/nonexistent: No such file" },
+		{ "/dev/null", "it is no pcapng file" },
+		{ "--most 0 /dev/null", "it is no pcapng file" },
+		{ "--watch a b", "give one file only" },
+		{ "--nosuch", "see --help" },
+		{ NULL, NULL },
+	};
+	static const struct lab_usage lab_cases[] = {
+		{ "--no-box --watch -- true", "there is none" },
+		{ "--report /nonexistent/x -- true", "--report /nonexistent/x: No such file" },
+		{ NULL, NULL },
+	};
+
+	lab_expect_usage_errors(LAB_ROOT, "reseg-report", "", report);
+	lab_expect_usage_errors(LAB_ROOT, "reseg-lab", "", lab_cases);
+}
