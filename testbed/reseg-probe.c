@@ -139,7 +139,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
 		CLI_COMMON_OPTIONS,
 	};
-	bool one = false, sized = false, for_sweep = false;
+	bool one = false, sized = false, timed = false, for_sweep = false;
 	int option;
 
 	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
@@ -156,6 +156,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			one = option == SIZE;
 			break;
 		case PROTOCOL:
+			for_sweep = true;
 			if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "echo") != 0)
 				cli_die("--protocol %s: give smtp or echo", optarg);
 			o->sweep.protocol = optarg[0] == 's' ? PROTOCOL_SMTP : PROTOCOL_ECHO;
@@ -164,6 +165,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->split = optarg;
 			break;
 		case TIMEOUT:
+			timed = true;
 			o->sweep.timeout_ns = cli_seconds("--timeout", optarg, 0.001, 86400);
 			break;
 		case PARALLEL:
@@ -179,6 +181,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->expect = optarg;
 			break;
 		case SEGMENT_SIZE:
+			for_sweep = true;
 			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
 			break;
 		case '4':
@@ -193,12 +196,11 @@ static void parse_options(struct options *o, int argc, char **argv)
 			       strcmp(argv[optind], "identify") != 0))
 		cli_die("say sweep, one or identify; see --help");
 	o->identify = strcmp(argv[optind], "identify") == 0;
-	for_sweep = sized || o->expect || o->split || o->sweep.protocol != PROTOCOL_SMTP ||
-		    o->segment_size != 512 || (o->format_name && strcmp(o->format_name, "table") != 0 &&
-					       strcmp(o->format_name, "json") != 0);
+	for_sweep |= sized || o->expect || o->split || (o->format_name && strcmp(o->format_name, "table") != 0 &&
+							strcmp(o->format_name, "json") != 0);
 	if (o->identify && for_sweep)
 		cli_die("identify takes --timeout, --parallel, --format table or json, -4 and -6; see --help");
-	if (o->identify && o->sweep.timeout_ns == TIMEOUT_DEFAULT_NS)
+	if (o->identify && !timed)
 		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
 	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
 		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :

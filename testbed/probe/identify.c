@@ -14,10 +14,16 @@
 
 #define NS_PER_S 1e9
 #define COARSE 24	/* sizes tried at first, and in each step of a search */
-#define BASE 5		/* connections that measure the server itself */
+#define GROUPS 4
+#define GROUP 4		/* envelopes of a kind, to measure the server itself */
 #define SLOW_NS 100000000	/* for each recipient; less is any server's own */
 #define AGAIN 4		/* times that what fails is tried again */
+#define MANY 100	/* sizes that fail are not all tried again, */
+#define SAMPLE 30	/* but so many of them */
 #define PATIENCE 10	/* times the time-out, for a server that may be slow */
+#define CALM 4		/* times fewer connections at once, for a server that refuses some */
+#define LONG_S 30	/* nothing that takes longer is done unasked */
+#define FIRST_PART 100	/* of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX
 
 static const char *const class_names[CLASSES] = {
@@ -107,56 +113,166 @@ static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t
 
 /* Experiments ---------------------------------------------------------------------------- */
 
-/* Tries sizes from first on, `step` apart, with a split or in one write. The caller frees the
- * rows. */
-static struct row *try_sizes(struct identify *id, const uint32_t *sizes, size_t count, uint32_t split)
-{
-	struct sweep s = {
-		.target = id->target,
-		.split = split,
-		.timeout_ns = id->timeout_ns,
-		.parallel = id->parallel,
-		.count = count,
-		.progress = id->progress,
-		.rows = calloc(count + 1, sizeof(*s.rows)),
-	};
-
-	if (!s.rows)
-		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++)
-		s.rows[i].size = sizes[i];
-	if (sweep_run(&s) < 0)
-		cli_die("out of memory or descriptors");
-	id->connections += count;
-	return s.rows;
-}
-
 static bool failed(const struct row *row)
 {
 	return row->outcome != OUTCOME_OK;
 }
 
-static uint32_t recipients(const struct row *row)
+static bool all_acked(const struct row *row)
 {
-	return row->replies_due - 2;
+	return row->bytes_acked == row->size;
 }
 
-/* The server's own time for each recipient, by envelopes of one and of several. Several sizes,
- * and the quickest counts: one may be such that the network keeps it. */
-static uint64_t delay_of(const struct row *base)
+/* Into an order that has nothing to do with their sizes, or it could seem to be a size that matters
+ * where it is a moment. */
+static void shuffle(struct row *rows, size_t count)
 {
-	uint64_t best = UINT64_MAX;
+	uint64_t random = 513;
 
-	for (size_t i = 1; i < BASE; i++) {
-		uint32_t more = recipients(&base[i]) > recipients(&base[0]) ? recipients(&base[i]) - recipients(&base[0]) : 0;
-		uint64_t delay;
+	for (size_t i = count; i > 1; i--) {
+		struct row row = rows[i - 1];
+		size_t k;
 
-		if (failed(&base[i]) || more == 0)
-			continue;
-		delay = base[i].time_ns > base[0].time_ns ? (base[i].time_ns - base[0].time_ns) / more : 0;
-		best = delay < best ? delay : best;
+		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);	/* Knuth's MMIX */
+		k = (random >> 33) % i;
+		rows[i - 1] = rows[k];
+		rows[k] = row;
 	}
-	return best == UINT64_MAX ? 0 : best;
+}
+
+static int compare_sizes(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	return (x->size > y->size) - (x->size < y->size);
+}
+
+static struct row *new_rows(const uint32_t *sizes, size_t count)
+{
+	struct row *rows = calloc(count + 1, sizeof(*rows));
+
+	if (!rows)
+		cli_die("out of memory");
+	for (size_t i = 0; i < count; i++)
+		rows[i].size = sizes[i];
+	return rows;
+}
+
+static void run_rows(struct identify *id, struct row *rows, size_t count, uint32_t split, bool poke)
+{
+	struct sweep s = {
+		.target = id->target,
+		.split = split,
+		.timeout_ns = id->timeout_ns,
+		.poke = poke,
+		.parallel = id->parallel,
+		.count = count,
+		.progress = id->progress,
+		.rows = rows,
+	};
+
+	shuffle(rows, count);
+	if (sweep_run(&s) < 0)
+		cli_die("out of memory or descriptors");
+	qsort(rows, count, sizeof(*rows), compare_sizes);
+	id->connections += count;
+}
+
+/* Once more those for which the server was not ready, with fewer at once. */
+static void try_unserved(struct identify *id, struct row *rows, size_t count)
+{
+	for (unsigned i = 0; i < AGAIN; i++) {
+		size_t n = 0, k = 0;
+		struct row *again = calloc(count + 1, sizeof(*again));
+
+		if (!again)
+			cli_die("out of memory");
+		for (size_t r = 0; r < count; r++) {
+			if (!rows[r].written)
+				again[n++].size = rows[r].size;
+		}
+		if (n > 0 && n < count) {
+			id->parallel = id->parallel > CALM ? id->parallel / CALM : 1;
+			run_rows(id, again, n, 0, false);
+			for (size_t r = 0; r < count; r++) {
+				if (!rows[r].written)
+					rows[r] = again[k++];
+			}
+		}
+		free(again);
+		if (n == 0 || n == count)
+			break;
+	}
+}
+
+/* Takes out those that did not come to an envelope, and notes what the server said. Returns how many are
+ * left. */
+static size_t keep_served(struct identify *id, struct row *rows, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bool greeted = rows[i].greeting[0] != '\0' && rows[i].greeting[0] != '2';
+
+		if (rows[i].written) {
+			rows[kept++] = rows[i];
+			continue;
+		}
+		if (id->unserved++ == 0)
+			snprintf(id->unserved_text, sizeof(id->unserved_text), "%s",
+				 greeted ? rows[i].greeting : rows[i].detail ? rows[i].detail : "no reply");
+	}
+	return kept;
+}
+
+/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes how many the server
+ * was ready for. The caller frees the rows, which are in the order of their sizes. */
+static struct row *try_sizes(struct identify *id, const uint32_t *sizes, size_t *count, uint32_t split)
+{
+	struct row *rows = new_rows(sizes, *count);
+
+	run_rows(id, rows, *count, split, false);
+	if (split == 0)
+		try_unserved(id, rows, *count);
+	*count = keep_served(id, rows, *count);
+	return rows;
+}
+
+/* Tries once more what failed, or a sample of it. Returns how many did not fail then. */
+static size_t try_once_more(struct identify *id, struct row *rows, size_t count, size_t most)
+{
+	uint32_t *sizes = calloc(count + 1, sizeof(*sizes));
+	size_t bad = 0, tried = 0, chance = 0, nth = 0;
+	struct row *again;
+
+	if (!sizes)
+		cli_die("out of memory");
+	for (size_t i = 0; i < count; i++)
+		bad += failed(&rows[i]);
+	for (size_t i = 0; i < count; i++) {
+		/* Spread evenly. */
+		if (failed(&rows[i]) && nth++ * (bad < most ? bad : most) / bad >= tried)
+			sizes[tried++] = rows[i].size;
+	}
+	again = new_rows(sizes, tried);
+	run_rows(id, again, tried, 0, false);
+	for (size_t i = 0, k = 0; i < count && k < tried; i++) {
+		if (rows[i].size != again[k].size)
+			continue;
+		if (again[k].written && !failed(&again[k])) {
+			chance++;
+			if (rows[i].timed_out && all_acked(&rows[i]))
+				id->intermittent++;
+			else
+				id->lost++;
+		}
+		if (again[k].written)
+			rows[i] = again[k];
+		k++;
+	}
+	free(again);
+	free(sizes);
+	return chance;
 }
 
 /* Conclusions ---------------------------------------------------------------------------- */
@@ -167,31 +283,53 @@ static void unsure(struct identify *id)
 	id->sure = false;
 }
 
-/* Every size from `bad` on fails, and none up to `good`. */
-static void conclude_threshold(struct identify *id, const struct row *good, const struct row *bad,
-			       uint32_t header)
+/* Does it fail with an envelope of one size, and not with one of another, whenever it is tried? The rows
+ * become the last ones. */
+static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 {
-	if (bad->size != good->size + 1) {
+	for (unsigned i = 0; i < AGAIN - 1; i++) {
+		struct row *rows = new_rows((const uint32_t[]){ good->size, bad->size }, 2);
+		bool so;
+
+		run_rows(id, rows, 2, 0, true);
+		so = rows[0].written && rows[1].written && !failed(&rows[0]) && failed(&rows[1]);
+		*good = rows[0];
+		*bad = rows[1];
+		free(rows);
+		if (!so)
+			return false;
+	}
+	return true;
+}
+
+/* Every size from `bad` on fails, and none up to `good`. */
+static void conclude_threshold(struct identify *id, struct row good, struct row bad, uint32_t header)
+{
+	bool reset;
+
+	if (bad.size != good.size + 1 || !is_the_size(id, &good, &bad)) {
+		evidence(id, "large envelopes fail, small ones do not; but where that begins is not the same each time");
 		unsure(id);
 		return;
 	}
-	if (bad->outcome == OUTCOME_ERROR && bad->bytes_acked == 0) {
+	reset = bad.outcome == OUTCOME_RESET;
+	if (bad.timed_out && bad.bytes_acked == 0) {
 		id->class = CLASS_MTU_BLACKHOLE;
-		id->bytes = good->size + header;
-		id->sure = true;
+		id->bytes = good.size + header;
 		evidence(id, "%" PRIu32 " bytes and more in one write are not ACKed, not even the first of them; %" PRIu32
-			 " are, and answered", bad->size, good->size);
-		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here", good->size, id->bytes);
-	} else if (bad->bytes_acked == bad->size && bad->replies == 0) {
+			 " are, and answered", bad.size, good.size);
+		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here", good.size, id->bytes);
+	} else if ((bad.timed_out || reset) && all_acked(&bad) && bad.replies == 0 && !bad.poke_acked) {
 		id->class = CLASS_ACK_THEN_DIE;
-		id->bytes = bad->size + SWEEP_GREETING_BYTES;
-		id->sure = true;
+		id->bytes = bad.size + SWEEP_GREETING_BYTES;
 		evidence(id, "envelopes of %" PRIu32 " bytes and more are ACKed and get no reply at all; %" PRIu32
-			 " are answered", bad->size, good->size);
+			 " are answered", bad.size, good.size);
 		evidence(id, "with EHLO before it that is the %" PRIu32 "th byte of the connection", id->bytes);
+		evidence(id, reset ? "what is written then is answered by a RST" : "what is written then is not ACKed any more");
 	} else {
-		evidence(id, "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered", bad->size,
-			 good->size);
+		evidence(id, "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered", bad.size, good.size);
+		if (bad.poke_acked)
+			evidence(id, "what is written then is still ACKed: the other end is there, and silent");
 		unsure(id);
 	}
 }
@@ -221,7 +359,7 @@ static void search_threshold(struct identify *id, struct row good, struct row ba
 
 		for (size_t i = 0; i < count; i++)
 			sizes[i] = good.size + 1 + (uint32_t)(i * between / count);
-		rows = try_sizes(id, sizes, count, 0);
+		rows = try_sizes(id, sizes, &count, 0);
 		for (size_t i = 0; i < count; i++) {
 			if (failed(&rows[i]) && rows[i].size < bad.size)
 				bad = rows[i];
@@ -231,36 +369,10 @@ static void search_threshold(struct identify *id, struct row good, struct row ba
 				good = rows[i];
 		}
 		free(rows);
-		if (good.size > bad.size)	/* no threshold at all */
+		if (count == 0 || good.size > bad.size)	/* no threshold at all */
 			break;
 	}
-	conclude_threshold(id, &good, &bad, header);
-}
-
-/* Tries once more what failed. Returns how many sizes did not fail then. */
-static size_t try_once_more(struct identify *id, struct row *rows, size_t count)
-{
-	uint32_t *sizes = calloc(count + 1, sizeof(*sizes));
-	size_t bad = 0, chance = 0;
-	struct row *again;
-
-	if (!sizes)
-		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++) {
-		if (failed(&rows[i]))
-			sizes[bad++] = rows[i].size;
-	}
-	again = try_sizes(id, sizes, bad, 0);
-	for (size_t i = 0, k = 0; i < count; i++) {
-		if (!failed(&rows[i]))
-			continue;
-		if (!failed(&again[k]))
-			chance++;
-		rows[i] = again[k++];
-	}
-	free(again);
-	free(sizes);
-	return chance;
+	conclude_threshold(id, good, bad, header);
 }
 
 static bool explains(const struct hypothesis *h, const struct row *rows, size_t count, uint32_t split)
@@ -306,7 +418,7 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 		if (h[i].class == CLASS_OFF_BY_ONE)
 			sizes[tried++] = first + h[i].segment_size;
 	}
-	rows = try_sizes(id, sizes, tried, first);
+	rows = try_sizes(id, sizes, &tried, first);
 	for (size_t i = 0; i < count; i++) {
 		if (explains(&h[i], rows, tried, first))
 			h[left++] = h[i];
@@ -319,6 +431,26 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 	free(rows);
 	free(sizes);
 	return left;
+}
+
+/* Does a hypothesis foretell what nobody has tried yet: what comes of envelopes whose first part is sent
+ * by itself? Twice, for chance may be right once. */
+static bool is_confirmed(struct identify *id, const struct hypothesis *h)
+{
+	uint32_t loses = h->class == CLASS_OFF_BY_ONE ? h->by : 1;
+	uint32_t size = FIRST_PART + h->segment_size + loses;
+	const uint32_t sizes[] = { size - 1, size, size + 1, size + h->by };
+
+	for (unsigned i = 0; i < 2; i++) {
+		size_t count = sizeof(sizes) / sizeof(*sizes);
+		struct row *rows = try_sizes(id, sizes, &count, FIRST_PART);
+		bool good = count > 0 && explains(h, rows, count, FIRST_PART);
+
+		free(rows);
+		if (!good)
+			return false;
+	}
+	return true;
 }
 
 /* The sizes that failed, at most a few of them. */
@@ -346,22 +478,26 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 {
 	static struct hypothesis h[2 * HYPOTHESES_MAX];
 	uint32_t first = 0;
-	bool all_acked = true;
+	bool acked = true;
 	char text[512];
 	size_t n;
 
 	for (size_t i = 0; i < count; i++) {
 		if (failed(&rows[i]) && first == 0)
 			first = rows[i].size;
-		all_acked = all_acked && (!failed(&rows[i]) || rows[i].bytes_acked == rows[i].size);
+		acked = acked && (!failed(&rows[i]) || all_acked(&rows[i]));
 	}
 	list_failed(rows, count, text, sizeof(text));
 	evidence(id, "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: %s", rows[0].size,
 		 rows[count - 1].size, text);
-	evidence(id, all_acked ? "every byte of them was ACKed" : "not every byte of them was ACKed");
+	evidence(id, acked ? "every byte of them was ACKed" : "not every byte of them was ACKed");
 	n = all_hypotheses(rows, count, first, h);
 	if (n > 1 || (n == 1 && h[0].class == CLASS_OFF_BY_ONE))
 		n = decide(id, h, n, first);
+	if (n == 1 && !is_confirmed(id, &h[0])) {
+		evidence(id, "the one hypothesis that explains this foretells wrongly what comes of two writes");
+		n = 0;
+	}
 	if (n == 0) {
 		unsure(id);
 		return;
@@ -370,7 +506,7 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	id->segment_size = h[0].segment_size;
 	id->over = h[0].class == CLASS_OFF_BY_ONE ? h[0].by : 0;
 	id->bytes = h[0].class == CLASS_LOSE_TAIL ? h[0].by : 0;
-	id->sure = n == 1;
+	id->sure = id->sure && n == 1;
 	if (n > 1)
 		evidence(id, "%zu hypotheses are left; this is the simplest", n);
 	evidence(id, id->class == CLASS_OFF_BY_ONE
@@ -380,47 +516,78 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 		   PRIu32, id->segment_size, id->over ? id->segment_size + id->over : id->bytes);
 }
 
-/* As long as that makes a difference, and no more than some times. Returns how many sizes failed
- * by chance. */
-static size_t try_again(struct identify *id, struct row *rows, size_t count)
+/* Do some sizes get other replies than the smallest? A server may refuse all recipients, or none. */
+static void note_codes(struct identify *id, const struct row *rows, size_t count)
 {
-	size_t chance = 0, more;
+	const struct row *odd = NULL;
+	size_t n = 0;
 
-	for (unsigned i = 0; i < AGAIN; i++) {
-		more = try_once_more(id, rows, count);
-		chance += more;
-		if (more == 0)
+	for (size_t i = 0; i < count; i++) {
+		const struct sweep_codes *c = &rows[i].codes, *base = &id->codes;
+
+		if (failed(&rows[i]) || (!c->mixed && c->mail == base->mail && c->rcpt == base->rcpt && c->data == base->data))
+			continue;
+		odd = odd ? odd : &rows[i];
+		n++;
+	}
+	if (n == 0)
+		return;
+	id->odd += n;
+	evidence(id, "%zu sizes get other replies than the smallest, as %" PRIu32 " bytes: %cxx, %cxx%s, %cxx, and not %cxx, %cxx, %cxx to "
+		 "MAIL, RCPT, DATA", n, odd->size, odd->codes.mail, odd->codes.rcpt, odd->codes.mixed ? " and others" : "",
+		 odd->codes.data, id->codes.mail, id->codes.rcpt, id->codes.data);
+}
+
+/* As long as that makes a difference, and no more than some times. Returns false if chance has so much to
+ * say that nothing can be concluded. */
+static bool try_again(struct identify *id, struct row *rows, size_t count)
+{
+	size_t bad = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bad += failed(&rows[i]);
+	if (bad == 0)
+		return true;
+	if (bad > MANY && try_once_more(id, rows, count, SAMPLE) > 0)
+		return false;
+	for (unsigned i = 0; i < AGAIN && bad <= MANY; i++) {
+		if (try_once_more(id, rows, count, count) == 0)
 			break;
 	}
-	return chance;
+	return true;
 }
 
 /* All sizes that one segment takes. */
-static void try_all(struct identify *id, uint32_t most)
+static void try_all(struct identify *id, uint32_t most, uint32_t header)
 {
-	size_t count = most - ENVELOPE_MIN + 1, bad = 0, chance = 0, first;
+	size_t count = most - ENVELOPE_MIN + 1, bad = 0, first;
 	uint32_t *sizes = calloc(count, sizeof(*sizes));
 	struct row *rows;
+	bool systematic;
 
 	if (!sizes)
 		cli_die("out of memory");
 	for (size_t i = 0; i < count; i++)
 		sizes[i] = ENVELOPE_MIN + (uint32_t)i;
-	rows = try_sizes(id, sizes, count, 0);
+	rows = try_sizes(id, sizes, &count, 0);
+	note_codes(id, rows, count);
+	systematic = try_again(id, rows, count);
 	for (size_t i = 0; i < count; i++)
 		bad += failed(&rows[i]);
-	if (bad > 0)
-		chance = try_again(id, rows, count);
-	if (chance > 0)
-		evidence(id, "%zu sizes failed and then did not: packets are lost on the way", chance);
 	first = threshold(rows, count);
-	if (bad == chance)
+	if (!systematic) {
+		evidence(id, "%zu of %zu sizes fail, and others when they are tried again", bad, count);
+		unsure(id);
+	} else if (bad == 0 && id->unserved > 0) {
+		evidence(id, "all %zu sizes for which the server was ready are answered", count);
+	} else if (bad == 0) {
 		evidence(id, "all envelopes from %d to %" PRIu32 " bytes, which is a full segment, are answered", ENVELOPE_MIN,
 			 most);
-	else if (first > 0 && rows[first].outcome == OUTCOME_ERROR)
-		conclude_threshold(id, &rows[first - 1], &rows[first], id->bytes);
-	else
+	} else if (first > 0 && !all_acked(&rows[first])) {
+		conclude_threshold(id, rows[first - 1], rows[first], header);
+	} else {
 		conclude_sizes(id, rows, count);
+	}
 	free(rows);
 	free(sizes);
 }
@@ -435,68 +602,180 @@ static bool is_masked(const char *greeting)
 	return len > 4 && stars * 2 > len - 4;
 }
 
+/* The server -------------------------------------------------------------------------------- */
+
+/* The least time that envelopes of a group took; UINT64_MAX: none was answered, or only after repetitions, whose time
+ * is the network's. */
+static uint64_t group_time(const struct row *rows, size_t count, uint32_t first)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].size >= first && rows[i].size < first + GROUP && !failed(&rows[i]) && rows[i].retransmitted == 0 &&
+		    rows[i].time_ns < best)
+			best = rows[i].time_ns;
+	}
+	return best;
+}
+
+static uint64_t difference(uint64_t a, uint64_t b)
+{
+	return a != UINT64_MAX && b != UINT64_MAX && b > a ? b - a : 0;
+}
+
+/*
+ * The server's own time for each recipient. Four groups of sizes: a recipient more with hardly a byte more, many bytes
+ * more with the same recipients, and a recipient more again. Time that goes with recipients is the server's, time that
+ * goes with bytes is not.
+ */
+static const uint32_t group_first[GROUPS] = { 283, 287, 549, 553 };	/* 1, 2, 2 and 3 recipients */
+
+static void measure_delay(struct identify *id, const struct row *rows, size_t count)
+{
+	uint64_t time[GROUPS], one, other, by_size;
+
+	for (unsigned i = 0; i < GROUPS; i++)
+		time[i] = group_time(rows, count, group_first[i]);
+	one = difference(time[0], time[1]);
+	other = difference(time[2], time[3]);
+	by_size = difference(time[1], time[2]);
+	if (by_size >= SLOW_NS && by_size > one / 2) {
+		id->odd++;
+		evidence(id, "%" PRIu32 " bytes more, with the same recipients, take %.2f s more", group_first[2] - group_first[1],
+			 (double)by_size / NS_PER_S);
+		return;
+	}
+	if (one < SLOW_NS)
+		return;
+	if (time[3] == UINT64_MAX || time[2] == UINT64_MAX) {
+		id->delay_ns = one;
+		id->sure = false;
+		evidence(id, "a second recipient takes %.2f s more, and a third was not answered in %.0f s", (double)one / NS_PER_S,
+			 (double)id->timeout_ns / NS_PER_S);
+	} else if (other >= one / 2) {
+		id->delay_ns = one < other ? one : other;
+		evidence(id, "each recipient more takes %.2f s more; %" PRIu32 " bytes more with the same recipients take %.2f s",
+			 (double)id->delay_ns / NS_PER_S, group_first[2] - group_first[1], (double)by_size / NS_PER_S);
+	}
+}
+
 /* Measures the server, and what fails at a glance. Returns NULL, or why no more can be tried. */
 static const char *measure(struct identify *id, uint32_t *most, uint32_t *header, bool *masked)
 {
-	static const uint32_t sizes[BASE] = { ENVELOPE_MIN, 610, 620, 631, 642 };
-	struct row *base = try_sizes(id, sizes, BASE, 0);
+	uint32_t sizes[1 + GROUPS * GROUP] = { ENVELOPE_MIN };
+	size_t count = sizeof(sizes) / sizeof(*sizes), n = 1;
 	const char *error = NULL;
+	struct row *rows, *base;
 
-	/* A slow server must not look like a path on which nothing with two recipients is
-	 * answered. */
-	if (failed(&base[0]) || base[0].time_ns * PATIENCE > id->timeout_ns) {
-		id->timeout_ns *= PATIENCE;
-		free(base);
-		base = try_sizes(id, sizes, BASE, 0);
+	for (unsigned i = 0; i < GROUPS; i++) {
+		for (uint32_t k = 0; k < GROUP; k++)
+			sizes[n++] = group_first[i] + k;
 	}
-	*most = base[0].mss;
-	*header = base[0].mtu > base[0].mss ? base[0].mtu - base[0].mss : 0;
-	*masked = is_masked(base[0].greeting);
-	id->delay_ns = delay_of(base);
-	if (base[0].outcome == OUTCOME_REFUSED || (base[0].outcome != OUTCOME_OK && base[0].replies_due == 0))
-		error = base[0].detail;
-	else if (base[0].outcome != OUTCOME_OK)
+	rows = new_rows(sizes, count);
+	base = rows;
+	run_rows(id, rows, count, 0, false);
+	/* A SYN may be lost, and a slow server must not look like a path on which nothing with two recipients is
+	 * answered. */
+	for (unsigned i = 0; i < 2 && (!base->written || failed(base) || base->time_ns * PATIENCE > id->timeout_ns); i++) {
+		if (base->outcome == OUTCOME_REFUSED && base->timed_out == false)
+			break;
+		if (base->written && i == 0)
+			id->timeout_ns *= PATIENCE;
+		else if (base->written)
+			break;
+		memset(rows, 0, count * sizeof(*rows));
+		for (size_t k = 0; k < count; k++)
+			rows[k].size = sizes[k];
+		run_rows(id, rows, count, 0, false);
+	}
+	*most = base->mss;
+	*header = base->mtu > base->mss ? base->mtu - base->mss : 0;
+	*masked = is_masked(base->greeting);
+	id->codes = base->codes;
+	if (!base->written) {
+		error = base->detail;
+	} else if (failed(base)) {
 		evidence(id, "even an envelope of %d bytes is not answered", ENVELOPE_MIN);
-	if (base[0].outcome != OUTCOME_OK)
 		unsure(id);
-	free(base);
+	} else {
+		try_unserved(id, rows, count);
+		count = keep_served(id, rows, count);
+		measure_delay(id, rows, count);
+	}
+	free(rows);
 	return error;
+}
+
+/* How long all sizes take, at this server's pace. */
+static double seconds_for_all(const struct identify *id, uint32_t most)
+{
+	double recipients = 1 + (double)most / 2 / 266;
+
+	return recipients * (double)id->delay_ns / NS_PER_S * most / id->parallel;
+}
+
+/* Sizes: all of them, or where they begin to fail. */
+static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
+{
+	uint32_t sizes[COARSE];
+	size_t count = COARSE, first;
+	struct row *coarse;
+
+	for (size_t i = 0; i < COARSE; i++)
+		sizes[i] = ENVELOPE_MIN + (uint32_t)(i * (most - ENVELOPE_MIN) / (COARSE - 1));
+	coarse = try_sizes(id, sizes, &count, 0);
+	first = threshold(coarse, count);
+	if (first > 0)
+		search_threshold(id, coarse[first - 1], coarse[first], header);
+	else
+		try_all(id, most, header);
+	free(coarse);
+}
+
+/* What is to be said beside the sizes, which may shake what they say. */
+static void weigh(struct identify *id, bool masked)
+{
+	if (id->lost > 0)
+		evidence(id, "%zu times an envelope was not ACKed, and then it was: packets are lost on the way", id->lost);
+	if (id->intermittent > 0)
+		evidence(id, "%zu times an envelope was ACKed and not answered, and then it was: TCP makes good what is lost, so that is no "
+			 "mere loss", id->intermittent);
+	if (id->unserved > 0)
+		evidence(id, "%zu times the server was not ready for an envelope: %s", id->unserved, id->unserved_text);
+	if (masked)
+		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites it");
+	if (id->class != CLASS_NONE)
+		return;
+	if (id->intermittent > 0 || id->unserved > 0 || id->odd > 0)
+		unsure(id);
+	else if (masked)
+		id->class = CLASS_BANNER_MASK;
+	else if (id->delay_ns > 0)
+		id->class = CLASS_SLOW_SERVER;
 }
 
 static const char *find_out(struct identify *id)
 {
-	uint32_t most, header, sizes[COARSE];
-	struct row *coarse;
+	uint32_t most, header;
 	bool masked;
-	size_t first;
 	const char *error = measure(id, &most, &header, &masked);
 
 	if (error || id->class == CLASS_UNSURE)
 		return error;
-	if (id->delay_ns >= SLOW_NS) {
-		id->class = CLASS_SLOW_SERVER;
-		id->sure = true;
-		evidence(id, "each recipient more takes %.2f s more, whatever the size", (double)id->delay_ns / NS_PER_S);
-		return NULL;
+	if (id->delay_ns > 0) {
+		/* All recipients of a full segment, and some patience. */
+		uint64_t needed = id->delay_ns * (2 + most / 266) * 2;
+
+		id->timeout_ns = needed > id->timeout_ns ? needed : id->timeout_ns;
 	}
-	id->delay_ns = 0;
-	for (size_t i = 0; i < COARSE; i++)
-		sizes[i] = ENVELOPE_MIN + (uint32_t)(i * (most - ENVELOPE_MIN) / (COARSE - 1));
-	coarse = try_sizes(id, sizes, COARSE, 0);
-	first = threshold(coarse, COARSE);
-	if (first > 0) {
-		search_threshold(id, coarse[first - 1], coarse[first], header);
+	if (seconds_for_all(id, most) <= LONG_S) {
+		try_the_path(id, most, header);
 	} else {
-		id->bytes = header;
-		try_all(id, most);
-		if (id->class != CLASS_MTU_BLACKHOLE && id->class != CLASS_LOSE_TAIL && id->class != CLASS_ACK_THEN_DIE)
-			id->bytes = 0;
+		id->sure = false;
+		evidence(id, "that a size matters as well is not excluded: to try all would take %.0f s, or less with a larger "
+			 "--parallel", seconds_for_all(id, most));
 	}
-	free(coarse);
-	if (masked)
-		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites it");
-	if (masked && id->class == CLASS_NONE)
-		id->class = CLASS_BANNER_MASK;
+	weigh(id, masked);
 	return NULL;
 }
 

@@ -5,11 +5,13 @@
 /*
  * What is wrong with a path, found out from the client's side only
  *
- * First some sizes between the smallest envelope and a full segment; where they fail from
- * some size on, that is looked for, else all sizes are tried. What failed is tried again, for
- * chance repeats nothing. Then each hypothesis predicts, for each size, whether replies are missing
- * and how many, and one that is wrong once is out. Where several are left, experiments that
- * they predict differently decide.
+ * First the server itself is measured: its time for a recipient. Then some sizes between the
+ * smallest envelope and a full segment are tried; where they fail from some size on, that is looked
+ * for, else all sizes are tried. What failed is tried again, for chance repeats nothing. Then each
+ * hypothesis predicts, for each size, whether replies are missing and how many, and one that is
+ * wrong once is out. Where several are left, experiments that they predict differently decide; and
+ * the one that is left must foretell what comes of further ones. What cannot be explained, comes
+ * and goes, or is the server's own refusal, is never called anything but unsure.
  */
 
 #include "probe/sweep.h"
@@ -34,7 +36,7 @@ struct identify {
 	/* in */
 	union net_address target;
 	uint64_t timeout_ns;
-	unsigned parallel;
+	unsigned parallel;	/* becomes less for a server that refuses some */
 	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
 	/* out */
 	enum identify_class class;
@@ -46,6 +48,13 @@ struct identify {
 	uint64_t delay_ns;	/* for each recipient */
 	uint64_t time_ns;	/* that all this took */
 	size_t connections;
+	/* what was noted on the way */
+	struct sweep_codes codes;	/* the server's replies to the smallest envelope */
+	size_t odd;		/* what a clean path does not do: sizes with other replies, or late ones */
+	size_t lost;		/* envelopes that were not ACKed, and then were */
+	size_t intermittent;	/* that were ACKed and not answered, and then were */
+	size_t unserved;	/* connections in which the server was not ready for one, */
+	char unserved_text[80];	/* and what it said */
 	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */
 	size_t evidence_count;
 };

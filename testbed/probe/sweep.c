@@ -17,6 +17,8 @@
 #include <linux/tcp.h>
 
 #define INPUT_BYTES 65536
+#define POKE "NOOP\r\n"
+#define POKE_BYTES 6
 
 const char *const outcome_names[OUTCOMES] = { "ok", "stalled", "reset", "refused", "error" };
 
@@ -32,6 +34,7 @@ struct connection {
 	char line[512];		/* of a reply, so far */
 	size_t line_bytes;
 	bool pipelining;
+	bool poked;
 };
 
 struct state {
@@ -76,6 +79,7 @@ static void finish(struct state *st, struct connection *c, enum outcome outcome,
 	if (c->phase == ENVELOPE) {
 		row->bytes_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before;
 		row->time_ns = now_ns() - c->written_ns;
+		row->retransmitted = tcp_info(c->fd).tcpi_total_retrans;
 		st->in_envelope--;
 	}
 	if (c->fd >= 0) {
@@ -110,8 +114,28 @@ static void finish_error(struct state *st, struct connection *c, int error)
 	}
 }
 
+static bool all_acked(const struct connection *c)
+{
+	return tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size;
+}
+
+/* Writes a NOOP into the silence. Returns false if that makes no sense, or can't be done. */
+static bool poke(struct state *st, struct connection *c)
+{
+	if (!st->sweep->poke || c->poked || c->phase != ENVELOPE || !all_acked(c))
+		return false;
+	c->poked = true;
+	c->deadline_ns = now_ns() + st->sweep->timeout_ns;
+	return send(c->fd, POKE, POKE_BYTES, MSG_NOSIGNAL) == POKE_BYTES;
+}
+
 static void finish_timeout(struct state *st, struct connection *c)
 {
+	if (poke(st, c))
+		return;
+	c->row->timed_out = true;
+	if (c->poked)
+		c->row->poke_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size + POKE_BYTES;
 	switch (c->phase) {
 	case CONNECTING:
 		finish(st, c, OUTCOME_REFUSED, "no answer to the SYN");
@@ -123,7 +147,7 @@ static void finish_timeout(struct state *st, struct connection *c)
 		finish(st, c, OUTCOME_ERROR, "no reply to EHLO");
 		break;
 	case ENVELOPE:
-		if (tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size)
+		if (all_acked(c))
 			finish(st, c, OUTCOME_STALLED, NULL);
 		else
 			finish(st, c, OUTCOME_ERROR,
@@ -155,6 +179,7 @@ static void write_envelope(struct state *st, struct connection *c)
 			st->envelope[i] = echo_byte(i);
 	}
 	c->acked_before = info.tcpi_bytes_acked;
+	c->row->written = true;
 	c->row->mss = info.tcpi_snd_mss;
 	c->row->mtu = info.tcpi_pmtu;
 	c->phase = ENVELOPE;
@@ -176,6 +201,21 @@ static void write_envelope(struct state *st, struct connection *c)
 		}
 		at = parts[i];
 	}
+}
+
+/* The next reply, to MAIL, to a RCPT or to DATA. */
+static void note_code(struct row *row, char code)
+{
+	struct sweep_codes *codes = &row->codes;
+
+	if (row->replies == 0)
+		codes->mail = code;
+	else if (row->replies + 1 == row->replies_due)
+		codes->data = code;
+	else if (codes->rcpt == '\0')
+		codes->rcpt = code;
+	else
+		codes->mixed |= codes->rcpt != code;
 }
 
 /* One whole reply line, without its end. */
@@ -219,7 +259,10 @@ static void take_line(struct state *st, struct connection *c)
 			write_envelope(st, c);
 		break;
 	case ENVELOPE:
-		if (is_last && ++c->row->replies == c->row->replies_due)
+		if (!is_last)
+			break;
+		note_code(c->row, line[0]);
+		if (++c->row->replies == c->row->replies_due)
 			finish(st, c, OUTCOME_OK, NULL);
 		break;
 	case CONNECTING:

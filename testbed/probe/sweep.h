@@ -41,6 +41,14 @@ struct row {
 	uint64_t time_ns;	/* from the write to the last reply, or to giving up */
 	uint32_t mss;		/* bytes that one segment takes, options taken off */
 	uint32_t mtu;		/* of the path, as the kernel knows it */
+	bool written;		/* it came to that: the server was ready for an envelope */
+	bool timed_out;		/* it ended for want of progress */
+	bool poke_acked;	/* what was written into the silence was ACKed: see sweep.poke */
+	uint32_t retransmitted;	/* segments, by the client */
+	struct sweep_codes {	/* SMTP: the first digits of replies */
+		char mail, rcpt, data;	/* '\0': there was none. rcpt: to the first one */
+		bool mixed;		/* other recipients were answered otherwise */
+	} codes;
 	char greeting[80];	/* SMTP: the server's first line, or how it begins */
 	uint16_t local_port;
 	const char *detail;	/* what happened if not ok, with what to do; or NULL */
@@ -59,6 +67,8 @@ struct sweep {
 	enum protocol protocol;
 	uint32_t split;
 	uint64_t timeout_ns;	/* without any progress */
+	bool poke;		/* where replies are missing then and every byte was ACKed, write a
+				 * NOOP and wait once more: does somebody still ACK? */
 	unsigned parallel;
 	struct row *rows;	/* in: size; out: all else */
 	size_t count;
