@@ -341,7 +341,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 		d->settings = before;
 		return failed(wrong);
 	}
-	if (!daemon_set_rules(d, &before, why, sizeof(why)))
+	if (!daemon_set_rules(d, NULL, why, sizeof(why)))
 		return failed(why);
 	return json_pack("{s:b, s:i}", "ok", 1, "faults", concerned);
 }
@@ -351,10 +351,11 @@ static json_t *fault(struct daemon *d, json_t *request)
 static json_t *reload(struct daemon *d)
 {
 	char error[DAEMON_ERROR_BYTES];
+	bool needs_start;
 
-	if (!daemon_reload(d, error, sizeof(error)))
+	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
 		return failed(error);
-	return json_pack("{s:b}", "ok", 1);
+	return json_pack("{s:b, s:b}", "ok", 1, "needs_start", (int)needs_start);
 }
 
 static json_t *drain(struct daemon *d)

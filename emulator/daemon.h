@@ -37,12 +37,14 @@ struct daemon {
 /* What daemon_set_rules() and daemon_reload() say if they fail. */
 #define DAEMON_ERROR_BYTES 1200
 
-/* Gives all workers the rules of d->settings, whose new faults get ids; `before` is what they
- * were, which they are again if they can't be used. Returns false, and why. */
+/* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that are
+ * the same as they were then get theirs. Returns false, and why, if a worker is late: then it uses
+ * them later. */
 bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
-/* Reads the configuration file again, and the command line. */
-bool daemon_reload(struct daemon *d, char *error, size_t size);
+/* Reads the configuration file again, and the command line. *needs_start: keys were changed for which
+ * resegd must be started anew. */
+bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size);
 
 /* Begins to hand all connections over; a second time: ends at once. */
 void daemon_stop(struct daemon *d);

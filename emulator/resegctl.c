@@ -346,6 +346,8 @@ static void act(const struct options *o, json_t *what)
 
 	if (o->json)
 		show_json(answer);
+	else if (json_is_true(json_object_get(answer, "needs_start")))
+		cli_complain("policies are changed; other keys that are not what they were want a new start of resegd");
 	json_decref(answer);
 }
 

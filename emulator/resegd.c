@@ -233,26 +233,30 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0;
 }
 
-bool daemon_reload(struct daemon *d, char *error, size_t size)
+bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
 {
 	struct settings fresh, before = d->settings;
-	bool fixed_changed, done;
+	char why[DAEMON_ERROR_BYTES];
+	bool done;
+
+	*needs_start = false;
 
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
 		return false;
 	}
-	if (!read_settings(&fresh, d->config, d->argc, d->argv, error, size)) {
+	if (!read_settings(&fresh, d->config, d->argc, d->argv, why, sizeof(why))) {
 		settings_free(&fresh);
+		snprintf(error, size, "%.1000s; all stays as it was", why);
 		return false;
 	}
-	fixed_changed = is_fixed_changed(&fresh, &before);
+	*needs_start = is_fixed_changed(&fresh, &before);
 	d->settings.engine.rules = fresh.engine.rules;
 	memcpy(d->settings.policy_name, fresh.policy_name, sizeof(fresh.policy_name));
 	memcpy(d->settings.given, fresh.given, sizeof(fresh.given));
 	settings_free(&fresh);
 	done = daemon_set_rules(d, &before, error, size);
-	if (done && fixed_changed)
+	if (*needs_start)
 		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
 			     "start", d->config);
 	return done;
@@ -437,13 +441,14 @@ static void handle_signal(struct daemon *d)
 {
 	struct signalfd_siginfo info;
 	char error[DAEMON_ERROR_BYTES];
+	bool needs_start;
 
 	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGHUP || !d->config)
 		daemon_stop(d);
-	else if (!daemon_reload(d, error, sizeof(error)))
-		cli_complain("%s; all stays as it was", error);
+	else if (!daemon_reload(d, &needs_start, error, sizeof(error)))
+		cli_complain("%s", error);
 }
 
 /* Returns once all workers have ended, which signals make them do. */

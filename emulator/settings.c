@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "settings.h"
 
+#include "io/inject.h"
+
 #include <errno.h>
 #include <ini.h>
 #include <inttypes.h>
@@ -19,6 +21,8 @@
 #define QUEUE_LENGTH_MAX (1 << 24)
 #define QUEUE_BUFFER_MIN (1 << 16)
 #define QUEUE_BUFFER_MAX (1 << 30)
+
+#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
 
 enum { GIVEN_SEGMENT_SIZE = 1, GIVEN_DIRECTION = 2, GIVEN_ARRIVAL = 4, GIVEN_FAULT = 8 };
 
@@ -202,8 +206,12 @@ static bool set_queue_buffer(struct settings *s, unsigned policy, const char *va
 
 static bool set_inject(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
+	bool known = strcmp(value, "auto") == 0;
+
 	(void)policy;
-	return copy(&s->inject, value, error);
+	for (const struct injector_kind *k = inject_kinds; k->name; k++)
+		known |= strcmp(value, k->name) == 0;
+	return known ? copy(&s->inject, value, error) : refuse(error, "no such injector; see resegd --help");
 }
 
 static bool set_pcapng(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
@@ -339,7 +347,7 @@ static bool has_id(const struct engine_policy *p, uint32_t id)
 
 static void number_policy(struct engine_policy *p, const struct engine_policy *before, uint32_t *last)
 {
-	for (unsigned i = 0; i < p->faults; i++)
+	for (unsigned i = 0; i < p->faults && before; i++)
 		p->fault[i].id = 0;
 	for (unsigned i = 0; i < p->faults; i++) {
 		struct fault *f = &p->fault[i];
@@ -378,6 +386,7 @@ struct file {
 	size_t size;
 	bool failed;
 	unsigned line;		/* from 1 */
+	uint32_t seen;		/* keys of this section: a bit for each */
 	char text[512];		/* of it */
 };
 
@@ -403,6 +412,60 @@ static size_t blanks(const char *text)
 	return strspn(text, " \t");
 }
 
+/* The number of a policy, made if it is new; POLICIES_MAX: it cannot be. */
+static unsigned policy_of(struct file *f, const char *section)
+{
+	struct settings *s = f->settings;
+	struct engine_rules *rules = &s->engine.rules;
+	const char *name = section + 7 + (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
+	unsigned i = 1;
+
+	if (section[0] == '\0')
+		return 0;
+	if (strncmp(section, "policy ", 7) != 0 || name[0] == '\0' || strlen(name) >= SETTINGS_NAME_BYTES ||
+	    name[strspn(name, NAME_CHARACTERS)] != '\0' || strcmp(name, "default") == 0) {
+		complain(f, 0, "[%s]: sections are [policy NAME], with a name of less than %d letters, digits, dots, "
+			 "hyphens and underscores that is not default", section, SETTINGS_NAME_BYTES);
+		return POLICIES_MAX;
+	}
+	while (i < rules->policies && strcmp(s->policy_name[i], name) != 0)
+		i++;
+	if (i == POLICIES_MAX) {
+		complain(f, 0, "%d policies at most", POLICIES_MAX - 1);
+		return POLICIES_MAX;
+	}
+	if (i == rules->policies) {
+		rules->policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
+		snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
+		s->given[i] = 0;
+		rules->policies++;
+	}
+	return i;
+}
+
+/* Reads the head of a section, behind its [. */
+static void begin_section(struct file *f, const char *text)
+{
+	size_t length = strcspn(text, "]"), column = (size_t)(text - f->text);
+	const char *rest = text + length;
+	char section[sizeof(f->text)];
+
+	f->seen = 0;
+	if (*rest != ']') {
+		complain(f, column - 1, "a section without its ]");
+		return;
+	}
+	rest += 1 + blanks(rest + 1);
+	memcpy(section, text, length);
+	section[length] = '\0';
+	if (!strchr(";#\r\n", *rest))
+		complain(f, (size_t)(rest - f->text), "behind a section's ] stands nothing but a comment");
+	else if (length == 0)
+		complain(f, column - 1, "a section without a name");
+	else
+		policy_of(f, section);
+}
+
 /* An ini_reader: without blanks at the beginning, which would mean that a value goes on. */
 static char *read_line(char *to, int size, void *arg)
 {
@@ -420,43 +483,12 @@ static char *read_line(char *to, int size, void *arg)
 		return NULL;
 	}
 	/* It calls nobody for these. */
-	if (text[0] == '[' && !strchr(text, ']'))
-		complain(f, blanks(f->text), "a section without its ]");
+	if (text[0] == '[')
+		begin_section(f, text + 1);
 	else if (!strchr("[;#\r\n", text[0]) && !strpbrk(text, "=:"))
 		complain(f, blanks(f->text), "neither \"key = value\" nor [policy NAME]");
 	memcpy(to, text, len + 1);
 	return to;
-}
-
-/* The number of a policy, made if it is new; POLICIES_MAX: it cannot be. */
-static unsigned policy_of(struct file *f, const char *section)
-{
-	struct settings *s = f->settings;
-	struct engine_rules *rules = &s->engine.rules;
-	const char *name = section + 7 + (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
-	unsigned i = 1;
-
-	if (section[0] == '\0')
-		return 0;
-	if (strncmp(section, "policy ", 7) != 0 || name[0] == '\0' || strlen(name) >= SETTINGS_NAME_BYTES ||
-	    strcmp(name, "default") == 0) {
-		complain(f, 0, "[%s]: sections are [policy NAME], with a name of less than %d characters that is "
-			 "not default", section, SETTINGS_NAME_BYTES);
-		return POLICIES_MAX;
-	}
-	while (i < rules->policies && strcmp(s->policy_name[i], name) != 0)
-		i++;
-	if (i == POLICIES_MAX) {
-		complain(f, 0, "%d policies at most", POLICIES_MAX - 1);
-		return POLICIES_MAX;
-	}
-	if (i == rules->policies) {
-		rules->policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
-		snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
-		s->given[i] = 0;
-		rules->policies++;
-	}
-	return i;
 }
 
 static const struct settings_key *find_key(const char *name)
@@ -497,8 +529,12 @@ static int handle(void *arg, const char *section, const char *name, const char *
 	else if (policy == 0 && key->where == SETTINGS_MATCH)
 		complain(f, blanks(f->text), "%s chooses connections for a policy: put it into a section "
 			 "[policy NAME]", name);
+	else if ((f->seen >> (key - settings_keys) & 1u) && strcmp(name, "fault") != 0)
+		complain(f, blanks(f->text), "%s stands here twice", name);
 	else if (!key->set(f->settings, policy, value, &error))
 		complain(f, value_column(f) + error.at, "%s %s: %s", name, value, error.text);
+	else
+		f->seen |= 1u << (key - settings_keys);
 	return !f->failed;
 }
 

@@ -71,7 +71,7 @@ void settings_override(struct settings *s);
 void settings_finish(struct settings *s);
 
 /* Gives the faults of s ids: those of `before` that are the same in a policy of the same name
- * keep theirs. before may be NULL. *last is the id given last. */
+ * keep theirs. Where before is NULL, those that have one keep it. *last is the id given last. */
 void settings_number_faults(struct settings *s, const struct settings *before, uint32_t *last);
 
 #endif

@@ -159,7 +159,7 @@ static bool list_flows(struct worker *w, struct worker_question *q)
 		q->flows = flows;
 		q->flow_room = room;
 	}
-	q->flow_count += engine_flows(w->engine, &q->cursor, q->flows + q->flow_count, FLOWS_AT_ONCE);
+	q->flow_count += engine_flows(w->engine, now_ns(), &q->cursor, q->flows + q->flow_count, FLOWS_AT_ONCE);
 	return q->cursor == before;
 }
 
@@ -170,11 +170,13 @@ static bool answer(struct worker *w)
 	bool done = true;
 
 	pthread_mutex_lock(&q->lock);
-	switch (q->what) {
-	case QUESTION_RULES:
-		q->error = engine_set_rules(w->engine, now_ns(), &q->rules);
+	if (q->rules_wanted) {
+		q->rules_wanted = false;
+		engine_set_rules(w->engine, now_ns(), &q->rules);
 		send_output(w);
-		break;
+		pthread_cond_signal(&q->answered);
+	}
+	switch (q->what) {
 	case QUESTION_REPORT:
 		engine_get_stats(w->engine, &q->report.engine);
 		for (unsigned i = 0; i < POLICIES_MAX; i++)
@@ -188,7 +190,7 @@ static bool answer(struct worker *w)
 	default:
 		break;
 	}
-	if (done && q->what != QUESTION_ENDED) {
+	if (done && q->what != QUESTION_ENDED && q->what != QUESTION_NONE) {
 		q->what = QUESTION_NONE;
 		pthread_cond_signal(&q->answered);
 	}
@@ -222,18 +224,26 @@ static int begin_question(struct worker *w)
 	return rc;
 }
 
+/* Who asks waits until then. */
+static struct timespec answer_until(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ANSWER_SECONDS;
+	return until;
+}
+
 /* Puts it, and waits for the answer. It stays locked. */
 static int put_question(struct worker *w, enum worker_question_type what)
 {
 	struct worker_question *q = &w->question;
-	struct timespec until;
+	struct timespec until = answer_until();
 	int rc = 0;
 
 	q->what = what;
 	q->error = 0;
 	add_one(q->asked);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ANSWER_SECONDS;
 	while (q->what == what && rc == 0)
 		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, &until);
 	return q->what == what ? -rc : q->error;
@@ -241,13 +251,18 @@ static int put_question(struct worker *w, enum worker_question_type what)
 
 int worker_set_rules(struct worker *w, const struct engine_rules *rules)
 {
-	int rc = begin_question(w);
+	struct worker_question *q = &w->question;
+	struct timespec until = answer_until();
+	int rc = 0;
 
-	if (rc < 0)
-		return rc;
-	w->question.rules = *rules;
-	rc = put_question(w, QUESTION_RULES);
-	pthread_mutex_unlock(&w->question.lock);
+	pthread_mutex_lock(&q->lock);
+	q->rules = *rules;
+	q->rules_wanted = true;
+	add_one(q->asked);
+	while (q->rules_wanted && q->what != QUESTION_ENDED && rc == 0)
+		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, &until);
+	rc = q->what == QUESTION_ENDED ? -ESRCH : q->rules_wanted ? -rc : 0;
+	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
 

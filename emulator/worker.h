@@ -26,7 +26,7 @@ struct worker_report {
 	struct inject_stats inject;
 };
 
-enum worker_question_type { QUESTION_NONE, QUESTION_RULES, QUESTION_REPORT, QUESTION_FLOWS, QUESTION_ENDED };
+enum worker_question_type { QUESTION_NONE, QUESTION_REPORT, QUESTION_FLOWS, QUESTION_ENDED };
 
 /* What another thread wants of a worker. One question at a time; it is the worker's as long as
  * `what` is set, so a worker that is late can harm nobody. */
@@ -35,7 +35,8 @@ struct worker_question {
 	pthread_cond_t answered;
 	int asked;			/* eventfd */
 	enum worker_question_type what;
-	struct engine_rules rules;
+	struct engine_rules rules;	/* the last that were wanted, */
+	bool rules_wanted;		/* and are not in use yet: that needs no place in a line */
 	struct worker_report report;
 	struct engine_flow *flows;
 	size_t flow_count, flow_room;
@@ -78,8 +79,9 @@ int worker_start(struct worker *w);
 void worker_stop(struct worker *w);
 
 /* These are answered between two packets, and wait for that. -ETIMEDOUT: the worker does not
- * answer (and will get it later), -EBUSY: nor has it answered before; -ESRCH: it has ended. */
+ * answer, -EBUSY: nor has it answered before; -ESRCH: it has ended. */
 
+/* If it is late it uses them later, or those that are set after them. */
 int worker_set_rules(struct worker *w, const struct engine_rules *rules);
 int worker_get_report(struct worker *w, struct worker_report *out);
 

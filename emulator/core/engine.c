@@ -1308,7 +1308,7 @@ void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[F
 		acted[i] = e->fault[policy][i].acted;
 }
 
-static void show_flow(const struct engine *e, const struct flow *f, struct engine_flow *out)
+static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow *f, struct engine_flow *out)
 {
 	static const char states[][10] = { "free", "opening", "open", "reset", "closed", "forgotten" };
 
@@ -1318,7 +1318,7 @@ static void show_flow(const struct engine *e, const struct flow *f, struct engin
 		.state = states[f->state],
 		.policy = f->policy,
 		.segment_size = hooks_policy(e, f)->segment_size,
-		.idle_ns = e->now_ns - touched_ns(e, f),
+		.idle_ns = ((uint32_t)(now_ns / NS_PER_MS) - f->touched_ms) * NS_PER_MS,
 	};
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct relay *r = &f->relay[side];
@@ -1337,7 +1337,7 @@ static void show_flow(const struct engine *e, const struct flow *f, struct engin
 	}
 }
 
-size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow *out, size_t max)
+size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor, struct engine_flow *out, size_t max)
 {
 	uint32_t end = *cursor + ENGINE_LOOK_MAX;
 	size_t count = 0;
@@ -1348,7 +1348,7 @@ size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow
 		const struct flow *f = flow_get(&e->table, *cursor);
 
 		if (f->state != FLOW_FREE)
-			show_flow(e, f, &out[count++]);
+			show_flow(e, now_ns, f, &out[count++]);
 	}
 	return count;
 }

@@ -310,6 +310,6 @@ struct engine_flow {
  * there are no more. Returns how many, at most max. It looks at no more than ENGINE_LOOK_MAX places, so a call
  * takes no long time; a list that took several calls may miss flows that came in between. */
 #define ENGINE_LOOK_MAX 4096
-size_t engine_flows(const struct engine *e, uint32_t *cursor, struct engine_flow *out, size_t max);
+size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor, struct engine_flow *out, size_t max);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ struct control {
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
+#define CONNECT_SECONDS 2
+
 static int address_of(const char *path, struct sockaddr_un *address)
 {
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
@@ -41,6 +44,7 @@ static int address_of(const char *path, struct sockaddr_un *address)
 int control_connect(const char *path)
 {
 	struct sockaddr_un address;
+	struct timeval patience = { .tv_sec = CONNECT_SECONDS };
 	int rc = address_of(path, &address), fd;
 
 	if (rc < 0)
@@ -48,6 +52,8 @@ int control_connect(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
+	/* A server that takes no more connections must not hold up who asks. */
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		rc = -errno;
 		close(fd);
@@ -72,7 +78,7 @@ static int take_place(const char *path)
 		return -EADDRINUSE;
 	}
 	if (fd != -ECONNREFUSED)
-		return fd;
+		return fd == -EAGAIN ? -EADDRINUSE : fd;
 	return unlink(path) < 0 ? -errno : 0;
 }
 

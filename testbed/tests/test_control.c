@@ -4,6 +4,7 @@
 
 #include "lab.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 TestSuite(control, .timeout = 120);
@@ -34,6 +35,13 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "[politics]\\nport = 25\\n", "[politics]: sections are [policy NAME]" },
 		{ "[policy default]\\nport = 25\\n", "[policy default]: sections are" },
 		{ "[policy a\\nport = 25\\n", "c:1:1: a section without its ]" },
+		{ "[policy a] port = 25\\nsegment-size = 100\\n", "c:1:12: behind a section's ] stands nothing" },
+		{ "[polcy a]\\n", "[polcy a]: sections are" },
+		{ "[policy a b]\\n", "[policy a b]: sections are" },
+		{ "[policy \\\\xfc]\\n", "sections are" },
+		{ "[]\\n", "c:1:1: a section without a name" },
+		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port stands here twice" },
+		{ "inject = nosuch\\n", "c:1:10: inject nosuch: no such injector" },
 		{ "direction = up\\n", "c:1:13: direction up: give c2s, s2c, both or none" },
 		{ "queue = 3:2\\n", "c:1:9: queue 3:2: give a whole number from 3" },
 		{ "grace = soon\\n", "c:1:9: grace soon: give a time" },
@@ -138,8 +146,15 @@ LAB_TEST(control, faults_change_under_a_connection)
 		"    return n == 513\n"
 		"print(spoilt())\n"
 		"ctl(\"flows\")\n"
+		"status = lambda: json.loads(subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"status\"]))\n"
+		"before = status()[\"policies\"][0][\"faults\"][0]\n"
+		"flow = json.loads(subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"flows\"]))[\"flows\"][0]\n"
+		/* Nobody has spoken since the 0.3 s that spoilt() has waited. */
+		"assert 0.2 < flow[\"idle_s\"] < 20, flow\n"
 		"ctl(\"fault\", \"change\", \"off-by-one\", \"off-by-one:over=2\")\n"
 		"print(take())\n"
+		"after = status()[\"policies\"][0][\"faults\"][0]\n"
+		"assert after[\"id\"] == before[\"id\"] and after[\"acted\"] >= before[\"acted\"] >= 1 and after[\"fault\"] == \"off-by-one:over=2\", (before, after)\n"
 		"print(spoilt(), take())\n"
 		"ctl(\"fault\", \"on\", \"off-by-one\")\n"
 		"print(spoilt())\n"
@@ -189,7 +204,7 @@ LAB_TEST(control, toggled_under_load)
 	lab_need("/usr/bin/python3");
 	r = lab_run(c.user, "printf '%s' '%s' >$DIR/toggler.py; "
 			    "reseg-lab -%d --fault none --direction both --control $DIR/ctl -- "
-			    "sh -c '/usr/bin/python3 $DIR/toggler.py $DIR/ctl & n=0; while kill -0 $! 2>/dev/null; do "
+			    "sh -c '/usr/bin/python3 $DIR/toggler.py $DIR/ctl & n=0; while [ $n -lt 2 ] || kill -0 $! 2>/dev/null; do "
 			    "stream-client $RESEG_SERVER 7 300000 || exit 1; n=$((n + 1)); done; wait $! || exit 1; "
 			    CTL "status; echo $((n > 1))'", "%s", toggler, c.ip);
 	lab_expect_status(&r, 0);
@@ -266,12 +281,18 @@ LAB_TEST(control, drain)
 
 LAB_TEST(control, the_socket_is_its_owners)
 {
+	struct lab_result metrics;
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --control $DIR/ctl -- sh -c 'stat -c %%a $DIR/ctl; resegctl --control $DIR/ctl metrics | grep -c ^reseg_; "
+		"reseg-lab -%d --control $DIR/ctl -- sh -c 'stat -c %%a $DIR/ctl; resegctl --control $DIR/ctl metrics >$DIR/metrics; "
 		"resegctl --control $DIR/ctl fault off nosuch; resegctl --control $DIR/ctl fault on drop --policy nosuch; "
 		"resegctl --control $DIR/ctl --format json flows'; test -e $DIR/ctl || echo gone", c.ip);
 
 	cr_assert(strncmp(r.out, "600\n", 4) == 0, "%s%s", r.out, r.err);
+	/* Each line of the metrics is a comment or a name, perhaps with labels, and a number. */
+	metrics = lab_run(LAB_ROOT, "grep -c '^reseg_[a-z_]* [0-9.]*$' $DIR/metrics; grep '^reseg_fault_acted_total' $DIR/metrics; "
+				    "grep -cvE '^(# (HELP|TYPE) |reseg_[a-z_]*(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.]+$)' $DIR/metrics");
+	cr_assert_gt(atoi(metrics.out), 25, "%s", metrics.out);
+	cr_assert(strstr(metrics.out, "\nreseg_fault_acted_total{policy=\"default\",fault=\"off-by-one\",id=\"1\"} 0\n0\n"), "%s", metrics.out);
 	cr_assert(strstr(r.err, "no such fault in use"), "%s", r.err);
 	cr_assert(strstr(r.err, "no such policy"), "%s", r.err);
 	cr_assert(strstr(r.out, "\"flows\": []"), "%s", r.out);
