@@ -609,6 +609,43 @@ static void add_faults(struct engine_policy *policy, const char *faults)
 	}
 }
 
+static void set_rules(struct run *r)
+{
+	cr_assert_eq(engine_set_rules(r->engine, r->now_ns, &r->rules), 0);
+	take_output(r);
+}
+
+/* The second policy: the ports it is for, and its faults or "pass". */
+static void set_policy(struct run *r, const char *text)
+{
+	struct engine_policy *policy = &r->rules.policy[1];
+	size_t len = strcspn(text, " ");
+
+	*policy = r->rules.policy[0];
+	policy->faults = 0;
+	r->rules.policies = 2;
+	cr_assert(faultspec_range(&policy->match.port, text, len, FAULTSPEC_PORT_MAX), "%s", text);
+	if (strcmp(text + len, " pass") == 0)
+		policy->direction = DIRECTION_NONE;
+	else
+		add_faults(policy, text + len);
+	for (unsigned i = 0; i < policy->faults; i++)
+		policy->fault[i].id += FAULTS_MAX;	/* none of the first policy's */
+	set_rules(r);
+}
+
+static void check_acted(struct run *r, const char *text)
+{
+	uint64_t acted[FAULTS_MAX];
+	char actual[LINE_BYTES] = "acted";
+
+	engine_get_faults(r->engine, 0, acted);
+	for (unsigned i = 0; i < r->rules.policy[0].faults; i++)
+		append(actual, " %" PRIu64, acted[i]);
+	if (strcmp(actual, text) != 0)
+		fail(r, "expected: %s\n     but: %s", text, actual);
+}
+
 static void run_line(struct run *r, const char *line)
 {
 	unsigned client_port = CLIENT_PORT;
@@ -638,8 +675,13 @@ static void run_line(struct run *r, const char *line)
 		note(r, "", line);
 		r->rules.policy[0].faults = 0;
 		add_faults(&r->rules.policy[0], line + 7);
-		cr_assert_eq(engine_set_rules(r->engine, r->now_ns, &r->rules), 0);
-		take_output(r);
+		set_rules(r);
+	} else if (strncmp(line, "policy ", 7) == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		set_policy(r, line + 7);
+	} else if (strncmp(line, "acted ", 6) == 0) {
+		check_acted(r, line);
 	} else if (line[0] == '+') {
 		expect_nothing_more(r);
 		note(r, "", line);

@@ -19,12 +19,16 @@
  *      faults NAME:KEY=VALUE,...                  faults are changed, to these; the N-th is
  *                                                 the same fault as the N-th before, and its
  *                                                 counts go on
+ *      policy PORTS NAME:KEY=VALUE,...            connections to these ports have a policy of
+ *                                                 their own from now on, with these faults
+ *      policy PORTS pass                          and that one is to let them pass
+ *      acted 2 0                                  that often the first policy's faults acted
  *      anything                                   whatever the box does then is good
  *      drain                                      the box begins to hand its flows over
  *      # ...                                      a comment
  *
- * After each of ">", "+", "faults" and "drain" come all that the box does, in order; anything more, or
- * anything else, fails the test. A field that an expectation leaves out (win, options)
+ * After each of ">", "+", "faults", "policy" and "drain" come all that the box does, in order;
+ * anything more, or anything else, fails the test. A field that an expectation leaves out (win, options)
  * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
  * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
  * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for

@@ -47,6 +47,21 @@ Test(fault, every_other_time)
 		"client < . 1:1(0) ack 1027\n");
 }
 
+/* With the key of scripts, chance says 0, 2, 99, 67, 88, 22. */
+Test(fault, percent)
+{
+	script_run((struct script){ .fault = "drop:every=1,percent=22", .segment_size = 1 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:7(6) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 7\n"
+		"server < . 3:4(1) ack 1\n"
+		"server < . 4:5(1) ack 1\n"
+		"server < . 5:6(1) ack 1\n"
+		"server < P. 6:7(1) ack 1\n"
+		"acted 2\n");
+}
+
 /* Data without PSH, as the middle of a long write, is held; a FIN does not help. */
 Test(fault, psh_hold)
 {
@@ -667,6 +682,47 @@ Test(fault, scope_of_flows)
 		"drop\n");
 }
 
+/* A flow is counted once, whatever the rules become; and one that is not stays free of it. */
+Test(fault, scope_of_flows_and_other_rules)
+{
+	script_run((struct script){ .fault = "tfo-blackhole:flows=1-2" },
+		"client:1001 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n"
+		"faults tfo-blackhole:flows=1-2\n"
+		"client:1001 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:1002 > S 0:100(100) win 64240 <mss 1460>\n"
+		"drop\n"
+		"client:1003 > S 0:100(100) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		"faults tfo-blackhole:flows=1-2\n"
+		"client:1003 > S 0:100(100) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n");
+}
+
+/* The second policy is for others at first, then for this connection, then lets new ones pass. */
+Test(fault, policies)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		"policy 26- lose-tail\n"
+		SCRIPT_HANDSHAKE SPOILT
+		"policy 25 lose-tail\n"
+		"server < . 1:513(512) ack 1\n"
+		"policy 25 pass\n"
+		"client > P. 514:1027(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1027\n"
+		"server < . 514:1026(512) ack 1\n"
+		"server < P. 1026:1027(1) ack 1\n"
+		"client:2000 > SEW 0:100(100) win 64240 <mss 1460,tfo>\n"
+		"pass\n");
+	/* Who asks is the client: this is a connection to another port. */
+	script_run((struct script){ 0 },
+		"policy 25 pass\n"
+		"server > SEW 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n");
+}
+
 /* What faults leave behind ---------------------------------------------------------------- */
 
 /* Only the pieces of the segment that had it. */
@@ -873,6 +929,28 @@ Test(fault, a_stall_stays_with_its_fault)
 		"faults mtu-blackhole corrupt\n"
 		"server < . 514:1026(512) ack 1\n"
 		"server < P. 1026:1027(1) ack 1\n");
+}
+
+/* Those of a fault that was gone begin anew. */
+Test(fault, counts_go_on)
+{
+	script_run((struct script){ .fault = "drop:every=2" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"faults drop:every=2 drop:every=2\n"
+		"acted 0 0\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"acted 1 0\n"
+		"faults drop:every=2\n"
+		"acted 1\n"
+		"faults none\n"
+		"faults drop\n"
+		"acted 0\n");
 }
 
 /* There is room for so many cuts only, and each change makes one. */
