@@ -121,6 +121,31 @@ Test(fault, split_eod_by_arrivals)
 		"client < . 1:1(0) ack 16\n");
 }
 
+/* After a line, after the end of a message, and after a CR too many. */
+Test(fault, split_eod_by_three_arrivals)
+{
+	static const char *const before[] = { "text\\r\\n", "a\\r\\n.\\r\\n", "abc\\r\\r\\n" };
+
+	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE
+			"client > P. 1:7(6) ack 1 win 502 '%s'\n"
+			"drop\n"
+			"client < . 1:1(0) ack 7\n"
+			"server < P. 1:7(6) ack 1\n"
+			"client > P. 7:8(1) ack 1 win 502 '.'\n"
+			"drop\n"
+			"client < . 1:1(0) ack 8\n"
+			"server < P. 7:8(1) ack 1\n"
+			"client > P. 8:10(2) ack 1 win 502 '\\r\\n'\n"
+			"drop\n"
+			"client < . 1:1(0) ack 10\n", before[i]);
+		script_run((struct script){ .fault = "split-eod" }, text);
+	}
+}
+
 /* Not split: in one piece, or behind the CR LF before it. A dot in a line is none. */
 Test(fault, split_eod_passes_a_whole_dot)
 {
@@ -170,6 +195,22 @@ Test(fault, split_command)
 		"server < P. 50:60(10) ack 1 'at is long'\n");
 }
 
+/* In mid-line none is a command; one that ends its line is. */
+Test(fault, split_command_by_lines)
+{
+	script_run((struct script){ .fault = "split-command", .segment_size = 20 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:29(28) ack 1 win 502 'a line with RCPT TO:DATA and'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 29\n"
+		"server < . 1:21(20) ack 1 'a line with RCPT TO:'\n"
+		"server < P. 21:29(8) ack 1 'DATA and'\n"
+		"client > P. 29:36(7) ack 1 win 502 '\\r\\nDATA\\r'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 36\n"
+		"server < P. 29:36(7) ack 1 '\\r\\nXXXX\\r'\n");
+}
+
 static const char hello[] = "'\\x16\\x03\\x01\\x01\\x00\\x01'\n";
 
 /* Records of 255 and 256 octets behind their header. */
@@ -190,6 +231,37 @@ Test(fault, hello_256_511)
 		"drop\n"
 		"client < . 1:1(0) ack 532\n", hello);
 	script_run((struct script){ .fault = "hello-256-511" }, text);
+}
+
+/* Not in mid-arrival, of 512 octets, of another version or type, or without all of its header. */
+Test(fault, hello_256_511_passes_others)
+{
+	script_run((struct script){ .fault = "hello-256-511", .segment_size = 5 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502 'hello\\x16\\x03\\x01\\x01\\x00'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < . 1:6(5) ack 1\n"
+		"server < P. 6:11(5) ack 1\n"
+		"client > P. 11:16(5) ack 1 win 502 '\\x16\\x03\\x01\\x02\\x00'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16\n"
+		"server < P. 11:16(5) ack 1\n"
+		"client > P. 16:21(5) ack 1 win 502 '\\x16\\x02\\x01\\x01\\x00'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 16:21(5) ack 1\n"
+		"client > P. 21:26(5) ack 1 win 502 '\\x17\\x03\\x01\\x01\\x00'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 26\n"
+		"server < P. 21:26(5) ack 1\n"
+		"client > P. 26:30(4) ack 1 win 502 '\\x16\\x03\\x01\\x01'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 30\n"
+		"server < P. 26:30(4) ack 1\n"
+		"client > P. 30:35(5) ack 1 win 502 '\\x16\\x03\\x01\\x01\\xff'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 35\n");
 }
 
 /* All that was ACKed and not sent is lost with the connection. */
@@ -395,6 +467,47 @@ Test(fault, corrupt_with_offload)
 		"server < P. 1025:1101(76) ack 1 altered\n");
 }
 
+/* Sent again a piece is as any other; a probe is none. */
+Test(fault, repetitions_and_probes_are_spared)
+{
+	script_run((struct script){ .fault = "drop:every=1" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"+1.1\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 0\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"+1.1\n"
+		"server < . 10:10(0) ack 1\n");
+	script_run((struct script){ .fault = "corrupt:every=1" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1 altered\n"
+		"+1.1\n"
+		"server < P. 1:11(10) ack 1 altered\n");
+	script_run((struct script){ .fault = "reorder:every=1" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1101(1100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1101\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 1025:1101(76) ack 1\n"
+		"+1.1\n"
+		"server < . 1:513(512) ack 1\n"
+		"server > . 1:1(0) ack 513 win 509\n"
+		"drop\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < P. 1025:1101(76) ack 1\n");
+}
+
 /* Packets --------------------------------------------------------------------------------- */
 
 /* 40 octets of headers over IPv4, 60 over IPv6. */
@@ -442,6 +555,16 @@ Test(fault, ecn_rst)
 		"client > SEW 0:0(0) win 64240 <mss 1460>\n"
 		"drop\n"
 		"client < R. 0:0(0) ack 1 local\n");
+}
+
+/* One flag of the two asks for nothing. */
+Test(fault, ecn_by_halves)
+{
+	script_run((struct script){ .fault = "ecn-drop" },
+		"client:1001 > SE 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n"
+		"client:1002 > SW 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) <mss 1460>\n");
 }
 
 Test(fault, tfo_blackhole)
@@ -520,6 +643,28 @@ Test(fault, ack_thin)
 		"server < P. 1:11(10) ack 101\n");
 }
 
+/* Neither is an ACK, nor counted as one. */
+Test(fault, ack_thin_passes_fin_and_rst)
+{
+	script_run((struct script){ .fault = "ack-thin:pass=2" },
+		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client > F. 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"client > . 2:2(0) ack 1 win 503\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > R. 1:1(0) ack 2 win 0\n"
+		"pass R. 1:1(0) ack 2\n");
+}
+
 Test(fault, first_segment_parser)
 {
 	static const char *const faults[] = { "first-segment-parser", "first-segment-parser:reset=1" };
@@ -542,6 +687,26 @@ Test(fault, first_segment_parser)
 	}
 }
 
+/* The server's, another message, and no more than a header. */
+Test(fault, first_segment_parser_passes_others)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		SCRIPT_HANDSHAKE
+		"client > P. 1:261(260) ack 1 win 502 '\\x16\\x03\\x01\\x01\\x00\\x02'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 261\n"
+		"server < P. 1:261(260) ack 1\n"
+		"server > P. 1:261(260) ack 261 win 509 %s"
+		"pass P. 1:261(260) ack 261\n"
+		"client > P. 261:266(5) ack 261 win 502 '\\x16\\x03\\x01\\x01\\x00'\n"
+		"drop\n"
+		"client < . 261:261(0) ack 266\n"
+		"server < P. 261:266(5) ack 261\n", hello);
+	script_run((struct script){ .fault = "first-segment-parser" }, text);
+}
+
 /* 1,073,741,824 higher, both ways; but SACK is not put right. */
 Test(fault, isn_shift_of_the_client)
 {
@@ -558,7 +723,8 @@ Test(fault, isn_shift_of_the_client)
 		"server < P. 1073741825:1073741830(5) ack 1 'hello'\n"
 		"server > . 1:1(0) ack 1073741830 win 509\n"
 		"drop\n"
-		/* It cannot be handed over. */
+		/* It cannot be handed over, however quiet it is. */
+		"+2\n"
 		"drain\n"
 		"client > P. 6:10(4) ack 1 win 502 'more'\n"
 		"drop\n"
