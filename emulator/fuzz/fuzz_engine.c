@@ -22,6 +22,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define PACKET_MAX 4096
 #define MEMORY_BYTES (32 * POOL_PAGE_BYTES)
 
+/* What faults look for in text. */
+#define WORD(text) { text, sizeof(text) - 1 }
+static const struct {
+	const char *text;
+	uint32_t bytes;
+} words[] = {
+	WORD("\r\n.\r\n"), WORD("\r\n"), WORD("."), WORD("\r"), WORD("RCPT TO:<a>\r\n"), WORD("DATA\r\n"),
+	WORD("MAIL "), WORD("220 mx.example ESMTP\r\n"), WORD("\x16\x03\x01\x01\x00\x01"), WORD("\x16\x03\x01\x00"),
+};
+#define WORDS (sizeof(words) / sizeof(words[0]))
+
 struct input {
 	const uint8_t *data;
 	size_t left;
@@ -109,7 +120,9 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	uint32_t seq = f->nxt[side] + take_step(in);
 	uint32_t ack = f->nxt[engine_other(side)] + take_step(in);
 	uint16_t window = take16(in);
-	uint32_t bytes = take(in) & 1 ? take16(in) % 3000 : 0;
+	uint8_t content = take(in), word = content / 2 % WORDS;
+	bool is_text = content >= 128;	/* the word, once or so many octets of it */
+	uint32_t bytes = content & 1 ? take16(in) % 3000 : is_text ? words[word].bytes : 0;
 	size_t options = (take(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
 	struct checksum c = { 0 };
 	uint16_t sum;
@@ -141,7 +154,7 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	for (size_t i = 0; i < options; i++)
 		tcp[20 + i] = take(in);
 	for (uint32_t i = 0; i < bytes; i++)
-		tcp[header + i] = (uint8_t)i;
+		tcp[header + i] = is_text ? (uint8_t)words[word].text[i % words[word].bytes] : (uint8_t)i;
 	checksum_add(&c, tcp, header + bytes);
 	sum = checksum_finish(&c);
 	memcpy(tcp + 16, &sum, 2);
@@ -151,9 +164,8 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 }
 
 /* Faults of any kind, any number of them, and with any scope that matters here. */
-static void change_rules(struct fuzz *f, struct input *in)
+static void change_faults(struct engine_policy *p, struct input *in)
 {
-	struct engine_policy *p = &f->rules.policy[0];
 	uint8_t kinds = 0;
 
 	while (fault_table[kinds].name)
@@ -176,7 +188,21 @@ static void change_rules(struct fuzz *f, struct input *in)
 		}
 		p->fault[i] = fault;
 	}
-	must(engine_set_rules(f->engine, f->now_ns, &f->rules) == 0);
+}
+
+/* A second policy, or none any more. Who sent the SYN decides whether it is the flow's. */
+static void change_policy(struct fuzz *f, struct input *in)
+{
+	struct engine_policy *p = &f->rules.policy[1];
+	uint8_t choice = take(in);
+
+	f->rules.policies = choice & 1 ? 2 : 1;
+	*p = f->rules.policy[0];
+	p->match.port.first = p->match.port.last = choice & 2 ? 40000 : 25;
+	p->direction = choice >> 2 & DIRECTION_BOTH;
+	p->arrival = choice & 0x10 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
+	p->segment_size = 1 + take(in) % f->segment_size;
+	change_faults(p, in);
 }
 
 static void step(struct fuzz *f, struct input *in)
@@ -193,8 +219,12 @@ static void step(struct fuzz *f, struct input *in)
 		return;
 	}
 
-	if (kind == 254) {
-		change_rules(f, in);
+	if (kind == 254 || kind == 253) {
+		if (kind == 254)
+			change_faults(&f->rules.policy[0], in);
+		else
+			change_policy(f, in);
+		must(engine_set_rules(f->engine, f->now_ns, &f->rules) == 0);
 		check_output(f);
 		return;
 	}
