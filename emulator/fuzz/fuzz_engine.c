@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PACKET_MAX 4096
 #define MEMORY_BYTES (32 * POOL_PAGE_BYTES)
+#define FLOWS_MAX 2
 
 /* What faults look for in text. */
 #define WORD(text) { text, sizeof(text) - 1 }
@@ -83,6 +84,36 @@ static uint32_t take_step(struct input *in)
 	return (uint32_t)take16(in) << 16 | take16(in);
 }
 
+static bool may_stall(const struct engine_policy *p)
+{
+	for (unsigned i = 0; i < p->faults; i++) {
+		if (p->fault[i].kind->cut)
+			return true;
+	}
+	return false;
+}
+
+/* Where no fault decides about cuts nothing stalls, unless there is no room for one more: then the
+ * sink lacks as many runs as can be remembered, each of an octet at least. */
+static void check_flows(const struct fuzz *f)
+{
+	struct engine_flow flows[FLOWS_MAX];
+	uint32_t cursor = 0;
+	size_t count = engine_flows(f->engine, &cursor, flows, FLOWS_MAX);
+
+	for (size_t i = 0; i < count; i++) {
+		must(flows[i].policy < f->rules.policies);
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			const struct engine_totals *t = &flows[i].totals[side];
+			uint64_t pending = flows[i].pending[side], cut = t->acked - t->delivered - pending;
+
+			must(pending <= t->acked - t->delivered && flows[i].stalled[side] == (pending > 0));
+			must(pending == 0 || may_stall(&f->rules.policy[flows[i].policy]) ||
+			     cut >= STREAM_RUNS_MAX - STREAM_RUNS_SPARE);
+		}
+	}
+}
+
 static void check_output(struct fuzz *f)
 {
 	struct engine_emit emit;
@@ -111,6 +142,7 @@ static void check_output(struct fuzz *f)
 	must(stats.packets == stats.accepted + stats.replaced + stats.dropped);
 	/* Whatever is due was done: the next deadline is not in the past. */
 	must(engine_deadline(f->engine) >= f->now_ns || stats.flows_active == 0);
+	check_flows(f);
 }
 
 static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
@@ -279,7 +311,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	policy->arrival = choice & 0x08 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
 	config.overload = choice & 0x04 ? OVERLOAD_REFUSE : OVERLOAD_PASS;
 	config.memory_bytes = MEMORY_BYTES;
-	config.flows_max = 2;
+	config.flows_max = FLOWS_MAX;
 	f.ipv6 = choice >> 7;
 	choice = take(&in);
 	config.offload = f.offload = choice & 1;
