@@ -192,7 +192,8 @@ static void set_alarm(struct engine *e, flow_handle h)
 	const struct flow *f = flow_get(&e->table, h);
 	uint64_t at = idle_deadline(e, f);
 
-	if (e->draining && f->state == FLOW_OPEN && holds_nothing(e, f))
+	/* One whose numbers are shifted stays as long as it is open. */
+	if (e->draining && f->state == FLOW_OPEN && !f->shifted && holds_nothing(e, f))
 		at = touched_ns(e, f) + QUIET_NS;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct transit *t = box_transit(e, &f->relay[side]);

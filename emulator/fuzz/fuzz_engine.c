@@ -99,7 +99,7 @@ static void check_flows(const struct fuzz *f)
 {
 	struct engine_flow flows[FLOWS_MAX];
 	uint32_t cursor = 0;
-	size_t count = engine_flows(f->engine, &cursor, flows, FLOWS_MAX);
+	size_t count = engine_flows(f->engine, f->now_ns, &cursor, flows, FLOWS_MAX);
 
 	for (size_t i = 0; i < count; i++) {
 		must(flows[i].policy < f->rules.policies);
@@ -202,6 +202,7 @@ static void change_faults(struct engine_policy *p, struct input *in)
 
 	while (fault_table[kinds].name)
 		kinds++;
+	must(kinds > 0);	/* clang-tidy does not see that */
 	p->faults = take(in) % (FAULTS_MAX + 1);
 	for (unsigned i = 0; i < p->faults; i++) {
 		struct fault fault = fault_of(&fault_table[take(in) % kinds]);

@@ -964,6 +964,24 @@ Test(fault, isn_shift_after_the_end)
 		"+61\n");
 }
 
+/* Its numbers are needed for as long as it is open: waiting for that is no work. */
+Test(fault, isn_shift_while_draining, .timeout = 10)
+{
+	script_run((struct script){ .fault = "isn-shift:direction=c2s" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 1073741824:1073741824(0) <mss 1460>\n"
+		"server > S. 0:0(0) ack 1073741825 win 65160 <mss 1460>\n"
+		"pass S. 0:0(0) ack 1\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass . 1073741825:1073741825(0) ack 1\n"
+		"drain\n"
+		"+2\n"
+		"client > P. 1:11(10) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1073741825:1073741835(10) ack 1\n");
+}
+
 /* Nobody waits for a flow that is forgotten. */
 Test(fault, ack_then_die_while_draining)
 {
