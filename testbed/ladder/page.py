@@ -380,3 +380,12 @@ def write(path, connections, shown, title):
             element("script", (HERE / "page.js").read_text(encoding="utf-8")) + "\n</body>\n</html>\n")
     with open(path, "w", encoding="utf-8") as file:
         file.write(page)
+
+
+def write_svg(path, c):
+    """The ladder by itself, as a picture."""
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    picture = ladder(c).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    head, rest = picture.split(">", 1)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(head + ">" + element("style", style) + '<rect width="100%" height="100%" style="fill:var(--paper)"/>' + rest + "\n")
