@@ -365,9 +365,13 @@ static void wake(struct run *run, uint32_t connection, enum engine_side side, ui
 static uint32_t captured_isn(const struct run *run, uint32_t connection, enum engine_side side)
 {
 	const struct end *other = &run->connection[connection].end[engine_other(side)];
-	struct packet p;
+	struct packet p = { .seq = 0 };
 
-	view_of(&run->packet[other->list[0]], &p);
+	for (size_t i = 0; i < other->count; i++) {
+		view_of(&run->packet[other->list[i]], &p);
+		if (p.flags & TCP_SYN)
+			break;
+	}
 	return p.seq;
 }
 
@@ -385,7 +389,7 @@ static void get(struct run *run, uint32_t connection, enum engine_side side, uin
 		end->ts_recent = o.ts_val;
 	wake(run, connection, side, run->now_ns);
 	if (p.flags & TCP_RST) {
-		end->ended = true;
+		end->ended = run->r->connection[connection].reset = true;
 		return;
 	}
 	if (p.flags & TCP_SYN) {
@@ -479,6 +483,7 @@ static bool put(struct run *run, uint32_t connection, enum engine_side side, uin
 		boxcap_after(run->tap, run->engine, run->now_ns, verdict, ip, bytes);
 	if (!note_flow(run, engine_input_subject(run->engine).flow, connection))
 		return false;
+	run->r->connection[connection].taken |= engine_input_subject(run->engine).flow > 0;
 	if (verdict != VERDICT_DROP)
 		get(run, connection, engine_other(side), ip, bytes);
 	take_output(run);

@@ -26,7 +26,9 @@ struct replay_connection {
 	uint8_t version;		/* 4 or 6 */
 	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
-	bool whole;			/* its SYN is in the capture; else it passes untouched */
+	bool whole;			/* its SYN is in the capture */
+	bool taken;			/* the box has taken part in it; else it passed untouched */
+	bool reset;			/* an end got a RST: what it would have sent is of no matter */
 	uint64_t packets[2];		/* in the capture, by who sent them, */
 	uint64_t sent[2];		/* and how many of them were sent */
 	uint64_t stalls;

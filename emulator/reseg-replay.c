@@ -16,6 +16,7 @@
 
 #include <arpa/inet.h>
 #include <jansson.h>
+#include <sys/stat.h>
 
 struct options {
 	struct settings settings;
@@ -130,10 +131,11 @@ static unsigned choose_interface(const struct options *o)
 
 /* Results --------------------------------------------------------------------------------- */
 
+/* Did all come through? An end that got a RST had no more to send. */
 static bool is_good(const struct replay_connection *c)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if (c->sent[side] < c->packets[side] || c->totals[side].acked > c->totals[side].delivered)
+		if ((c->sent[side] < c->packets[side] && !c->reset) || c->totals[side].acked > c->totals[side].delivered)
 			return false;
 	}
 	return true;
@@ -141,7 +143,7 @@ static bool is_good(const struct replay_connection *c)
 
 static const char *outcome(const struct replay_connection *c)
 {
-	if (!c->whole)
+	if (!c->taken)
 		return "passed";
 	if (is_good(c))
 		return "ok";
@@ -215,6 +217,13 @@ static void print_json(const struct replay *r)
 	json_decref(root);
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
@@ -229,6 +238,8 @@ int main(int argc, char **argv)
 	interface = choose_interface(&o);
 	if (!capread_open(&in, o.in, error))
 		cli_die("%s", error);
+	if (o.out && is_same_file(o.in, o.out))
+		cli_die("--output %s: that is the capture itself", o.out);
 	r.engine = o.settings.engine;
 	rc = o.out ? boxcap_open(&r.capture, o.out) : 0;
 	if (rc < 0)
@@ -250,7 +261,7 @@ int main(int argc, char **argv)
 	else
 		print_table(&r);
 	for (size_t i = 0; i < r.connections; i++)
-		status = is_good(&r.connection[i]) || !r.connection[i].whole ? status : EXIT_FINDING;
+		status = is_good(&r.connection[i]) || !r.connection[i].taken ? status : EXIT_FINDING;
 	replay_free(&r);
 	settings_free(&o.settings);
 	return status;

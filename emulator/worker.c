@@ -89,7 +89,7 @@ static void warn(struct worker *w)
 	if (is_first(w->log && !eventlog_flush(w->log), &w->warned_log))
 		cli_complain("the event log cannot be written and will have gaps");
 	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
-		cli_complain("the capture cannot be written and will have gaps");
+		cli_complain("the capture cannot be written any further: it ends here");
 }
 
 /* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */

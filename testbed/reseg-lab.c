@@ -56,7 +56,6 @@ struct options {
 	const char *pcapng;	/* and so has resegd's capture; NULL: it has not */
 	const char *report;	/* NULL: none */
 	bool watch;
-	bool keep;		/* `capture` is the user's, not our own */
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
 	uint16_t port;
@@ -319,7 +318,6 @@ static void parse_options(struct options *o, int argc, char **argv)
 			"is ready, by a line feed", o->box_command);
 	if (optind < argc)
 		o->command = (const char *const *)argv + optind;
-	o->keep = o->capture;
 }
 
 /* Captures ----------------------------------------------------------------------------- */
@@ -343,7 +341,7 @@ static char *box_path(const struct options *o)
 
 static struct service start_capture(const struct hosts *h, const struct options *o)
 {
-	struct service s = { .name = "the capture" };
+	struct service s = { .name = "the capture", .patient = true };	/* it reads all of it once more */
 	const char *folder = o->capture;
 	int pipe_fds[2];
 	char *path;
@@ -372,6 +370,18 @@ static struct service start_capture(const struct hosts *h, const struct options 
 	close(pipe_fds[1]);
 	free(path);
 	return s;
+}
+
+/* What a capture before has left in the folder, which a reader could take for this one's. */
+static void remove_stale(const struct options *o)
+{
+	char *box = box_path(o), *part = in_folder(o->capture, "lab.pcapng.part");
+
+	if (!o->pcapng)
+		unlink(box);
+	unlink(part);
+	free(box);
+	free(part);
 }
 
 static struct service start_sink(const struct hosts *h, const struct options *o)
@@ -575,6 +585,25 @@ static int run_lab(const struct options *o)
 
 /* The report ------------------------------------------------------------------------- */
 
+/* Of captures that nobody asked to keep; NULL: none. And which process has made it. */
+static char *own_folder;
+static pid_t own_folder_of;
+
+static void remove_folder(void)
+{
+	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng", "events.jsonl" };
+
+	if (!own_folder || getpid() != own_folder_of)
+		return;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		char *path = in_folder(own_folder, names[i]);
+
+		unlink(path);
+		free(path);
+	}
+	rmdir(own_folder);
+}
+
 /* What can be known to fail is found out before the lab, which may take long. */
 static void prepare_report(struct options *o)
 {
@@ -596,7 +625,9 @@ static void prepare_report(struct options *o)
 	folder = in_folder(tmp && tmp[0] ? tmp : "/tmp", "reseg-lab-XXXXXX");
 	if (!mkdtemp(folder))
 		cli_die("%s: %s", folder, strerror(errno));
-	o->capture = folder;
+	o->capture = own_folder = folder;
+	own_folder_of = getpid();
+	atexit(remove_folder);
 }
 
 /* Starts reseg-report, in the world outside, for the lab's /proc and users are others: so before
@@ -604,21 +635,33 @@ static void prepare_report(struct options *o)
  * closed before. It dies with this process. */
 static pid_t start_report(const char *const *argv, int go)
 {
+	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
 	pid_t parent = getpid(), pid = fork();
-	sigset_t none;
+	sigset_t mask;
 	char c;
 
 	if (pid < 0)
 		cli_die("fork: %s", strerror(errno));
 	if (pid > 0)
 		return pid;
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* What the whole group of processes is sent is not meant for this one, which has something to finish:
+	 * who waits is ended by its pipe, and who watches lets SIGTERM in once it can handle it. */
+	sigfillset(&mask);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	prctl(PR_SET_PDEATHSIG, go >= 0 ? SIGKILL : SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_USAGE);
 	if (go >= 0 && read(go, &c, 1) != 1)
 		_exit(EXIT_GOOD);
+	/* To ignore one forgets those that wait. */
+	for (size_t i = 0; go >= 0 && i < sizeof(ends) / sizeof(*ends); i++) {
+		signal(ends[i], SIG_IGN);
+		signal(ends[i], SIG_DFL);
+	}
+	sigemptyset(&mask);
+	if (go < 0)
+		sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	execv(argv[0], (char *const *)argv);
 	cli_die("%s: %s", argv[0], strerror(errno));
 }
@@ -660,7 +703,10 @@ static struct reporter prepare_reporter(const struct options *o, int argc, char 
 	bool boxed = !o->no_box && !o->box_command;
 	char *ends = in_folder(o->capture, "lab.pcapng"), *box = box_path(o), *called = title(argc, argv);
 	char *program = services_find("reseg-report");
-	const char *words[] = { program, "--ends", ends, "--output", o->report, "--title", called, boxed ? box : NULL, NULL };
+	/* Where offloads join packets, those of the ends are not the box's. */
+	bool joined = o->hosts.client.offloads || o->hosts.server.offloads;
+	const char *words[] = { program, "--output", o->report, "--title", called, boxed && joined ? box : "--ends",
+				boxed && joined ? NULL : ends, boxed ? box : NULL, NULL };
 	struct reporter r;
 	int pipe_fds[2];
 
@@ -681,7 +727,11 @@ static bool write_report(struct reporter r)
 {
 	int status;
 
-	if (write(r.go, "\n", 1) != 1)
+	void (*before)(int) = signal(SIGPIPE, SIG_IGN);	/* it may have been killed */
+	bool written = write(r.go, "\n", 1) == 1;
+
+	signal(SIGPIPE, before);
+	if (!written)
 		return false;
 	status = services_wait(r.pid);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -695,20 +745,6 @@ static bool was_there_a_lab(const struct options *o)
 
 	free(ends);
 	return there;
-}
-
-/* Nothing is left of what nobody asked to keep. */
-static void remove_folder(const char *folder)
-{
-	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng", "events.jsonl" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		char *path = in_folder(folder, names[i]);
-
-		unlink(path);
-		free(path);
-	}
-	rmdir(folder);
 }
 
 /* reseg-lab itself -------------------------------------------------------------------- */
@@ -727,6 +763,8 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	if (o.report || o.watch)
 		prepare_report(&o);
+	if (o.capture)
+		remove_stale(&o);
 
 	services_hold_signals();
 	if (o.watch)
@@ -752,8 +790,6 @@ int main(int argc, char **argv)
 	}
 	if (o.report && WIFEXITED(status) && was_there_a_lab(&o))
 		report_failed = !write_report(reporter);
-	if (o.capture && !o.keep)
-		remove_folder(o.capture);
 	if (WIFEXITED(status))
 		return report_failed ? EXIT_USAGE : WEXITSTATUS(status);
 	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));

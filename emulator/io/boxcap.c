@@ -36,6 +36,7 @@ struct boxcap_tap {
 	uint64_t epoch_ns;
 	char comment[COMMENT_BYTES];	/* on the packet that is being handled */
 	size_t comment_bytes;
+	uint64_t comment_flow;	/* whose it is */
 	unsigned cuts;		/* of the packet so far */
 	uint32_t cut_bytes;	/* that were cut in one piece; it matters if there is a stall behind */
 	size_t in_bytes;
@@ -97,6 +98,14 @@ void boxcap_tap_free(struct boxcap_tap *tap)
 
 /* Comments ------------------------------------------------------------------------------- */
 
+/* Begins anew if what is there is of another flow, which has had no packet since. */
+static void comment_on(struct boxcap_tap *tap, uint64_t flow)
+{
+	if (tap->comment_flow != flow)
+		tap->comment_bytes = 0;
+	tap->comment_flow = flow;
+}
+
 /* Adds a part. One for which there is no room is left out. */
 __attribute__((format(printf, 2, 3)))
 static void add(struct boxcap_tap *tap, const char *format, ...)
@@ -155,6 +164,7 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 {
 	struct boxcap_tap *tap = arg;
 
+	comment_on(tap, ev->flow);
 	switch (ev->type) {
 	case EVENT_CUT:
 		add_cut(tap, ev);
@@ -186,8 +196,8 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 /* Packets -------------------------------------------------------------------------------- */
 
 /* Writes a packet between the box and `end`, with what is to be said of it. */
-static void write_packet(struct boxcap_tap *tap, enum engine_side end, enum pcapng_way way, uint64_t now_ns,
-			 struct record *r, size_t bytes)
+static void write_packet(struct boxcap_tap *tap, uint64_t flow, enum engine_side end, enum pcapng_way way,
+			 uint64_t now_ns, struct record *r, size_t bytes)
 {
 	memset(r->cooked, 0, sizeof(r->cooked));
 	bytes_put16(r->cooked, way == PCAPNG_INBOUND ? COOKED_INBOUND : COOKED_OUTBOUND);
@@ -200,13 +210,15 @@ static void write_packet(struct boxcap_tap *tap, enum engine_side end, enum pcap
 		.data = r,
 		.bytes = (uint32_t)(COOKED_BYTES + bytes),
 		.wire_bytes = (uint32_t)(COOKED_BYTES + bytes),
-		.comment = tap->comment_bytes > 0 ? tap->comment : NULL,
+		.comment = tap->comment_bytes > 0 && tap->comment_flow == flow ? tap->comment : NULL,
 	});
-	tap->comment_bytes = 0;
+	if (tap->comment_flow == flow)
+		tap->comment_bytes = 0;
 }
 
 static void add_forged(struct boxcap_tap *tap, const struct engine_subject *subject)
 {
+	comment_on(tap, subject->flow);
 	if (subject->orphaned > 0)
 		add(tap, "forged ACK: the %s does not have the last %" PRIu64 " bytes", name_of(subject->source),
 		    subject->orphaned);
@@ -227,7 +239,7 @@ void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsig
 	memcpy(tap->in.packet, packet, tap->in_bytes);
 	if (hints & ENGINE_NO_CHECKSUM)
 		finish_checksum(tap->in.packet, tap->in_bytes);
-	tap->comment_bytes = tap->cut_bytes = tap->cuts = 0;
+	tap->cut_bytes = tap->cuts = 0;
 }
 
 void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,
@@ -237,7 +249,7 @@ void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_n
 
 	if (subject.flow == 0)
 		return;
-	write_packet(tap, subject.source, PCAPNG_INBOUND, now_ns, &tap->in, tap->in_bytes);
+	write_packet(tap, subject.flow, subject.source, PCAPNG_INBOUND, now_ns, &tap->in, tap->in_bytes);
 	if (verdict == VERDICT_DROP)
 		return;
 	if (verdict == VERDICT_REPLACE) {
@@ -245,7 +257,7 @@ void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_n
 		tap->in_bytes = len;
 	}
 	add_forged(tap, &subject);
-	write_packet(tap, engine_other(subject.source), PCAPNG_OUTBOUND, now_ns, &tap->in, tap->in_bytes);
+	write_packet(tap, subject.flow, engine_other(subject.source), PCAPNG_OUTBOUND, now_ns, &tap->in, tap->in_bytes);
 }
 
 /* Copies `bytes` of what the parts hold from octet `at` on. */
@@ -308,7 +320,7 @@ void boxcap_emit(struct boxcap_tap *tap, uint64_t now_ns, const struct engine_em
 		make_segment(tap->out.packet, emit->version, at, number++, headers + n, at + n == payload);
 		/* The caller may have been left to do it. */
 		finish_checksum(tap->out.packet, headers + n);
-		write_packet(tap, end, PCAPNG_OUTBOUND, now_ns, &tap->out, headers + n);
+		write_packet(tap, emit->subject.flow, end, PCAPNG_OUTBOUND, now_ns, &tap->out, headers + n);
 		at += n;
 	} while (at < payload);
 }

@@ -25,7 +25,8 @@ struct pcapng {
 
 static void put(struct pcapng *p, const void *data, size_t bytes)
 {
-	if (fwrite(data, 1, bytes, p->file) != bytes)
+	/* Behind half of a block no reader finds the next one. */
+	if (!p->lost && fwrite(data, 1, bytes, p->file) != bytes)
 		p->lost = true;
 }
 

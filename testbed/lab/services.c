@@ -16,6 +16,7 @@
 #include <netinet/tcp.h>
 
 #define STOP_SECONDS 5
+#define PATIENT_SECONDS 600
 #define PORT_SECONDS 30
 
 /* Programs -------------------------------------------------------------------------- */
@@ -262,7 +263,7 @@ void services_await_port(const struct hosts *h, enum host host, struct service *
 
 bool services_stop(struct service *s)
 {
-	struct timespec limit = { .tv_sec = STOP_SECONDS };
+	struct timespec limit = { .tv_sec = s->patient ? PATIENT_SECONDS : STOP_SECONDS };
 	int status;
 	sigset_t child;
 

@@ -18,6 +18,7 @@
 struct service {
 	const char *name;
 	pid_t pid;	/* 0: not running */
+	bool patient;	/* it may take long to end: it has something to finish */
 	bool foreign;	/* not reseg's: however it ends when it is asked to is well */
 	int ready;	/* read end of its pipe */
 };

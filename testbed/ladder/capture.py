@@ -81,12 +81,13 @@ class Blocks:
         self.interfaces = []
 
     def options(self, data):
-        while len(data) >= 4:
-            code, length = struct.unpack(self.order + "HH", data[:4])
+        at = 0
+        while len(data) - at >= 4:
+            code, length = struct.unpack_from(self.order + "HH", data, at)
             if code == 0:
                 return
-            yield code, data[4:4 + length]
-            data = data[4 + (length + 3) // 4 * 4:]
+            yield code, data[at + 4:at + 4 + length]
+            at += 4 + (length + 3) // 4 * 4
 
     def interface(self, body):
         name, resolution = "", 6

@@ -21,12 +21,14 @@ class Watcher:
         self.open = {}			# the connections, by who sent the SYN
         self.start_ns = None
         self.begun = False
+        self.count = 0
+        self.waits = {}			# for model.box_ways()
 
     def feed(self, data):
         """What of it there is to be shown now. What the box does at once it writes at once."""
         packets = list(self.blocks.feed(data))
         self.known |= model.clients_of(packets)
-        for way in model.box_ways(packets, None):
+        for way in model.box_ways(packets, None, self.waits):
             yield from self.show(way)
 
     def show(self, way):
@@ -38,7 +40,8 @@ class Watcher:
             (packet.target, packet.dport, packet.source, packet.sport)
         c = self.open.get(key)
         if c is None or packet.flags & (model.SYN | model.ACK) == model.SYN and c.isn[0] != packet.seq:
-            c = self.open[key] = model.Connection(len(self.open) + 1, *key)
+            self.count += 1
+            c = self.open[key] = model.Connection(self.count, *key)
         for leg in range(len(way.packets)):
             model.tell(c, way, leg)
         if self.start_ns is None:
@@ -47,6 +50,8 @@ class Watcher:
             self.begun = True
             yield text.head("Behind each line: the number of its connection.")
         yield from text.way_lines(c, way, self.start_ns, self.colour, "  %d" % c.number)
+        if packet.flags & model.RST:	# over, and nothing to remember
+            del self.open[key]
 
 
 def watch(path, colour):
@@ -58,6 +63,8 @@ def watch(path, colour):
     signal.set_wakeup_fd(wakeup_write)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    # reseg-lab starts this with SIGTERM held back, so that it is not lost.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # tail knows how to wait for a file to grow.
     with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                           start_new_session=True) as tail:
@@ -71,6 +78,8 @@ def watch(path, colour):
                 sys.stderr.flush()
         finally:
             tail.terminate()
+    if not os.path.exists(path):	# nobody has begun to write it
+        return 0
     with open(path, "rb") as file:
         file.seek(read)
         sys.stderr.writelines(watcher.feed(file.read()))

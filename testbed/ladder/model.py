@@ -14,12 +14,18 @@ import ipaddress
 from capture import ACK, FIN, PSH, RST, SYN, Broken
 
 CLIENT, BOX, SERVER = range(3)
+FOLLOWED_MAX = 1 << 28		# octets of a stream
 NO_CONNECTIONS = "No connection began while this was captured."
 SIDES = ("client", "server")
 PLACES = ("client", "box", "server")
 
 # Where a packet was, and when.
 Node = collections.namedtuple("Node", "place time_ns")
+
+
+def plain(text):
+    """Without what a terminal or a page could take for more than text."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class Way:
@@ -34,7 +40,7 @@ class Way:
 
     @property
     def comment(self):
-        return "; ".join(dict.fromkeys(p.comment for p in self.packets if p.comment))
+        return plain("; ".join(dict.fromkeys(p.comment for p in self.packets if p.comment)))
 
     @property
     def kind(self):
@@ -60,8 +66,9 @@ class Stream:
     """What one end sent: its octets, and which of them came where."""
 
     def __init__(self):
-        self.octets = bytearray()	# as its source sent them,
-        self.known = 0			# so many of them without a gap
+        self.octets = bytearray()	# as its source sent them, up to the first gap
+        self.beyond = []		# (first, octets, way): what came behind it
+        self.length = 0			# with all of that
         self.sent = []			# (end, way): the packet that took the octets before `end`
         self.arrivals = []		# (first, end): new octets in a packet from the source,
         self.cuts = []			# and in one that the box let out
@@ -72,12 +79,15 @@ class Stream:
     def put(self, first, data, comes_in, way):
         end = first + len(data)
         if comes_in:
-            if end > len(self.octets):
-                self.octets.extend(bytes(end - len(self.octets)))
-            if end > self.known >= first:
-                self.octets[first:end] = data
-                self.known = end
-                self.sent.append((end, way))
+            self.length = max(self.length, end)
+            self.beyond.append((first, data, way))
+            self.beyond.sort(key=lambda run: run[0])
+            while self.beyond and self.beyond[0][0] <= len(self.octets):
+                at, run, by = self.beyond.pop(0)
+                more = run[len(self.octets) - at:]
+                if more:
+                    self.octets.extend(more)
+                    self.sent.append((len(self.octets), by))
         if comes_in or way.made_by_box:
             runs = self.arrivals if comes_in else self.cuts
             before = runs[-1][1] if runs else 0
@@ -86,7 +96,7 @@ class Stream:
 
     def orphaned(self):
         """Octets that are acknowledged to the source, and not by the sink."""
-        return max(0, min(self.acked, len(self.octets)) - self.delivered)
+        return max(0, min(self.acked, self.length) - self.delivered)
 
     def way_of(self, end):
         """The packet that took the octet before `end` from its source."""
@@ -102,6 +112,7 @@ class Connection:
         self.stream = [Stream(), Stream()]
         self.ways = []
         self.first_isn = None
+        self.too_long = False		# not followed to its end
 
     def name(self, side):
         address, port = ((self.client, self.cport), (self.server, self.sport))[side]
@@ -146,10 +157,13 @@ def clients_of(packets):
     return {(p.source, p.sport, p.target, p.dport) for p in packets if p.flags & (SYN | ACK | RST) == SYN}
 
 
-def box_ways(packets, ends):
-    """The ways of what a box took in and made; ends is None or an Ends."""
+def box_ways(packets, ends, waits=None):
+    """
+    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two calls, the packets
+    that came in and may yet go on: workers write in between each other, and a file may end anywhere.
+    """
     ways = []
-    waits = None
+    waits = {} if waits is None else waits
 
     def take(table, link, packet):
         queue = table.get((link, packet.same))
@@ -172,22 +186,21 @@ def box_ways(packets, ends):
     for packet in packets:
         if packet.inbound is None:
             raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do")
+        key = packet.source, packet.sport, packet.target, packet.dport
         if packet.inbound:
             node, _ = end_node(packet, place_of(packet))
-            waits = Way([node, Node(BOX, packet.time_ns)], [packet])
-            ways.append(waits)
+            waits[key] = Way([node, Node(BOX, packet.time_ns)], [packet])
+            ways.append(waits[key])
             continue
         node, lost = end_node(packet, place_of(packet))
-        goes_on = waits is not None and waits.packets[0].link != packet.link and \
-            (waits.packets[0].source, waits.packets[0].sport, waits.packets[0].payload, waits.packets[0].time_ns) == \
-            (packet.source, packet.sport, packet.payload, packet.time_ns)
-        if goes_on:
-            waits.nodes.append(node)
-            waits.packets.append(packet)
-            waits.lost = lost
+        came = waits.pop(key, None)
+        if came is not None and (came.packets[0].link, came.packets[0].payload, came.packets[0].time_ns) == (
+                "server" if packet.link == "client" else "client", packet.payload, packet.time_ns):
+            came.nodes.append(node)
+            came.packets.append(packet)
+            came.lost = lost
         else:
             ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
-        waits = None
     if ends is not None:
         # What never came to the box.
         for (link, _), queue in ends.sent.items():
@@ -232,7 +245,9 @@ def tell(c, way, leg):
         c.isn[side] = packet.seq
     if packet.payload and not packet.flags & SYN and c.isn[side] is not None:
         first = distance(relative(packet.seq, c.isn[side])) - 1
-        if 0 <= first < 1 << 30:
+        if first >= FOLLOWED_MAX:
+            c.too_long = True
+        elif first >= 0:
             comes_in = leg == 0 and not way.made_by_box
             own.put(first, packet.payload, comes_in, way)
             own.intercepted |= way.made_by_box
@@ -317,20 +332,22 @@ def packet_text(c, way, leg):
 
 def headline(c):
     """What became of it, in a sentence."""
+    if c.too_long:
+        return "More than %s: not followed to its end." % count(FOLLOWED_MAX, "byte")
     lost = [(n, side) for side, n in enumerate(c.lost_at_end) if n > 0]
     if lost:
         return " ".join("The %s holds ACKs for %s that the %s never got." % (
             SIDES[side], count(n, "byte"), SIDES[1 - side]) for n, side in lost)
-    if not any(s.octets for s in c.stream):
+    if not any(s.length for s in c.stream):
         return "No data was sent."
-    if any(min(s.delivered, s.acked) < len(s.octets) for s in c.stream):
+    if any(min(s.delivered, s.acked) < s.length for s in c.stream):
         return "Not all data was acknowledged: its sender knows that."
     return "Every byte that was acknowledged was delivered."
 
 
 def totals(c):
     """Octets acknowledged to their sources, those their sinks have, and what is between."""
-    acked = sum(min(s.acked, len(s.octets)) for s in c.stream)
+    acked = sum(min(s.acked, s.length) for s in c.stream)
     orphaned = sum(c.lost_at_end)
     return acked, acked - orphaned, orphaned
 
@@ -356,12 +373,12 @@ def dialogue(c):
     lines = []
     for side, stream in enumerate(c.stream):
         at = 0
-        while at < stream.known:
-            end = stream.octets.find(b"\n", at, stream.known) + 1 or stream.known
+        while at < len(stream.octets):
+            end = stream.octets.find(b"\n", at) + 1 or len(stream.octets)
             way = stream.way_of(end)
             if way is None:
                 break
-            lines.append(Line(side, stream.octets[at:end].decode("latin-1").rstrip("\r\n"), at, end, way,
+            lines.append(Line(side, plain(stream.octets[at:end].decode("latin-1").rstrip("\r\n")), at, end, way,
                               end <= stream.delivered or not stream.intercepted))
             at = end
     lines.sort(key=lambda line: line.way.time_ns)
@@ -407,6 +424,6 @@ def folds(ways):
 
 
 def fold_text(ways):
-    octets = sum(len(way.packets[0].payload) for way in ways)
+    octets = sum(len(way.packets[0].payload) for way in ways if not way.made_by_box)
     return "%s, %s of data, %.3f s" % (count(len(ways), "packet"), count(octets, "byte"),
                                        (ways[-1].time_ns - ways[0].time_ns) / 1e9)

@@ -142,7 +142,7 @@ def details(c, way):
         lines.append(way.comment)
     data = way.packets[0].payload
     if data and model.is_text(data):
-        text = data[:PREVIEW].decode("latin-1").replace("\r\n", "\n").rstrip("\n")
+        text = "\n".join(model.plain(line) for line in data[:PREVIEW].decode("latin-1").split("\r\n")).rstrip("\n")
         lines.append(text + (" ..." if len(data) > PREVIEW else ""))
     return "\n".join(lines)
 
@@ -259,7 +259,7 @@ def blocks(runs, y, scale, css):
 def ruler(c, side):
     """How a stream came to the box, how it left, and what never did."""
     stream = c.stream[side]
-    total = len(stream.octets)
+    total = stream.length
     scale = RULER / total
     source, sink = model.SIDES[side], model.SIDES[1 - side]
     parts = [label(0, 12, "the %s sent, in packets of" % source, "row")]

@@ -52,11 +52,14 @@ LAB_TEST(capture, comments_of_a_stall)
 		/* Nothing that the server gets or sends is remarkable. */
 		cr_assert_not(strstr(r.out, "server|"), "%s", r.out);
 	}
-	/* Nanoseconds, and no packet of the ends' capture got lost by the comments. */
-	r = lab_run(LAB_ROOT, "capinfos -TrmQ -E $DIR/cap/box.pcapng $DIR/cap/lab.pcapng | head -c 400; "
-			      "tshark -r $DIR/cap/box.pcapng -o tcp.check_checksum:TRUE -Y 'tcp.checksum.status != 1' | wc -l");
+	/* Nanoseconds in both; good checksums; and the ends' capture has as many packets of TCP as the box's, or more
+	 * if it lost none by the comments. */
+	r = lab_run(LAB_ROOT, "cd $DIR/cap && capinfos box.pcapng lab.pcapng | grep -c 'precision: *nanoseconds'; "
+			      "tshark -r box.pcapng -o tcp.check_checksum:TRUE -Y 'tcp.checksum.status != 1' -T fields -e frame.number "
+			      "-e frame.interface_name -e tcp.seq -e tcp.len -e tcp.flags -e tcp.checksum -e tcp.checksum_calculated -e frame.comment; "
+			      "[ $(tshark -r lab.pcapng -Y tcp | wc -l) -ge $(tshark -r box.pcapng -Y tcp | wc -l) ] && echo all");
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, "\n0\n"), "%s", r.out);
+	cr_assert_str_eq(r.out, "2\nall\n", "%s%s", r.out, r.err);
 }
 
 /* More data, and the other direction. */
@@ -135,8 +138,8 @@ LAB_TEST(capture, replay_foretells_the_lab)
 	};
 	struct lab_result r;
 
-	lab(c, "--no-box --capture $DIR/cap", "reseg-probe sweep --sizes 257,512-514,1024-1026 --format json "
-	    "--timeout 3 $RESEG_SERVER >$DIR/clean.json");
+	lab(c, "--no-box --capture $DIR/cap", "reseg-probe sweep --sizes 257,512-514,1024-1026 "
+	    "--timeout 3 $RESEG_SERVER");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const json_t *row;
 		json_t *root;
@@ -232,6 +235,7 @@ Test(capture, what_replay_refuses)
 	expect_refusal("cap/lab.pcapng -o /nonexistent/x", "--output /nonexistent/x");
 	expect_refusal("cap/lab.pcapng --fault nosuch", "no such fault");
 	expect_refusal("cap/lab.pcapng --queue 3", "see --help");
+	expect_refusal("cap/lab.pcapng -o cap/lab.pcapng", "that is the capture itself");
 	expect_refusal("", "give one capture file");
 }
 
@@ -247,7 +251,7 @@ Test(capture, broken_captures)
 		"import os, random, subprocess\n"
 		"os.chdir(os.environ[\"DIR\"])\n"
 		"whole = [open(\"cap/\" + name, \"rb\").read() for name in (\"lab.pcapng\", \"box.pcapng\")]\n"
-		"for seed in range(150):\n"
+		"for seed in range(60):\n"
 		"    rng = random.Random(seed)\n"
 		"    data = bytearray(whole[seed %% 2])\n"
 		"    for i in range(rng.randint(1, 8)):\n"
