@@ -18,6 +18,8 @@
 #include "io/eventlog.h"
 #include "io/faultspec.h"
 #include "io/inject.h"
+#include "io/notify.h"
+#include "io/sandbox.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,6 +34,7 @@
 #include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+#define NS_PER_MS UINT64_C(1000000)
 
 /* What a command line may say that a file may not. */
 struct invocation {
@@ -67,6 +70,9 @@ static void print_help(void)
 	       "  --queue-length N      packets that may wait in each queue (%d)\n"
 	       "  --queue-buffer BYTES  the kernel's memory for each queue (%d)\n"
 	       "  --control SOCKET      listen there for resegctl\n"
+	       "  --user NAME           become that user once everything is open\n"
+	       "  --sandbox on|off      then give up all privileges but CAP_NET_ADMIN, and system calls that\n"
+	       "                        are not needed; off is for debuggers (on)\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
 	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
 	       "  --pcapng FILE         capture there what the box takes in and sends, with comments\n"
@@ -230,6 +236,7 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       strcmp(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") != 0 ||
 	       strcmp(a->events ? a->events : "", b->events ? b->events : "") != 0 ||
 	       strcmp(a->pcapng ? a->pcapng : "", b->pcapng ? b->pcapng : "") != 0 ||
+	       strcmp(a->user ? a->user : "", b->user ? b->user : "") != 0 || a->no_sandbox != b->no_sandbox ||
 	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0;
 }
 
@@ -265,6 +272,7 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 void daemon_stop(struct daemon *d)
 {
 	d->stopping = true;
+	notify("STOPPING=1");
 	for (unsigned i = 0; i < d->count; i++)
 		worker_stop(&d->workers[i]);
 }
@@ -362,6 +370,26 @@ static void set_up_workers(struct daemon *d)
 	}
 }
 
+/* From here on packets are read. */
+static void give_up_privileges(const struct daemon *d)
+{
+	const struct settings *o = &d->settings;
+	const char *what;
+	int rc;
+
+	if (o->no_sandbox) {
+		if (o->user)
+			cli_die("--user %s and --sandbox off: who keeps its privileges stays who it is", o->user);
+		return;
+	}
+	rc = sandbox_enter(o->user, &what);
+	if (rc == -ENOENT)
+		cli_die("--user %s: there is no such user", o->user);
+	if (rc < 0)
+		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
+			"off", what, strerror(-rc));
+}
+
 static void set_up(struct daemon *d)
 {
 	struct settings *o = &d->settings;
@@ -407,6 +435,7 @@ static void set_up(struct daemon *d)
 		if (rc < 0)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
 	}
+	give_up_privileges(d);
 	for (unsigned i = 0; i < d->count; i++) {
 		rc = worker_start(&d->workers[i]);
 		if (rc < 0)
@@ -436,25 +465,47 @@ static void count_events(const struct pollfd *fd, unsigned *count)
 		*count += (unsigned)events;
 }
 
+static void reload(struct daemon *d)
+{
+	char error[DAEMON_ERROR_BYTES], lines[64];
+	bool needs_start;
+
+	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
+	notify(lines);
+	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
+		cli_complain("%s", error);
+	notify("READY=1");
+}
+
 /* A terminal that is closed ends the box, as long as there is no file to read again. */
 static void handle_signal(struct daemon *d)
 {
 	struct signalfd_siginfo info;
-	char error[DAEMON_ERROR_BYTES];
-	bool needs_start;
 
 	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGHUP || !d->config)
 		daemon_stop(d);
-	else if (!daemon_reload(d, &needs_start, error, sizeof(error)))
-		cli_complain("%s", error);
+	else
+		reload(d);
+}
+
+/* Do all workers still do their work? One that waits for packets does. */
+static bool workers_live(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		if (!worker_lives(&d->workers[i]))
+			return false;
+	}
+	return true;
 }
 
 /* Returns once all workers have ended, which signals make them do. */
 static void run(struct daemon *d, bool quiet)
 {
 	enum { SIGNALS, DRAINING, ENDED, CONTROL };
+	uint64_t watchdog_ns = notify_watchdog_ns() / 2;
+	int wait_ms = watchdog_ns > 0 ? (int)(watchdog_ns / NS_PER_MS) : -1;
 	struct pollfd fds[CONTROL + CONTROL_FDS_MAX] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = d->draining, .events = POLLIN },
@@ -466,7 +517,9 @@ static void run(struct daemon *d, bool quiet)
 	while (ended < d->count) {
 		size_t clients = d->control ? control_poll(d->control, fds + CONTROL) : 0;
 
-		if (poll(fds, CONTROL + clients, -1) < 0) {
+		if (wait_ms >= 0 && workers_live(d))
+			notify("WATCHDOG=1");
+		if (poll(fds, CONTROL + clients, wait_ms) < 0) {
 			if (errno == EINTR)
 				continue;
 			cli_die("poll: %s", strerror(errno));
@@ -558,11 +611,14 @@ int main(int argc, char **argv)
 		settings_free(&d.settings);
 		return EXIT_GOOD;
 	}
+	if (notify_open() < 0)
+		cli_die("NOTIFY_SOCKET is set, and is no socket that can be used: unset it, or start resegd by its manager");
 	set_up(&d);
 	if (!in.quiet)
 		print_start(&d);
 	if (in.ready_fd >= 0)
 		cli_ready(in.ready_fd);
+	notify("READY=1");
 	run(&d, in.quiet);
 	if (!in.quiet)
 		print_summary(&d);

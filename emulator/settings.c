@@ -214,6 +214,19 @@ static bool set_inject(struct settings *s, unsigned policy, const char *value, s
 	return known ? copy(&s->inject, value, error) : refuse(error, "no such injector; see resegd --help");
 }
 
+static bool set_user(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->user, value, error);
+}
+
+static bool set_sandbox(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	s->no_sandbox = strcmp(value, "off") == 0;
+	return s->no_sandbox || strcmp(value, "on") == 0 || refuse(error, "give on or off");
+}
+
 static bool set_pcapng(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
 	(void)policy;
@@ -264,6 +277,8 @@ const struct settings_key settings_keys[] = {
 	{ "events", SETTINGS_BOX | SETTINGS_ENGINE, set_events },
 	{ "pcapng", SETTINGS_BOX, set_pcapng },
 	{ "control", SETTINGS_BOX, set_control },
+	{ "user", SETTINGS_BOX, set_user },
+	{ "sandbox", SETTINGS_BOX, set_sandbox },
 	{ "grace", SETTINGS_BOX, set_grace },
 	{ .name = NULL },
 };
@@ -287,7 +302,8 @@ void settings_free(struct settings *s)
 	free(s->events);
 	free(s->pcapng);
 	free(s->control);
-	s->inject = s->events = s->pcapng = s->control = NULL;
+	free(s->user);
+	s->inject = s->events = s->pcapng = s->control = s->user = NULL;
 }
 
 bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size)

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #define NS_PER_S UINT64_C(1000000000)
+/* No work takes a worker so long at a time; as long as this it is stuck. */
+#define STUCK_NS (5 * NS_PER_S)
 
 static uint64_t now_ns(void)
 {
@@ -315,7 +317,11 @@ static void *run(void *arg)
 	for (;;) {
 		uint64_t deadline = engine_deadline(w->engine);
 		struct timespec ts;
-		int rc = ppoll(fds, 3, time_left(more_to_answer ? 0 : deadline < end ? deadline : end, &ts), NULL);
+		int rc;
+
+		w->busy_since_ns = 0;
+		rc = ppoll(fds, 3, time_left(more_to_answer ? 0 : deadline < end ? deadline : end, &ts), NULL);
+		w->busy_since_ns = now_ns();
 
 		if (rc < 0 && errno != EINTR)
 			cli_die("ppoll: %s", strerror(errno));
@@ -350,6 +356,13 @@ static void *run(void *arg)
 	queue_close(w->queue);
 	add_one(w->ended);
 	return NULL;
+}
+
+bool worker_lives(const struct worker *w)
+{
+	uint64_t since = w->busy_since_ns;
+
+	return since == 0 || now_ns() - since < STUCK_NS;
 }
 
 int worker_start(struct worker *w)

@@ -55,6 +55,7 @@ struct worker {
 	int draining;		/* the caller's eventfds, to which it adds 1: when it has begun to */
 	int ended;		/* hand over, and when it ends */
 	int stop;		/* the same, of requests to stop */
+	_Atomic uint64_t busy_since_ns;	/* 0: it waits for something to do */
 	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
@@ -88,6 +89,9 @@ int worker_get_report(struct worker *w, struct worker_report *out);
 /* All flows, which the caller frees; also -ENOMEM. They are taken a few at a time, with packets
  * between them. */
 int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count);
+
+/* Does it wait for something to do, or has it begun to do something a little while ago? */
+bool worker_lives(const struct worker *w);
 
 /* Waits until the thread has ended. */
 void worker_join(struct worker *w);

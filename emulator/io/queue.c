@@ -23,6 +23,7 @@ struct queue {
 	struct mnl_socket *socket;
 	unsigned portid;
 	uint16_t number;
+	FILE *proc;		/* NULL: there is none */
 	uint32_t own_mark;
 	uint32_t own_interface;
 	bool drop_held;		/* packets up to drop_id await one common verdict */
@@ -76,28 +77,29 @@ static int bind_queue(struct queue *q, const struct queue_config *config)
 }
 
 /* Who has bound the queue, and how many packets were dropped before it? Both 0 if that is
- * not known. */
-static void read_proc(uint16_t number, uint32_t *owner, uint64_t *lost)
+ * not known. The file is read anew each time, but opened once: who has given up its privileges could
+ * not open it. */
+static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 {
-	FILE *f = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
 	char line[256];
 
 	*owner = 0;
 	*lost = 0;
-	while (f && fgets(line, sizeof(line), f)) {
+	if (!q->proc)
+		return;
+	rewind(q->proc);
+	while (fgets(line, sizeof(line), q->proc)) {
 		unsigned n;
 		uint32_t port;
 		uint64_t queue_dropped, user_dropped;
 
 		/* number, port, waiting, copy mode, copy range, the two */
 		if (sscanf(line, "%u %" SCNu32 " %*u %*u %*u %" SCNu64 " %" SCNu64, &n, &port,
-			   &queue_dropped, &user_dropped) == 4 && n == number) {
+			   &queue_dropped, &user_dropped) == 4 && n == q->number) {
 			*owner = port;
 			*lost = queue_dropped + user_dropped;
 		}
 	}
-	if (f)
-		fclose(f);
 }
 
 int queue_open(struct queue **out, const struct queue_config *config, uint32_t *owner)
@@ -112,6 +114,7 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 	if (!q)
 		return -ENOMEM;
 	q->number = config->number;
+	q->proc = fopen("/proc/net/netfilter/nfnetlink_queue", "re");
 	q->own_mark = config->own_mark;
 	q->own_interface = config->own_interface;
 	q->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
@@ -127,7 +130,7 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 	rc = bind_queue(q, config);
 	if (rc == -EPERM || rc == -EBUSY) {
 		/* The kernel says EPERM for both: no privilege, and not yours. */
-		read_proc(q->number, owner, &lost);
+		read_proc(q, owner, &lost);
 		rc = *owner != 0 ? -EBUSY : -EPERM;
 	}
 	if (rc < 0)
@@ -141,6 +144,8 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 close_socket:
 	mnl_socket_close(q->socket);
 free_queue:
+	if (q->proc)
+		fclose(q->proc);
 	free(q);
 	return rc;
 }
@@ -150,6 +155,8 @@ void queue_close(struct queue *q)
 	if (!q)
 		return;
 	mnl_socket_close(q->socket);
+	if (q->proc)
+		fclose(q->proc);
 	free(q);
 }
 
@@ -296,5 +303,5 @@ void queue_get_stats(const struct queue *q, struct queue_stats *out)
 	uint32_t owner;
 
 	*out = q->stats;
-	read_proc(q->number, &owner, &out->lost);
+	read_proc(q, &owner, &out->lost);
 }

@@ -4,6 +4,8 @@
 
 #include "lab.h"
 
+#include <stdlib.h>
+
 TestSuite(resegd, .timeout = 60);
 
 /* Starts resegd in the background and waits until it is ready. */
@@ -317,4 +319,87 @@ LAB_TEST(resegd, a_busy_flow_is_handed_over)
 	last = json_array_get(events, json_array_size(events) - 1);
 	cr_assert_str_eq(lab_string(last, "event"), "flow_closed");
 	cr_assert_str_eq(lab_string(last, "reason"), "handed_over");
+}
+
+/* Privileges, and the service manager -------------------------------------------------------- */
+
+/* resegd on a host of a lab, with these options, while a command runs that knows its process id. */
+#define BESIDE_RESEGD "mkfifo $DIR/ready && chmod 666 $DIR/ready && reseg-lab --no-box -- sh -c \"" \
+	"resegd --quiet --ready-fd 3 %s 3>$DIR/ready & pid=\\$!; read line <$DIR/ready; %s; kill \\$pid; wait \\$pid\""
+
+static struct lab_result beside_resegd(enum lab_user user, const char *options, const char *command)
+{
+	return lab_run(user, BESIDE_RESEGD, options, command);
+}
+
+#define SHOW_PRIVILEGES "cat /proc/\\$pid/task/*/status | grep -E '^(CapEff|CapPrm|NoNewPrivs|Seccomp):' | sort -u"
+
+/* Of all its threads: one capability, and no way to more. */
+static void keeps_one_capability(enum lab_user user)
+{
+	struct lab_result r = beside_resegd(user, "--queue 0:1", SHOW_PRIVILEGES);
+	char expected[256];
+
+	/* Sanitizers make system calls of their own: a build with them limits none. */
+	snprintf(expected, sizeof(expected), "CapEff:\t0000000000001000\nCapPrm:\t0000000000001000\nNoNewPrivs:\t1\nSeccomp:\t%d\n",
+		 strstr(getenv("PATH"), "sanitized") ? 0 : 2);
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, expected, "%s%s", r.out, r.err);
+}
+
+Test(resegd, it_keeps_one_capability_root)
+{
+	lab_start(LAB_ROOT);
+	keeps_one_capability(LAB_ROOT);
+}
+
+Test(resegd, it_keeps_one_capability_user)
+{
+	lab_start(LAB_ORDINARY);
+	keeps_one_capability(LAB_ORDINARY);
+}
+
+Test(resegd, it_becomes_a_user)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	r = beside_resegd(LAB_ROOT, "--user nobody", "grep -E '^(Uid|Gid|Groups|CapBnd):' /proc/\\$pid/status");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "Uid:\t65534\t65534\t65534\t65534\nGid:\t65534\t65534\t65534\t65534\nGroups:\t \nCapBnd:\t0000000000000000\n"),
+		  "%s%s", r.out, r.err);
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nosuch-user");
+	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nobody --sandbox off");
+	lab_expect_error(&r, 2, "who keeps its privileges stays who it is");
+}
+
+/* What a service manager hears, from the first to the last. */
+Test(resegd, it_tells_its_manager)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("/usr/bin/python3");
+	r = lab_run(LAB_ROOT, "printf 'fault = none\\n' >$DIR/c; reseg-lab --no-box -- /usr/bin/python3 -c '\n"
+		"import os, signal, socket, subprocess\n"
+		"path = os.environ[\"DIR\"] + \"/notify\"\n"
+		"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+		"s.bind(path)\n"
+		"s.settimeout(10)\n"
+		"heard = lambda: s.recv(1000).decode().split(chr(10))[0]\n"
+		"box = subprocess.Popen([\"resegd\", \"--quiet\", \"--config\", os.environ[\"DIR\"] + \"/c\"],\n"
+		"                       env=dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC=\"200000\"))\n"
+		"print(heard(), heard(), heard())\n"
+		"box.send_signal(signal.SIGHUP)\n"
+		"lines = [heard()]\n"
+		"while lines[-1] != \"READY=1\":\n"
+		"    lines.append(heard())\n"
+		"print(*(line for line in lines if line != \"WATCHDOG=1\"))\n"
+		"box.send_signal(signal.SIGTERM)\n"
+		"while (line := heard()) == \"WATCHDOG=1\":\n"
+		"    pass\n"
+		"print(line, box.wait())\n'");
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "READY=1 WATCHDOG=1 WATCHDOG=1\nRELOADING=1 READY=1\nSTOPPING=1 0\n", "%s%s", r.out, r.err);
 }
