@@ -198,6 +198,7 @@ static void print_json(const struct replay *r)
 
 	for (size_t i = 0; i < r->connections; i++) {
 		const struct replay_connection *c = &r->connection[i];
+		uint64_t lost = orphaned(c, CLIENT) + orphaned(c, SERVER);
 		char address[2][INET6_ADDRSTRLEN];
 
 		for (unsigned side = CLIENT; side <= SERVER; side++)
@@ -207,7 +208,7 @@ static void print_json(const struct replay *r)
 						      "client_port", (int)c->port[CLIENT], "server", address[SERVER],
 						      "server_port", (int)c->port[SERVER], "outcome", outcome(c), "stalls",
 						      (json_int_t)c->stalls, "orphaned",
-						      (json_int_t)(orphaned(c, CLIENT) + orphaned(c, SERVER)), "c2s",
+						      (json_int_t)lost, "c2s",
 						      end_json(c, CLIENT), "s2c", end_json(c, SERVER)));
 	}
 	root = json_pack("{s:I, s:I, s:f, s:o}", "packets", (json_int_t)r->packets, "left_out", (json_int_t)r->others,

@@ -41,25 +41,25 @@
 struct options {
 	const char *resegd_args[RESEGD_ARGS_MAX];
 	size_t resegd_count;
-	uint32_t segment_size;
 	const char *fault;	/* the last one; NULL: resegd's default */
-	bool config;		/* a file says more */
-	unsigned faults;
-	unsigned workers;
-	bool no_box;
 	const char *box_command;	/* in place of resegd; NULL: none */
-	bool ipv6;
 	struct hosts_options hosts;
 	double loss;		/* probability, for each packet on each link */
-	const char *capture;
-	bool events;		/* has a place of its own, */
-	const char *pcapng;	/* and so has resegd's capture; NULL: it has not */
+	const char *capture;	/* a folder; NULL: none */
+	const char *pcapng;	/* where resegd's capture is, if not there; NULL: there */
 	const char *report;	/* NULL: none */
-	bool watch;
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
-	uint16_t port;
 	const char *const *command;	/* NULL: the sweep */
+	uint32_t segment_size;
+	unsigned faults;
+	unsigned workers;
+	uint16_t port;
+	bool config;		/* a file says more */
+	bool no_box;
+	bool ipv6;
+	bool events;		/* has a place of its own */
+	bool watch;
 };
 
 static void print_help(void)

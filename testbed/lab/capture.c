@@ -150,12 +150,11 @@ static struct noted *read_notes(const char *path, size_t *count)
 	struct capread *in;
 	char error[CAPREAD_ERROR_BYTES];
 	size_t room = 0, bytes;
-	int rc;
 
 	*count = 0;
 	if (!capread_open(&in, path, error))
 		return NULL;	/* resegd says why there is none */
-	while ((rc = capread_next(in, &packet, error)) > 0) {
+	while (capread_next(in, &packet, error) > 0) {
 		const uint8_t *ip = capread_ip(in, &packet, &bytes);
 
 		if (*count == room) {
@@ -246,7 +245,7 @@ static bool comment(const struct capture *c)
 		return true;
 	notes = read_notes(c->box, &count);
 	good = !notes || add_comments(c->path, notes, count);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; notes && i < count; i++)
 		free(notes[i].comment);
 	free(notes);
 	return good;
