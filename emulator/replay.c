@@ -58,7 +58,7 @@ struct end {
 	uint64_t ack_ns;	/* when it does so; UINT64_MAX: it need not */
 	/* The last packet it sent. */
 	const struct captured *last;
-	uint32_t snd_nxt;
+	uint32_t snd_nxt;	/* behind the highest it sent */
 	uint32_t window;
 	uint32_t ts_val;
 };
@@ -509,10 +509,13 @@ static bool is_told(const struct end *end, const struct packet *p)
 
 static void note_sent(struct end *end, const struct packet *p)
 {
+	uint32_t nxt = p->seq + p->payload_bytes + ((p->flags & (TCP_SYN | TCP_FIN)) != 0);
 	struct tcpopt o;
 
 	tcpopt_parse(&o, p);
-	end->snd_nxt = p->seq + p->payload_bytes + ((p->flags & (TCP_SYN | TCP_FIN)) != 0);
+	/* The capture may have repetitions. */
+	if ((p->flags & TCP_SYN) || (int32_t)(nxt - end->snd_nxt) > 0)
+		end->snd_nxt = nxt;
 	end->window = p->window;
 	if (o.has_timestamps)
 		end->ts_val = o.ts_val;

@@ -187,6 +187,17 @@ LAB_TEST(capture, replay_is_repeatable)
 	lab_expect_status(&r, 0);
 }
 
+/* A capture in which packets were lost and repeated on their way. */
+LAB_TEST(capture, replay_of_repetitions)
+{
+	struct lab_result r;
+
+	lab(c, "--no-box --loss 4 --capture $DIR/cap", "stream-client $RESEG_SERVER 7 60000");
+	r = lab_run(c.user, "reseg-replay --direction both --fault reorder:every=4 --fault drop:every=9 $DIR/cap/lab.pcapng");
+	cr_assert_eq(r.status, 0, "%s%s", r.out, r.err);
+	has(&r, " ok ");
+}
+
 /* A replay's output can be replayed, and reported: it is a capture like any other. */
 LAB_TEST(capture, replay_and_report)
 {
