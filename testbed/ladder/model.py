@@ -37,6 +37,9 @@ class Way:
         self.lost = lost		# it never came to its last place
         self.acks_lost = 0		# of the bytes it acknowledges first, those that its sender lacks
         self.acks_new = 0
+        self.acks = 0			# so many octets in all, of which
+        self.lacks = 0			# its sender lacks these as it goes,
+        self.never = 0			# and these to the end
 
     @property
     def comment(self):
@@ -60,6 +63,18 @@ class Way:
     @property
     def time_ns(self):
         return self.nodes[0].time_ns
+
+
+def cover(runs, first, end):
+    """Adds what of it is new to runs, which are in order."""
+    while first < end:
+        at = bisect.bisect_right(runs, first, key=lambda run: run[0])
+        if at and runs[at - 1][1] > first:
+            first = runs[at - 1][1]
+        else:
+            stop = min(end, runs[at][0]) if at < len(runs) else end
+            runs.insert(at, (first, stop))
+            first = stop
 
 
 class Stream:
@@ -89,10 +104,7 @@ class Stream:
                     self.octets.extend(more)
                     self.sent.append((len(self.octets), by))
         if comes_in or way.made_by_box:
-            runs = self.arrivals if comes_in else self.cuts
-            before = runs[-1][1] if runs else 0
-            if end > before:
-                runs.append((max(first, before), end))
+            cover(self.arrivals if comes_in else self.cuts, first, end)
 
     def orphaned(self):
         """Octets that are acknowledged to the source, and not by the sink."""
@@ -261,16 +273,23 @@ def tell(c, way, leg):
             peer.delivered = acked
         if is_last and not way.lost:
             way.acks_lost = min(way.acks_new, peer.orphaned())
+            way.acks = min(acked, peer.length)
+            way.lacks = max(0, way.acks - peer.delivered)
 
 
 def follow(c):
     """What follows from all packets of a connection."""
-    c.orphans = []			# (time, bytes orphaned then)
+    acked = []			# (time, bytes orphaned then, bytes of each stream acknowledged by then)
     legs = sorted(((way.nodes[leg].time_ns, number, leg, way) for number, way in enumerate(c.ways)
                    for leg in range(len(way.packets))), key=lambda leg: leg[:3])
     for time_ns, _, leg, way in legs:
         tell(c, way, leg)
-        c.orphans.append((time_ns, sum(stream.orphaned() for stream in c.stream)))
+        acked.append((time_ns, sum(s.orphaned() for s in c.stream), [min(s.acked, s.length) for s in c.stream]))
+    # (time, bytes orphaned then, those of them that never are delivered)
+    c.orphans = [(time_ns, n, sum(max(0, acks - s.delivered) for acks, s in zip(each, c.stream)))
+                 for time_ns, n, each in acked]
+    for way in c.ways:
+        way.never = max(0, way.acks - c.stream[1 if way.by_client else 0].delivered)
     c.lost_at_end = [stream.orphaned() for stream in c.stream]
 
 

@@ -6,8 +6,10 @@ for (const section of document.querySelectorAll('section')) {
   const zoom = section.querySelector('.zoom');
   const numbers = name => (svg.dataset[name] || '').split(' ').filter(Boolean).map(Number);
   const [top, step, bottom, lane, laneWidth] = numbers('const');
-  const times = numbers('t'), before = numbers('b'), orphans = numbers('o');
-  const first = Number(svg.dataset.scale), most = Math.max(...orphans, 0);
+  const times = numbers('t'), before = numbers('b');
+  const first = Number(svg.dataset.scale);
+  const bands = [...svg.querySelectorAll('.band')].map(band => ({ band, orphans: band.dataset.o.split(' ').map(Number) }));
+  const most = Math.max(0, ...bands.map(({ orphans }) => Math.max(...orphans)));
   const ways = [...svg.querySelectorAll('.way')];
   let y = [];
 
@@ -20,41 +22,34 @@ for (const section of document.querySelectorAll('section')) {
   function move(scale) {
     const old = y;
     y = times.map((t, i) => top + step * i + before[i] + scale * t / 1e9);
+    const lower = (part, place) => part.setAttribute('y', Number(part.getAttribute('y')) + y[place] - old[place]);
     const height = y.length ? y[y.length - 1] + bottom : top;
     svg.setAttribute('height', Math.round(height));
     svg.setAttribute('viewBox', `0 0 ${svg.getAttribute('width')} ${Math.round(height)}`);
     for (const life of svg.querySelectorAll('.life'))
       life.setAttribute('y2', height);
     for (const node of svg.querySelectorAll('[data-y]')) {
-      const by = y[node.dataset.y] - old[node.dataset.y];
-      if (node.tagName === 'g')
-        for (const part of node.children)
-          part.setAttribute('y', Number(part.getAttribute('y')) + by);
-      else
-        node.setAttribute('y', Number(node.getAttribute('y')) + by);
+      for (const part of node.tagName === 'g' ? node.children : [node])
+        lower(part, node.dataset.y);
     }
-    const left = svg.querySelector('.lane.left');
-    if (left)
-      left.setAttribute('y', height - 4);
     for (const way of ways) {
       const places = way.dataset.p.split(' ').map(Number);
-      const line = way.querySelector('polyline');
-      const xs = line.getAttribute('points').split(' ').map(point => point.split(',')[0]);
-      line.setAttribute('points', xs.map((x, i) => `${x},${y[places[i]].toFixed(1)}`).join(' '));
+      for (const line of way.querySelectorAll('polyline')) {
+        const xs = line.getAttribute('points').split(' ').map(point => point.split(',')[0]);
+        line.setAttribute('points', xs.map((x, i) => `${x},${y[places[i]].toFixed(1)}`).join(' '));
+      }
       const end = places[places.length - 1];
       for (const part of way.querySelectorAll('path'))
         part.setAttribute('d', part.getAttribute('d').replace(/([ML][\d.]+ )(-?[\d.]+)/g,
           (_, x, at) => x + (Number(at) + y[end] - old[end])));
       for (const text of way.querySelectorAll('[data-leg]'))
-        text.setAttribute('y', y[places[text.dataset.leg]] - 2);
-      if (way.dataset.n !== undefined)
-        for (const part of way.querySelectorAll('[data-note]'))
-          part.setAttribute('y', Number(part.getAttribute('y')) + y[way.dataset.n] - old[way.dataset.n]);
+        lower(text, places[text.dataset.leg]);
+      for (const part of way.querySelectorAll('[data-note]'))
+        lower(part, part.dataset.note);
     }
-    const band = svg.querySelector('.band');
-    if (band)
-      band.setAttribute('d', `M${lane} ${y[0]} ` + orphans.map((n, i) =>
-        `V${y[i].toFixed(1)} H${(lane + laneWidth * n / most).toFixed(1)}`).join(' ') + ` V${height - bottom} H${lane} Z`);
+    for (const { band, orphans } of bands)
+      band.setAttribute('d', [...orphans, 0].map((n, i) => !n && !orphans[i - 1] ? '' : (orphans[i - 1] ? 'V' : `M${lane} `) +
+        `${y[Math.min(i, y.length - 1)].toFixed(1)} H${(lane + laneWidth * n / most).toFixed(1)}${n ? '' : ' Z'}`).join(' '));
     section.querySelector('output').textContent = scale === 0 ? 'order only' :
       scale >= 1000 ? `1 ms is ${Math.round(scale / 1000)} px` : `1 s is ${Math.round(scale)} px`;
   }
@@ -79,6 +74,13 @@ for (const section of document.querySelectorAll('section')) {
     show(way);
   }
 
+  /* A line is thin for a mouse. */
+  for (const way of ways) {
+    const line = way.querySelector('polyline');
+    const wide = line.cloneNode();
+    wide.classList.add('wide');
+    line.before(wide);
+  }
   y = times.map((t, i) => top + step * i + before[i] + first * t / 1e9);
   section.querySelector('.controls').hidden = false;
   zoom.value = valueOf(first);

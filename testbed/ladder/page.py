@@ -17,14 +17,15 @@ HERE = pathlib.Path(__file__).resolve().parent
 TIME, CLIENT, BOX, SERVER = 84, 110, 400, 690
 LANE, LANE_WIDTH, WIDTH = 730, 130, 880
 PLACE = (CLIENT, BOX, SERVER)
-TOP, STEP, NOTE, FOLD, BOTTOM = 46, 15, 14, 34, 16
+TOP, STEP, NOTE, FOLD, BOTTOM = 46, 16, 5, 34, 16
 REAL_MAX = 320		# of the height that the time itself takes, at first
 RULER, RULER_ROW = 860, 22
 RULER_BLOCKS_MAX = 300
 LETTER = 6.1		# the width of one in a label
 LINES_MAX = 120		# of a dialogue
 PREVIEW = 200		# characters of data in the details,
-LINE_PREVIEW = 56	# and of a line in a dialogue
+LINE_PREVIEW = 36	# and of a line in a dialogue,
+NOTE_MAX = 47		# and of a note, to the end of the ladder
 
 
 def escape(text):
@@ -54,7 +55,7 @@ class Layout:
 
     def __init__(self, c):
         self.start_ns = c.ways[0].time_ns
-        self.ways = []			# (way, number, [index of a place for each node], index of its note or None)
+        self.ways = []			# (way, number, [index of a place for each node], [and for each note])
         self.folds = []			# (index of a place, text)
         self.times = []			# of places, ns since the beginning
         self.before = []		# pixels that notes and folds before a place take
@@ -67,8 +68,8 @@ class Layout:
             flat = len({node.time_ns for node in way.nodes}) == 1
             for i in range(1 if flat else len(way.nodes)):
                 places.append((way.nodes[i].time_ns, number, i))
-            if notes(way):
-                places.append((way.nodes[-1].time_ns, number, len(way.nodes)))
+            for i in range(len(notes(way))):
+                places.append((way.nodes[-1].time_ns, number, len(way.nodes) + i))
         for first, end in runs:
             places.append((c.ways[first].time_ns, first, -1))
         places.sort()
@@ -79,21 +80,26 @@ class Layout:
                 extra += FOLD
             self.times.append(time_ns - self.start_ns)
             self.before.append(extra)
+            if node >= len(c.ways[number].nodes):
+                extra += NOTE
         for number, way in enumerate(c.ways):
             if number in folded:
                 continue
             nodes = [index.get((number, i), index[number, 0]) for i in range(len(way.nodes))]
-            self.ways.append((way, number, nodes, index.get((number, len(way.nodes)))))
+            below = [index[number, len(way.nodes) + i] for i in range(len(notes(way)))]
+            self.ways.append((way, number, nodes, below))
         for first, end in runs:
             self.folds.append((index[first, -1], model.fold_text(c.ways[first:end])))
         duration = self.times[-1] / 1e9 if self.times else 0
         self.scale = min(REAL_MAX / duration, 1e6) if duration > 0 else 0
-        times = [time_ns for time_ns, _ in c.orphans]
-        self.orphans = [c.orphans[max(0, bisect.bisect_right(times, self.start_ns + t) - 1)][1] for t in self.times]
+        times = [orphans[0] for orphans in c.orphans]
+        # At each place the bytes that are orphaned, and those of them that never are delivered.
+        self.orphans = [c.orphans[max(0, bisect.bisect_right(times, self.start_ns + t) - 1)][1:] for t in self.times]
         # What is between the places that are shown counts, too.
         for place, _ in self.folds:
-            inside = [n for t, n in c.orphans if self.times[place] <= t - self.start_ns <= self.times[min(place + 1, len(self.times) - 1)]]
-            self.orphans[place] = max(inside, default=self.orphans[place])
+            end = self.times[min(place + 1, len(self.times) - 1)]
+            inside = [n for t, *n in c.orphans if self.times[place] <= t - self.start_ns <= end]
+            self.orphans[place] = tuple(map(max, zip(self.orphans[place], *inside)))
 
     def y(self, place):
         return TOP + STEP * place + self.before[place] + self.scale * self.times[place] / 1e9
@@ -103,19 +109,22 @@ class Layout:
 
 
 def notes(way):
-    """What stands below a way: (which leg's side, text, css)."""
-    words = [part for part in way.comment.split("; ") if part and not part.startswith("forged ACK")]
-    if way.acks_lost:
-        side = 0 if way.by_client else 1
-        return "forged", "forged: the %s has %d of these %s" % (model.SIDES[side], way.acks_new - way.acks_lost,
-                                                                 model.count(way.acks_new, "byte"))
+    """What stands below a way: a list of (css, text)."""
+    found = []
+    words = [part.replace(" to the client,", ",").replace(" to the server,", ",") for part in way.comment.split("; ")
+             if part and not part.startswith("forged ACK")]
+    if way.never:
+        found.append(("forged never", "forged: %s %s" % (model.count(way.lacks, "byte"), "never delivered" if way.never == way.lacks
+                                                         else "not delivered, {:,} never".format(way.never))))
+    elif way.lacks:
+        found.append(("forged", "forged: %s not delivered yet" % model.count(way.lacks, "byte")))
     if way.kind == "stall":
         words = [word for word in words if not word.startswith("fault")]
     if way.kind in ("stall", "resume", "fault", "orphaned"):
-        return way.kind, "; ".join(words)
-    if way.lost:
-        return "lost", "lost"
-    return None
+        found.append((way.kind, "; ".join(words)))
+    elif way.lost:
+        found.append(("lost", "lost"))
+    return found
 
 
 # The ladder -----------------------------------------------------------------------------------------
@@ -147,21 +156,17 @@ def details(c, way):
     return "\n".join(lines)
 
 
-def way_svg(c, layout, way, number, nodes, note, first):
+def way_svg(c, layout, way, number, nodes, below, first):
     ys = [layout.y(place) for place in nodes]
     xs = [PLACE[node.place] for node in way.nodes]
     right = xs[-1] > xs[0]
     end = xs[-1]
     if way.lost:	# half of its last leg
         end = (xs[-2] + xs[-1]) / 2
-    css = "way" + (" made" if way.made_by_box else "") + (" " + way.kind if way.kind else "") + \
-        (" forged" if way.acks_lost and way.kind != "forged" else "")
+    css = "way" + (" made" if way.made_by_box else "") + (" " + way.kind if way.kind not in ("", "forged") else "") + \
+        (" forged" if way.lacks else "") + (" never" if way.never else "")
     points = " ".join("%g,%.1f" % (x, y) for x, y in zip(xs[:-1] + [end], ys))
-    parts = [element("polyline", points=points)]
-    if way.lost:
-        parts.append(element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
-    else:
-        parts.append(element("path", d=arrow_head(xs[-1], ys[-1], right), class_="head"))
+    parts = []
     said = None
     for leg in range(len(way.packets)):
         text = model.packet_text(c, way, leg)
@@ -171,32 +176,33 @@ def way_svg(c, layout, way, number, nodes, note, first):
         room = int((abs(xs[leg + 1] - xs[leg]) - 24) / LETTER)
         text = text if len(text) <= room else text[:room - 1] + "…"
         # Where the packet starts: others that start near it have a line of their own there.
-        parts.append(label(xs[leg] + (9 if right else -9), ys[leg] - 2, text, "packet" + ("" if right else " left"), data_leg=leg))
-    if note is not None:
-        kind, text = notes(way)
+        parts.append(label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text, "packet" + ("" if right else " left"), data_leg=leg))
+    parts.append(element("polyline", points=points))
+    if way.lost:
+        parts.append(element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
+    else:
+        parts.append(element("path", d=arrow_head(xs[-1], ys[-1], right), class_="head"))
+    for (kind, text), note in zip(notes(way), below):
+        text = text if len(text) <= NOTE_MAX else text[:NOTE_MAX - 1] + "…"
         y = layout.y(note)
         if kind in ("stall", "fault", "resume", "orphaned"):
-            parts.append(element("rect", x=BOX - 5, y=float(y - 9), width=10, height=10, class_="mark " + kind, data_note=""))
-        x = CLIENT + 14 if kind == "forged" and not way.by_client else BOX + 14
-        parts.append(label(x, y, text, "note " + kind, data_note=""))
+            parts.append(element("rect", x=BOX - 5, y=float(y - 9), width=10, height=10, class_="mark " + kind, data_note=note))
+        x = end - 12 if kind == "lost" else CLIENT + 8 if kind.startswith("forged") and not way.by_client else BOX + 14
+        parts.append(label(x, y, text, "note " + kind, data_note=note))
     told = details(c, way)
     return element("g", element("title", escape(told)) + "".join(parts), class_=css, tabindex=0 if first else -1,
                    id="c%dw%d" % (c.number, number), role="listitem", aria_label=told.replace("\n", ". "),
-                   data_p=" ".join(map(str, nodes)), data_n=note)
+                   data_p=" ".join(map(str, nodes)))
 
 
-def band_path(layout):
-    """The orphaned bytes over time, as steps."""
-    most = max(layout.orphans, default=0)
-    if most == 0:
-        return ""
-    path = ["M%g %.1f" % (LANE, layout.y(0))]
-    for place, n in enumerate(layout.orphans):
-        y = layout.y(place)
-        x = LANE + LANE_WIDTH * n / most
-        path.append("V%.1f H%.1f" % (y, x))
-    path.append("V%.1f H%g Z" % (layout.height() - BOTTOM, LANE))
-    return " ".join(path)
+def band(layout, numbers, most, css, **more):
+    """Orphaned bytes over time, as steps; nothing where there are none."""
+    path = []
+    for place, (before, n) in enumerate(zip([0] + numbers, numbers + [0])):
+        y = layout.y(min(place, len(numbers) - 1))
+        if before or n:
+            path.append("%s%.1f H%.1f%s" % ("V" if before else "M%g " % LANE, y, LANE + LANE_WIDTH * n / most, "" if n else " Z"))
+    return element("path", d=" ".join(path), class_=css, data_o=" ".join(map(str, numbers)), **more)
 
 
 def ladder(c):
@@ -204,35 +210,39 @@ def ladder(c):
     height = layout.height()
     parts = [element("defs", element("pattern", element("path", d="M0 8 L8 0", class_="hatch"), id="hatch%d" % c.number, width=8,
                                      height=8, patternUnits="userSpaceOnUse"))]
-    for x, name in zip(PLACE, model.PLACES):
+    there = {node.place for way in c.ways for node in way.nodes}	# there may be no box
+    for place in sorted(there):
+        x, name = PLACE[place], model.PLACES[place]
         parts.append(element("line", x1=x, x2=x, y1=TOP - 18, y2=float(height), class_="life"))
         parts.append(label(x, 18, name, "place"))
     parts.append(label(TIME - 8, 18, "ms", "time"))
-    most = max(layout.orphans, default=0)
+    orphaned, never = ([n[i] for n in layout.orphans] for i in range(2))
+    most = max(orphaned, default=0)
     if most:
         parts.append(label(LANE, 18, "ACKed, not delivered", "lane"))
-        parts.append(element("path", d=band_path(layout), class_="band", style="fill:url(#hatch%d)" % c.number))
-        peak = layout.orphans.index(most)
-        parts.append(label(LANE + 4, layout.y(peak) + 12, model.count(most, "byte"), "lane peak", data_y=peak))
-        if layout.orphans[-1] and layout.orphans[-1] != most:
-            parts.append(label(LANE + 4, height - 4, model.count(layout.orphans[-1], "byte"), "lane left"))
+        parts.append(band(layout, orphaned, most, "band"))
+        peak = orphaned.index(most)
+        parts.append(label(LANE + 2, layout.y(peak) - 4, model.count(most, "byte"), "lane peak", data_y=peak))
+        if never[-1]:
+            parts.append(band(layout, never, most, "band never", style="fill:url(#hatch%d)" % c.number))
+            parts.append(label(LANE + 2, height - 4, "never: " + model.count(never[-1], "byte"), "lane never",
+                               data_y=len(never) - 1))
     shown = None
     for place, time_ns in enumerate(layout.times):
         text = "%.3f" % (time_ns / 1e6)
         if text != shown:
             parts.append(label(TIME - 8, layout.y(place) + 3, text, "time", data_y=place))
         shown = text
+    parts += [way_svg(c, layout, way, number, nodes, below, i == 0) for i, (way, number, nodes, below) in enumerate(layout.ways)]
     for place, text in layout.folds:
         y = layout.y(place)
         parts.append(element("g", element("rect", x=CLIENT - 8, y=float(y - FOLD + 12), width=SERVER - CLIENT + 16,
                                           height=FOLD - 10) + label((CLIENT + SERVER) / 2, y - FOLD / 2 + 11, "… " + text + " …",
                                                                     "fold"), class_="folded", data_y=place))
-    for i, (way, number, nodes, note) in enumerate(layout.ways):
-        parts.append(way_svg(c, layout, way, number, nodes, note, i == 0))
     return element("svg", "".join(parts), viewBox="0 0 %d %d" % (WIDTH, height), width=WIDTH, height=round(height),
                    class_="ladder", role="list", aria_label="What went between client, box and server, from top to bottom",
                    data_t=" ".join("%d" % t for t in layout.times), data_b=" ".join(map(str, layout.before)),
-                   data_o=" ".join(map(str, layout.orphans)), data_scale="%g" % layout.scale,
+                   data_scale="%g" % layout.scale,
                    data_const="%d %d %d %d %d" % (TOP, STEP, BOTTOM, LANE, LANE_WIDTH))
 
 
@@ -274,10 +284,14 @@ def ruler(c, side):
         text = "%s ACKed, never delivered" % model.count(acked - delivered, "byte")
         at_end = x + LETTER * len(text) > RULER
         parts.append(label(RULER if at_end else x, 102, text, "missing-text" + (" end" if at_end else "")))
+    free, last = 0, RULER - LETTER * len(str(total))
     for offset in sorted({0, delivered, acked, total}):
         x = offset * scale
         parts.append(element("line", x1=float(x), x2=float(x), y1=56, y2=78, class_="tick"))
-        parts.append(label(x, 87, str(offset), "tick-text" + (" end" if x > RULER - 30 else "")))
+        width = LETTER * len(str(offset))
+        if offset == total or free <= x <= last - width:
+            parts.append(label(x, 87, str(offset), "tick-text" + (" end" if offset == total else "")))
+            free = x + width
     return element("svg", "".join(parts), viewBox="-2 0 %d 106" % (RULER + 4), width=RULER + 4, height=106, class_="ruler", role="img",
                    aria_label="%s sent %d bytes; %d were ACKed, %d delivered to the %s" % (source, total, acked, delivered, sink))
 
@@ -300,7 +314,7 @@ def dialogue(c):
         text = line.text
         if len(text) > LINE_PREVIEW:
             text = "%s… (%s)" % (text[:LINE_PREVIEW], model.count(line.end - line.first, "byte"))
-        state = "" if line.delivered else element("span", "ACKed, never delivered" if line.end <= c.stream[line.side].acked
+        state = "" if line.delivered else " " + element("span", "ACKed, never delivered" if line.end <= c.stream[line.side].acked
                                                   else "not delivered", class_="state")
         rows.append(element("li", element("b", "CS"[line.side] + ":") + " " + element("code", escape(text)) + state,
                             class_=model.SIDES[line.side] + ("" if line.delivered else " undelivered"),
@@ -314,16 +328,16 @@ def dialogue(c):
 def section(c):
     rulers = "".join(ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
     bad = any(c.lost_at_end)
-    controls = element("p", element("label", 'Time <input type="range" min="0" max="100" class="zoom"> <output></output>'),
+    controls = element("p", element("label", 'Time <input type="range" min="0" max="100" step="any" class="zoom"> <output></output>'),
                        class_="controls", hidden="")
     return element(
         "section",
         element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
         element("p", escape(model.headline(c)), class_="verdict " + ("bad" if bad else "good")) +
         (element("div", rulers, class_="scroll") if rulers else "") +
-        element("div", element("div", controls + element("div", ladder(c), class_="scroll") +
-                               element("pre", "", class_="details", aria_live="polite", hidden=""), class_="picture") + dialogue(c),
-                class_="columns"),
+        # On paper in this order; on a screen the dialogue stands to the right.
+        element("div", dialogue(c) + element("div", controls + element("div", ladder(c), class_="scroll") + element(
+            "pre", "", class_="details", aria_live="polite", hidden=""), class_="picture"), class_="columns"),
         id="c%d" % c.number)
 
 
@@ -349,7 +363,8 @@ LEGEND = (
     ('<svg width="44" height="12"><g class="way"><polyline points="2,6 42,6"/></g></svg>', "an end’s own packet"),
     ('<svg width="44" height="12"><g class="way made"><polyline points="2,6 42,6"/></g></svg>', "made by the box"),
     ('<svg width="44" height="12"><g class="way made forged"><polyline points="2,6 42,6"/></g></svg>',
-     "an ACK for bytes that the other end does not have"),
+     "thick: an ACK for bytes that the other end does not have yet,"),
+    ('<svg width="44" height="12"><g class="way made forged never"><polyline points="2,6 42,6"/></g></svg>', "or never gets"),
     ('<svg width="12" height="12"><rect class="mark stall" x="1" y="1" width="10" height="10"/></svg>', "the box holds something back"),
 )
 
@@ -369,10 +384,10 @@ def write(path, connections, shown, title):
         lead = element("p", "%d connections: every byte that was acknowledged was delivered." % len(connections),
                        class_="verdict good")
     legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND), class_="legend")
-    body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + legend +
+    body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
             "".join(section(c) for c in shown) +
-            element("p", "Up and down arrows go from packet to packet. Times are milliseconds since the first packet.",
-                    class_="faint help", hidden=""))
+            (element("p", "Up and down arrows go from packet to packet. Times are milliseconds since the first packet.",
+                     class_="faint help", hidden="") if shown else ""))
     page = ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
             "script-src 'unsafe-inline'\">\n" + element("title", escape(title)) + "\n" +
