@@ -8,8 +8,8 @@ for (const section of document.querySelectorAll('section')) {
   const [top, step, bottom, lane, laneWidth] = numbers('const');
   const times = numbers('t'), before = numbers('b');
   const first = Number(svg.dataset.scale);
-  const bands = [...svg.querySelectorAll('.band')].map(band => ({ band, orphans: band.dataset.o.split(' ').map(Number) }));
-  const most = Math.max(0, ...bands.map(({ orphans }) => Math.max(...orphans)));
+  const bands = [...svg.querySelectorAll('.band')].map(band => [band, band.dataset.o.split(' ').map(Number)]);
+  const most = Math.max(0, ...bands.map(([, orphans]) => Math.max(...orphans)));
   const ways = [...svg.querySelectorAll('.way')];
   let y = [];
 
@@ -47,9 +47,11 @@ for (const section of document.querySelectorAll('section')) {
       for (const part of way.querySelectorAll('[data-note]'))
         lower(part, part.dataset.note);
     }
-    for (const { band, orphans } of bands)
-      band.setAttribute('d', [...orphans, 0].map((n, i) => !n && !orphans[i - 1] ? '' : (orphans[i - 1] ? 'V' : `M${lane} `) +
-        `${y[Math.min(i, y.length - 1)].toFixed(1)} H${(lane + laneWidth * n / most).toFixed(1)}${n ? '' : ' Z'}`).join(' '));
+    for (const [band, orphans] of bands)
+      band.setAttribute('d', [...orphans, 0].map((n, i) => {
+        const at = y[Math.min(i, y.length - 1)].toFixed(1), x = (lane + laneWidth * n / most).toFixed(1);
+        return !n && !orphans[i - 1] ? '' : `${orphans[i - 1] ? 'V' : `M${lane} `}${at} H${x}${n ? '' : ' Z'}`;
+      }).join(' '));
     section.querySelector('output').textContent = scale === 0 ? 'order only' :
       scale >= 1000 ? `1 ms is ${Math.round(scale / 1000)} px` : `1 s is ${Math.round(scale)} px`;
   }
