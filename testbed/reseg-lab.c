@@ -348,7 +348,8 @@ static struct service start_capture(const struct hosts *h, const struct options 
 
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
 		cli_die("--capture %s: %s", folder, strerror(errno));
-	if (asprintf(&path, "%s/lab.pcapng", folder) < 0 || pipe2(pipe_fds, O_CLOEXEC) < 0)
+	path = in_folder(folder, "lab.pcapng");
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		cli_die("--capture: %s", strerror(errno));
 	s.ready = pipe_fds[0];
 	s.pid = fork();
@@ -433,10 +434,8 @@ static struct service start_resegd(const struct hosts *h, const struct options *
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
 	if (o->capture && !o->events) {
-		char *path;
+		char *path = in_folder(o->capture, "events.jsonl");
 
-		if (asprintf(&path, "%s/events.jsonl", o->capture) < 0)
-			cli_die("out of memory");
 		unlink(path);	/* resegd would append */
 		argv[count++] = "--events";
 		argv[count++] = path;

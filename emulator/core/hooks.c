@@ -251,7 +251,7 @@ static bool is_to_be_cut(const struct engine *e, const struct flow *f, const str
 	return true;
 }
 
-/* Its faults of a policy that read text: a bit for each. */
+/* Those of these faults of a policy that was that read text: a bit for each. */
 static unsigned text_faults(const struct engine_policy *p, unsigned faults)
 {
 	unsigned bits = 0;
@@ -282,7 +282,7 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 
 		again[side] = f->state == FLOW_OPEN && is_to_be_cut(e, f, r, before);
 		/* How what was cut ended nobody has looked at. */
-		if (!text_faults(before, faults[side]) && text_faults(p, r->faults))
+		if (!text_faults(before, faults[side]) && (e->text_faults[f->policy] & r->faults))
 			r->eod = 0;
 	}
 }
