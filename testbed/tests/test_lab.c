@@ -53,7 +53,7 @@ static void check_law(struct lab_case c, const char *protocol, int first, int la
 				 lab_string(row, "outcome"), expected);
 		cr_assert_eq(lab_number(row, "bytes_acked"), size);
 	}
-	cr_assert_eq(i, last - first + 1);
+	cr_assert_eq((int)i, last - first + 1);
 }
 
 LAB_TEST(lab, smtp_envelopes_at_512)
