@@ -19,9 +19,9 @@
 
 /* Counters --------------------------------------------------------------------------- */
 
-enum counter_source { OF_ENGINE, OF_QUEUE, OF_INJECTOR };
+enum counter_source { OF_ENGINE, OF_QUEUE, OF_INJECTOR, OF_LOG };
 
-/* A number of each worker's, of 64 bits, of which there is a sum. */
+/* A number of each worker's, of 64 bits, of which there is a sum; or what OF_LOG means. */
 static const struct counter {
 	const char *name;
 	const char *help;
@@ -66,6 +66,7 @@ static const struct counter {
 	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
 };
+	{ "events_lost", "lines of the event log that could not be written", OF_LOG, false, 0 },
 
 #define COUNTERS (sizeof(counters) / sizeof(counters[0]))
 
@@ -106,13 +107,17 @@ static int sum_up(struct daemon *d, struct sums *sums)
 		if (rc < 0)
 			return rc;
 		for (size_t k = 0; k < COUNTERS; k++)
-			sums->counter[k] += counter_value(&report, &counters[k]);
+			sums->counter[k] += counters[k].source == OF_LOG ? 0 : counter_value(&report, &counters[k]);
 		for (unsigned p = 0; p < POLICIES_MAX; p++) {
 			for (unsigned k = 0; k < FAULTS_MAX; k++)
 				sums->acted[p][k] += report.acted[p][k];
 		}
 	}
 	return 0;
+	for (size_t k = 0; k < COUNTERS; k++) {
+		if (counters[k].source == OF_LOG && d->log)	/* which all workers share */
+			sums->counter[k] = eventlog_lost(d->log);
+	}
 }
 
 static json_t *faults_of(const struct daemon *d, unsigned policy, const struct sums *sums)

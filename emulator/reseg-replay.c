@@ -255,6 +255,9 @@ int main(int argc, char **argv)
 			capread_interface(in, 1) ? ", by the first interface: choose another with --interface" : "");
 	if (!boxcap_close(r.capture))
 		cli_die("--output %s: it could not be written whole", o.out);
+	rc = r.log ? eventlog_flush(r.log) : 0;
+	if (rc < 0)
+		cli_die("--events %s: it could not be written whole: %s", o.settings.events, strerror(-rc));
 	eventlog_close(r.log);
 	capread_close(in);
 	if (o.json)

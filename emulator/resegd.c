@@ -247,6 +247,7 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 	bool done;
 
 	*needs_start = false;
+	int rc;
 
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
@@ -264,6 +265,9 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 	settings_free(&fresh);
 	done = daemon_set_rules(d, &before, error, size);
 	if (*needs_start)
+	rc = d->log ? eventlog_reopen(d->log) : 0;
+	if (rc < 0)
+		cli_complain("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
 		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
 			     "start", d->config);
 	return done;

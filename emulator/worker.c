@@ -74,6 +74,7 @@ static bool is_first(bool happened, bool *told)
 static void warn(struct worker *w)
 {
 	const struct inject_stats *s = &w->injector->stats;
+	int rc;
 
 	if (is_first(s->too_big > 0, &w->warned_too_big))
 		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
@@ -88,8 +89,8 @@ static void warn(struct worker *w)
 	if (is_first(queue_looped(w->queue), &w->warned_loop))
 		cli_complain("its own packets come back into the queue, and are let through: load the "
 			     "rules by reseg-rules, and look for others that fill the same queue");
-	if (is_first(w->log && !eventlog_flush(w->log), &w->warned_log))
-		cli_complain("the event log cannot be written and will have gaps");
+	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
+		cli_complain("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
 	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
 		cli_complain("the capture cannot be written any further: it ends here");
 }

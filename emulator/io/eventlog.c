@@ -2,18 +2,29 @@
 #include "io/eventlog.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <arpa/inet.h>
 #include <jansson.h>
 
+#define BUFFER_BYTES 65536
+
 struct eventlog {
-	FILE *file;
-	bool own_file;
-	bool lost;
+	pthread_mutex_t lock;
+	char *path;		/* NULL: standard output */
+	int fd;
+	int error;		/* of the last line that was lost, errno; 0: none */
 	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
+	uint64_t lost;		/* lines that could not be written */
+	uint64_t lost_told;	/* those that the log itself has told */
+	size_t used;		/* bytes that wait in the buffer, the last line whole */
+	char buffer[BUFFER_BYTES];
 };
 
 static const char *const event_names[EVENT_TYPES] = {
@@ -40,24 +51,104 @@ static const char *const reason_names[CLOSE_REASONS] = {
 
 static const char *const side_names[] = { [CLIENT] = "client", [SERVER] = "server" };
 
+static int open_file(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 {
 	struct eventlog *log = calloc(1, sizeof(*log));
+	int rc = 0;
 
 	if (!log)
 		return -ENOMEM;
 	json_object_seed(0);	/* now, for several threads may make the first object */
-	log->own_file = strcmp(path, "-") != 0;
-	log->file = log->own_file ? fopen(path, "ae") : stdout;
-	if (!log->file) {
-		int rc = -errno;
-
+	log->fd = STDOUT_FILENO;
+	if (strcmp(path, "-") != 0) {
+		log->path = strdup(path);
+		rc = log->fd = log->path ? open_file(path) : -ENOMEM;
+	}
+	if (rc < 0) {
+		free(log->path);
 		free(log);
 		return rc;
 	}
+	pthread_mutex_init(&log->lock, NULL);
 	log->epoch_ns = epoch_ns;
 	*out = log;
 	return 0;
+}
+
+/* Lines that could not be written are lost, but none is torn: of one that is begun the rest waits. */
+static void lose_lines(struct eventlog *log, size_t written)
+{
+	bool torn = written > 0 && log->buffer[written - 1] != '\n';
+	char *rest = log->buffer + written;
+	size_t keep = torn ? (size_t)((char *)memchr(rest, '\n', log->used - written) + 1 - rest) : 0;
+
+	for (size_t i = written + keep; i < log->used; i++)
+		log->lost += log->buffer[i] == '\n';
+	memmove(log->buffer, rest, keep);
+	log->used = keep;
+}
+
+static void write_out(struct eventlog *log)
+{
+	size_t written = 0;
+
+	while (written < log->used) {
+		ssize_t n = write(log->fd, log->buffer + written, log->used - written);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			log->error = n < 0 ? errno : EIO;
+			lose_lines(log, written);
+			return;
+		}
+		written += (size_t)n;
+	}
+	log->used = 0;
+}
+
+/* Appends a line to what waits. */
+static void add_line(struct eventlog *log, const json_t *object)
+{
+	size_t room = BUFFER_BYTES - log->used, bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
+
+	if (bytes + 1 > room) {
+		write_out(log);
+		room = BUFFER_BYTES - log->used;
+		bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
+	}
+	if (bytes == 0 || bytes + 1 > room) {	/* out of memory */
+		log->lost++;
+		return;
+	}
+	log->used += bytes;
+	log->buffer[log->used++] = '\n';
+}
+
+int eventlog_reopen(struct eventlog *log)
+{
+	struct stat st;
+	int rc = 0;
+
+	pthread_mutex_lock(&log->lock);
+	write_out(log);
+	/* A pipe stays what it is, with who reads it. */
+	if (log->path && fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		rc = open_file(log->path);
+		if (rc >= 0) {
+			close(log->fd);
+			log->fd = rc;
+		}
+	}
+	pthread_mutex_unlock(&log->lock);
+	return rc < 0 ? rc : 0;
 }
 
 void eventlog_close(struct eventlog *log)
@@ -65,8 +156,10 @@ void eventlog_close(struct eventlog *log)
 	if (!log)
 		return;
 	eventlog_flush(log);
-	if (log->own_file)
-		fclose(log->file);
+	if (log->path)
+		close(log->fd);
+	pthread_mutex_destroy(&log->lock);
+	free(log->path);
 	free(log);
 }
 
@@ -106,6 +199,24 @@ static void set_totals(json_t *object, const struct engine_event *event)
 		json_array_append_new(relays, relay);
 	}
 	json_object_set_new(object, "relays", relays);
+}
+
+/* In the log itself, once there is room again. */
+static void tell_lost(struct eventlog *log, uint64_t now_ns)
+{
+	json_t *object = json_pack("{s:s}", "event", "events_lost");
+	uint64_t before = log->lost;
+
+	set(object, "time_ns", now_ns + log->epoch_ns);
+	set(object, "flow", 0);
+	set(object, "lines", log->lost - log->lost_told);
+	add_line(log, object);
+	write_out(log);
+	if (log->lost == before)
+		log->lost_told = before;
+	else
+		log->lost = before;	/* it is no event that is lost */
+	json_decref(object);
 }
 
 void eventlog_observe(void *arg, const struct engine_event *event)
@@ -159,21 +270,31 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 	default:
 		break;
 	}
-	flockfile(log->file);
-	if (json_dumpf(object, log->file, JSON_COMPACT) < 0 || fputc('\n', log->file) == EOF)
-		log->lost = true;
-	funlockfile(log->file);
+	pthread_mutex_lock(&log->lock);
+	if (log->lost > log->lost_told)
+		tell_lost(log, event->now_ns);
+	add_line(log, object);
+	pthread_mutex_unlock(&log->lock);
 	json_decref(object);
 }
 
-bool eventlog_flush(struct eventlog *log)
+int eventlog_flush(struct eventlog *log)
 {
-	bool good;
+	int rc;
 
-	flockfile(log->file);
-	if (fflush(log->file) != 0)
-		log->lost = true;
-	good = !log->lost;
-	funlockfile(log->file);
-	return good;
+	pthread_mutex_lock(&log->lock);
+	write_out(log);
+	rc = -log->error;
+	pthread_mutex_unlock(&log->lock);
+	return rc;
+}
+
+uint64_t eventlog_lost(struct eventlog *log)
+{
+	uint64_t lost;
+
+	pthread_mutex_lock(&log->lock);
+	lost = log->lost;
+	pthread_mutex_unlock(&log->lock);
+	return lost;
 }

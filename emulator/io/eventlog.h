@@ -19,8 +19,15 @@ void eventlog_close(struct eventlog *log);
 /* An engine_observer whose arg is the log. */
 void eventlog_observe(void *log, const struct engine_event *event);
 
-/* Writes out what is buffered. Returns false if some of it, or of what came before,
- * could not be written. */
-bool eventlog_flush(struct eventlog *log);
+/* Writes out what is buffered; waits for a pipe that is full. What a file does not take is lost, whole
+ * lines of it, and told in the log once it takes some again. Negative errno: of the last loss. */
+int eventlog_flush(struct eventlog *log);
+
+/* Goes on in a new file of the same name, if it is a regular one: somebody may have moved the old one
+ * away. Negative errno: it stays with the old one. */
+int eventlog_reopen(struct eventlog *log);
+
+/* Lines that were lost. */
+uint64_t eventlog_lost(struct eventlog *log);
 
 #endif
