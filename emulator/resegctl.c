@@ -23,7 +23,10 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define SOCKET_PRESET "/run/resegd.sock"
+/* Where resegd listens as a service, and by hand. */
+static const char *const sockets[] = { "/run/reseg/resegd.sock", "/run/resegd.sock" };
+
+
 #define ANSWER_SECONDS 10
 
 struct options {
@@ -49,13 +52,14 @@ static void print_help(void)
 	       "  drain                 hand its connections over and end, as SIGTERM does\n"
 	       "  metrics               counters in Prometheus' text format\n"
 	       "\n"
-	       "  --control SOCKET      where it listens (%s)\n"
+	       "  --control SOCKET      where it listens (%s,\n"
+	       "                        or %s)\n"
 	       "  --policy NAME         fault: of this policy only (on: default; else all)\n"
 	       "  --sort KEY            flows: by orphaned, acked, idle or flow, its number (orphaned)\n"
 	       "  --watch SECONDS       status, flows, fault: again and again, until interrupted\n"
 	       "  --format table|json   (table)\n"
 	       "  --help, --version\n",
-	       SOCKET_PRESET);
+	       sockets[0], sockets[1]);
 }
 
 /* Asking -------------------------------------------------------------------------------- */
@@ -96,7 +100,7 @@ static int connect_to(const char *path)
 		cli_die("no resegd listens at %s: start it with --control %s, or give the right --control",
 			path, path);
 	if (fd == -EACCES)
-		cli_die("%s: no permission: only who started resegd may talk to it, and root", path);
+		cli_die("%s: no permission: only who started resegd, whom its --control-owner names, and root may talk to it", path);
 	if (fd < 0)
 		cli_die("%s: %s", path, strerror(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -428,7 +432,7 @@ int main(int argc, char **argv)
 	};
 	static const char *const sorts[] = { "orphaned", "acked", "idle", "flow", NULL };
 	static const char *const formats[] = { "table", "json", NULL };
-	struct options o = { .socket = SOCKET_PRESET, .sort = "orphaned" };
+	struct options o = { .socket = sockets[access(sockets[0], F_OK) != 0], .sort = "orphaned" };
 	int option;
 
 	cli_program = "resegctl";

@@ -70,6 +70,7 @@ static void print_help(void)
 	       "  --queue-length N      packets that may wait in each queue (%d)\n"
 	       "  --queue-buffer BYTES  the kernel's memory for each queue (%d)\n"
 	       "  --control SOCKET      listen there for resegctl\n"
+	       "  --control-owner OWNER  whose that socket is, as USER:GROUP; others cannot use it\n"
 	       "  --user NAME           become that user once everything is open\n"
 	       "  --sandbox on|off      then give up all privileges but CAP_NET_ADMIN, and system calls that\n"
 	       "                        are not needed; off is for debuggers (on)\n"
@@ -237,7 +238,8 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       strcmp(a->events ? a->events : "", b->events ? b->events : "") != 0 ||
 	       strcmp(a->pcapng ? a->pcapng : "", b->pcapng ? b->pcapng : "") != 0 ||
 	       strcmp(a->user ? a->user : "", b->user ? b->user : "") != 0 || a->no_sandbox != b->no_sandbox ||
-	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0;
+	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0 ||
+	       strcmp(a->control_owner ? a->control_owner : "", b->control_owner ? b->control_owner : "") != 0;
 }
 
 bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
@@ -438,6 +440,14 @@ static void set_up(struct daemon *d)
 				"path", o->control);
 		if (rc < 0)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
+	}
+	if (o->control_owner) {
+		rc = o->control ? control_set_owner(d->control, o->control_owner) : 0;
+		if (rc == -ENOENT)
+			cli_die("--control-owner %s: there is no such user or group: give USER, USER:GROUP or :GROUP", o->control_owner);
+		if (rc < 0)
+			cli_die("--control-owner %s: %s: only root gives it to others than the groups that it is in",
+				o->control_owner, strerror(-rc));
 	}
 	give_up_privileges(d);
 	for (unsigned i = 0; i < d->count; i++) {

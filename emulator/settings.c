@@ -245,6 +245,12 @@ static bool set_control(struct settings *s, unsigned policy, const char *value, 
 	return copy(&s->control, value, error);
 }
 
+static bool set_control_owner(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+{
+	(void)policy;
+	return copy(&s->control_owner, value, error);
+}
+
 static bool set_grace(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
 	char *end;
@@ -277,6 +283,7 @@ const struct settings_key settings_keys[] = {
 	{ "events", SETTINGS_BOX | SETTINGS_ENGINE, set_events },
 	{ "pcapng", SETTINGS_BOX, set_pcapng },
 	{ "control", SETTINGS_BOX, set_control },
+	{ "control-owner", SETTINGS_BOX, set_control_owner },
 	{ "user", SETTINGS_BOX, set_user },
 	{ "sandbox", SETTINGS_BOX, set_sandbox },
 	{ "grace", SETTINGS_BOX, set_grace },
@@ -302,8 +309,9 @@ void settings_free(struct settings *s)
 	free(s->events);
 	free(s->pcapng);
 	free(s->control);
+	free(s->control_owner);
 	free(s->user);
-	s->inject = s->events = s->pcapng = s->control = s->user = NULL;
+	s->inject = s->events = s->pcapng = s->control = s->control_owner = s->user = NULL;
 }
 
 bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size)

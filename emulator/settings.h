@@ -36,6 +36,7 @@ struct settings {
 	char *events;		/* NULL: none */
 	char *pcapng;		/* the same */
 	char *control;		/* the same */
+	char *control_owner;	/* whose that is, USER:GROUP; NULL: its own */
 	char *user;		/* whom it becomes; NULL: it stays who it is */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
 	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: bits */

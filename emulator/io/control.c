@@ -2,6 +2,8 @@
 #include "io/control.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -122,6 +124,37 @@ close_socket:
 free_control:
 	free(c);
 	return rc;
+}
+
+/* A user's or group's number, or that of its name. Returns false if there is none. */
+static bool find_id(const char *name, bool group, unsigned *id)
+{
+	const struct passwd *pw = group ? NULL : getpwnam(name);
+	const struct group *gr = group ? getgrnam(name) : NULL;
+	char *end;
+	unsigned long number = strtoul(name, &end, 10);
+
+	*id = pw ? pw->pw_uid : gr ? gr->gr_gid : (unsigned)number;
+	return pw || gr || (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
+}
+
+int control_set_owner(struct control *c, const char *owner)
+{
+	unsigned uid = UINT32_MAX, gid = UINT32_MAX;	/* as it is */
+	const char *colon = strchr(owner, ':');
+	char *user = strndup(owner, colon ? (size_t)(colon - owner) : strlen(owner));
+	bool found = user != NULL;
+
+	if (found && user[0] != '\0')
+		found = find_id(user, false, &uid);
+	if (found && colon)
+		found = find_id(colon + 1, true, &gid);
+	free(user);
+	if (!found)
+		return -ENOENT;
+	if (lchown(c->path, uid, gid) < 0 || (colon && chmod(c->path, 0660) < 0))
+		return -errno;
+	return 0;
 }
 
 static void drop(struct client *client)

@@ -6,7 +6,7 @@
  * The control socket: a UNIX stream socket that takes a JSON object a line and answers each with
  * one
  *
- * Only its owner may use it. Nobody who uses it can hold up another, nor the program: requests
+ * Only its owner, and the group if it is given one, may use it. Nobody who uses it can hold up another, nor the program: requests
  * and answers are bounded, nothing is waited for, and who is not ready to read or slow to ask
  * gives up the place when others want it.
  */
@@ -27,6 +27,10 @@ typedef json_t *control_handler(void *arg, json_t *request);
 /* Listens at a path, with mode 0600. The place of a server that is gone is taken. Negative errno;
  * -EADDRINUSE: a server is there, or something that is no socket. */
 int control_open(struct control **out, const char *path, control_handler *handler, void *arg);
+
+/* Makes the socket another's: USER, USER:GROUP or :GROUP, names or numbers. With a group its mode is 0660.
+ * Negative errno; -ENOENT: there is no such user or group. */
+int control_set_owner(struct control *c, const char *owner);
 
 /* Also removes the socket. c may be NULL. */
 void control_close(struct control *c);

@@ -299,6 +299,46 @@ LAB_TEST(control, the_socket_is_its_owners)
 	cr_assert(strstr(r.out, "gone\n"), "%s", r.out);
 }
 
+/* To whom it may be given; and who is not named stays out. */
+Test(control, the_socket_is_given_away)
+{
+	static const struct {
+		const char *owner, *stat;
+	} cases[] = {
+		{ "nobody", "600 65534 0\n" }, { ":nogroup", "660 0 65534\n" }, { "65534:65534", "660 65534 65534\n" },
+	};
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		r = lab_run(LAB_ROOT, "cd $DIR; mkfifo ready; reseg-lab --no-box -- sh -c '"
+				      "resegd --quiet --control ctl --control-owner %s --ready-fd 3 3>ready & read line <ready; "
+				      "stat -c \"%%a %%u %%g\" ctl; "
+				      "setpriv --reuid 65534 --regid 65534 --clear-groups resegctl --control ctl status >status || exit 9; "
+				      "setpriv --reuid 1 --regid 1 --clear-groups resegctl --control ctl status && exit 8; "
+				      "resegctl --control ctl drain; wait'; rm ready", cases[i].owner);
+		cr_assert_str_eq(r.out, cases[i].stat, "%s%s", r.out, r.err);
+		cr_assert(lab_is_line_with(r.err, "no permission"), "%s", r.err);
+	}
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nosuch:nogroup");
+	lab_expect_error(&r, 2, "--control-owner nosuch:nogroup: there is no such user or group");
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nobody:");
+	lab_expect_error(&r, 2, "--control-owner nobody:: there is no such user or group");
+}
+
+/* As logrotate does it: moved away, then reloaded. */
+LAB_TEST(control, the_event_log_is_rotated)
+{
+	struct lab_result r = lab_run(c.user,
+		"cd $DIR; printf \"fault = none\\nevents = $DIR/ev\\n\" >c; reseg-lab -%d --config c --control $DIR/ctl -- sh -c '"
+		"stream-client $RESEG_SERVER 7 1000 && mv ev old && stream-client $RESEG_SERVER 7 1000 && "
+		"resegctl --control ctl reload && stream-client $RESEG_SERVER 7 1000'; "
+		"grep -c flow_opened old; grep -c flow_opened ev", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "2\n1\n", "%s%s", r.out, r.err);
+}
+
 /* Another one's socket is left alone, and what a dead one has left is not in the way. */
 Test(control, a_place_that_is_taken)
 {
