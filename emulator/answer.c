@@ -64,9 +64,10 @@ static const struct counter {
 	QUEUE("queue_looped", looped, "packets of the box's own that came back"),
 	QUEUE("queue_errors", errors, "verdicts that the kernel refused"),
 	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
+	INJECTOR("inject_congested", congested, "packets for which the way out had no room"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
-};
 	{ "events_lost", "lines of the event log that could not be written", OF_LOG, false, 0 },
+};
 
 #define COUNTERS (sizeof(counters) / sizeof(counters[0]))
 
@@ -113,11 +114,11 @@ static int sum_up(struct daemon *d, struct sums *sums)
 				sums->acted[p][k] += report.acted[p][k];
 		}
 	}
-	return 0;
 	for (size_t k = 0; k < COUNTERS; k++) {
 		if (counters[k].source == OF_LOG && d->log)	/* which all workers share */
 			sums->counter[k] = eventlog_lost(d->log);
 	}
+	return 0;
 }
 
 static json_t *faults_of(const struct daemon *d, unsigned policy, const struct sums *sums)

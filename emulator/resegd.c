@@ -247,9 +247,9 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 	struct settings fresh, before = d->settings;
 	char why[DAEMON_ERROR_BYTES];
 	bool done;
+	int rc;
 
 	*needs_start = false;
-	int rc;
 
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
@@ -265,11 +265,11 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 	memcpy(d->settings.policy_name, fresh.policy_name, sizeof(fresh.policy_name));
 	memcpy(d->settings.given, fresh.given, sizeof(fresh.given));
 	settings_free(&fresh);
-	done = daemon_set_rules(d, &before, error, size);
-	if (*needs_start)
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
 		cli_complain("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
+	done = daemon_set_rules(d, &before, error, size);
+	if (*needs_start)
 		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
 			     "start", d->config);
 	return done;
@@ -536,7 +536,7 @@ static void run(struct daemon *d, bool quiet)
 		if (poll(fds, CONTROL + clients, wait_ms) < 0) {
 			if (errno == EINTR)
 				continue;
-			cli_die("poll: %s", strerror(errno));
+			cli_fail("poll: %s", strerror(errno));
 		}
 		count_events(&fds[DRAINING], &draining);
 		count_events(&fds[ENDED], &ended);

@@ -79,6 +79,8 @@ static void warn(struct worker *w)
 	if (is_first(s->too_big > 0, &w->warned_too_big))
 		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
 			     "give a smaller --segment-size");
+	if (is_first(s->failed > 0 && s->last_error == EIO, &w->warned_failed))
+		cli_complain("its TUN device is down: ip link set %s up", w->injector->name);
 	if (is_first(s->failed > 0, &w->warned_failed))
 		cli_complain("the kernel refuses to send a packet (%s): check the routes and the "
 			     "OUTPUT rules of this host", strerror(s->last_error));
@@ -93,6 +95,8 @@ static void warn(struct worker *w)
 		cli_complain("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
 	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
 		cli_complain("the capture cannot be written any further: it ends here");
+	if (s->failed > 0 && s->last_error == EBADFD)
+		cli_fail("its TUN device was removed: start it again");
 }
 
 /* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */
@@ -120,7 +124,7 @@ static void add_one(int event_fd)
 	uint64_t one = 1;
 
 	if (write(event_fd, &one, sizeof(one)) < 0)
-		cli_die("eventfd: %s", strerror(errno));
+		cli_fail("eventfd: %s", strerror(errno));
 }
 
 /* Begins to hand over what there is. */
@@ -325,7 +329,7 @@ static void *run(void *arg)
 		w->busy_since_ns = now_ns();
 
 		if (rc < 0 && errno != EINTR)
-			cli_die("ppoll: %s", strerror(errno));
+			cli_fail("ppoll: %s", strerror(errno));
 		if (engine_deadline(w->engine) <= now_ns()) {
 			engine_expire(w->engine, now_ns());
 			send_output(w);
@@ -336,7 +340,7 @@ static void *run(void *arg)
 
 			send_output(w);
 			if (error < 0)
-				cli_die("the queue is lost: %s", strerror(-error));
+				cli_fail("the queue is lost: %s", strerror(-error));
 		}
 		warn(w);
 		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) || more_to_answer)

@@ -38,6 +38,16 @@ void cli_die(const char *format, ...)
 	exit(EXIT_USAGE);
 }
 
+void cli_fail(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	complain(format, ap);
+	va_end(ap);
+	exit(EXIT_FINDING);
+}
+
 int cli_option(int argc, char **argv, const char *short_options, const struct option *table,
 	       void (*print_help)(void))
 {

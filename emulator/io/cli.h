@@ -24,6 +24,9 @@ void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)))
 /* The same, and exits with EXIT_USAGE. */
 _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* The same with EXIT_FINDING, for what goes wrong later than set-up. */
+_Noreturn void cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* The options every program has: the end of its table for cli_option(). */
 enum { CLI_HELP = 1000, CLI_VERSION };
 

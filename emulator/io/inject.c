@@ -52,6 +52,19 @@ struct raw_injector {
 	struct raw_batch v6;
 };
 
+/* A packet was not sent. */
+static void count_failure(struct inject_stats *stats, int error)
+{
+	if (error == EMSGSIZE) {
+		stats->too_big++;
+	} else if (error == EAGAIN || error == ENOBUFS || error == ENOMEM) {
+		stats->congested++;
+	} else {
+		stats->failed++;
+		stats->last_error = error;
+	}
+}
+
 static void raw_flush_batch(struct raw_batch *b, struct inject_stats *stats)
 {
 	unsigned done = 0;
@@ -66,14 +79,7 @@ static void raw_flush_batch(struct raw_batch *b, struct inject_stats *stats)
 		}
 		/* The first of them was refused; the others may do. */
 		done++;
-		if (errno == EMSGSIZE) {
-			stats->too_big++;
-		} else if (errno == EAGAIN || errno == ENOBUFS) {
-			stats->congested++;
-		} else {
-			stats->failed++;
-			stats->last_error = errno;
-		}
+		count_failure(stats, errno);
 	}
 	b->count = 0;
 }
@@ -236,12 +242,10 @@ static void tun_send(struct injector *in, const struct engine_emit *packet)
 		iov[1 + i].iov_base = (void *)packet->part[i].data;
 		iov[1 + i].iov_len = packet->part[i].bytes;
 	}
-	if (writev(tun->fd, iov, (int)(1 + packet->parts)) >= 0) {
+	if (writev(tun->fd, iov, (int)(1 + packet->parts)) >= 0)
 		in->stats.sent++;
-	} else {
-		in->stats.failed++;
-		in->stats.last_error = errno;
-	}
+	else
+		count_failure(&in->stats, errno);
 }
 
 static void tun_flush(struct injector *in)
@@ -367,8 +371,10 @@ static int tun_open(struct injector *out[], unsigned count)
 		rc = interface_up(name);
 	if (rc == 0)
 		forward_from(name);
-	for (unsigned i = 0; i < opened; i++)
+	for (unsigned i = 0; i < opened; i++) {
 		out[i]->interface = if_nametoindex(name);
+		memcpy(out[i]->name, name, sizeof(out[i]->name));
+	}
 	if (rc < 0)
 		close_all(out, opened);
 	return rc;

@@ -45,6 +45,7 @@ struct injector_kind {
 struct injector {
 	const struct injector_kind *kind;
 	uint32_t interface;	/* by which its packets come in; 0: none */
+	char name[16];		/* of that interface */
 	/* The packet may be sent only with the next flush, until when its payload must stay
 	 * where it is. */
 	void (*send)(struct injector *in, const struct engine_emit *packet);
