@@ -195,6 +195,7 @@ Test(resegd, rules_usage)
 		{ "load --mode bridge", "gateway or host" },
 		{ "load --kind pf", "nft, iptables, iptables-legacy or auto" },
 		{ "load --port", "needs a value" },
+		{ "load --without-resegd panic", "pass or drop" },
 		{ NULL, NULL },
 	};
 
