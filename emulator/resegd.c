@@ -491,19 +491,6 @@ static void reload(struct daemon *d)
 	notify("READY=1");
 }
 
-/* A terminal that is closed ends the box, as long as there is no file to read again. */
-static void handle_signal(struct daemon *d)
-{
-	struct signalfd_siginfo info;
-
-	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo != SIGHUP || !d->config)
-		daemon_stop(d);
-	else
-		reload(d);
-}
-
 /* Do all workers still do their work? One that waits for packets does. */
 static bool workers_live(struct daemon *d)
 {
@@ -512,6 +499,21 @@ static bool workers_live(struct daemon *d)
 			return false;
 	}
 	return true;
+}
+
+/* A terminal that is closed ends the box, as long as there is no file to read again. */
+static void handle_signal(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	if (read(d->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGHUP && d->config)
+		reload(d);
+	else if (d->stopping && !workers_live(d))
+		cli_fail("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
+	else
+		daemon_stop(d);
 }
 
 /* Returns once all workers have ended, which signals make them do. */

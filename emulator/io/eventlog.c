@@ -19,9 +19,10 @@ struct eventlog {
 	pthread_mutex_t lock;
 	char *path;		/* NULL: standard output */
 	int fd;
+	bool regular;		/* a file, and no pipe */
 	int error;		/* of the last line that was lost, errno; 0: none */
 	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
-	uint64_t lost;		/* lines that could not be written */
+	_Atomic uint64_t lost;	/* lines that could not be written; read without the lock */
 	uint64_t lost_told;	/* those that the log itself has told */
 	size_t used;		/* bytes that wait in the buffer, the last line whole */
 	char buffer[BUFFER_BYTES];
@@ -61,6 +62,7 @@ static int open_file(const char *path)
 int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 {
 	struct eventlog *log = calloc(1, sizeof(*log));
+	struct stat st;
 	int rc = 0;
 
 	if (!log)
@@ -76,6 +78,7 @@ int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 		free(log);
 		return rc;
 	}
+	log->regular = log->path && fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode);
 	pthread_mutex_init(&log->lock, NULL);
 	log->epoch_ns = epoch_ns;
 	*out = log;
@@ -134,18 +137,17 @@ static void add_line(struct eventlog *log, const json_t *object)
 
 int eventlog_reopen(struct eventlog *log)
 {
-	struct stat st;
-	int rc = 0;
+	int rc;
 
+	/* A pipe stays what it is, with who reads it: who holds the lock may be waiting for that. */
+	if (!log->regular)
+		return 0;
 	pthread_mutex_lock(&log->lock);
 	write_out(log);
-	/* A pipe stays what it is, with who reads it. */
-	if (log->path && fstat(log->fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		rc = open_file(log->path);
-		if (rc >= 0) {
-			close(log->fd);
-			log->fd = rc;
-		}
+	rc = open_file(log->path);
+	if (rc >= 0) {
+		close(log->fd);
+		log->fd = rc;
 	}
 	pthread_mutex_unlock(&log->lock);
 	return rc < 0 ? rc : 0;
@@ -289,12 +291,7 @@ int eventlog_flush(struct eventlog *log)
 	return rc;
 }
 
-uint64_t eventlog_lost(struct eventlog *log)
+uint64_t eventlog_lost(const struct eventlog *log)
 {
-	uint64_t lost;
-
-	pthread_mutex_lock(&log->lock);
-	lost = log->lost;
-	pthread_mutex_unlock(&log->lock);
-	return lost;
+	return log->lost;
 }

@@ -28,6 +28,6 @@ int eventlog_flush(struct eventlog *log);
 int eventlog_reopen(struct eventlog *log);
 
 /* Lines that were lost. */
-uint64_t eventlog_lost(struct eventlog *log);
+uint64_t eventlog_lost(const struct eventlog *log);
 
 #endif
