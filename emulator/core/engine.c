@@ -27,8 +27,8 @@
 /* What an IPv6 packet of ENGINE_PACKET_MAX bytes leaves. */
 #define MSS_MAX (ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES)
 
-/* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Opening ones:
- * longer than Linux repeats a SYN at the end. */
+/* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Those of which an end has
+ * not acknowledged the other's SYN: longer than Linux repeats one at the end. */
 #define IDLE_OPEN_NS (7440 * NS_PER_S)
 #define IDLE_OPENING_NS (130 * NS_PER_S)
 /* How long to answer in the name of an end that sent a RST. */
@@ -137,11 +137,20 @@ static uint64_t touched_ns(const struct engine *e, const struct flow *f)
 	return e->now_ns - (e->now_ms - f->touched_ms) * NS_PER_MS;
 }
 
+/* Has each end shown that it hears the other? A server answers a SYN with an address that is
+ * forged, and nobody answers that. */
+static bool is_established(const struct flow *f)
+{
+	return f->end[CLIENT].acked_syn && f->end[SERVER].acked_syn;
+}
+
 static uint64_t idle_deadline(const struct engine *e, const struct flow *f)
 {
 	switch (f->state) {
 	case FLOW_OPENING:
 		return touched_ns(e, f) + IDLE_OPENING_NS;
+	case FLOW_OPEN:
+		return touched_ns(e, f) + (is_established(f) ? IDLE_OPEN_NS : IDLE_OPENING_NS);
 	case FLOW_RESET:
 		return touched_ns(e, f) + IDLE_RESET_NS;
 	case FLOW_CLOSED:

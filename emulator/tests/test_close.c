@@ -157,15 +157,33 @@ Test(close, ports_are_used_again_after_a_reset)
 		"server < P. 1:14(13) ack 1\n");
 }
 
+#define SCRIPT_SYNS                                                                      \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                      \
+	"pass\n"                                                                        \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                               \
+	"* opened S 512\n"                                                              \
+	"pass\n"
+
 Test(close, idle_flows_end)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		SCRIPT_SYNS
+		"+129\n"
+		"client > . 1:1(0) ack 1 win 502\n"
 		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"* opened S 512\n"
+		"+7439\n"
+		"client > . 1:1(0) ack 1 win 502\n"
 		"pass\n"
 		"+7441\n"
+		"* closed idle acked 0 delivered 0\n");
+}
+
+/* Nobody has sent that SYN: a flood would else keep all places for hours. */
+Test(close, a_syn_with_a_forged_address_is_soon_forgotten)
+{
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
+		SCRIPT_SYNS
+		"+131\n"
 		"* closed idle acked 0 delivered 0\n");
 }
 
