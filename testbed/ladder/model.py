@@ -349,6 +349,9 @@ def packet_text(c, way, leg):
     return text
 
 
+ALL_DELIVERED = "Every byte that was acknowledged was delivered."
+
+
 def headline(c):
     """What became of it, in a sentence."""
     if c.too_long:
@@ -361,7 +364,7 @@ def headline(c):
         return "No data was sent."
     if any(min(s.delivered, s.acked) < s.length for s in c.stream):
         return "Not all data was acknowledged: its sender knows that."
-    return "Every byte that was acknowledged was delivered."
+    return ALL_DELIVERED
 
 
 def totals(c):

@@ -327,13 +327,14 @@ def dialogue(c):
 
 def section(c):
     rulers = "".join(ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
-    bad = any(c.lost_at_end)
+    headline = model.headline(c)
+    mark = " bad" if any(c.lost_at_end) else " good" if headline == model.ALL_DELIVERED else ""
     controls = element("p", element("label", 'Time <input type="range" min="0" max="100" step="any" class="zoom"> <output></output>'),
                        class_="controls", hidden="")
     return element(
         "section",
         element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
-        element("p", escape(model.headline(c)), class_="verdict " + ("bad" if bad else "good")) +
+        element("p", escape(headline), class_="verdict" + mark) +
         (element("div", rulers, class_="scroll") if rulers else "") +
         # On paper in this order; on a screen the dialogue stands to the right.
         element("div", dialogue(c) + element("div", controls + element("div", ladder(c), class_="scroll") + element(
