@@ -44,8 +44,8 @@
  * takes. */
 #define QUIET_NS NS_PER_S
 
-/* An ACK older than the largest window there is (RFC 7323 section 2.3) is no late one. */
-#define OLD_ACK_MAX (UINT64_C(65535) << 14)
+/* What a SYN offers, and so lets come before a window is scaled (RFC 7323 section 2.2). */
+#define FIRST_WINDOW_MAX 65535
 
 /* Of a packet in the name of an end that was never heard. */
 #define REFUSAL_TTL 64
@@ -497,6 +497,15 @@ static enum engine_verdict first_packet(struct engine *e, const struct flow_key 
 	return VERDICT_ACCEPT;
 }
 
+/* Does this show that its sender has had a SYN which the box has not seen? */
+static bool has_begun(const struct endpoint *self, const struct endpoint *peer, const struct packet *p)
+{
+	if (!(p->flags & TCP_ACK))
+		return false;
+	return (self->syn_seen && p->seq - self->isn - 1 <= FIRST_WINDOW_MAX) ||
+	       (peer->syn_seen && p->ack - peer->isn - 1 <= FIRST_WINDOW_MAX);
+}
+
 static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_side side,
 				   struct packet *p, const struct tcpopt *o)
 {
@@ -512,8 +521,15 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 			forget_flow(e, h);
 		return VERDICT_ACCEPT;
 	}
-	if (!(p->flags & TCP_SYN))
+	if (!(p->flags & TCP_SYN)) {
+		/* A box that starts among packets that wait sees a SYN that is repeated, but not what answered the
+		 * first one: the ends have begun without it. What they have sent it could not know. */
+		if (!f->shifted && has_begun(self, peer, p)) {
+			forget_flow(e, h);
+			e->stats.passed_unknown_flow++;
+		}
 		return VERDICT_ACCEPT;
+	}
 	if ((p->flags & TCP_ACK) && !acks_peer)
 		return VERDICT_ACCEPT;		/* the other end will answer with a RST */
 	if (o->authenticated) {
@@ -770,10 +786,14 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
 {
 	enum engine_side other = engine_other(side);
 	const struct relay *in = &f->relay[other];
+	/* An ACK older than the largest window that this end can offer is no late one. */
+	uint64_t oldest = (uint64_t)UINT16_MAX << f->end[side].window_shift;
 
-	if (!in->intercepted)
-		return ack > relay_edge(in) + 1;
-	return ack > emit_seq(e, f, other) || ack + OLD_ACK_MAX < in->snd_una;
+	/* At first it has nothing to acknowledge but a SYN. Who does not know its number has not seen it, and the
+	 * box would put in the right one. */
+	if (!f->end[side].acked_syn && ack <= SEQ_BASE)
+		return true;
+	return ack > (in->intercepted ? emit_seq(e, f, other) : relay_edge(in) + 1) || ack + oldest < in->snd_una;
 }
 
 /* Hands the text to the relay, or notes it where the half goes end to end. Returns true

@@ -5,6 +5,7 @@
 #include "script.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(handshake, .timeout = 20);
 
@@ -299,4 +300,88 @@ Test(handshake, another_syn_ack_may_bring_a_window_scale)
 		"server < . 1:1(0) ack 101001\n"
 		"client < . 100001:100513(512) ack 1\n"
 		"client < P. 100513:101001(488) ack 1\n");
+}
+
+static void one_passed_unknown(const struct engine_stats *s)
+{
+	cr_assert_eq(s->flows_active, 0);
+	cr_assert_gt(s->passed_unknown_flow, 0);
+}
+
+/* A box that was started while packets waited for it: the first SYN-ACK went by before the box saw the SYN,
+ * which the client had repeated. */
+Test(handshake, ends_that_have_begun_without_the_box_go_on_without_it)
+{
+	script_run((struct script){ .at_end = one_passed_unknown },
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"pass\n"
+		/* the answer to the SYN that was repeated */
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"server > . 1:1(0) ack 514 win 509\n"
+		"pass\n");
+	/* the same, known by the server's answer */
+	script_run((struct script){ .at_end = one_passed_unknown },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"server > P. 1:21(20) ack 514 win 509\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n");
+}
+
+static void one_is_known(const struct engine_stats *s)
+{
+	cr_assert_eq(s->flows_active, 1);
+	cr_assert_eq(s->passed_unknown_flow, 0);
+}
+
+/* Others' packets, and those of an older connection, do not make the box forget one that opens. */
+Test(handshake, who_does_not_know_the_numbers_has_not_begun)
+{
+	script_run((struct script){ .at_end = one_is_known },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > P. 70000:70020(20) ack 1 win 502\n"
+		"pass\n"
+		"server > . 1:1(0) ack 3000000000 win 502\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 1:21(20) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 1:21(20) ack 1\n");
+}
+
+/* A forger who has not seen the server's SYN: the box must not put in the number that it lacks. */
+Test(handshake, a_guess_does_not_end_a_handshake)
+{
+	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C, DIRECTION_BOTH };
+	/* far behind, just before, far ahead */
+	static const char *const acks[] = { "2200000000", "3294967296", "4294967295", "0", "1000000", "2100000000" };
+
+	for (size_t i = 0; i < sizeof(directions) / sizeof(*directions); i++) {
+		for (size_t k = 0; k < sizeof(acks) / sizeof(*acks); k++) {
+			char text[512];
+
+			snprintf(text, sizeof(text),
+				 "client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+				 "pass\n"
+				 "server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+				 "anything\n"
+				 "client > P. 1:21(20) ack %s win 502\n"
+				 "drop\n"
+				 "client < . 1:1(0) ack 1\n", acks[k]);
+			script_run((struct script){ .direction = directions[i] }, text);
+		}
+	}
 }
