@@ -392,6 +392,8 @@ static void give_up_privileges(const struct daemon *d)
 	if (rc == -ENOENT)
 		cli_die("--user %s: there is no such user", o->user);
 	if (rc < 0)
+	if (o->user && d->log)
+		eventlog_give(d->log, o->user);
 		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
 			"off", what, strerror(-rc));
 }
@@ -613,6 +615,8 @@ int main(int argc, char **argv)
 	static struct daemon d;
 	char error[DAEMON_ERROR_BYTES];
 	struct invocation in;
+	if (d->log && eventlog_flush(d->log) < 0 && !d->workers[0].warned_log)
+		cli_complain("the event log could not be written whole");
 
 	cli_program = "resegd";
 	read_invocation(&in, argc, argv);

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,6 +20,7 @@ struct eventlog {
 	char *path;		/* NULL: standard output */
 	int fd;
 	bool regular;		/* a file, and no pipe */
+	bool torn;		/* what was written last ends within a line, whose rest is first in the buffer */
 	int error;		/* of the last line that was lost, errno; 0: none */
 	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
 	_Atomic uint64_t lost;	/* lines that could not be written; read without the lock */
@@ -85,22 +86,22 @@ int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 	return 0;
 }
 
-/* Lines that could not be written are lost, but none is torn: of one that is begun the rest waits. */
-static void lose_lines(struct eventlog *log, size_t written)
+static uint64_t lines_in(const char *text, size_t bytes)
 {
-	bool torn = written > 0 && log->buffer[written - 1] != '\n';
-	char *rest = log->buffer + written;
-	size_t keep = torn ? (size_t)((char *)memchr(rest, '\n', log->used - written) + 1 - rest) : 0;
+	uint64_t lines = 0;
 
-	for (size_t i = written + keep; i < log->used; i++)
-		log->lost += log->buffer[i] == '\n';
-	memmove(log->buffer, rest, keep);
-	log->used = keep;
+	for (size_t i = 0; i < bytes; i++)
+		lines += text[i] == '\n';
+	return lines;
 }
 
-static void write_out(struct eventlog *log)
+/* Writes what waits. What cannot be written is lost, but no line is torn: of one that is begun the rest waits. Returns how
+ * many lines are lost. */
+static uint64_t write_out(struct eventlog *log)
 {
-	size_t written = 0;
+	size_t written = 0, keep = 0;
+	uint64_t lost;
+	char *rest;
 
 	while (written < log->used) {
 		ssize_t n = write(log->fd, log->buffer + written, log->used - written);
@@ -109,12 +110,19 @@ static void write_out(struct eventlog *log)
 			continue;
 		if (n <= 0) {
 			log->error = n < 0 ? errno : EIO;
-			lose_lines(log, written);
-			return;
+			break;
 		}
 		written += (size_t)n;
 	}
-	log->used = 0;
+	if (written > 0)
+		log->torn = log->buffer[written - 1] != '\n';
+	rest = log->buffer + written;
+	if (log->torn)
+		keep = (size_t)((char *)memchr(rest, '\n', log->used - written) + 1 - rest);
+	lost = lines_in(rest + keep, log->used - written - keep);
+	memmove(log->buffer, rest, keep);
+	log->used = keep;
+	return lost;
 }
 
 /* Appends a line to what waits. */
@@ -123,7 +131,7 @@ static void add_line(struct eventlog *log, const json_t *object)
 	size_t room = BUFFER_BYTES - log->used, bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
 
 	if (bytes + 1 > room) {
-		write_out(log);
+		log->lost += write_out(log);
 		room = BUFFER_BYTES - log->used;
 		bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
 	}
@@ -135,22 +143,41 @@ static void add_line(struct eventlog *log, const json_t *object)
 	log->buffer[log->used++] = '\n';
 }
 
+/* Is the file of that name still the one that is open? */
+static bool is_in_place(const struct eventlog *log)
+{
+	struct stat here, open;
+
+	return stat(log->path, &here) == 0 && fstat(log->fd, &open) == 0 && here.st_dev == open.st_dev && here.st_ino == open.st_ino;
+}
+
 int eventlog_reopen(struct eventlog *log)
 {
 	int rc;
 
 	/* A pipe stays what it is, with who reads it: who holds the lock may be waiting for that. */
-	if (!log->regular)
+	if (!log->regular || is_in_place(log))
 		return 0;
-	pthread_mutex_lock(&log->lock);
-	write_out(log);
 	rc = open_file(log->path);
-	if (rc >= 0) {
-		close(log->fd);
-		log->fd = rc;
-	}
+	if (rc < 0)
+		return rc;
+	pthread_mutex_lock(&log->lock);
+	log->lost += write_out(log) + lines_in(log->buffer, log->used);
+	log->used = 0;
+	log->torn = false;
+	close(log->fd);
+	log->fd = rc;
 	pthread_mutex_unlock(&log->lock);
-	return rc < 0 ? rc : 0;
+	return 0;
+}
+
+void eventlog_give(struct eventlog *log, const char *user)
+{
+	const struct passwd *pw = getpwnam(user);
+	struct stat st;
+
+	if (pw && log->regular && fstat(log->fd, &st) == 0 && st.st_uid == geteuid() && fchown(log->fd, pw->pw_uid, pw->pw_gid) < 0)
+		errno = 0;	/* it is open, and that will do until it is to be opened anew */
 }
 
 void eventlog_close(struct eventlog *log)
@@ -206,18 +233,21 @@ static void set_totals(json_t *object, const struct engine_event *event)
 /* In the log itself, once there is room again. */
 static void tell_lost(struct eventlog *log, uint64_t now_ns)
 {
-	json_t *object = json_pack("{s:s}", "event", "events_lost");
-	uint64_t before = log->lost;
+	uint64_t lost;
+	json_t *object;
 
+	log->lost += write_out(log);
+	if (log->used > 0)
+		return;
+	lost = log->lost;
+	object = json_pack("{s:s}", "event", "events_lost");
 	set(object, "time_ns", now_ns + log->epoch_ns);
 	set(object, "flow", 0);
-	set(object, "lines", log->lost - log->lost_told);
+	set(object, "lines", lost - log->lost_told);
 	add_line(log, object);
-	write_out(log);
-	if (log->lost == before)
-		log->lost_told = before;
-	else
-		log->lost = before;	/* it is no event that is lost */
+	/* If it finds no room either it is no event that is lost. */
+	if (write_out(log) == 0)
+		log->lost_told = lost;
 	json_decref(object);
 }
 
@@ -285,7 +315,7 @@ int eventlog_flush(struct eventlog *log)
 	int rc;
 
 	pthread_mutex_lock(&log->lock);
-	write_out(log);
+	log->lost += write_out(log);
 	rc = -log->error;
 	pthread_mutex_unlock(&log->lock);
 	return rc;

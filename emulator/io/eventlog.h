@@ -23,7 +23,10 @@ void eventlog_observe(void *log, const struct engine_event *event);
  * lines of it, and told in the log once it takes some again. Negative errno: of the last loss. */
 int eventlog_flush(struct eventlog *log);
 
-/* Goes on in a new file of the same name, if it is a regular one: somebody may have moved the old one
+/* Makes the file another user's who is to open it anew, if it is this one's. */
+void eventlog_give(struct eventlog *log, const char *user);
+
+/* Goes on in a new file of the same name, if it is a regular one and somebody has moved the old one
  * away. Negative errno: it stays with the old one. */
 int eventlog_reopen(struct eventlog *log);
 
