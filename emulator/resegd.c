@@ -210,11 +210,15 @@ static bool read_settings(struct settings *s, const char *config, int argc, char
 
 bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
 {
+	struct timespec until;
 	int rc = 0;
 
 	settings_number_faults(&d->settings, before, &d->last_fault);
+	for (unsigned i = 0; i < d->count; i++)
+		worker_set_rules(&d->workers[i], &d->settings.engine.rules);
+	until = worker_answer_until();
 	for (unsigned i = 0; i < d->count; i++) {
-		int of = worker_set_rules(&d->workers[i], &d->settings.engine.rules);
+		int of = worker_await_rules(&d->workers[i], &until);
 
 		rc = of < 0 ? of : rc;
 	}

@@ -170,19 +170,36 @@ static bool list_flows(struct worker *w, struct worker_question *q)
 	return q->cursor == before;
 }
 
+/* Uses rules that are new. What that has the engine send and tell is written without the lock: a file may have this
+ * wait, and who asks must not. */
+static void use_rules(struct worker *w)
+{
+	struct worker_question *q = &w->question;
+	uint64_t wanted;
+
+	pthread_mutex_lock(&q->lock);
+	wanted = q->rules_wanted;
+	if (wanted != q->rules_used) {
+		struct engine_rules rules = q->rules;
+
+		pthread_mutex_unlock(&q->lock);
+		engine_set_rules(w->engine, now_ns(), &rules);
+		send_output(w);
+		pthread_mutex_lock(&q->lock);
+		q->rules_used = wanted;
+		pthread_cond_signal(&q->answered);
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
 /* Works at a question. Returns true if there is more to do for it. */
 static bool answer(struct worker *w)
 {
 	struct worker_question *q = &w->question;
 	bool done = true;
 
+	use_rules(w);
 	pthread_mutex_lock(&q->lock);
-	if (q->rules_wanted) {
-		q->rules_wanted = false;
-		engine_set_rules(w->engine, now_ns(), &q->rules);
-		send_output(w);
-		pthread_cond_signal(&q->answered);
-	}
 	switch (q->what) {
 	case QUESTION_REPORT:
 		engine_get_stats(w->engine, &q->report.engine);
@@ -232,7 +249,7 @@ static int begin_question(struct worker *w)
 }
 
 /* Who asks waits until then. */
-static struct timespec answer_until(void)
+struct timespec worker_answer_until(void)
 {
 	struct timespec until;
 
@@ -245,7 +262,7 @@ static struct timespec answer_until(void)
 static int put_question(struct worker *w, enum worker_question_type what)
 {
 	struct worker_question *q = &w->question;
-	struct timespec until = answer_until();
+	struct timespec until = worker_answer_until();
 	int rc = 0;
 
 	q->what = what;
@@ -256,19 +273,26 @@ static int put_question(struct worker *w, enum worker_question_type what)
 	return q->what == what ? -rc : q->error;
 }
 
-int worker_set_rules(struct worker *w, const struct engine_rules *rules)
+void worker_set_rules(struct worker *w, const struct engine_rules *rules)
 {
 	struct worker_question *q = &w->question;
-	struct timespec until = answer_until();
-	int rc = 0;
 
 	pthread_mutex_lock(&q->lock);
 	q->rules = *rules;
-	q->rules_wanted = true;
+	q->rules_wanted++;
+	pthread_mutex_unlock(&q->lock);
 	add_one(q->asked);
-	while (q->rules_wanted && q->what != QUESTION_ENDED && rc == 0)
-		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, &until);
-	rc = q->what == QUESTION_ENDED ? -ESRCH : q->rules_wanted ? -rc : 0;
+}
+
+int worker_await_rules(struct worker *w, const struct timespec *until)
+{
+	struct worker_question *q = &w->question;
+	int rc = 0;
+
+	pthread_mutex_lock(&q->lock);
+	while (q->rules_used != q->rules_wanted && q->what != QUESTION_ENDED && rc == 0)
+		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, until);
+	rc = q->what == QUESTION_ENDED ? -ESRCH : q->rules_used != q->rules_wanted ? -rc : 0;
 	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
@@ -359,6 +383,7 @@ static void *run(void *arg)
 	/* The other workers may take much longer, and nobody would give verdicts. */
 	queue_get_stats(w->queue, &w->queue_stats);
 	queue_close(w->queue);
+	w->busy_since_ns = 0;	/* it is not stuck */
 	add_one(w->ended);
 	return NULL;
 }

@@ -17,6 +17,7 @@
 #include "io/queue.h"
 
 #include <pthread.h>
+#include <time.h>
 
 /* What a worker says of itself. */
 struct worker_report {
@@ -35,8 +36,8 @@ struct worker_question {
 	pthread_cond_t answered;
 	int asked;			/* eventfd */
 	enum worker_question_type what;
-	struct engine_rules rules;	/* the last that were wanted, */
-	bool rules_wanted;		/* and are not in use yet: that needs no place in a line */
+	struct engine_rules rules;	/* the last that were wanted: that needs no place in a line */
+	uint64_t rules_wanted, rules_used;	/* how many were, and of these are or were in use */
 	struct worker_report report;
 	struct engine_flow *flows;
 	size_t flow_count, flow_room;
@@ -82,8 +83,14 @@ void worker_stop(struct worker *w);
 /* These are answered between two packets, and wait for that. -ETIMEDOUT: the worker does not
  * answer, -EBUSY: nor has it answered before; -ESRCH: it has ended. */
 
-/* If it is late it uses them later, or those that are set after them. */
-int worker_set_rules(struct worker *w, const struct engine_rules *rules);
+/* All workers are told first, and then awaited until then (CLOCK_MONOTONIC). One that is late uses them later, or
+ * those that are set after them. */
+void worker_set_rules(struct worker *w, const struct engine_rules *rules);
+int worker_await_rules(struct worker *w, const struct timespec *until);
+
+/* How long any of these waits from now on. */
+struct timespec worker_answer_until(void);
+
 int worker_get_report(struct worker *w, struct worker_report *out);
 
 /* All flows, which the caller frees; also -ENOMEM. They are taken a few at a time, with packets
