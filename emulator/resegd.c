@@ -448,7 +448,9 @@ static void set_up(struct daemon *d)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
 	}
 	if (o->control_owner) {
-		rc = o->control ? control_set_owner(d->control, o->control_owner) : 0;
+		if (!o->control)
+			cli_die("--control-owner %s: there is no socket: give --control, too", o->control_owner);
+		rc = control_set_owner(d->control, o->control_owner);
 		if (rc == -ENOENT)
 			cli_die("--control-owner %s: there is no such user or group: give USER, USER:GROUP or :GROUP", o->control_owner);
 		if (rc < 0)

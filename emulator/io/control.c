@@ -2,10 +2,12 @@
 #include "io/control.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -138,6 +140,26 @@ static bool find_id(const char *name, bool group, unsigned *id)
 	return pw || gr || (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
 }
 
+/* The folder may be another user's, who could put something else there meanwhile: so by what is open, and only if it is
+ * a socket. */
+static int give(const char *path, uid_t uid, gid_t gid, bool with_group)
+{
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	char by_fd[32];
+	struct stat st;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
+	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
+		rc = -ENOTSOCK;
+	else if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 || (with_group && chmod(by_fd, 0660) < 0))
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
 int control_set_owner(struct control *c, const char *owner)
 {
 	unsigned uid = UINT32_MAX, gid = UINT32_MAX;	/* as it is */
@@ -152,9 +174,7 @@ int control_set_owner(struct control *c, const char *owner)
 	free(user);
 	if (!found)
 		return -ENOENT;
-	if (lchown(c->path, uid, gid) < 0 || (colon && chmod(c->path, 0660) < 0))
-		return -errno;
-	return 0;
+	return give(c->path, uid, gid, colon != NULL);
 }
 
 static void drop(struct client *client)
