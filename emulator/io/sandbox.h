@@ -5,8 +5,8 @@
 /*
  * Gives up what is not needed once everything is open
  *
- * What stays is CAP_NET_ADMIN, which the kernel wants for each verdict, the system calls of the
- * list in sandbox.c, and no way to more. A packet is read only behind this.
+ * What stays is CAP_NET_ADMIN, which the kernel wants for each verdict, and the system calls of the
+ * list in sandbox.c, none of which makes a process or a socket. A packet is read only behind this.
  */
 
 /* Becomes `user` (NULL: stays who it is), keeps one capability, and lets no system call but those
