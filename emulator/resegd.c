@@ -392,14 +392,21 @@ static void give_up_privileges(const struct daemon *d)
 			cli_die("--user %s and --sandbox off: who keeps its privileges stays who it is", o->user);
 		return;
 	}
+	if (o->user && d->log)
+		eventlog_give(d->log, o->user);
 	rc = sandbox_enter(o->user, &what);
 	if (rc == -ENOENT)
 		cli_die("--user %s: there is no such user", o->user);
 	if (rc < 0)
-	if (o->user && d->log)
-		eventlog_give(d->log, o->user);
 		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
 			"off", what, strerror(-rc));
+}
+
+static void ending_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
 }
 
 static void set_up(struct daemon *d)
@@ -410,15 +417,7 @@ static void set_up(struct daemon *d)
 
 	/* SIGPIPE: a reader of the event log that goes away must not end the box. */
 	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGHUP);
-	sigprocmask(SIG_BLOCK, &mask, NULL);
-	d->signals = signalfd(-1, &mask, SFD_CLOEXEC);
-	if (d->signals < 0)
-		cli_die("signalfd: %s", strerror(errno));
-
+	/* A FIFO that nobody reads yet is waited for; until then signals end this as they end any program. */
 	if (o->events) {
 		rc = eventlog_open(&d->log, o->events, d->epoch_ns);
 		if (rc < 0)
@@ -429,6 +428,13 @@ static void set_up(struct daemon *d)
 		if (rc < 0)
 			cli_die("--pcapng %s: %s", o->pcapng, strerror(-rc));
 	}
+	ending_signals(&mask);
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	d->signals = signalfd(-1, &mask, SFD_CLOEXEC);
+	if (d->signals < 0)
+		cli_die("signalfd: %s", strerror(errno));
+
 	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
 		cli_die("getrandom: %s", strerror(errno));
 	d->draining = eventfd(0, EFD_CLOEXEC);
@@ -509,6 +515,13 @@ static bool workers_live(struct daemon *d)
 	return true;
 }
 
+/* Not by exit(), which would write what is buffered, and wait for what the worker waits for. */
+static _Noreturn void give_up(void)
+{
+	cli_complain("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
+	_exit(EXIT_FINDING);
+}
+
 /* A terminal that is closed ends the box, as long as there is no file to read again. */
 static void handle_signal(struct daemon *d)
 {
@@ -519,7 +532,7 @@ static void handle_signal(struct daemon *d)
 	if (info.ssi_signo == SIGHUP && d->config)
 		reload(d);
 	else if (d->stopping && !workers_live(d))
-		cli_fail("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
+		give_up();
 	else
 		daemon_stop(d);
 }
@@ -586,6 +599,11 @@ static void print_summary(const struct daemon *d)
 
 static void tear_down(struct daemon *d)
 {
+	sigset_t mask;
+
+	/* What is left to write may be waited for; another signal ends that. */
+	ending_signals(&mask);
+	sigprocmask(SIG_UNBLOCK, &mask, NULL);
 	control_close(d->control);
 	for (unsigned i = 0; i < d->count; i++) {
 		struct worker *w = &d->workers[i];
@@ -597,6 +615,8 @@ static void tear_down(struct daemon *d)
 	}
 	if (!boxcap_close(d->capture) && !d->workers[0].warned_capture)
 		cli_complain("the capture could not be written whole");
+	if (d->log && eventlog_flush(d->log) < 0 && !d->workers[0].warned_log)
+		cli_complain("the event log could not be written whole");
 	eventlog_close(d->log);
 	settings_free(&d->settings);
 }
@@ -621,8 +641,6 @@ int main(int argc, char **argv)
 	static struct daemon d;
 	char error[DAEMON_ERROR_BYTES];
 	struct invocation in;
-	if (d->log && eventlog_flush(d->log) < 0 && !d->workers[0].warned_log)
-		cli_complain("the event log could not be written whole");
 
 	cli_program = "resegd";
 	read_invocation(&in, argc, argv);
