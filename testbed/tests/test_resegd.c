@@ -70,6 +70,8 @@ Test(resegd, without_privilege)
 	lab_expect_error(&r, 2, "run as root, or with");
 	r = lab_run(LAB_ORDINARY, "reseg-rules load");
 	lab_expect_error(&r, 2, "run as root");
+	r = lab_run(LAB_ORDINARY, "reseg-rules remove");
+	lab_expect_error(&r, 2, "run as root");
 }
 
 Test(resegd, queue_is_taken)
