@@ -130,7 +130,7 @@ Test(eventlog, each_line_is_there_or_counted)
 		cr_assert_eq(found.lost, eventlog_lost(events));
 		cr_assert_gt(found.lost, 0);
 		remove_it();
-		strcpy(path + strlen(path) - 6, "XXXXXX");
+		memcpy(path + sizeof(path) - 7, "XXXXXX", 6);
 		make();
 	}
 }

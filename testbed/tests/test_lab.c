@@ -320,13 +320,13 @@ static void many_labs(enum lab_user user)
 	cr_assert_str_eq(mounts_and_links(), before);
 }
 
-Test(lab, many_labs_by_root)
+Test(lab, many_labs_by_root, .timeout = 300)
 {
 	lab_start(LAB_ROOT);
 	many_labs(LAB_ROOT);
 }
 
-Test(lab, many_labs_by_an_ordinary_user)
+Test(lab, many_labs_by_an_ordinary_user, .timeout = 300)
 {
 	lab_start(LAB_ORDINARY);
 	many_labs(LAB_ORDINARY);
