@@ -19,20 +19,17 @@
 
 /* Counters --------------------------------------------------------------------------- */
 
-enum counter_source { OF_ENGINE, OF_QUEUE, OF_INJECTOR, OF_LOG };
-
-/* A number of each worker's, of 64 bits, of which there is a sum; or what OF_LOG means. */
+/* A number of each worker's, of 64 bits, of which there is a sum. */
 static const struct counter {
 	const char *name;
 	const char *help;
-	enum counter_source source;
 	bool is_gauge;
-	size_t at;	/* in the report's part */
+	size_t at;	/* in the report */
 } counters[] = {
-#define ENGINE(field, help) { #field, help, OF_ENGINE, false, offsetof(struct engine_stats, field) }
-#define ENGINE_NOW(field, help) { #field, help, OF_ENGINE, true, offsetof(struct engine_stats, field) }
-#define QUEUE(name, field, help) { name, help, OF_QUEUE, false, offsetof(struct queue_stats, field) }
-#define INJECTOR(name, field, help) { name, help, OF_INJECTOR, false, offsetof(struct inject_stats, field) }
+#define ENGINE(field, help) { #field, help, false, offsetof(struct worker_report, engine.field) }
+#define ENGINE_NOW(field, help) { #field, help, true, offsetof(struct worker_report, engine.field) }
+#define QUEUE(name, field, help) { name, help, false, offsetof(struct worker_report, queue.field) }
+#define INJECTOR(name, field, help) { name, help, false, offsetof(struct worker_report, inject.field) }
 	ENGINE(packets, "packets that came to the box"),
 	ENGINE(accepted, "packets that went on as they were"),
 	ENGINE(replaced, "packets that went on changed"),
@@ -66,17 +63,14 @@ static const struct counter {
 	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
 	INJECTOR("inject_congested", congested, "packets for which the way out had no room"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
-	{ "events_lost", "lines of the event log that could not be written", OF_LOG, false, 0 },
+	{ "events_lost", "lines of the event log that could not be written", false, offsetof(struct worker_report, events_lost) },
 };
 
 #define COUNTERS (sizeof(counters) / sizeof(counters[0]))
 
 static uint64_t counter_value(const struct worker_report *r, const struct counter *c)
 {
-	const void *part = c->source == OF_ENGINE ? (const void *)&r->engine
-			   : c->source == OF_QUEUE ? (const void *)&r->queue : (const void *)&r->inject;
-
-	return *(const uint64_t *)(const void *)((const char *)part + c->at);
+	return *(const uint64_t *)(const void *)((const char *)r + c->at);
 }
 
 struct sums {
@@ -107,16 +101,13 @@ static int sum_up(struct daemon *d, struct sums *sums)
 
 		if (rc < 0)
 			return rc;
+		report.events_lost = d->log && i == 0 ? eventlog_lost(d->log) : 0;	/* all share the log */
 		for (size_t k = 0; k < COUNTERS; k++)
-			sums->counter[k] += counters[k].source == OF_LOG ? 0 : counter_value(&report, &counters[k]);
+			sums->counter[k] += counter_value(&report, &counters[k]);
 		for (unsigned p = 0; p < POLICIES_MAX; p++) {
 			for (unsigned k = 0; k < FAULTS_MAX; k++)
 				sums->acted[p][k] += report.acted[p][k];
 		}
-	}
-	for (size_t k = 0; k < COUNTERS; k++) {
-		if (counters[k].source == OF_LOG && d->log)	/* which all workers share */
-			sums->counter[k] = eventlog_lost(d->log);
 	}
 	return 0;
 }

@@ -25,6 +25,7 @@ struct worker_report {
 	uint64_t acted[POLICIES_MAX][FAULTS_MAX];	/* by fault */
 	struct queue_stats queue;
 	struct inject_stats inject;
+	uint64_t events_lost;	/* the caller's to fill in */
 };
 
 enum worker_question_type { QUESTION_NONE, QUESTION_REPORT, QUESTION_FLOWS, QUESTION_ENDED };
