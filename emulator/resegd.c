@@ -229,6 +229,12 @@ bool daemon_set_rules(struct daemon *d, const struct settings *before, char *err
 	return false;
 }
 
+/* NULL is as good as an empty text. */
+static bool differ(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
 /* Do these differ in what cannot be changed while it runs? */
 static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 {
@@ -238,12 +244,10 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       a->engine.overload != b->engine.overload || a->engine.flows_max != b->engine.flows_max ||
 	       a->engine.window_bytes != b->engine.window_bytes ||
 	       a->engine.memory_bytes != b->engine.memory_bytes ||
-	       strcmp(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") != 0 ||
-	       strcmp(a->events ? a->events : "", b->events ? b->events : "") != 0 ||
-	       strcmp(a->pcapng ? a->pcapng : "", b->pcapng ? b->pcapng : "") != 0 ||
-	       strcmp(a->user ? a->user : "", b->user ? b->user : "") != 0 || a->no_sandbox != b->no_sandbox ||
-	       strcmp(a->control ? a->control : "", b->control ? b->control : "") != 0 ||
-	       strcmp(a->control_owner ? a->control_owner : "", b->control_owner ? b->control_owner : "") != 0;
+	       differ(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") ||
+	       differ(a->events, b->events) || differ(a->pcapng, b->pcapng) || differ(a->user, b->user) ||
+	       a->no_sandbox != b->no_sandbox || differ(a->control, b->control) ||
+	       differ(a->control_owner, b->control_owner);
 }
 
 bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)

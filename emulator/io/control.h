@@ -6,9 +6,9 @@
  * The control socket: a UNIX stream socket that takes a JSON object a line and answers each with
  * one
  *
- * Only its owner, and the group if it is given one, may use it. Nobody who uses it can hold up another, nor the program: requests
- * and answers are bounded, nothing is waited for, and who is not ready to read or slow to ask
- * gives up the place when others want it.
+ * Only its owner, and the group if it is given one, may use it. Nobody who uses it can hold up
+ * another, nor the program: requests and answers are bounded, nothing is waited for, and who is
+ * not ready to read or slow to ask gives up the place when others want it.
  */
 
 #include <jansson.h>
