@@ -53,6 +53,11 @@ struct lab_result {
 struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* For the shell: starts resegd in the background, and waits until it is ready. */
+#define START_RESEGD(options)                                                            \
+	"mkfifo $DIR/ready; resegd " options " --ready-fd 3 3>$DIR/ready & "             \
+	"read line <$DIR/ready; rm $DIR/ready; "
+
 /* The folder. */
 const char *lab_dir(void);
 

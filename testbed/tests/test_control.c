@@ -311,12 +311,12 @@ Test(control, the_socket_is_given_away)
 
 	lab_start(LAB_ROOT);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		r = lab_run(LAB_ROOT, "cd $DIR; mkfifo ready; reseg-lab --no-box -- sh -c '"
-				      "resegd --quiet --control ctl --control-owner %s --ready-fd 3 3>ready & read line <ready; "
+		r = lab_run(LAB_ROOT, "cd $DIR; reseg-lab --no-box -- sh -c '"
+				      START_RESEGD("--quiet --control ctl --control-owner %s")
 				      "stat -c \"%%a %%u %%g\" ctl; "
 				      "setpriv --reuid 65534 --regid 65534 --clear-groups resegctl --control ctl status >status || exit 9; "
 				      "setpriv --reuid 1 --regid 1 --clear-groups resegctl --control ctl status && exit 8; "
-				      "resegctl --control ctl drain; wait'; rm ready", cases[i].owner);
+				      "resegctl --control ctl drain; wait'", cases[i].owner);
 		cr_assert_str_eq(r.out, cases[i].stat, "%s%s", r.out, r.err);
 		cr_assert(lab_is_line_with(r.err, "no permission"), "%s", r.err);
 	}

@@ -123,7 +123,7 @@ LAB_TEST(netem, nftables_own_queue_statement_fills_the_queue)
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- sh -c '"
 		"reseg-rules load --quiet --kind nft --mode host --port 25 --queue 3 || exit 77; "
-		"mkfifo $DIR/ready; resegd --quiet --queue 3 --ready-fd 3 3>$DIR/ready & read line <$DIR/ready; "
+		START_RESEGD("--quiet --queue 3")
 		"reseg-rules check --quiet --queue 3 && "
 		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 3 --expect finch2008 $RESEG_SERVER && "
 		"nft list ruleset'", c.ip);

@@ -8,11 +8,6 @@
 
 TestSuite(resegd, .timeout = 60);
 
-/* Starts resegd in the background and waits until it is ready. */
-#define START_RESEGD(options)                                                            \
-	"mkfifo $DIR/ready; resegd " options " --ready-fd 3 3>$DIR/ready & "             \
-	"read line <$DIR/ready; rm $DIR/ready; "
-
 Test(resegd, usage)
 {
 	static const struct lab_usage cases[] = {
