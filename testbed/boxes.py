@@ -52,10 +52,9 @@ class Box:
 
     def start(self, *options, before="", env=None):
         ready, tell = os.pipe()
-        self.options = options
         self.process = subprocess.Popen(
             ["reseg-lab", "enter", "--on", "box", "--", "sh", "-c", before + 'exec resegd "$@"', "sh", "--control", self.control,
-             *([] if "--events" in options else ["--events", self.events]), "--ready-fd", str(tell), *options],
+             "--events", self.events, "--ready-fd", str(tell), *options],
             pass_fds=[tell], stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})))
         os.close(tell)
         expect(os.read(ready, 1) == b"\n", "resegd did not start")
@@ -79,6 +78,9 @@ class Box:
 
     def kill(self, number):
         os.kill(self.pid, number)
+
+    def wait_for_traffic(self):
+        wait_until(lambda: self.counter("forged_acks") > 100, "streams to move")
 
     def wait(self, seconds=20):
         """Its exit status, once all that it said is read."""
@@ -139,6 +141,14 @@ class Stream:
             self.socket.settimeout(30)
 
 
+def stalled_stream(box):
+    """Behind the fault of 2008, which has held nothing before."""
+    stream = Stream()
+    stream.send(513)
+    wait_until(lambda: box.counter("stalls") == 1, "the stall")
+    return stream
+
+
 class Load:
     """Streams that go on while something else is done."""
 
@@ -148,6 +158,10 @@ class Load:
 
     def runs(self):
         return self.process.poll() is None
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
 
     def join(self):
         _, said = self.process.communicate()
