@@ -24,6 +24,8 @@
  * 60 s, this many timeouts take more than 8 minutes. */
 #define TIMEOUTS_MAX 15
 #define DUP_ACKS 3
+/* Before what a sink has gone back on is sent again: its ACKs may have been reordered. */
+#define RENEGE_DELAY_MS 10
 
 static uint64_t rto_ms(const struct relay *r, unsigned backoff)
 {
@@ -184,6 +186,13 @@ static void duplicate_ack(struct relay *r, struct transit *t)
 	t->timed_end = 0;
 }
 
+/* Has the sink thrown away what it had told by SACK (RFC 2018 section 8)? Else it would have
+ * acknowledged it: its ACK ends where such octets begin. */
+static bool has_reneged(const struct relay *r, const struct transit *t)
+{
+	return stream_skip_sacked(&t->stream, r->snd_una) != r->snd_una;
+}
+
 bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
 		 const struct tcpopt *o)
 {
@@ -250,6 +259,8 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	t->timer_ns = 0;
 	if (flight(r, t) > 0)
 		start_timer(e, r, t);
+	if (has_reneged(r, t))
+		t->timer_ns = e->now_ns + RENEGE_DELAY_MS * NS_PER_MS;
 
 	stream_release(&t->stream, &e->pool, ack < t->cut_nxt ? ack : t->cut_nxt);
 	if (t->cut_owed)
@@ -432,7 +443,7 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	if (t->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
 		r->ssthresh = half > 2 * smss ? half : 2 * smss;
 	/* A sink may go back on SACK (RFC 2018 section 8), so it is believed only once. */
-	if (t->backoff > 0)
+	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
 	r->cwnd = smss;
 	t->backoff++;
@@ -442,5 +453,6 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	t->recover = t->snd_max;	/* RFC 6582 section 4 */
 	t->timed_end = 0;
 	t->snd_nxt = r->snd_una;
+	start_timer(e, r, t);	/* also if nothing can be sent now: something is out */
 	return true;
 }

@@ -235,3 +235,56 @@ Test(sender, a_pause_takes_the_window_back_to_its_beginning)
 		"server < . 1801:1901(100) ack 1\n"
 		"server < . 1901:2001(100) ack 1\n");
 }
+
+#define THREE_PIECES                                                                     \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > P. 1:301(300) ack 1 win 502\n"                                         \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 301\n"                                                    \
+	"server < . 1:101(100) ack 1\n"                                                  \
+	"server < . 101:201(100) ack 1\n"                                                \
+	"server < P. 201:301(100) ack 1\n"
+
+/* RFC 2018 section 8: the sink had [101, 301) and has thrown it away, or its ACK of 101 would
+ * have gone beyond. Linux waits 10 ms then (tcp_check_sack_reneging()). */
+Test(sender, a_sink_that_goes_back_on_sack_is_sent_all_again)
+{
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		THREE_PIECES
+		"server > . 1:1(0) ack 1 win 509 <sack 101:301>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"+0.02\n"
+		"server < . 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < P. 201:301(100) ack 1\n"
+		"server > . 1:1(0) ack 301 win 509\n"
+		"drop\n");
+}
+
+/* The same sink has closed its window as well, with more waiting for it to open. What is out
+ * keeps a timer all the time, so the connection goes on. */
+Test(sender, a_sink_that_goes_back_on_sack_and_closes_its_window_is_not_forgotten)
+{
+	script_run((struct script){ .segment_size = 100 },
+		THREE_PIECES
+		"client > P. 301:501(200) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 501\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < P. 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:301>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 0\n"
+		"drop\n"
+		"+0.02\n"
+		"server < . 101:201(100) ack 1\n"
+		"+0.5\n"
+		"server < . 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < P. 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n");
+}
