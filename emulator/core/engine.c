@@ -903,9 +903,12 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	}
 	if (in->intercepted && (!wants_ack || out->intercepted)) {
 		bool answers = in->keep_alive && in->snd_una == in->rcv_nxt;
+		/* A SYN that offered no window is not ready for data, and this says that now it is. */
+		bool opens = in->rcv_nxt == SEQ_BASE + 1 && relay_edge(in) == in->rcv_nxt &&
+			     self->window > 0;
 
 		/* The first ACK ends the handshake, which is the ends' own. */
-		if (!first_ack && !answers)
+		if (!first_ack && !answers && !opens)
 			return VERDICT_DROP;
 		in->keep_alive = false;
 	}

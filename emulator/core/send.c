@@ -146,6 +146,9 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
+	/* Where most of the buffer is held for long a good part may never open. */
+	if (told == 0 && window >= f->end[sink].mss)
+		r->ack_owed = true;
 }
 
 /* The next hole to fill in recovery: a piece that the sink lacks and that was not sent

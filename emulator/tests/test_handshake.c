@@ -385,3 +385,36 @@ Test(handshake, a_guess_does_not_end_a_handshake)
 		}
 	}
 }
+
+/* RFC 9293 section 3.8.6: whoever knows of no room waits for an ACK to tell it of some. SYN proxies begin
+ * like this. */
+Test(handshake, a_window_that_opens_after_the_handshake_is_told)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 0 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 29200\n"
+		"pass . 1:1(0) ack 1 win 65535\n"
+		"server > . 1:1(0) ack 1 win 29201\n"
+		"drop\n");
+}
+
+/* The same of the other half. */
+Test(handshake, a_window_of_the_client_that_opens_after_the_handshake_is_told)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 0 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 29200 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 0\n"
+		"pass . 1:1(0) ack 1 win 65535\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"drop\n");
+}

@@ -977,3 +977,30 @@ Test(relay, both_directions)
 		"client > . 14:14(0) ack 21 win 502\n"
 		"drop\n");
 }
+
+/* The box holds 15,001 octets of 16,384: never will a good part of its buffer open. But after the
+ * ACK of what it sent there is room for a segment, and the client knows of none. */
+Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
+{
+	script_run((struct script){ .segment_size = 1383, .window_bytes = 16384, .fault = "off-by-one" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 1383 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		"client > . 1:15001(15000) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 15001 win 1384\n"
+		"server < . 1:1384(1383) ack 1\n"
+		"client > . 15001:16385(1384) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16385 win 0\n"
+		"server > . 1:1(0) ack 1384 win 1383\n"
+		"drop\n"
+		"server < . 1384:2767(1383) ack 1\n"
+		"server > . 1:1(0) ack 2767 win 1383\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16385 win 2766\n"
+		"server < . 2767:4150(1383) ack 1\n");
+}
