@@ -176,6 +176,9 @@ bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
 void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
 		bool duplicate);
 
+/* The same of a relay that ends now: no more than that is noted. */
+void send_is_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack);
+
 /* The next piece that windows allow, now being sent; false if there is none. */
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out);
 

@@ -59,7 +59,7 @@ void emit_told(const struct engine *e, struct flow *f, enum engine_side side)
 	struct endpoint *end = &f->end[side];
 	struct relay *in = &f->relay[engine_other(side)];
 
-	f->ack_info_owed[side] = false;
+	flow_unmark(f, FLOW_ACK_INFO_OWED, side);
 	end->has_news = false;
 	if (in->intercepted) {
 		uint64_t edge = in->rcv_nxt +

@@ -184,7 +184,8 @@ static bool can_be_handed_over(const struct engine *e, const struct flow *f)
 	if (f->shifted && f->state == FLOW_OPEN)
 		return false;
 	if (f->state != FLOW_OPEN)
-		return !f->rst_owed[CLIENT] && !f->rst_owed[SERVER];
+		return !flow_is_marked(f, FLOW_RST_OWED, CLIENT) &&
+		       !flow_is_marked(f, FLOW_RST_OWED, SERVER);
 	if (!holds_nothing(e, f))
 		return false;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -259,7 +260,8 @@ static void empty_relays(struct engine *e, struct flow *f)
 		r->ack_owed = false;
 		receive_end(e, r);
 	}
-	f->ack_info_owed[CLIENT] = f->ack_info_owed[SERVER] = false;
+	for (unsigned side = CLIENT; side <= SERVER; side++)
+		flow_unmark(f, FLOW_ACK_INFO_OWED, side);
 }
 
 static void close_flow(struct engine *e, struct flow *f, enum engine_close_reason reason)
@@ -308,6 +310,12 @@ static void reset_flow(struct engine *e, struct flow *f, enum engine_side by,
 	f->server_reset = by == SERVER;
 }
 
+static void owe_rsts(struct flow *f)
+{
+	flow_mark(f, FLOW_RST_OWED, CLIENT);
+	flow_mark(f, FLOW_RST_OWED, SERVER);
+}
+
 static bool fin_arrived(const struct flow *f, enum engine_side side)
 {
 	const struct relay *r = &f->relay[side];
@@ -347,7 +355,7 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 {
 	learn_header(end, p);
 	end->isn = p->seq;
-	end->syn_window = p->window;
+	end->widest = p->window;
 	end->mss = o->mss > MSS_MAX ? MSS_MAX : o->mss;
 	if (o->mss == 0)
 		end->mss = p->version == 4 ? MSS_DEFAULT_IPV4 : MSS_DEFAULT_IPV6;
@@ -395,7 +403,7 @@ static void start_relays(struct engine *e, struct flow *f)
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct relay *r = &f->relay[side];
 		struct endpoint *end = &f->end[side];
-		uint16_t window = f->end[engine_other(side)].syn_window;
+		uint16_t window = f->end[engine_other(side)].widest;
 
 		*r = (struct relay){ .transit = POOL_NONE, .faults = r->faults, .eod = r->eod };
 		r->intercepted = hooks_policy(e, f)->direction & (1u << side);
@@ -405,7 +413,7 @@ static void start_relays(struct engine *e, struct flow *f)
 		send_begin(r, receive_segment_size(e, f, side));
 		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
 		end->window_shift = scaled ? end->offered_shift : 0;
-		end->window = (uint16_t)(end->syn_window >> end->window_shift);
+		end->window = (uint16_t)(end->widest >> end->window_shift);
 		end->has_news = false;
 	}
 	f->state = FLOW_OPEN;
@@ -601,7 +609,7 @@ static void challenge(struct engine *e, struct flow *f, enum engine_side side, u
 	if (f->relay[side].intercepted)
 		f->relay[side].ack_owed = true;
 	else
-		f->ack_info_owed[engine_other(side)] = true;
+		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
 }
 
 /* A segment of an open flow, its numbers widened. */
@@ -614,39 +622,6 @@ struct segment {
 	bool fin;
 	bool has_text;		/* data or FIN */
 };
-
-static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
-				       struct packet *p, uint64_t offset)
-{
-	const struct relay *out = &f->relay[side];
-	const struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
-
-	if (is_gone(f, side))
-		return VERDICT_DROP;
-	/* The other end still waits for a SYN-ACK, as the first was lost behind the box, and
-	 * this one knows nothing of it any more: then the ACK counts (RFC 9293 section
-	 * 3.10.7.3). */
-	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
-		reset_flow(e, f, side, CLOSE_RESET);
-		return VERDICT_ACCEPT;
-	}
-	if (out->intercepted) {
-		/* RFC 5961 section 3.2: only the exact number counts; one inside the
-		 * window is asked for again; any other is dropped. */
-		if (offset != out->rcv_nxt) {
-			if (offset > out->rcv_nxt && offset < receive_edge(e, out))
-				challenge(e, f, side, &f->rst_challenge_ms[side]);
-			return VERDICT_DROP;
-		}
-		packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
-	}
-	if (f->relay[engine_other(side)].intercepted && (p->flags & TCP_ACK))
-		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
-	/* End to end the other end judges; the box only needs a good guess. */
-	if (out->intercepted || (offset >= out->snd_una && offset <= out->rcv_nxt))
-		reset_flow(e, f, side, CLOSE_RESET);
-	return VERDICT_REPLACE;
-}
 
 /* A SYN or SYN-ACK in an open flow. */
 static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
@@ -796,6 +771,90 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
 	return ack > (in->intercepted ? emit_seq(e, f, other) : relay_edge(in) + 1) || ack + oldest < in->snd_una;
 }
 
+/*
+ * Is a RST of an end-to-end half, which its receiver judges, sure to end the connection? A kernel
+ * takes the number that it expects, and no other (RFC 5961 section 3.2). The box knows that one
+ * only where all that it has seen is acknowledged; else it lies somewhere in
+ *
+ *              snd_una                                     rcv_nxt
+ *      --------+-------------------------------------------+----------
+ *              acknowledged up to here                     seen up to here
+ *
+ * There a forger who knows no more than the window could end what the box has ACKed and not
+ * delivered. So it asks the end that is said to have sent the RST, by an ACK: an end that is gone
+ * answers with another RST, whose number is that ACK's own, and an end that lives says nothing.
+ * So do those that answer pieces, which the box sends with the same ACK.
+ */
+static bool rst_is_sure(struct engine *e, struct flow *f, enum engine_side side, uint64_t offset)
+{
+	const struct relay *out = &f->relay[side];
+
+	if (offset < out->snd_una || offset > out->rcv_nxt)
+		return false;
+	if (out->snd_una == out->rcv_nxt ||
+	    (flow_is_marked(f, FLOW_RST_SUSPECTED, side) && offset == out->snd_una))
+		return true;
+	flow_mark(f, FLOW_RST_SUSPECTED, side);
+	f->relay[side].rst_low = (uint32_t)offset;
+	if (e->now_ms - f->rst_challenge_ms[side] >= CHALLENGE_GAP_MS) {
+		f->rst_challenge_ms[side] = e->now_ms;
+		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
+	}
+	return false;
+}
+
+static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
+				       struct packet *p, const struct segment *g)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *out = &f->relay[side], *in = &f->relay[other];
+	const struct endpoint *self = &f->end[side], *peer = &f->end[other];
+
+	if (is_gone(f, side))
+		return VERDICT_DROP;
+	/* The other end still waits for a SYN-ACK, as the first was lost after the box, and
+	 * this one knows nothing of it any more: then the ACK counts (RFC 9293 section
+	 * 3.10.7.3). */
+	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
+		reset_flow(e, f, side, CLOSE_RESET);
+		return VERDICT_ACCEPT;
+	}
+	if (out->intercepted) {
+		/* RFC 5961 section 3.2: only the exact number counts; one inside the
+		 * window is asked for again; any other is dropped. */
+		if (g->offset != out->rcv_nxt) {
+			if (g->offset > out->rcv_nxt && g->offset < receive_edge(e, out))
+				challenge(e, f, side, &f->rst_challenge_ms[side]);
+			return VERDICT_DROP;
+		}
+		packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
+	}
+	if (in->intercepted && (p->flags & TCP_ACK))
+		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+	if (!out->intercepted && !rst_is_sure(e, f, side, g->offset))
+		return VERDICT_REPLACE;
+	/* What it acknowledges has arrived (RFC 9293 section 3.10.7.4 looks at the ACK of any
+	 * segment that it accepts). */
+	if (in->intercepted && (p->flags & TCP_ACK) && !ack_is_wild(e, f, side, g->ack))
+		send_is_acked(e, f, other, g->ack);
+	reset_flow(e, f, side, CLOSE_RESET);
+	return VERDICT_REPLACE;
+}
+
+/* An end acknowledges what the other one sent, of which there was a RST that may be its own. If it
+ * has all and expects that number it takes the RST; what it acknowledges beyond shows it did not. */
+static bool confirms_rst(struct flow *f, enum engine_side side)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
+	uint64_t rst = seq_near(in->rst_low, in->rcv_nxt);
+
+	if (!flow_is_marked(f, FLOW_RST_SUSPECTED, other) || in->snd_una < rst)
+		return false;
+	flow_unmark(f, FLOW_RST_SUSPECTED, other);
+	return in->snd_una == rst && in->rcv_nxt == rst;
+}
+
 /* Hands the text to the relay, or notes it where the half goes end to end. Returns true
  * if it wants an ACK: a probe or a keep-alive does, though it has no text. */
 static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
@@ -835,7 +894,7 @@ static enum engine_verdict after_text(struct engine *e, struct flow *f, enum eng
 		return VERDICT_REPLACE;
 	}
 	if (f->end[side].has_news)
-		f->ack_info_owed[side] = true;
+		flow_mark(f, FLOW_ACK_INFO_OWED, side);
 	return VERDICT_DROP;
 }
 
@@ -859,7 +918,7 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 
 	g.end = g.offset + p->payload_bytes + g.fin;
 	if (p->flags & TCP_RST)
-		return segment_rst(e, f, side, p, g.offset);
+		return segment_rst(e, f, side, p, &g);
 	if (p->flags & TCP_SYN)
 		return segment_syn(e, f, side, p, o);
 	if (!(p->flags & TCP_ACK))
@@ -886,7 +945,14 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		in->rcv_nxt = g.ack;
 
 	self->acked_syn = true;
+	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it lives */
 	window_changed = learn_segment(f, side, &g);
+	if (confirms_rst(f, side)) {
+		enum engine_verdict verdict = put_right(e, f, side, p, o);
+
+		reset_flow(e, f, other, CLOSE_RESET);
+		return verdict;
+	}
 	if (in->intercepted) {
 		bool news = send_sacked(e, f, other, o);
 
@@ -898,7 +964,8 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		return after_text(e, f, side, &g);
 	if (is_gone(f, other)) {
 		/* It cannot answer any more; if this wants an answer it is the box's. */
-		f->ack_info_owed[other] |= wants_ack;
+		if (wants_ack)
+			flow_mark(f, FLOW_ACK_INFO_OWED, other);
 		return VERDICT_DROP;
 	}
 	if (in->intercepted && (!wants_ack || out->intercepted)) {
@@ -936,7 +1003,7 @@ static enum engine_verdict after_rst(struct engine *e, flow_handle h, enum engin
 		 * section 3.2): its ACK tells the number that it will take, and the
 		 * end that sent the RST would answer like this. */
 		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
-		f->rst_owed[by] = true;
+		flow_mark(f, FLOW_RST_OWED, by);
 		queue_output(e, h);
 	}
 	return VERDICT_DROP;
@@ -969,7 +1036,7 @@ static enum engine_verdict suffer(struct engine *e, flow_handle h, enum engine_s
 			refuse(e, &f->key, side == CLIENT ? f->client : 1u - f->client, p);
 			forget_flow(e, h);
 		} else if (f->state == FLOW_OPEN) {
-			f->rst_owed[CLIENT] = f->rst_owed[SERVER] = true;
+			owe_rsts(f);
 			reset_flow(e, f, side, CLOSE_RESET);
 			queue_output(e, h);
 		}
@@ -1195,8 +1262,8 @@ static bool output_piece(struct engine *e, struct flow *f, enum engine_side side
 static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *out)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if (f->rst_owed[side]) {
-			f->rst_owed[side] = false;
+		if (flow_is_marked(f, FLOW_RST_OWED, side)) {
+			flow_unmark(f, FLOW_RST_OWED, side);
 			emit_rst(e, f, side, out);
 			return true;
 		}
@@ -1217,7 +1284,7 @@ static bool flow_output(struct engine *e, struct flow *f, struct engine_emit *ou
 			return true;
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if (f->ack_info_owed[side]) {
+		if (flow_is_marked(f, FLOW_ACK_INFO_OWED, side)) {
 			emit_pure_ack(e, f, side, out);
 			return true;
 		}
@@ -1268,7 +1335,7 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 			if (!t || t->timer_ns == 0 || t->timer_ns > now_ns)
 				continue;
 			if (!send_timeout(e, f, side)) {
-				f->rst_owed[CLIENT] = f->rst_owed[SERVER] = true;
+				owe_rsts(f);
 				reset_flow(e, f, engine_other(side), CLOSE_TIMEOUT);
 			}
 		}

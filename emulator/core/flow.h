@@ -43,6 +43,14 @@ struct flow_key {
 
 enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET, FLOW_CLOSED, FLOW_FORGOTTEN };
 
+/* What is noted of a flow for each side, as two bits from this one on. */
+enum flow_mark {
+	FLOW_ACK_INFO_OWED = 0,	/* its acknowledgment goes out on a pure ACK unless a piece
+				 * carries it */
+	FLOW_RST_OWED = 2,	/* a RST is to be sent in its name */
+	FLOW_RST_SUSPECTED = 4,	/* a RST that may be its own was seen: rst_is_sure() */
+};
+
 /* What one end said of itself. */
 struct endpoint {
 	uint32_t isn;
@@ -51,7 +59,7 @@ struct endpoint {
 	uint32_t ts_recent;	/* what to echo to it (RFC 7323 section 4.3) */
 	uint32_t label;		/* see struct packet */
 	uint16_t window;	/* newest, as on the wire */
-	uint16_t syn_window;	/* that of its SYN, which is not scaled */
+	uint16_t widest;	/* window so far, as on the wire; that of its SYN is not scaled */
 	uint16_t mss;		/* its MSS option */
 	uint16_t longest;	/* segment it was seen to send, its options counted */
 	uint8_t window_shift;	/* to apply to `window` */
@@ -90,7 +98,11 @@ struct relay {
 	uint32_t srtt_us;	/* 0: nothing measured yet */
 	uint32_t rttvar_us;
 	uint32_t cwnd;
-	uint32_t ssthresh;
+	union {
+		uint32_t ssthresh;	/* intercepted */
+		uint32_t rst_low;	/* end to end: the number of a suspected RST, near
+					 * rcv_nxt */
+	};
 	uint32_t sent_ms;	/* when something was last sent */
 	pool_page transit;	/* of struct transit; POOL_NONE: nothing is under way */
 	bool fin_seen : 1;
@@ -140,24 +152,25 @@ struct flow {
 	/* By side: the last challenge ACK (RFC 5961 section 7), a RST's apart. */
 	uint32_t challenge_ms[2];
 	uint32_t rst_challenge_ms[2];
-	uint8_t state;		/* enum flow_state */
+	uint8_t state : 4;	/* enum flow_state */
+	uint8_t policy : 4;	/* its number */
 	uint8_t version;	/* 4 or 6 */
-	uint8_t policy;		/* its number */
 	uint8_t client : 1;	/* index of the client in key */
 	uint8_t shifted : 2;	/* a bit for each side whose numbers a fault shifts */
 	bool timestamps : 1;	/* both ends offered them */
 	bool sack : 1;
 	bool output_queued : 1;
 	bool server_reset : 1;	/* FLOW_RESET: by the server, not by the client */
-	bool ack_info_owed[2];	/* by side: its acknowledgment goes out on a pure ACK
-				 * unless a piece carries it */
-	bool rst_owed[2];	/* a RST is to be sent in this side's name */
+	uint8_t marks;		/* enum flow_mark */
+	uint16_t path_mss[2];	/* by source: the most octets of TCP payload and options that the
+				 * path to its sink is known to carry; 0: nothing is known */
 	struct endpoint end[2];
 	struct relay relay[2];
 };
 
 /* A million of them are idle at a time. */
 _Static_assert(FAULTS_MAX <= 8, "a bit for each fault");
+_Static_assert(POLICIES_MAX == 16, "four bits name a policy");
 _Static_assert(sizeof(struct flow) <= 256, "an idle flow takes 256 bytes");
 
 struct flow_table {
@@ -189,6 +202,21 @@ void flow_remove(struct flow_table *t, flow_handle handle);
 static inline struct flow *flow_get(const struct flow_table *t, flow_handle handle)
 {
 	return &t->flows[handle];
+}
+
+static inline bool flow_is_marked(const struct flow *f, enum flow_mark mark, enum engine_side side)
+{
+	return f->marks >> (mark + side) & 1u;
+}
+
+static inline void flow_mark(struct flow *f, enum flow_mark mark, enum engine_side side)
+{
+	f->marks = (uint8_t)(f->marks | 1u << (mark + side));
+}
+
+static inline void flow_unmark(struct flow *f, enum flow_mark mark, enum engine_side side)
+{
+	f->marks = (uint8_t)(f->marks & ~(1u << (mark + side)));
 }
 
 /* The address of one side as the table has it: 16 bytes, IPv4 mapped. */

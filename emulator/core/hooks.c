@@ -196,7 +196,7 @@ void hooks_start(struct engine *e, struct flow *f)
 {
 	const struct engine_policy *p;
 
-	f->policy = choose_policy(e, f);
+	f->policy = choose_policy(e, f) & (POLICIES_MAX - 1u);
 	p = hooks_policy(e, f);
 	f->relay[CLIENT].eod = f->relay[SERVER].eod = 2;
 	for (unsigned i = 0; i < p->faults; i++) {
@@ -267,7 +267,7 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 	unsigned faults[2] = { f->relay[CLIENT].faults, f->relay[SERVER].faults };
 	unsigned used = faults[CLIENT] | faults[SERVER];
 
-	f->policy = choose_policy(e, f);
+	f->policy = choose_policy(e, f) & (POLICIES_MAX - 1u);
 	p = hooks_policy(e, f);
 	f->relay[CLIENT].faults = f->relay[SERVER].faults = 0;
 	for (unsigned i = 0; i < p->faults; i++) {

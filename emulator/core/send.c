@@ -216,6 +216,21 @@ bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
 	return news;
 }
 
+static void move_una(struct engine *e, struct relay *r, uint64_t ack)
+{
+	e->stats.orphaned_bytes -= box_orphaned(r);
+	r->snd_una = ack;
+	e->stats.orphaned_bytes += box_orphaned(r);
+}
+
+void send_is_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack)
+{
+	struct relay *r = &f->relay[source];
+
+	if (ack > r->snd_una)
+		move_una(e, r, ack);
+}
+
 void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
 		bool duplicate)
 {
@@ -244,9 +259,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		return;
 
 	acked = (uint32_t)(ack - r->snd_una);
-	e->stats.orphaned_bytes -= box_orphaned(r);
-	r->snd_una = ack;
-	e->stats.orphaned_bytes += box_orphaned(r);
+	move_una(e, r, ack);
 	if (t->snd_nxt < ack)
 		t->snd_nxt = ack;
 	if (t->timed_end != 0 && ack >= t->timed_end) {

@@ -272,3 +272,126 @@ Test(close, rst_over_a_hole)
 		"client > R. 1:1(0) ack 1 win 0\n"
 		"pass R. 1:1(0) ack 1\n");
 }
+
+/* RFC 5961 section 3.2. The server's half is not intercepted, so what the client expects next lies
+ * between what it has ACKed and what has passed. A RST in there may be a forger's: it passes, for
+ * the client to judge, and the box asks the server by an ACK. */
+#define SUSPECTED_RST                                                                    \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > P. 1:101(100) ack 1 win 502\n"                                         \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 101\n"                                                    \
+	"server < P. 1:101(100) ack 1\n"                                                 \
+	"server > . 1:1001(1000) ack 1 win 509\n"                                        \
+	"pass . 1:1001(1000) ack 101\n"                                                  \
+	"server > R 501:501(0)\n"                                                        \
+	"pass R 501:501(0)\n"                                                            \
+	"server < . 101:101(0) ack 1\n"
+
+/* It was forged: nobody answers, and what the box has ACKed still arrives. */
+Test(close, a_rst_with_an_old_number_ends_nothing)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SUSPECTED_RST
+		"client > . 101:101(0) ack 1001 win 502\n"
+		"pass\n"
+		"+1.1\n"
+		"server < P. 1:101(100) ack 1001\n"
+		"server > . 1001:1001(0) ack 101 win 509\n"
+		"drop\n"
+		/* and so does what comes later */
+		"client > P. 101:201(100) ack 1001 win 502\n"
+		"drop\n"
+		"client < . 1001:1001(0) ack 201\n"
+		"server < P. 101:201(100) ack 1001\n"
+		"server > . 1001:1001(0) ack 201 win 509\n"
+		"drop\n");
+}
+
+/* More from the server shows that it lives: the same RST again is the first one again. */
+Test(close, whoever_sends_more_has_sent_no_rst)
+{
+	script_run((struct script){ 0 },
+		SUSPECTED_RST
+		"server > . 1001:1101(100) ack 1 win 509\n"
+		"pass . 1001:1101(100) ack 101\n"
+		"+0.6\n"
+		"server > R 1:1(0)\n"
+		"pass R 1:1(0)\n"
+		"server < . 101:101(0) ack 1\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1101:1101(0) ack 201\n"
+		"server < P. 101:201(100) ack 1\n");
+}
+
+/* It was real, and overtook what was lost: a closed server answers the ACK with that ACK's own number. */
+Test(close, a_second_rst_with_the_acks_number_is_believed)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SUSPECTED_RST
+		"server > R 1:1(0)\n"
+		"pass R 1:1(0)\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"pass\n");
+}
+
+/* It was real, and the client has it all: then it takes the RST. */
+Test(close, a_rst_whose_number_the_client_expects_is_believed)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server > . 1:1001(1000) ack 1 win 509\n"
+		"pass . 1:1001(1000) ack 101\n"
+		"server > R. 1001:1001(0) ack 1 win 0\n"
+		"pass R. 1001:1001(0) ack 101\n"
+		"server < . 101:101(0) ack 1\n"
+		"client > . 101:101(0) ack 1001 win 502\n"
+		"pass\n");
+}
+
+/* RFC 9293 section 3.10.7.4: a RST that is accepted acknowledges what its ACK says. */
+Test(close, a_rst_acknowledges)
+{
+	script_run((struct script){ .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"* arrival client 0 bytes 100 pending 100\n"
+		"* cut client 0 bytes 100 pieces 1 last 100\n"
+		"drop\n"
+		"* ack client 100 orphaned 100\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server > R. 1:1(0) ack 91 win 0\n"
+		"* closed reset acked 100 delivered 90\n"
+		"pass R. 1:1(0) ack 101\n");
+}
+
+/* Not so one that acknowledges what was never sent: its number is good, its word is not. */
+Test(close, a_rst_acknowledges_no_more_than_was_sent)
+{
+	script_run((struct script){ .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"* arrival client 0 bytes 100 pending 100\n"
+		"* cut client 0 bytes 100 pieces 1 last 100\n"
+		"drop\n"
+		"* ack client 100 orphaned 100\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server > R. 1:1(0) ack 102 win 0\n"
+		"* closed reset acked 100 delivered 0\n"
+		"pass R. 1:1(0) ack 101\n");
+}
