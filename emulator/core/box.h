@@ -260,6 +260,9 @@ static inline bool hooks_any_piece(const struct engine *e, const struct flow *f,
 
 /* What becomes of a piece that is to be sent. */
 enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
+/* Is a fault for this connection that needs the Fast Open option to pass? */
+bool hooks_keep_fast_open(const struct engine *e, const struct flow *f);
+
 			    const struct piece *piece);
 
 /* report.c ------------------------------------------------------------------ */

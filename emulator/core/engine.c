@@ -370,10 +370,12 @@ static void learn_syn(struct endpoint *end, const struct packet *p, const struct
 
 /* Takes out of a SYN or SYN-ACK what the box could not keep: Fast Open, with the
  * data that may come along, Multipath TCP, and ECN (RFC 3168 section 6.1.1); and lets
- * nobody send longer packets than it can be handed. */
-static bool clean_syn(struct packet *p)
+ * nobody send longer packets than it can be handed. A fault of Fast Open needs clients that have
+ * got a cookie, by a SYN without data: then they may. */
+static bool clean_syn(const struct engine *e, const struct flow *f, struct packet *p)
 {
-	bool changed = tcpopt_remove_unkept(p);
+	bool keep = p->payload_bytes == 0 && hooks_keep_fast_open(e, f);
+	bool changed = tcpopt_remove_unkept(p, keep);
 
 	changed |= tcpopt_limit_mss(p, MSS_MAX);
 
@@ -423,7 +425,7 @@ static void start_relays(struct engine *e, struct flow *f)
 static enum engine_verdict pass_syn(const struct engine *e, const struct flow *f,
 				    enum engine_side side, struct packet *p)
 {
-	bool changed = clean_syn(p);
+	bool changed = clean_syn(e, f, p);
 
 	if (hooks_policy(e, f)->direction & (1u << engine_other(side)))
 		changed |= packet_set_window(p, syn_window(e, p->window));

@@ -368,6 +368,7 @@ const struct fault_kind fault_table[] = {
 		.summary = "SYNs with data (TCP Fast Open) vanish",
 		.hook = "packet",
 		.symptom = "the second connection to a server takes a second longer, or is never made",
+		.keeps_fast_open = true,
 		.packet = tfo_blackhole,
 	},
 	{

@@ -83,6 +83,7 @@ struct fault_kind {
 	struct fault_param param[FAULT_PARAMS_MAX];
 	uint32_t every;		/* the preset of struct fault's */
 	bool reads_text;
+	bool keeps_fast_open;	/* clients are to get cookies */
 	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the
 				 * box; SACK blocks stay as they are */
 

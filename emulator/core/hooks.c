@@ -441,6 +441,18 @@ enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine
 	return FATE_NONE;
 }
 
+bool hooks_keep_fast_open(const struct engine *e, const struct flow *f)
+{
+	const struct engine_policy *p = hooks_policy(e, f);
+	unsigned used = f->relay[CLIENT].faults | f->relay[SERVER].faults;
+
+	for (unsigned i = 0; i < p->faults; i++) {
+		if ((used >> i & 1u) && p->fault[i].kind->keeps_fast_open)
+			return true;
+	}
+	return false;
+}
+
 enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
 			    const struct piece *piece)
 {

@@ -101,6 +101,12 @@ void tcpopt_parse(struct tcpopt *o, const struct packet *p)
 	}
 }
 
+static bool is_multipath(const uint8_t *option, size_t len)
+{
+	(void)len;
+	return option[0] == KIND_MPTCP;
+}
+
 static bool is_unkept(const uint8_t *option, size_t len)
 {
 	switch (option[0]) {
@@ -142,9 +148,9 @@ static bool remove_options(struct packet *p, bool (*is_one)(const uint8_t *optio
 	return removed;
 }
 
-bool tcpopt_remove_unkept(struct packet *p)
+bool tcpopt_remove_unkept(struct packet *p, bool keep_fast_open)
 {
-	return remove_options(p, is_unkept);
+	return remove_options(p, keep_fast_open ? is_multipath : is_unkept);
 }
 
 bool tcpopt_remove_window_scale(struct packet *p)

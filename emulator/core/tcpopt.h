@@ -41,8 +41,8 @@ void tcpopt_parse(struct tcpopt *o, const struct packet *p);
 
 /* Overwrites with NOPs, in a SYN or SYN-ACK, the options the box cannot keep its
  * word on: TCP Fast Open (RFC 7413, also its experimental form) and Multipath TCP
- * (RFC 8684). Returns true if there were any. */
-bool tcpopt_remove_unkept(struct packet *p);
+ * (RFC 8684). Returns true if there were any. keep_fast_open: not the first of them. */
+bool tcpopt_remove_unkept(struct packet *p, bool keep_fast_open);
 
 /* Overwrites one option of a SYN or SYN-ACK with NOPs. Returns true if it was there. */
 bool tcpopt_remove_window_scale(struct packet *p);

@@ -573,6 +573,22 @@ Test(fault, tfo_blackhole)
 		"client > S 0:100(100) win 64240 <mss 1460,tfo>\n"
 		"drop\n"
 		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass\n");
+}
+
+/* A client asks for a cookie, gets one, and uses it. */
+Test(fault, tfo_blackhole_lets_a_cookie_pass)
+{
+	script_run((struct script){ .fault = "tfo-blackhole" },
+		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,tfo>\n"
+		"pass\n"
+		"client:1002 > S 0:100(100) win 64240 <mss 1460,tfo>\n"
+		"drop\n"
+		/* a fault that is not for a connection leaves it no option */
+		"faults tfo-blackhole:client=203.0.113.77/32\n"
+		"client:1003 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
