@@ -24,8 +24,9 @@
 #define MSS_DEFAULT_IPV4 536
 #define MSS_DEFAULT_IPV6 1220
 
-/* What an IPv6 packet of ENGINE_PACKET_MAX bytes leaves. */
-#define MSS_MAX (ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES)
+/* What two segments in an IPv6 packet of ENGINE_PACKET_MAX bytes leave to each. Where only one fits
+ * offloads still join two, and the queue would cut off what is longer. */
+#define MSS_MAX ((ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES) / 2)
 
 /* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Those of which an end has
  * not acknowledged the other's SYN: longer than Linux repeats one at the end. */
