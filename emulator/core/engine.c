@@ -535,6 +535,9 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 	if (!(p->flags & TCP_SYN)) {
 		/* A box that starts among packets that wait sees a SYN that is repeated, but not what answered the
 		 * first one: the ends have begun without it. What they have sent it could not know. */
+		if (side == CLIENT && !peer->syn_seen && (p->flags & TCP_ACK) &&
+		    p->seq == self->isn + 1)
+			e->stats.one_sided++;	/* it has an answer that did not come by */
 		if (!f->shifted && has_begun(self, peer, p)) {
 			forget_flow(e, h);
 			e->stats.passed_unknown_flow++;
@@ -780,6 +783,28 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
  * only where all that it has seen is acknowledged; else it lies somewhere in
  *
  *              snd_una                                     rcv_nxt
+/*
+ * Does an end acknowledge what the box has not seen, of a half that it intercepts, though no more
+ * than the box has offered to take? Then a route was changed, and what the source sends takes
+ * another way. The end has all that the box has, so they can do without it: the numbers are the
+ * same. Once may be a forger's; what the box then sends is answered alike if it is true, and what
+ * the box holds was sent in vain.
+ */
+static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_side side,
+			   uint64_t ack)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
+	const struct transit *t = box_transit(e, in);
+	bool again = flow_is_marked(f, FLOW_BYPASS_SUSPECTED, other);
+
+	if (!in->intercepted || f->shifted || f->relay[side].intercepted || has_early_fin(e, in) ||
+	    ack <= in->rcv_nxt || ack > relay_edge(in) + 1)
+		return false;
+	flow_mark(f, FLOW_BYPASS_SUSPECTED, other);
+	return again && (!t || t->backoff > 0);
+}
+
  *      --------+-------------------------------------------+----------
  *              acknowledged up to here                     seen up to here
  *
@@ -946,6 +971,12 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	}
 	if (!in->intercepted && g.ack > in->rcv_nxt)
 		in->rcv_nxt = g.ack;
+	if (has_gone_round(e, f, side, g.ack)) {
+		send_is_acked(e, f, other, in->rcv_nxt);
+		e->stats.one_sided++;
+		end_flow(e, h, CLOSE_HANDED_OVER);
+		return VERDICT_ACCEPT;
+	}
 
 	self->acked_syn = true;
 	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it lives */
@@ -1084,7 +1115,8 @@ static enum engine_verdict in_state(struct engine *e, flow_handle h, enum engine
 		return VERDICT_ACCEPT;
 	default:
 		verdict = segment(e, h, side, p, &o);
-		queue_output(e, h);
+		if (flow_get(&e->table, h)->state != FLOW_FREE)
+			queue_output(e, h);
 		return verdict;
 	}
 }
@@ -1128,7 +1160,8 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 	if (shifted)
 		rewritten |= shift_ack(shifted, side, p);
 	verdict = in_state(e, h, side, p);
-	e->subject.orphaned = box_orphaned_by_ack(f, side);
+	if (f->serial == e->subject.flow && f->state != FLOW_FREE)
+		e->subject.orphaned = box_orphaned_by_ack(f, side);
 	if (verdict != VERDICT_DROP && shifted)
 		rewritten |= shift_seq(shifted, side, p);
 	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;

@@ -49,6 +49,7 @@ enum flow_mark {
 				 * carries it */
 	FLOW_RST_OWED = 2,	/* a RST is to be sent in its name */
 	FLOW_RST_SUSPECTED = 4,	/* a RST that may be its own was seen: rst_is_sure() */
+	FLOW_BYPASS_SUSPECTED = 6,	/* what it sends may take another way: has_gone_round() */
 };
 
 /* What one end said of itself. */

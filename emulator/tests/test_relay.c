@@ -1004,3 +1004,54 @@ Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 		"client < . 1:1(0) ack 16385 win 2766\n"
 		"server < . 2767:4150(1383) ack 1\n");
 }
+
+/* What the client sends takes another way, in the middle of the connection: the server acknowledges
+ * what never came by. It has all that the box has had, so the ends go on without it. */
+Test(relay, a_connection_that_goes_round_the_box_is_let_go)
+{
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"* arrival client 0 bytes 100 pending 100\n"
+		"* cut client 0 bytes 100 pieces 1 last 100\n"
+		"drop\n"
+		"* ack client 100 orphaned 100\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		/* once may be a forger's */
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"drop\n"
+		"server < . 101:101(0) ack 1\n"
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"drop\n"
+		"+1.1\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"* closed handed_over acked 100 delivered 100\n"
+		"pass\n"
+		"server > P. 1:201(200) ack 301 win 65160\n"
+		"pass\n");
+}
+
+/* Nobody can acknowledge what the box has never offered to take: that is a forger's. */
+Test(relay, no_ack_beyond_the_window_lets_a_connection_go)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > . 1:1(0) ack 65163 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		"server > . 1:1(0) ack 65163 win 65160\n"
+		"drop\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n");
+}
