@@ -114,6 +114,10 @@ static inline uint64_t box_orphaned_by_ack(const struct flow *f, enum engine_sid
 /* S of one half of a flow. */
 uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source);
 
+/* The most octets of data that one segment to the sink may hold: its MSS, and what the path is known
+ * to carry. */
+uint32_t receive_path_max(const struct flow *f, enum engine_side source);
+
 /* The right edge of what the relay can take from its source. */
 uint64_t receive_edge(const struct engine *e, const struct relay *r);
 
@@ -187,6 +191,11 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max);
 
+/* A router says that it cannot carry a packet of what goes to the sink, which began at offset: only
+ * packets of mtu bytes. It is believed if that is under way. */
+void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		  uint32_t mtu);
+
 /* The timer of a relay that has something under way went off. Returns false if the sink must
  * be given up. */
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source);
@@ -251,6 +260,9 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
 			     struct packet *p, bool *rewritten);
 
+/* Is a fault for this connection that needs the Fast Open option to pass? */
+bool hooks_keep_fast_open(const struct engine *e, const struct flow *f);
+
 /* Does a fault have a say in the pieces of this half? */
 static inline bool hooks_any_piece(const struct engine *e, const struct flow *f,
 				   enum engine_side source)
@@ -260,9 +272,6 @@ static inline bool hooks_any_piece(const struct engine *e, const struct flow *f,
 
 /* What becomes of a piece that is to be sent. */
 enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
-/* Is a fault for this connection that needs the Fast Open option to pass? */
-bool hooks_keep_fast_open(const struct engine *e, const struct flow *f);
-
 			    const struct piece *piece);
 
 /* report.c ------------------------------------------------------------------ */
@@ -278,6 +287,8 @@ void report_resume(struct engine *e, const struct flow *f, enum engine_side sour
 /* piece: which it acted on; or NULL. */
 void report_fault(struct engine *e, const struct flow *f, enum engine_side source,
 		  const struct fault *fault, const struct piece *piece);
+/* What its path carries is less than was thought. */
+void report_path(struct engine *e, const struct flow *f, enum engine_side source);
 /* What a relay of an open flow did. */
 struct engine_totals report_totals(const struct relay *r);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "box.h"
 
+#include "icmp.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -533,11 +535,11 @@ static enum engine_verdict opening(struct engine *e, flow_handle h, enum engine_
 		return VERDICT_ACCEPT;
 	}
 	if (!(p->flags & TCP_SYN)) {
-		/* A box that starts among packets that wait sees a SYN that is repeated, but not what answered the
-		 * first one: the ends have begun without it. What they have sent it could not know. */
 		if (side == CLIENT && !peer->syn_seen && (p->flags & TCP_ACK) &&
 		    p->seq == self->isn + 1)
 			e->stats.one_sided++;	/* it has an answer that did not come by */
+		/* A box that starts among packets that wait sees a SYN that is repeated, but not what answered the
+		 * first one: the ends have begun without it. What they have sent it could not know. */
 		if (!f->shifted && has_begun(self, peer, p)) {
 			forget_flow(e, h);
 			e->stats.passed_unknown_flow++;
@@ -698,6 +700,10 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 	    (g->ack == in->snd_una && seq_near(in->wl1_low, g->offset) <= g->offset)) {
 		window_changed = self->window != window;
 		self->window = window;
+		if (relay_sink_is_new(in))
+			self->widest = (uint16_t)(self->widest >> self->window_shift);
+		if (window > self->widest)
+			self->widest = window;
 		in->wl1_low = (uint32_t)g->offset;
 	}
 	if (window_changed || g->ack > in->snd_una)
@@ -778,12 +784,6 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
 }
 
 /*
- * Is a RST of an end-to-end half, which its receiver judges, sure to end the connection? A kernel
- * takes the number that it expects, and no other (RFC 5961 section 3.2). The box knows that one
- * only where all that it has seen is acknowledged; else it lies somewhere in
- *
- *              snd_una                                     rcv_nxt
-/*
  * Does an end acknowledge what the box has not seen, of a half that it intercepts, though no more
  * than the box has offered to take? Then a route was changed, and what the source sends takes
  * another way. The end has all that the box has, so they can do without it: the numbers are the
@@ -805,6 +805,12 @@ static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_s
 	return again && (!t || t->backoff > 0);
 }
 
+/*
+ * Is a RST of an end-to-end half, which its receiver judges, sure to end the connection? A kernel
+ * takes the number that it expects, and no other (RFC 5961 section 3.2). The box knows that one
+ * only where all that it has seen is acknowledged; else it lies somewhere in
+ *
+ *              snd_una                                     rcv_nxt
  *      --------+-------------------------------------------+----------
  *              acknowledged up to here                     seen up to here
  *
@@ -965,18 +971,18 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 	/* The sink counts a FIN that is none of the source's. */
 	if (has_early_fin(e, in) && g.ack == emit_seq(e, f, other) + 1)
 		g.ack--;
-	if (ack_is_wild(e, f, side, g.ack)) {
-		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ms[side]);
-		return VERDICT_DROP;
-	}
-	if (!in->intercepted && g.ack > in->rcv_nxt)
-		in->rcv_nxt = g.ack;
 	if (has_gone_round(e, f, side, g.ack)) {
 		send_is_acked(e, f, other, in->rcv_nxt);
 		e->stats.one_sided++;
 		end_flow(e, h, CLOSE_HANDED_OVER);
 		return VERDICT_ACCEPT;
 	}
+	if (ack_is_wild(e, f, side, g.ack)) {
+		challenge(e, f, side, g.has_text ? NULL : &f->challenge_ms[side]);
+		return VERDICT_DROP;
+	}
+	if (!in->intercepted && g.ack > in->rcv_nxt)
+		in->rcv_nxt = g.ack;
 
 	self->acked_syn = true;
 	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it lives */
@@ -1167,6 +1173,34 @@ static enum engine_verdict judge(struct engine *e, struct packet *p)
 	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;
 }
 
+/* Does a router say that a piece of the box's is too big for it? Its source could do nothing about
+ * that. */
+static bool take_icmp(struct engine *e, void *data, size_t len)
+{
+	struct packet quoted;
+	struct flow_key key;
+	unsigned sender;
+	uint32_t mtu, seq;
+	flow_handle h;
+	struct flow *f;
+	enum engine_side side;
+
+	if (!icmp_too_big(&quoted, &mtu, data, len))
+		return false;
+	flow_key_of(&key, &sender, &quoted);
+	h = flow_find(&e->table, &key);
+	f = h == FLOW_NONE ? NULL : flow_get(&e->table, h);
+	if (!f || f->state != FLOW_OPEN)
+		return false;
+	side = sender == f->client ? CLIENT : SERVER;
+	if (!f->relay[side].intercepted)
+		return false;
+	seq = quoted.seq - (f->shifted >> side & 1u ? FAULT_SHIFT : 0);
+	send_too_big(e, f, side, seq_widen(f->end[side].isn, seq, f->relay[side].snd_una), mtu);
+	queue_output(e, h);
+	return true;
+}
+
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
 				 unsigned hints)
 {
@@ -1191,7 +1225,10 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 		*len = p.ip_bytes;
 		break;
 	case PACKET_NOT_TCP:
-		e->stats.passed_not_tcp++;
+		if (take_icmp(e, packet, *len))
+			verdict = VERDICT_DROP;
+		else
+			e->stats.passed_not_tcp++;
 		break;
 	case PACKET_FRAGMENT:
 		e->stats.passed_fragment++;

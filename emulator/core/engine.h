@@ -78,6 +78,7 @@ enum engine_event_type {
 	EVENT_STALL,		/* the fault yields no cut */
 	EVENT_RESUME,		/* more data un-stuck it */
 	EVENT_FAULT,		/* a fault acted */
+	EVENT_PATH,		/* the path to the sink carries less than was thought */
 	EVENT_FLOW_CLOSED,
 	EVENT_TYPES
 };
@@ -117,12 +118,13 @@ struct engine_event {
 					 * types but opened and closed */
 	uint64_t offset;		/* arrival, cut, stall, resume: the first octet;
 					 * forged ACK: the next one expected; fault: of a piece */
-	uint32_t bytes;			/* arrival, cut; fault: of a piece, else 0 */
+	uint32_t bytes;			/* arrival, cut; fault: of a piece, else 0; path: the most
+					 * that one segment can hold now */
 	uint32_t pieces;		/* cut: how many */
 	uint32_t last_piece;		/* cut: length of the last; the others are S */
 	uint32_t pending;		/* stall; arrival: with these octets */
 	uint64_t orphaned;		/* forged ACK: octets the sink does not have */
-	uint32_t segment_size;		/* opened, stall: S of this flow */
+	uint32_t segment_size;		/* opened, stall: S of this flow; path: of its policy */
 	const char *fault;		/* fault: its name */
 	enum engine_close_reason reason;	/* closed */
 	struct engine_totals totals[2];		/* closed, by source */
@@ -195,10 +197,10 @@ struct engine_stats {
 	uint64_t stalls;
 	uint64_t forged_acks;
 	uint64_t retransmissions;
-	uint64_t urgent_segments;	/* their data was taken as any other */
-	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
 	uint64_t paths_limited;		/* paths to sinks found to carry less than was thought */
 	uint64_t one_sided;		/* flows of which only one direction comes by */
+	uint64_t urgent_segments;	/* their data was taken as any other */
+	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */
 	uint64_t pages_used;		/* of POOL_PAGE_BYTES, now */
 };

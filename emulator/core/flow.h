@@ -60,7 +60,8 @@ struct endpoint {
 	uint32_t ts_recent;	/* what to echo to it (RFC 7323 section 4.3) */
 	uint32_t label;		/* see struct packet */
 	uint16_t window;	/* newest, as on the wire */
-	uint16_t widest;	/* window so far, as on the wire; that of its SYN is not scaled */
+	uint16_t widest;	/* window so far, as on the wire; at first that of its SYN, which
+				 * is not scaled: relay_sink_is_new() */
 	uint16_t mss;		/* its MSS option */
 	uint16_t longest;	/* segment it was seen to send, its options counted */
 	uint8_t window_shift;	/* to apply to `window` */
@@ -243,6 +244,12 @@ static inline uint64_t flow_window_edge(const struct flow *f, enum engine_side s
 static inline uint64_t relay_edge(const struct relay *r)
 {
 	return seq_near(r->edge_low, r->rcv_nxt);
+}
+
+/* Has the sink said nothing of its window since its SYN? */
+static inline bool relay_sink_is_new(const struct relay *r)
+{
+	return r->wl1_low == (uint32_t)SEQ_BASE;
 }
 
 /* The offset of the source's FIN, which must have been seen. */

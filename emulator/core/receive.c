@@ -14,17 +14,26 @@
 
 _Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES, "what is under way is one page of the pool");
 
+uint32_t receive_path_max(const struct flow *f, enum engine_side source)
+{
+	uint32_t mss = f->end[engine_other(source)].mss;
+
+	if (f->path_mss[source] != 0 && f->path_mss[source] < mss)
+		mss = f->path_mss[source];
+	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	if (f->timestamps)
+		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
+	return mss;
+}
+
 uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source)
 {
 	uint32_t size = hooks_policy(e, f)->segment_size;
-	uint32_t mss = f->end[engine_other(source)].mss;
+	uint32_t most = receive_path_max(f, source);
 
-	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
 	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
 		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
-	if (f->timestamps)
-		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
-	return (uint16_t)(size < mss ? size : mss);
+	return (uint16_t)(size < most ? size : most);
 }
 
 uint64_t receive_edge(const struct engine *e, const struct relay *r)

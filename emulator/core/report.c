@@ -129,6 +129,19 @@ void report_fault(struct engine *e, const struct flow *f, enum engine_side sourc
 	tell(e, &event);
 }
 
+void report_path(struct engine *e, const struct flow *f, enum engine_side source)
+{
+	struct engine_event event;
+
+	e->stats.paths_limited++;
+	if (!begin(e, f, EVENT_PATH, &event))
+		return;
+	event.source = source;
+	event.bytes = receive_path_max(f, source);
+	event.segment_size = hooks_policy(e, f)->segment_size;
+	tell(e, &event);
+}
+
 struct engine_totals report_totals(const struct relay *r)
 {
 	if (!r->intercepted)

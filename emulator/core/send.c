@@ -24,6 +24,18 @@
  * 60 s, this many timeouts take more than 8 minutes. */
 #define TIMEOUTS_MAX 15
 #define DUP_ACKS 3
+/* The least that a path may be said to carry: RFC 791, RFC 8200 section 5. */
+#define MTU_MIN_IPV4 68
+#define MTU_MIN_IPV6 1280
+#define MSS_MIN_IPV4 (MTU_MIN_IPV4 - 40)
+/* What a path can be relied on to carry, nearly always: RFC 1122 section 3.3.3; IPv6 must. */
+#define MSS_SURE_IPV4 (576 - 40)
+#define MSS_SURE_IPV6 (MTU_MIN_IPV6 - 60)
+/* Timeouts in a row after which a piece is tried smaller: a second or two, and some half a minute. */
+#define TIMEOUTS_TOO_BIG 2
+#define TIMEOUTS_TOO_BIG_SURE 6
+/* A window of this or less is used up by one segment. Linux: TCP_MSS_DEFAULT. */
+#define WINDOW_SMALL 536
 /* Before what a sink has gone back on is sent again: its ACKs may have been reordered. */
 #define RENEGE_DELAY_MS 10
 
@@ -308,14 +320,41 @@ static void sent(struct engine *e, struct relay *r, struct transit *t, uint64_t 
 		t->snd_max = end;
 }
 
-/* The piece or FIN at an offset before sendable_end(). */
-static void piece_at(struct transit *t, uint64_t offset, struct piece *out)
+/* The most octets that a sender of its own would put into one segment here: what the path carries,
+ * and half of the widest window so far. A sink that offers less than two segments would be sent one
+ * only when its buffer is empty; and Linux does the same (tcp_bound_to_half_wnd()), so both sides
+ * of the box wait for the same windows. */
+static uint32_t segment_max(const struct flow *f, enum engine_side source, const struct transit *t)
 {
+	const struct endpoint *sink = &f->end[engine_other(source)];
+	uint8_t shift = relay_sink_is_new(&f->relay[source]) ? 0 : sink->window_shift;
+	uint32_t widest = (uint32_t)sink->widest << shift;
+	uint32_t most = receive_path_max(f, source);
+
+	if (widest > WINDOW_SMALL)
+		widest /= 2;
+	if (widest > 0 && widest < most)
+		most = widest;
+	return most < t->segment_size ? most : t->segment_size;
+}
+
+/* The piece or FIN at an offset before sendable_end(); of a piece that is too large to be sent as
+ * it is, a part. */
+static void piece_at(const struct flow *f, enum engine_side source, struct transit *t,
+		     uint64_t offset, struct piece *out)
+{
+	uint32_t most = segment_max(f, source, t);
+
 	*out = (struct piece){ .offset = offset };
-	if (offset < t->cut_nxt)
-		out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
-	else
+	if (offset >= t->cut_nxt) {
 		out->fin = true;
+		return;
+	}
+	out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
+	if (out->bytes > most) {
+		out->bytes = most;
+		out->push = false;
+	}
 }
 
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out)
@@ -339,7 +378,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 
 		t->resend_owed = false;
 		if (hole != 0) {
-			piece_at(t, hole, out);
+			piece_at(f, source, t, hole, out);
 			out->again = true;
 			sent(e, r, t, out->offset, out->bytes + out->fin);
 			t->resend_nxt = hole + out->bytes + out->fin;
@@ -350,7 +389,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		t->snd_nxt = stream_skip_sacked(&t->stream, t->snd_nxt);
 	if (t->snd_nxt >= sendable_end(r, t))
 		return false;
-	piece_at(t, t->snd_nxt, out);
+	piece_at(f, source, t, t->snd_nxt, out);
 	out->again = t->snd_nxt < t->snd_max;
 	octets = out->bytes + out->fin;
 	out_bytes = (uint32_t)(t->snd_nxt - r->snd_una);
@@ -396,6 +435,8 @@ void send_train(struct engine *e, struct flow *f, enum engine_side source, struc
 	struct transit *t = box_transit(e, r);
 	struct piece next = *train;
 
+	if (segment_max(f, source, t) < t->segment_size)
+		return;
 	/* All but the last have one length, and none but the last says PSH. */
 	while (next.bytes == t->segment_size && !next.push && train->bytes + next.bytes <= max &&
 	       t->snd_nxt == train->offset + train->bytes && t->snd_nxt < t->cut_nxt &&
@@ -439,6 +480,59 @@ static void persist(const struct engine *e, const struct flow *f, enum engine_si
 	start_timer(e, &f->relay[source], t);
 }
 
+/* From here on the path to a sink is known to carry no more than this, TCP options counted. What is
+ * out in larger segments is lost, and sent again in smaller ones: nothing of that is a sign of a
+ * loaded network. */
+static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
+{
+	struct relay *r = &f->relay[source];
+	struct transit *t = box_transit(e, r);
+
+	f->path_mss[source] = (uint16_t)most;
+	report_path(e, f, source);
+	t->dup_acks = 0;
+	t->recovering = false;
+	t->resend_owed = false;
+	t->recover = t->snd_max;
+	t->timed_end = 0;
+	t->snd_nxt = r->snd_una;
+}
+
+void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
+		  uint32_t mtu)
+{
+	const struct relay *r = &f->relay[source];
+	const struct transit *t = box_transit(e, r);
+	uint32_t headers = (f->version == 4 ? 20 : 40) + TCP_HEADER_BYTES;
+	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
+
+	/* RFC 5927 section 4.1: only of what is out. */
+	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least)
+		return;
+	if (f->path_mss[source] == 0 || mtu - headers < f->path_mss[source])
+		limit_path(e, f, source, mtu - headers);
+}
+
+/* A piece was sent in vain time and again: perhaps a router drops it for its size and says nothing (RFC
+ * 8899 section 4.3, RFC 4821 section 7.7). Those that nearly all paths carry wait much longer. */
+static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
+		      const struct transit *t)
+{
+	const struct relay *r = &f->relay[source];
+	uint32_t sure = f->version == 4 ? MSS_SURE_IPV4 : MSS_SURE_IPV6, bytes;
+	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
+	struct piece piece;
+
+	if (r->snd_una >= t->cut_nxt)
+		return;
+	piece_at(f, source, box_transit(e, r), r->snd_una, &piece);
+	bytes = piece.bytes + options;
+	if (bytes > sure && t->backoff >= TIMEOUTS_TOO_BIG)
+		limit_path(e, f, source, sure);
+	else if (f->version == 4 && bytes > MSS_MIN_IPV4 && t->backoff >= TIMEOUTS_TOO_BIG_SURE)
+		limit_path(e, f, source, bytes / 2 > MSS_MIN_IPV4 ? bytes / 2 : MSS_MIN_IPV4);
+}
+
 bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
@@ -456,6 +550,7 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	}
 	if (t->backoff >= TIMEOUTS_MAX)
 		return false;
+	seek_path(e, f, source, t);
 	if (t->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
 		r->ssthresh = half > 2 * smss ? half : 2 * smss;
 	/* A sink may go back on SACK (RFC 2018 section 8), so it is believed only once. */

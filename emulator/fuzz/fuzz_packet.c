@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	packet_set_ack(&p, p.ack ^ 0xffff);
 	packet_set_window(&p, (uint16_t)~p.window);
 	tcpopt_replace_sack(&p, &o, blocks, size % (SACK_BLOCKS_MAX + 1));
-	tcpopt_remove_unkept(&p);
+	tcpopt_remove_unkept(&p, size & 1);
 	packet_set_flags(&p, p.flags ^ TCP_ECE);
 	must(packet_checksum_good(&p) == good);
 	packet_clear_ecn(&p);

@@ -184,6 +184,9 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 		else
 			add(tap, "fault: %s", ev->fault);
 		break;
+	case EVENT_PATH:
+		add(tap, "the path carries at most %" PRIu32 " bytes a segment", ev->bytes);
+		break;
 	case EVENT_FLOW_CLOSED:
 		add_orphaned(tap, ev, CLIENT);
 		add_orphaned(tap, ev, SERVER);

@@ -37,6 +37,7 @@ static const char *const event_names[EVENT_TYPES] = {
 	[EVENT_STALL] = "stall",
 	[EVENT_RESUME] = "resume",
 	[EVENT_FAULT] = "fault",
+	[EVENT_PATH] = "path",
 	[EVENT_FLOW_CLOSED] = "flow_closed",
 };
 
@@ -268,6 +269,11 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 		set_ends(object, event);
 		json_object_set_new(object, "reason", json_string(reason_names[event->reason]));
 		set_totals(object, event);
+		break;
+	case EVENT_PATH:
+		json_object_set_new(object, "source", json_string(side_names[event->source]));
+		set(object, "segment_bytes", event->bytes);
+		set(object, "segment_size", event->segment_size);
 		break;
 	case EVENT_FAULT:
 		json_object_set_new(object, "source", json_string(side_names[event->source]));

@@ -477,6 +477,9 @@ static void observe(void *arg, const struct engine_event *ev)
 	case EVENT_FAULT:
 		n = asprintf(&a->text, "fault %s %s", ev->fault, source);
 		break;
+	case EVENT_PATH:
+		n = asprintf(&a->text, "path %s bytes %" PRIu32, source, ev->bytes);
+		break;
 	case EVENT_FLOW_CLOSED:
 		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
 			     reasons[ev->reason], ev->totals[CLIENT].acked,

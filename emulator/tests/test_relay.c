@@ -914,9 +914,9 @@ Test(relay, what_the_box_did_not_see_may_be_acknowledged)
 Test(relay, acks_behind_a_closed_window_are_heard)
 {
 	script_run((struct script){ .fault = "off-by-one", .window_bytes = 16384, .segment_size = 16383 },
-		"client > S 0:0(0) win 64240 <mss 65000>\n"
+		"client > S 0:0(0) win 64240 <mss 32000>\n"
 		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 65000>\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32000>\n"
 		"pass S. 0:0(0) ack 1 win 16384\n"
 		"client > P. 1:16385(16384) ack 1 win 64240\n"
 		"drop\n"
@@ -985,7 +985,7 @@ Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 	script_run((struct script){ .segment_size = 1383, .window_bytes = 16384, .fault = "off-by-one" },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
-		"server > S. 0:0(0) ack 1 win 1383 <mss 1460>\n"
+		"server > S. 0:0(0) ack 1 win 2766 <mss 1460>\n"
 		"pass\n"
 		"client > . 1:1(0) ack 1 win 64240\n"
 		"pass\n"
@@ -993,12 +993,12 @@ Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 		"drop\n"
 		"client < . 1:1(0) ack 15001 win 1384\n"
 		"server < . 1:1384(1383) ack 1\n"
+		"server < . 1384:2767(1383) ack 1\n"
 		"client > . 15001:16385(1384) ack 1 win 64240\n"
 		"drop\n"
 		"client < . 1:1(0) ack 16385 win 0\n"
 		"server > . 1:1(0) ack 1384 win 1383\n"
 		"drop\n"
-		"server < . 1384:2767(1383) ack 1\n"
 		"server > . 1:1(0) ack 2767 win 1383\n"
 		"drop\n"
 		"client < . 1:1(0) ack 16385 win 2766\n"
