@@ -36,6 +36,11 @@ static const uint8_t addresses6[2][16] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
 };
+/* What else the IP headers of an end say: none of it is the box's own. */
+static const uint8_t ttl[2] = { 61, 53 };
+static const uint32_t labels4[2] = { 0x10, 0x28 };
+static const uint32_t labels6[2] = { 0x04812345, 0x0a0fedcb };	/* class and flow */
+static const bool dont_fragment[2] = { true, false };
 #define CLIENT_PORT 40000
 #define SERVER_PORT 25
 static const char *const side_names[2] = { "client", "server" };
@@ -62,6 +67,8 @@ struct run {
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
 	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
+	bool has_sent;			/* the box, a packet of its own over IPv4; the next one has */
+	uint16_t next_ip_id;		/* this */
 	struct engine_rules rules;	/* as they are now */
 };
 
@@ -180,6 +187,34 @@ static void say(struct run *r, enum engine_side from, uint32_t seq, const char *
 	}
 }
 
+/* ECT(0), where a packet's label has it. */
+static uint32_t ect_bits(uint8_t version)
+{
+	return version == 4 ? 0x02 : 0x00200000;
+}
+
+/* Checks the IP header of a packet that seems to come from an end. */
+static void check_ip(struct run *r, const struct packet *p, enum engine_side from)
+{
+	enum engine_side to = engine_other(from);
+	size_t len = packet_address_bytes(p);
+	const uint8_t *src = p->version == 4 ? addresses4[from] : addresses6[from];
+	const uint8_t *dst = p->version == 4 ? addresses4[to] : addresses6[to];
+
+	if (memcmp(packet_addresses(p), src, len) != 0 ||
+	    memcmp(packet_addresses(p) + len, dst, len) != 0)
+		fail(r, "the box let out a packet with the wrong addresses");
+	/* Of an end that was never heard, which refuses, nothing else is known. */
+	if ((p->flags & TCP_RST) && p->seq == 0)
+		return;
+	if (p->ttl != ttl[from])
+		fail(r, "the box let out a packet with TTL %u", p->ttl);
+	if ((p->label & ~ect_bits(p->version)) != (p->version == 4 ? labels4 : labels6)[from])
+		fail(r, "the box let out a packet with the label %" PRIx32, p->label);
+	if (p->version == 4 && p->dont_fragment != dont_fragment[from])
+		fail(r, "the box let out a packet with the wrong DF");
+}
+
 /* Checks a packet the box lets out, and writes it as the expectation does. */
 static void packet_text(struct run *r, const struct actual *a, enum engine_side from,
 			const char *expected, char *text)
@@ -206,6 +241,7 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		if (checksum_finish(&c) != 0)
 			fail(r, "the box let out a packet with a bad IPv4 header checksum");
 	}
+	check_ip(r, &p, from);
 	if (p.src_port != (from == CLIENT ? a->client_port : SERVER_PORT) ||
 	    p.dst_port != (from == CLIENT ? SERVER_PORT : a->client_port))
 		fail(r, "the box let out a packet with the wrong ports");
@@ -235,6 +271,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		options_text(r, &p, from, text);
 	if (a->segment_bytes)
 		append(text, " seg %u", a->segment_bytes);
+	if (p.label & ect_bits(p.version))
+		append(text, " ect");
 	if (a->local)
 		append(text, " local");
 	if (altered)
@@ -387,9 +425,10 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 		ip_len = 20;
 		memset(to, 0, ip_len);
 		to[0] = 0x45;
+		to[1] = (uint8_t)(labels4[from] | (strstr(text, " ect") ? ect_bits(4) : 0));
 		bytes_put16(to + 2, (uint16_t)(ip_len + header + len));
-		to[6] = 0x40;
-		to[8] = 64;
+		to[6] = dont_fragment[from] ? 0x40 : 0;
+		to[8] = ttl[from];
 		to[9] = 6;
 		memcpy(to + 12, addresses4[from], 4);
 		memcpy(to + 16, addresses4[engine_other(from)], 4);
@@ -401,10 +440,11 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 	} else {
 		ip_len = 40;
 		memset(to, 0, ip_len);
-		to[0] = 0x60;
+		bytes_put32(to, UINT32_C(6) << 28 | labels6[from] |
+				(strstr(text, " ect") ? ect_bits(6) : 0));
 		bytes_put16(to + 4, (uint16_t)(header + len));
 		to[6] = 6;
-		to[7] = 64;
+		to[7] = ttl[from];
 		memcpy(to + 8, addresses6[from], 16);
 		memcpy(to + 24, addresses6[engine_other(from)], 16);
 		checksum_add_pseudo(&c, to + 8, 16, (uint32_t)header + len);
@@ -501,6 +541,23 @@ static void finish_checksum(struct actual *a)
 	memcpy(a->bytes + ip + 16, &sum, sizeof(sum));
 }
 
+/* Each packet of the box's own has an IPv4 identification of its own, and so has each segment
+ * of a train (RFC 6864). */
+static void check_ip_id(struct run *r, const struct actual *a)
+{
+	uint16_t id = bytes_get16(a->bytes + 4);
+	size_t tcp_bytes = a->len - 20, payload = tcp_bytes - (size_t)(a->bytes[32] >> 4) * 4;
+
+	if (a->bytes[0] >> 4 != 4)
+		return;
+	if (r->has_sent && id != r->next_ip_id)
+		fail(r, "the box let out a packet with the identification %u, not %u", id, r->next_ip_id);
+	r->has_sent = true;
+	r->next_ip_id = (uint16_t)(id + 1);
+	if (a->segment_bytes)
+		r->next_ip_id = (uint16_t)(id + (payload + a->segment_bytes - 1) / a->segment_bytes);
+}
+
 static void take_output(struct run *r)
 {
 	struct engine_emit emit;
@@ -518,6 +575,7 @@ static void take_output(struct run *r)
 			fail(r, "the parts of a packet are not its length");
 		a->segment_bytes = emit.segment_bytes;
 		a->local = emit.local;
+		check_ip_id(r, a);
 		if (r->offload && !emit.local)
 			finish_checksum(a);
 		a->to = memcmp(emit.destination,

@@ -33,7 +33,8 @@
  * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
  * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
  * one that was damaged, "local" for one whose source is this host; that is also told of
- * what the box sends in its name.
+ * what the box sends in its name. "ect" stands for an ECN-capable transport in the IP header
+ * (RFC 3168), in packets that go in and in those that come out.
  *
  * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16', each octet is a function of its offset, and that is
  * checked in all the box lets out, as are lengths and checksums; "altered" at the end says
