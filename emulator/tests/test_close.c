@@ -272,3 +272,19 @@ Test(close, rst_over_a_hole)
 		"client > R. 1:1(0) ack 1 win 0\n"
 		"pass R. 1:1(0) ack 1\n");
 }
+
+/* While the box must answer for an end that has sent a RST: as long as its peer may still try. */
+Test(close, a_reset_is_remembered_for_half_a_minute)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		"+29\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n"
+		"+31\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"pass\n");
+}

@@ -385,3 +385,35 @@ Test(handshake, a_guess_does_not_end_a_handshake)
 		}
 	}
 }
+
+/* Who has begun need not have sent the first octet now: it may have been lost, or gone by before. */
+Test(handshake, who_has_begun_may_be_further_on)
+{
+	script_run((struct script){ .at_end = one_passed_unknown },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > P. 1001:1101(100) ack 1 win 502\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > P. 1101:1201(100) ack 1 win 502\n"
+		"pass\n");
+}
+
+/* RFC 3168 section 6.1.1: a SYN is not ECN-capable; and behind the box nothing is. */
+Test(handshake, ecn_is_taken_out_of_the_ip_header_of_a_syn)
+{
+	script_run((struct script){ 0 },
+		"client > SEW 0:0(0) win 64240 <mss 1460> ect\n"
+		"pass S 0:0(0)\n"
+		"server > S.E 0:0(0) ack 1 win 65160 <mss 1460> ect\n"
+		"pass S. 0:0(0) ack 1\n"
+		"client > P. 1:11(10) ack 1 win 64240 ect\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n");
+	/* without the flags */
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460> ect\n"
+		"pass S 0:0(0)\n");
+}

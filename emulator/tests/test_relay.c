@@ -977,3 +977,62 @@ Test(relay, both_directions)
 		"client > . 14:14(0) ack 21 win 502\n"
 		"drop\n");
 }
+
+/* RFC 9293 section 3.10.7.4: a segment that was overtaken says what the window was, not what
+ * it is (SND.WL1). */
+Test(relay, a_segment_that_was_overtaken_does_not_open_the_window)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > P. 11:21(10) ack 1 win 0\n"
+		"pass P. 11:21(10) ack 1 win 2016\n"
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"pass P. 1:11(10) ack 1 win 2016\n"
+		"client > P. 1:14(13) ack 21 win 502\n"
+		"drop\n"
+		"client < . 21:21(0) ack 14\n"
+		"server < . 1:1(0) ack 21\n"
+		"+0.9\n"
+		"server > . 21:21(0) ack 1 win 509\n"
+		"drop\n"
+		"server < P. 1:14(13) ack 21\n");
+}
+
+/* What waits was not acknowledged, so it makes room for what is in order. */
+Test(relay, data_in_order_takes_the_place_of_what_waits)
+{
+	script_run((struct script){ .segment_size = 1000, .memory_bytes = 4 * 4096 },
+		SCRIPT_HANDSHAKE
+		"client > . 9001:9101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 9001:9101>\n"
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 1:1001(1000) ack 1\n"
+		"client > . 1001:5001(4000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5001 <>\n"
+		"server < . 1001:2001(1000) ack 1\n"
+		"server < . 2001:3001(1000) ack 1\n"
+		"server < . 3001:4001(1000) ack 1\n"
+		"server < . 4001:5001(1000) ack 1\n");
+}
+
+/* The answer to a keep-alive that passed is the server's, but the box has taken data since: now
+ * the server's ACK says what the server has, and that is for the box. */
+Test(relay, a_keep_alive_is_not_answered_past_what_the_box_holds)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > . 0:0(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 14 win 509\n"
+		"anything\n");
+}

@@ -235,3 +235,71 @@ Test(sender, a_pause_takes_the_window_back_to_its_beginning)
 		"server < . 1801:1901(100) ack 1\n"
 		"server < . 1901:2001(100) ack 1\n");
 }
+
+/* Karn's algorithm again, for a piece that was measured when it was sent first and is repeated
+ * because SACK shows that it is lost. Else the RTO would be 2.7 s in the end. */
+Test(sender, what_is_repeated_in_recovery_is_not_measured)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509 <sack 101:501>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:601>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:701>\n"
+		"drop\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:801>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:901>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:1001>\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:1001>\n"
+		"drop\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 1101:1201 101:1001>\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"+0.9\n"
+		"server > . 1:1(0) ack 1201 win 509\n"
+		"anything\n"
+		"+0.98\n"
+		"+0.04\n"
+		"server < . 1201:1301(100) ack 1\n");
+}
+
+/* RFC 5681 section 3.1: SSTHRESH is half of what was out when the loss was seen, ten pieces here,
+ * and the timer that goes off again shows no other loss. So slow start goes on up to five pieces. */
+Test(sender, a_second_timeout_does_not_halve_again)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"+2.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"+4.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 301 win 509\n"
+		"drop\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		/* congestion avoidance */
+		"server > . 1:1(0) ack 501 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n");
+}
