@@ -5,7 +5,12 @@
 
 #include "script.h"
 
+#include "core/bytes.h"
+#include "core/packet.h"
+
 #include <criterion/criterion.h>
+#include <inttypes.h>
+#include <string.h>
 
 TestSuite(sender, .timeout = 20);
 
@@ -302,4 +307,64 @@ Test(sender, a_second_timeout_does_not_halve_again)
 		"server > . 1:1(0) ack 501 win 509\n"
 		"drop\n"
 		"server < . 901:1001(100) ack 1\n");
+}
+
+/* Puts in a packet over IPv4, whose checksum is left to hardware. Returns the verdict. */
+static enum engine_verdict put_in(struct engine *e, uint64_t now_ns, enum engine_side from,
+				  uint8_t flags, uint32_t seq, uint32_t ack, uint32_t bytes)
+{
+	static const uint8_t options[] = { 2, 4, 0xff, 0xbf, 1, 3, 3, 7 };	/* MSS 65,471 */
+	static uint8_t packet[1 << 16];
+	size_t header = flags & TCP_SYN ? 28 : 20, len = 20 + header + bytes;
+
+	memset(packet, 0, 40);
+	packet[0] = 0x45;
+	bytes_put16(packet + 2, (uint16_t)len);
+	packet[8] = 64;
+	packet[9] = 6;
+	packet[12 + 3] = from == CLIENT ? 1 : 2;
+	packet[16 + 3] = from == CLIENT ? 2 : 1;
+	bytes_put16(packet + 20, from == CLIENT ? 40000 : 25);
+	bytes_put16(packet + 22, from == CLIENT ? 25 : 40000);
+	bytes_put32(packet + 24, seq);
+	bytes_put32(packet + 28, ack);
+	packet[32] = (uint8_t)(header / 4 << 4);
+	packet[33] = flags;
+	bytes_put16(packet + 34, 65535);
+	memcpy(packet + 40, options, header - 20);
+	return engine_input(e, now_ns, packet, &len, ENGINE_NO_CHECKSUM);
+}
+
+/* The congestion window grows by all that is acknowledged, and a stream may be longer than 32
+ * bits can tell. No loss, so the window must never get smaller: both pieces go out at once. */
+Test(sender, more_than_4_gib_in_one_stream, .timeout = 300)
+{
+	enum { BYTES = 60000, ROUNDS = 36000 };
+	struct engine_config config;
+	struct engine_emit emit;
+	struct engine *e;
+	uint32_t seq = 1;
+
+	engine_config_init(&config);
+	config.rules.policy[0].segment_size = BYTES;
+	config.offload = true;	/* no checksum over all of that */
+	cr_assert_eq(engine_create(&e, &config), 0);
+	put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
+	put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
+	put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
+	put_in(e, 1, SERVER, TCP_ACK, 1, 1, 0);	/* its window is scaled from now on */
+	for (uint64_t i = 1; i <= ROUNDS; i++) {
+		size_t sent = 0;
+
+		for (unsigned k = 0; k < 2; k++) {
+			cr_assert_eq(put_in(e, i * 1000000, CLIENT, TCP_ACK, seq, 1, BYTES),
+				     VERDICT_DROP);
+			while (engine_next(e, &emit))
+				sent += emit.bytes > BYTES;
+			seq += BYTES;
+		}
+		cr_assert_eq(sent, 2, "in round %" PRIu64 " %zu pieces went out", i, sent);
+		cr_assert_eq(put_in(e, i * 1000000, SERVER, TCP_ACK, 1, seq, 0), VERDICT_DROP);
+	}
+	engine_destroy(e);
 }
