@@ -53,6 +53,7 @@ struct actual {
 	uint16_t segment_bytes;
 	bool local;
 	bool changed;
+	struct engine_subject subject;
 	uint8_t *bytes;
 	size_t len;
 	char *text;	/* of an event */
@@ -67,8 +68,10 @@ struct run {
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
 	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
+	bool is_turned;			/* the server has begun a connection */
 	bool has_sent;			/* the box, a packet of its own over IPv4; the next one has */
 	uint16_t next_ip_id;		/* this */
+	struct engine_stats count;	/* of what was put in and came out */
 	struct engine_rules rules;	/* as they are now */
 };
 
@@ -277,6 +280,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		append(text, " local");
 	if (altered)
 		append(text, " altered");
+	if (strstr(expected, " orphaned "))
+		append(text, " orphaned %" PRIu64, a->subject.orphaned);
 	if (strstr(expected, " '"))
 		said_text(p.payload, p.payload_bytes, text);
 }
@@ -290,10 +295,14 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 		if (a->changed) {
 			append(text, " ");
 			packet_text(r, a, engine_other(a->to), expected, text);
+		} else if (strstr(expected, " orphaned ")) {
+			append(text, " orphaned %" PRIu64, a->subject.orphaned);
 		}
 		break;
 	case ACTUAL_DROP:
 		append(text, "drop");
+		if (strstr(expected, " orphaned "))
+			append(text, " orphaned %" PRIu64, a->subject.orphaned);
 		break;
 	case ACTUAL_EMIT:
 		append(text, "%s", side_names[a->to]);
@@ -454,7 +463,8 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 	bytes_put16(tcp, from == CLIENT ? client_port : SERVER_PORT);
 	bytes_put16(tcp + 2, from == CLIENT ? SERVER_PORT : client_port);
 	bytes_put32(tcp + 4, seq + isn[from]);
-	bytes_put32(tcp + 8, flags & TCP_ACK ? ack + isn[engine_other(from)] : 0);
+	/* Without the flag, too: then it means nothing. */
+	bytes_put32(tcp + 8, strstr(text, " ack ") ? ack + isn[engine_other(from)] : 0);
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = flags;
 	bytes_put16(tcp + 14, (uint16_t)window);
@@ -576,6 +586,7 @@ static void take_output(struct run *r)
 		a->segment_bytes = emit.segment_bytes;
 		a->local = emit.local;
 		check_ip_id(r, a);
+		r->count.emitted++;
 		if (r->offload && !emit.local)
 			finish_checksum(a);
 		a->to = memcmp(emit.destination,
@@ -583,6 +594,9 @@ static void take_output(struct run *r)
 			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
 		a->client_port = bytes_get16(a->bytes + (emit.version == 4 ? 20 : 40) +
 					     (a->to == CLIENT ? 2 : 0));
+		a->subject = emit.subject;
+		if (emit.subject.source != engine_other(a->to) && !r->is_turned)
+			fail(r, "the box names the wrong source of what it sends");
 	}
 }
 
@@ -598,7 +612,19 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 
 	memcpy(before, packet, len);
 	verdict = engine_input(r->engine, r->now_ns, packet, &len, hints);
+	r->count.packets++;
+	r->count.accepted += verdict == VERDICT_ACCEPT;
+	r->count.replaced += verdict == VERDICT_REPLACE;
+	r->count.dropped += verdict == VERDICT_DROP;
 	a = add_actual(r);
+	a->subject = engine_input_subject(r->engine);
+	/* Who sends the first SYN is the client, even if a script calls it server. */
+	if (from == SERVER && *text == 'S' && !strstr(text, " ack "))
+		r->is_turned = true;
+	if (a->subject.flow > 0 && a->subject.source != from && !r->is_turned)
+		fail(r, "the box takes the packet for one of the %s's", side_names[a->subject.source]);
+	if (a->subject.flow == 0 && verdict == VERDICT_REPLACE)
+		fail(r, "the box changes a packet of no connection");
 	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
 	a->changed = verdict == VERDICT_REPLACE;
 	a->to = engine_other(from);
@@ -705,6 +731,79 @@ static void check_acted(struct run *r, const char *text)
 		fail(r, "expected: %s\n     but: %s", text, actual);
 }
 
+static void check_count(struct run *r, const char *line)
+{
+#define COUNTER(name) { #name, offsetof(struct engine_stats, name) }
+	static const struct {
+		const char *name;
+		size_t at;
+	} counters[] = {
+		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated), COUNTER(passed_overload),
+		COUNTER(passed_draining), COUNTER(passed_policy), COUNTER(refused_overload),
+		COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
+		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(refused_arrivals),
+		COUNTER(orphaned_bytes), COUNTER(pages_used),
+	};
+	char name[LINE_BYTES];
+	struct engine_stats stats;
+	uint64_t wanted, actual;
+
+	if (sscanf(line, "count %s %" SCNu64, name, &wanted) != 2)
+		fail(r, "the script has a counter without a number: %s", line);
+	engine_get_stats(r->engine, &stats);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		if (strcmp(counters[i].name, name) != 0)
+			continue;
+		memcpy(&actual, (const char *)&stats + counters[i].at, sizeof(actual));
+		if (actual != wanted)
+			fail(r, "expected: %s\n     but: %" PRIu64, line, actual);
+		return;
+	}
+	fail(r, "the script has an unknown counter: %s", line);
+}
+
+static void flow_text(struct run *r, const struct engine_flow *f, char *text)
+{
+	text[0] = '\0';
+	append(text, "flow %" PRIu64 " %s", f->serial, f->state);
+	if (f->policy > 0)
+		append(text, " policy %u", f->policy);
+	append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / 1000000000);
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct engine_totals *t = &f->totals[side];
+
+		if (f->version != r->variant->version ||
+		    memcmp(f->address[side], f->version == 4 ? addresses4[side] : addresses6[side],
+			   f->version == 4 ? 4 : 16) != 0 ||
+		    (side == SERVER && f->port[side] != SERVER_PORT))
+			fail(r, "the box lists a connection of others");
+		if (t->intercepted)
+			append(text, ", %s %" PRIu64 " acked %" PRIu64 " delivered %" PRIu64 " pending",
+			       side_names[side], t->acked, t->delivered, f->pending[side]);
+		if (f->stalled[side])
+			append(text, " stalled");
+	}
+}
+
+/* One after the other: so a list of several calls is as good as one of one. */
+static void check_flow(struct run *r, const char *line)
+{
+	struct engine_flow flow;
+	uint32_t cursor = 0;
+	uint64_t serial = strtoull(line + strlen("flow "), NULL, 10);
+	char text[LINE_BYTES];
+
+	while (engine_flows(r->engine, r->now_ns, &cursor, &flow, 1) == 1) {
+		if (flow.serial != serial)
+			continue;
+		flow_text(r, &flow, text);
+		if (strcmp(text, line) != 0)
+			fail(r, "expected: %s\n     but: %s", line, text);
+		return;
+	}
+	fail(r, "expected, but the box does not list it: %s", line);
+}
+
 static void run_line(struct run *r, const char *line)
 {
 	unsigned client_port = CLIENT_PORT;
@@ -729,6 +828,15 @@ static void run_line(struct run *r, const char *line)
 		note(r, "", line);
 		engine_drain(r->engine, r->now_ns);
 		take_output(r);
+	} else if (strcmp(line, "shutdown") == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		engine_shutdown(r->engine, r->now_ns);
+		take_output(r);
+	} else if (strncmp(line, "count ", 6) == 0) {
+		check_count(r, line);
+	} else if (strncmp(line, "flow ", 5) == 0) {
+		check_flow(r, line);
 	} else if (strncmp(line, "faults ", 7) == 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -748,6 +856,17 @@ static void run_line(struct run *r, const char *line)
 	} else {
 		expect(r, line);
 	}
+}
+
+/* Does the engine count what the script has counted? */
+static void check_counts(struct run *r, const struct engine_stats *stats)
+{
+	const struct engine_stats *own = &r->count;
+
+	if (stats->packets != own->packets || stats->accepted != own->accepted ||
+	    stats->replaced != own->replaced || stats->dropped != own->dropped ||
+	    stats->emitted != own->emitted)
+		fail(r, "the box counts packets, or what became of them, otherwise");
 }
 
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
@@ -794,6 +913,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	}
 	expect_nothing_more(r);
 	engine_get_stats(r->engine, &stats);
+	check_counts(r, &stats);
 	if (s->at_end)
 		s->at_end(&stats);
 	engine_destroy(r->engine);

@@ -448,3 +448,89 @@ Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
 		"drop\n"
 		"+1.1\n");
 }
+
+/* A fault that is not for this half, or not for pieces, leaves trains as they are. */
+Test(box, a_fault_elsewhere_does_not_end_a_train)
+{
+	static const char *const faults[] = { "off-by-one", "drop:direction=s2c,every=1" };
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		script_run((struct script){ .offload = true, .fault = faults[i] },
+			SCRIPT_HANDSHAKE
+			"client > P. 1:1301(1300) ack 1 win 502\n"
+			"drop\n"
+			"client < . 1:1(0) ack 1301\n"
+			"server < P. 1:1301(1300) ack 1 seg 512\n");
+}
+
+/* What the box says of its connections, and of the packets it is asked about. */
+Test(box, connections_are_listed_as_they_are)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"flow 1 opening S 512 idle 0\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 400>\n"
+		"pass\n"
+		"flow 1 open S 400 idle 0, client 0 acked 0 delivered 0 pending\n"
+		"client > P. 1:801(800) ack 1 win 502\n"
+		"drop orphaned 0\n"
+		"client < . 1:1(0) ack 801 orphaned 800\n"
+		"server < . 1:401(400) ack 1 orphaned 0\n"
+		"server < P. 401:801(400) ack 1 orphaned 0\n"
+		"client > P. 801:1202(401) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1202 orphaned 1201\n"
+		"server > . 1:1(0) ack 401 win 65160\n"
+		"drop\n"
+		"+2.5\n"
+		"anything\n"
+		"flow 1 open S 400 idle 2, client 1201 acked 400 delivered 401 pending stalled\n"
+		"server > P. 1:11(10) ack 801 win 65160\n"
+		"pass P. 1:11(10) ack 1202 orphaned 401\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass orphaned 0\n"
+		"flow 2 opening S 512 idle 0\n"
+		"client > R. 1202:1202(0) ack 11 win 0\n"
+		"pass R. 801:801(0) ack 11\n"
+		"flow 1 reset S 512 idle 0\n"
+		"flow 2 opening S 512 idle 0\n"
+		"count flows_active 2\n");
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 11 orphaned 10\n"
+		"client < P. 1:11(10) ack 1 orphaned 0\n"
+		"flow 1 open S 512 idle 0, client 0 acked 0 delivered 0 pending, "
+		"server 10 acked 0 delivered 0 pending\n");
+	/* the half whose S it is */
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 300>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 400>\n"
+		"pass\n"
+		"flow 1 open S 300 idle 0, server 0 acked 0 delivered 0 pending\n");
+}
+
+/* The box is stopped, and says what is lost. */
+Test(box, what_is_held_when_the_box_is_stopped_is_told)
+{
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"anything\n"
+		"server > . 1:1(0) ack 513 win 65160\n"
+		"drop\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"shutdown\n"
+		"* closed shutdown acked 600 delivered 512\n"
+		"client > P. 601:701(100) ack 1 win 502\n"
+		"pass\n"
+		"count passed_unknown_flow 1\n");
+}

@@ -1251,3 +1251,15 @@ Test(fault, text_is_read_and_written)
 		cr_assert(faultspec_add(&policy, "drop", &error));
 	cr_assert_not(faultspec_add(&policy, "drop", &error));
 }
+
+/* Both ends open at once, and it is the server whose SYN asks for ECN: it is the one refused. */
+Test(fault, ecn_rst_of_the_server)
+{
+	script_run((struct script){ .fault = "ecn-rst" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > SEW 0:0(0) win 65160 <mss 1460>\n"
+		"drop\n"
+		"server < R. 0:0(0) ack 1 win 0 local\n"
+		"count flows_active 0\n");
+}

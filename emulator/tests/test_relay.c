@@ -1036,3 +1036,78 @@ Test(relay, a_keep_alive_is_not_answered_past_what_the_box_holds)
 		"server > . 1:1(0) ack 14 win 509\n"
 		"anything\n");
 }
+
+/* The server's window is by chance what the box would offer, so only the ACK is another. */
+Test(relay, a_packet_whose_ack_alone_is_another_is_replaced)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14 win 2015\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server > P. 1:21(20) ack 1 win 2015\n"
+		"pass P. 1:21(20) ack 14 win 2015\n");
+}
+
+/* Four are the most that fit (RFC 2018 section 3), and as many as the server's packet has room
+ * for. */
+Test(relay, a_passing_packet_tells_of_four_holes)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21>\n"
+		"client > . 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 31:41 11:21>\n"
+		"client > . 51:61(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 51:61 31:41 11:21>\n"
+		"client > . 71:81(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 71:81 31:41 51:61 11:21>\n"
+		"client > . 91:101(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 91:101 31:41 51:61 11:21>\n"
+		"server > P. 1:6(5) ack 1 win 509 <nop,nop,sack 2:3 4:5 6:7 8:9>\n"
+		"pass P. 1:6(5) ack 1 <sack 91:101 31:41 51:61 11:21>\n"
+		"server > P. 6:11(5) ack 1 win 509 <nop,nop,sack 2:3 4:5>\n"
+		"pass P. 6:11(5) ack 1 <sack 91:101 31:41>\n");
+}
+
+/* The server's half goes end to end, and fragments of it pass: so the client may acknowledge what
+ * the box did not see, and an octet beyond the window, which was a probe. Nothing more. */
+Test(relay, what_the_client_did_not_ask_for_it_does_not_acknowledge)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 64258 win 502\n"
+		"pass\n");
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 64259 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n");
+}
+
+/* The largest windows that the field can tell. */
+Test(relay, a_window_is_told_as_it_is)
+{
+	script_run((struct script){ .window_bytes = 65535 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > P. 1:6(5) ack 1 win 65160\n"
+		"pass P. 1:6(5) ack 1 win 65535\n"
+		"client > . 1:2(1) ack 6 win 502\n"
+		"drop\n"
+		"client < . 6:6(0) ack 2 win 65534\n"
+		"server < . 1:2(1) ack 6\n"
+		"client > . 2:4(2) ack 6 win 502\n"
+		"drop\n"
+		"client < . 6:6(0) ack 4 win 65532\n"
+		"server < . 2:4(2) ack 6\n");
+}
