@@ -237,6 +237,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		fail(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
 	if (!packet_checksum_good(&p))
 		fail(r, "the box let out a packet with a bad TCP checksum");
+	if (a->kind == ACTUAL_EMIT && p.urgent != 0)
+		fail(r, "the box let out a packet with an urgent pointer");
 	if (p.version == 4) {
 		struct checksum c = { 0 };
 

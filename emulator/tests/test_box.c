@@ -6,6 +6,7 @@
 #include "script.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(box, .timeout = 20);
 
@@ -533,4 +534,72 @@ Test(box, what_is_held_when_the_box_is_stopped_is_told)
 		"client > P. 601:701(100) ack 1 win 502\n"
 		"pass\n"
 		"count passed_unknown_flow 1\n");
+}
+
+#define SCRIPT_SYNS_ONLY                                                                 \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass\n"
+
+/* Of both halves the sink's window must reach as far as the source was promised. */
+Test(box, a_flow_is_handed_over_when_its_server_is_quiet)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		SCRIPT_SYNS_ONLY
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass . 1:1(0) ack 1 win 2016\n"
+		"drain\n"
+		"+0.99\n"
+		"count flows_active 1\n"
+		"+0.02\n"
+		"count flows_active 0\n");
+	script_run((struct script){ 0 },
+		SCRIPT_SYNS_ONLY
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"server > P. 1:11(10) ack 1 win 100\n"
+		"pass P. 1:11(10) ack 1 win 2016\n"
+		"drain\n"
+		"+0.99\n"
+		"count flows_active 1\n"
+		"+0.02\n"
+		"count flows_active 0\n");
+}
+
+/* The limit is a time between two challenges, and there was none before the first. */
+Test(box, the_first_challenge_is_owed_at_any_time)
+{
+	static const char *const waits[] = { "+0.1", "+0.6", "+1.1" };
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE
+			 "%s\n"
+			 "client > R. 5:5(0) ack 1 win 0\n"
+			 "drop\n"
+			 "client < . 1:1(0) ack 1\n"
+			 "client > . 1:1(0) ack 90000 win 502\n"
+			 "drop\n"
+			 "client < . 1:1(0) ack 1\n", waits[i]);
+		script_run((struct script){ 0 }, text);
+	}
+}
+
+/* RFC 5961 section 7 leaves the limit open; half a second is Linux's. */
+Test(box, a_challenge_comes_every_half_second)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"+0.499\n"
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"+0.001\n"
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n");
 }

@@ -1263,3 +1263,25 @@ Test(fault, ecn_rst_of_the_server)
 		"server < R. 0:0(0) ack 1 win 0 local\n"
 		"count flows_active 0\n");
 }
+
+/* Which occasions a probability chooses can be repeated: Marsaglia's xorshift64 ("Xorshift RNGs",
+ * 2003) from the engine's key, which is 1 here. */
+Test(fault, percent_is_repeatable)
+{
+	static char text[1 << 14];
+	uint64_t x = 1;
+	size_t n = (size_t)sprintf(text, SCRIPT_HANDSHAKE);
+
+	for (unsigned seq = 1; seq <= 991; seq += 10) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+		n += (size_t)sprintf(text + n, "client > P. %u:%u(10) ack 1 win 502\ndrop\n"
+					       "client < . 1:1(0) ack %u\n"
+					       "server < P. %u:%u(10) ack 1%s\n"
+					       "server > . 1:1(0) ack %u win 509\ndrop\n",
+				     seq, seq + 10, seq + 10, seq, seq + 10,
+				     (x >> 32) % 100 < 30 ? " altered" : "", seq + 10);
+	}
+	script_run((struct script){ .fault = "corrupt:every=1,percent=30" }, text);
+}

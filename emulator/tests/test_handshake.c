@@ -576,3 +576,21 @@ Test(handshake, another_syn_ack_takes_the_fin_of_the_first_with_it)
 		"server < . 1:1(0) ack 7021\n"
 		"client < P. 7001:7021(20) ack 1\n");
 }
+
+/* The server that has lost its memory refuses what the SYN-ACK began: that connection is over. */
+Test(handshake, a_refusal_after_a_lost_syn_ack_is_the_end)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > R. 77:77(0) ack 2 win 0\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		"flow 1 open S 512 idle 0, client 0 acked 0 delivered 0 pending, "
+		"server 0 acked 0 delivered 0 pending\n"
+		"server > R. 77:77(0) ack 1 win 0\n"
+		"pass\n"
+		"flow 1 reset S 512 idle 0\n");
+}

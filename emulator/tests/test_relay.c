@@ -1111,3 +1111,72 @@ Test(relay, a_window_is_told_as_it_is)
 		"client < . 6:6(0) ack 4 win 65532\n"
 		"server < . 2:4(2) ack 6\n");
 }
+
+/* A box of 16 KiB, and so it says. */
+#define SCRIPT_HANDSHAKE_SMALL                                                           \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass S. 0:0(0) ack 1 win 16384\n"                                               \
+	"client > . 1:1(0) ack 1 win 502\n"                                              \
+	"pass\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"
+
+/* The server's data brings the client the window that its ACK has opened: no ACK beside it. */
+Test(relay, a_window_that_opens_is_told_by_the_servers_data)
+{
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > P. 1:11(10) ack 14601 win 509\n"
+		"pass P. 1:11(10) ack 14601 win 128\n");
+	/* without data it is told all the same */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 14601 win 509\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14601 win 128\n");
+}
+
+/* RFC 9293 section 3.8.6.2.2: not each octet that is read is told, but a good part of the window
+ * is. */
+Test(relay, a_window_that_opens_a_little_is_not_told)
+{
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1461 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 2921 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 4381 win 509\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14601 win 48\n");
+	/* who was told of half of it can wait */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:7301(7300) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 7301 win 509\n"
+		"drop\n");
+	/* and who has closed sends nothing more */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > F. 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 14601 win 509\n"
+		"drop\n"
+		"server < F. 14601:14601(0) ack 1\n"
+		"server > . 1:1(0) ack 14602 win 509\n"
+		"drop\n");
+}

@@ -368,3 +368,239 @@ Test(sender, more_than_4_gib_in_one_stream, .timeout = 300)
 	}
 	engine_destroy(e);
 }
+
+/* RFC 6298 rule 2.4, but with a least RTO of 200 ms, which a delayed ACK keeps to. */
+Test(sender, the_timer_has_a_least_time)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+0.2\n"
+		"+0.004\n"
+		"server < P. 11:21(10) ack 1\n"
+		"count retransmissions 1\n");
+}
+
+/* RFC 6298 rules 2.3, 2.5 and 5.5: SRTT moves by an eighth, RTTVAR by a quarter; the timer doubles
+ * up to a minute. R = 400 ms, then 800: RTTVAR = (3 * 200 + 400) / 4 = 250, SRTT = 450, so the RTO
+ * is 1.45 s; then R = 450: RTTVAR = 187.5, SRTT = 450, and it is 1.2 s. */
+Test(sender, the_timer_is_smoothed_and_bounded)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+0.4\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+0.8\n"
+		"server > . 1:1(0) ack 21 win 509\n"
+		"drop\n"
+		"client > P. 21:31(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 31\n"
+		"server < P. 21:31(10) ack 1\n"
+		"+0.45\n"
+		"server > . 1:1(0) ack 31 win 509\n"
+		"drop\n"
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 41\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+1.199\n"
+		"+0.004\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+2.396\n"
+		"+0.01\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+4.79\n"
+		"+0.02\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+9.58\n"
+		"+0.04\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+19.1\n"
+		"+0.2\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+38.2\n"
+		"+0.4\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+59.5\n"
+		"+0.6\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+59.4\n"
+		"+0.6\n"
+		"server < P. 31:41(10) ack 1\n"
+		"count retransmissions 8\n");
+}
+
+/* RFC 5681 section 3.1: in congestion avoidance the window grows by SMSS^2 / cwnd with each ACK,
+ * and by one octet at least. */
+Test(sender, congestion_avoidance_goes_on_by_single_octets)
+{
+	script_run((struct script){ .segment_size = 1 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:31(30) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"+1.01\n"
+		"server < . 1:2(1) ack 1\n"
+		/* SSTHRESH is 5; slow start up to there */
+		"server > . 1:1(0) ack 3 win 509\n"
+		"drop\n"
+		"server < . 3:4(1) ack 1\n"
+		"server < . 4:5(1) ack 1\n"
+		"server < . 5:6(1) ack 1\n"
+		"server > . 1:1(0) ack 5 win 509\n"
+		"drop\n"
+		"server < . 6:7(1) ack 1\n"
+		"server < . 7:8(1) ack 1\n"
+		"server < . 8:9(1) ack 1\n"
+		"server < . 9:10(1) ack 1\n"
+		"server > . 1:1(0) ack 6 win 509\n"
+		"drop\n"
+		"server < . 10:11(1) ack 1\n"
+		"server < . 11:12(1) ack 1\n"
+		"server > . 1:1(0) ack 7 win 509\n"
+		"drop\n"
+		"server < . 12:13(1) ack 1\n"
+		"server < . 13:14(1) ack 1\n");
+}
+
+/* RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)). */
+Test(sender, the_initial_window_of_long_pieces)
+{
+	/* 1460 * 10 is all of it */
+	script_run((struct script){ .segment_size = 1460 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:16062(16061) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16062\n"
+		"server < . 1:1461(1460) ack 1\n"
+		"server < . 1461:2921(1460) ack 1\n"
+		"server < . 2921:4381(1460) ack 1\n"
+		"server < . 4381:5841(1460) ack 1\n"
+		"server < . 5841:7301(1460) ack 1\n"
+		"server < . 7301:8761(1460) ack 1\n"
+		"server < . 8761:10221(1460) ack 1\n"
+		"server < . 10221:11681(1460) ack 1\n"
+		"server < . 11681:13141(1460) ack 1\n"
+		"server < . 13141:14601(1460) ack 1\n");
+	/* seven pieces of 2,000 */
+	script_run((struct script){ .segment_size = 2000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:18001(18000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 18001\n"
+		"server < . 1:2001(2000) ack 1\n"
+		"server < . 2001:4001(2000) ack 1\n"
+		"server < . 4001:6001(2000) ack 1\n"
+		"server < . 6001:8001(2000) ack 1\n"
+		"server < . 8001:10001(2000) ack 1\n"
+		"server < . 10001:12001(2000) ack 1\n"
+		"server < . 12001:14001(2000) ack 1\n");
+	/* two of 8,000 */
+	script_run((struct script){ .segment_size = 8000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:24001(24000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 24001\n"
+		"server < . 1:8001(8000) ack 1\n"
+		"server < . 8001:16001(8000) ack 1\n");
+}
+
+/* Without a pause the window stays what it has grown to: 16 pieces at once. */
+Test(sender, a_window_that_is_used_stays)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"+0.1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		"+0.1\n"
+		"client > . 1001:2601(1600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 2601 win 509\n"
+		"drop\n"
+		"count pages_used 0\n");
+}
+
+/* RFC 6582 section 3.2 step 3, partial: the window shrinks by what is acknowledged and gets back a
+ * piece, so that one new piece goes out with each hole that is filled. */
+Test(sender, a_partial_ack_deflates_the_window)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1001:1101(100) ack 1\n"
+		/* 11 pieces; 4 are acknowledged, and one comes back: 8, of which 7 are out */
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 401:501(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		/* 5 more: 4, and 3 are out */
+		"server > . 1:1(0) ack 901 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n"
+		"server < . 1201:1301(100) ack 1\n");
+}
+
+/* Duplicates are counted anew after each advance, and a segment with data or another window is
+ * none (RFC 5681 section 2). */
+Test(sender, what_is_no_duplicate_repeats_nothing)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"pass P. 1:11(10) ack 5001\n"
+		"server > . 11:11(0) ack 1 win 510\n"
+		"drop\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"count retransmissions 0\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"count retransmissions 1\n");
+}
