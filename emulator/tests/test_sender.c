@@ -604,3 +604,25 @@ Test(sender, what_is_no_duplicate_repeats_nothing)
 		"server < . 101:201(100) ack 1\n"
 		"count retransmissions 1\n");
 }
+
+/* RFC 2018 section 3: three blocks fit beside timestamps. */
+Test(sender, timestamps_leave_room_for_three_blocks)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 70 ecr 10>\n"
+		"pass\n"
+		"client > . 11:21(10) ack 1 win 502 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 11:21>\n"
+		"client > . 31:41(10) ack 1 win 502 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 31:41 11:21>\n"
+		"client > . 51:61(10) ack 1 win 502 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 51:61 31:41 11:21>\n"
+		"client > . 71:81(10) ack 1 win 502 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 71:81 31:41 11:21>\n");
+}

@@ -13,8 +13,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define S 512
 
@@ -644,3 +647,246 @@ Test(engine, bad_rules_are_refused)
 	cr_assert_eq(engine_set_rules(e, 1, &rules), 0);
 	engine_destroy(e);
 }
+
+/* Faults at their bounds: what a kind would do, asked directly. */
+
+Test(fault, bounds_of_pieces)
+{
+	static const struct {
+		const char *name;
+		uint32_t value;		/* of the first parameter; 0: its preset */
+		struct fault_piece piece;
+		enum fault_fate fate;
+	} tries[] = {
+		{ "lose-tail", 5, { .bytes = 5, .last = true }, FATE_VANISH },
+		{ "lose-tail", 5, { .bytes = 6, .last = true }, FATE_NONE },
+		{ "lose-tail", 5, { .bytes = 1, .last = true }, FATE_VANISH },
+		{ "lose-tail", 5, { .bytes = 0, .last = true }, FATE_NONE },
+		{ "lose-tail", 5, { .bytes = 5 }, FATE_NONE },
+		{ "no-retransmit", 0, { .bytes = 5, .again = true }, FATE_VANISH },
+		{ "no-retransmit", 0, { .bytes = 5 }, FATE_NONE },
+		{ "drop", 0, { .bytes = 5 }, FATE_VANISH },
+		{ "drop", 0, { .bytes = 5, .again = true }, FATE_NONE },
+		{ "duplicate", 0, { .bytes = 1 }, FATE_TWICE },
+		{ "duplicate", 0, { .bytes = 0 }, FATE_NONE },
+		{ "reorder", 0, { .bytes = 1 }, FATE_LATE },
+		{ "reorder", 0, { .bytes = 1, .again = true }, FATE_NONE },
+		{ "reorder", 0, { .bytes = 0 }, FATE_NONE },
+		{ "corrupt", 0, { .bytes = 1 }, FATE_ALTERED },
+		{ "corrupt", 0, { .bytes = 1, .again = true }, FATE_NONE },
+		{ "corrupt", 0, { .bytes = 0 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 1, .behind = 19 }, FATE_FIN },
+		{ "fin-early", 20, { .bytes = 1, .behind = 20 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 1, .behind = 1 }, FATE_FIN },
+		{ "fin-early", 20, { .bytes = 1, .behind = 0 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 0, .behind = 19 }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 1, .with_fin = true }, FATE_FIN },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 1 }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 0, .with_fin = true }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 0, .behind = 1, .with_fin = true }, FATE_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find(tries[i].name));
+
+		if (tries[i].value)
+			f.value[0] = tries[i].value;
+		cr_assert_eq(f.kind->piece(&f, &tries[i].piece), tries[i].fate, "%s, number %zu",
+			     tries[i].name, i);
+	}
+}
+
+Test(fault, bounds_of_cuts)
+{
+	static const uint8_t end[] = "\r\n.\r\n", other[] = "\r\n.\rX";
+	static const uint8_t tls256[] = { 22, 3, 1, 1, 0, 1 }, tls255[] = { 22, 3, 1, 0, 255, 1 };
+	static const uint8_t tls511[] = { 22, 3, 3, 1, 255, 1 }, tls512[] = { 22, 3, 3, 2, 0, 1 };
+	static const uint8_t tls1[] = { 22, 3, 1, 0, 1, 1 };
+	static const uint8_t tls_alert[] = { 21, 3, 1, 1, 0, 1 }, tls_ssl2[] = { 22, 2, 1, 1, 0, 1 };
+	static const struct {
+		const char *name;
+		uint32_t value;
+		struct fault_cut cut;
+		bool stalls;
+	} tries[] = {
+		{ "psh-hold", 10, { .bytes = 9, .arrived = 9 }, true },
+		{ "psh-hold", 10, { .bytes = 9, .arrived = 10 }, false },
+		{ "psh-hold", 10, { .bytes = 9, .arrived = 9, .push = true }, false },
+		{ "ack-then-die", 10, { .bytes = 9, .acked = 9 }, false },
+		{ "ack-then-die", 10, { .bytes = 9, .acked = 10 }, true },
+		/* the dot is in this piece and its end, and was not begun before */
+		{ "split-eod", 0, { .bytes = 5, .text = end, .eod = 0 }, false },
+		{ "split-eod", 0, { .bytes = 3, .text = end + 2, .eod = 2 }, false },
+		{ "split-eod", 0, { .bytes = 2, .text = end + 3, .eod = 3 }, true },
+		{ "split-eod", 0, { .bytes = 1, .text = end + 3, .eod = 3 }, false },
+		{ "split-eod", 0, { .bytes = 1, .text = end + 4, .eod = 4 }, true },
+		{ "split-eod", 0, { .bytes = 2, .text = other + 3, .eod = 3 }, false },
+		{ "split-eod", 0, { .bytes = 1, .text = other + 4, .eod = 4 }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls256 }, true },
+		{ "hello-256-511", 0, { .bytes = 5, .pending = 261, .arrived = 261, .text = tls256 }, true },
+		{ "hello-256-511", 0, { .bytes = 4, .pending = 261, .arrived = 261, .text = tls256 }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 262, .text = tls256 }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 260, .arrived = 260, .text = tls255 }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 516, .arrived = 516, .text = tls511 }, true },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 517, .arrived = 517, .text = tls512 }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls_alert }, false },
+		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls_ssl2 }, false },
+		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 6, .text = tls1 }, true },
+		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 7, .text = tls1 }, false },
+		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 6, .text = tls_alert }, false },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find(tries[i].name));
+
+		if (tries[i].value)
+			f.value[0] = tries[i].value;
+		cr_assert_eq(f.kind->cut(&f, &tries[i].cut), tries[i].stalls ? 0 : tries[i].cut.bytes,
+			     "%s, number %zu", tries[i].name, i);
+	}
+}
+
+Test(fault, bounds_of_commands)
+{
+	static const struct {
+		const char *text;
+		unsigned eod;
+		bool altered;
+	} tries[] = {
+		{ "MAIL ", 2, true }, { "MAIL\r", 2, true }, { "mail ", 2, true }, { "MaIl ", 2, true },
+		{ "MAIL", 2, false }, { "MAIL:", 2, false }, { "MAIM ", 2, false }, { "AAIL ", 2, false },
+		{ "MAIL ", 1, false }, { "MAIL ", 0, false }, { "MAIL ", 3, false },
+		{ "x\r\nRCPT ", 0, true }, { "\nDATA\r", 0, true }, { "x\r\nRCPT", 0, false },
+		{ "x\r\nVRFY TO:<a>", 0, true }, { "x\rRCPT ", 0, false }, { "x\r\nRCPT \n", 0, false },
+		{ "QUIT\r\n", 2, false }, { "12345", 2, false },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find("split-command"));
+		struct fault_cut cut = { .bytes = (uint32_t)strlen(tries[i].text), .eod = tries[i].eod };
+		uint8_t text[32] = { 0 };
+		size_t changed = 0;
+
+		memcpy(text, tries[i].text, cut.bytes);
+		cr_assert_eq(f.kind->alter(&f, &cut, text), tries[i].altered, "%s", tries[i].text);
+		for (size_t k = 0; k < sizeof(text); k++)
+			changed += k < cut.bytes ? text[k] != tries[i].text[k] : text[k] != 0;
+		cr_assert_eq(changed, tries[i].altered ? 4 : 0, "%s", tries[i].text);
+	}
+}
+
+Test(fault, bounds_of_packets)
+{
+	static uint8_t hello[] = { 22, 3, 1, 0, 2, 1 }, no_hello[] = { 22, 3, 1, 0, 2, 2 };
+	static uint8_t whole[] = { 22, 3, 1, 0, 1, 1 }, clear[] = "x20 \r\n*", masked[] = "220 \r\n*";
+	static uint8_t clear_end[] = "220 \r\nx";
+	static const struct {
+		const char *name;
+		uint32_t value;
+		uint8_t flags;
+		uint8_t *payload;
+		uint32_t bytes, payload_bytes, acks, acked;
+		bool by_server, client_spoke;
+		enum fault_fate fate;
+	} tries[] = {
+		{ "mtu-blackhole", 100, .bytes = 100, .fate = FATE_NONE },
+		{ "mtu-blackhole", 100, .bytes = 101, .fate = FATE_VANISH },
+		{ "ecn-drop", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_VANISH },
+		{ "ecn-drop", 0, TCP_SYN | TCP_ECE, .fate = FATE_NONE },
+		{ "ecn-drop", 0, TCP_SYN | TCP_CWR, .fate = FATE_NONE },
+		{ "ecn-drop", 0, TCP_SYN | TCP_ACK | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+		{ "ecn-drop", 0, TCP_SYN | TCP_RST | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+		{ "ecn-rst", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_RESET },
+		{ "ecn-rst", 0, TCP_SYN, .fate = FATE_NONE },
+		{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 1, .fate = FATE_VANISH },
+		{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 0, .fate = FATE_NONE },
+		{ "tfo-blackhole", 0, TCP_ACK, hello, .payload_bytes = 1, .fate = FATE_NONE },
+		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true, .fate = FATE_ALTERED },
+		{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 7, .by_server = true,
+		  .fate = FATE_ALTERED },
+		{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 6, .by_server = true,
+		  .fate = FATE_NONE },
+		{ "banner-mask", 0, TCP_ACK, masked, .payload_bytes = 7, .by_server = true, .fate = FATE_NONE },
+		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .fate = FATE_NONE },
+		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
+		  .client_spoke = true, .fate = FATE_NONE },
+		{ "ack-thin", 4, TCP_ACK, .acks = 4, .fate = FATE_NONE },
+		{ "ack-thin", 4, TCP_ACK, .acks = 3, .fate = FATE_VANISH },
+		{ "ack-thin", 4, TCP_ACK, .acks = 5, .fate = FATE_VANISH },
+		{ "ack-thin", 4, TCP_ACK, hello, .payload_bytes = 1, .acks = 3, .fate = FATE_NONE },
+		{ "ack-thin", 4, TCP_ACK | TCP_FIN, .acks = 3, .fate = FATE_NONE },
+		{ "ack-thin", 4, TCP_ACK | TCP_RST, .acks = 3, .fate = FATE_NONE },
+		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_VANISH },
+		{ "first-segment-parser", 1, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_RESET },
+		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 5, .fate = FATE_NONE },
+		{ "first-segment-parser", 0, TCP_ACK, no_hello, .payload_bytes = 6, .fate = FATE_NONE },
+		{ "first-segment-parser", 0, TCP_ACK, whole, .payload_bytes = 6, .fate = FATE_NONE },
+		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .by_server = true,
+		  .fate = FATE_NONE },
+		{ "ack-then-die", 10, TCP_ACK, .acked = 9, .fate = FATE_NONE },
+		{ "ack-then-die", 10, TCP_ACK, .acked = 10, .fate = FATE_FORGOTTEN },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find(tries[i].name));
+		struct packet p = { .flags = tries[i].flags, .payload = tries[i].payload,
+				    .payload_bytes = tries[i].payload_bytes };
+		struct fault_packet view = {
+			.p = &p,
+			.bytes = tries[i].bytes,
+			.payload_bytes = tries[i].payload_bytes,
+			.acks = tries[i].acks,
+			.acked = tries[i].acked,
+			.by_server = tries[i].by_server,
+			.client_spoke = tries[i].client_spoke,
+		};
+
+		if (tries[i].value)
+			f.value[0] = tries[i].value;
+		cr_assert_eq(f.kind->packet(&f, &view), tries[i].fate, "%s, number %zu", tries[i].name, i);
+	}
+}
+
+#ifndef __SANITIZE_ADDRESS__	/* which needs memory itself, and ends the program if there is none */
+/* How much address space this process uses. */
+static size_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert(file && fscanf(file, "%zu", &pages) == 1);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Whichever of its tables finds no memory: the engine says so, and gives the others back. */
+Test(engine, without_memory_there_is_no_engine)
+{
+	const size_t step = 1 << 20;
+	struct engine_config config;
+	unsigned made = 0, failed = 0;
+	size_t before;
+
+	engine_config_init(&config);
+	config.flows_max = 100000;	/* 25 MB, and 2 MB for timers */
+	config.memory_bytes = 16 << 20;
+	cr_assert_eq(try_config(&config), 0);
+	before = in_use();
+	for (size_t room = 0; room < 60 * step; room += step / 2) {
+		struct rlimit old, limit;
+		int rc;
+
+		getrlimit(RLIMIT_AS, &old);
+		limit = old;
+		limit.rlim_cur = address_space() + room;
+		setrlimit(RLIMIT_AS, &limit);
+		rc = try_config(&config);
+		setrlimit(RLIMIT_AS, &old);
+		cr_assert(rc == 0 || rc == -ENOMEM);
+		cr_assert_eq(in_use(), before);
+		made += rc == 0;
+		failed += rc != 0;
+	}
+	cr_assert(made > 0 && failed > 40);
+}
+#endif
