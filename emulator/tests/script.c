@@ -57,6 +57,8 @@ struct actual {
 	uint8_t *bytes;
 	size_t len;
 	char *text;	/* of an event */
+	uint64_t offset;	/* and the piece that it is about */
+	uint32_t piece_bytes;
 };
 
 struct run {
@@ -68,6 +70,7 @@ struct run {
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
 	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
+	bool is_held;			/* what it sends is left with it */
 	bool is_turned;			/* the server has begun a connection */
 	bool has_sent;			/* the box, a packet of its own over IPv4; the next one has */
 	uint16_t next_ip_id;		/* this */
@@ -317,6 +320,8 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 		break;
 	case ACTUAL_EVENT:
 		append(text, "* %s", a->text);
+		if (strstr(expected, " piece "))
+			append(text, " piece %" PRIu64 " bytes %" PRIu32, a->offset, a->piece_bytes);
 		break;
 	}
 }
@@ -528,6 +533,8 @@ static void observe(void *arg, const struct engine_event *ev)
 		break;
 	case EVENT_FAULT:
 		n = asprintf(&a->text, "fault %s %s", ev->fault, source);
+		a->offset = ev->offset;
+		a->piece_bytes = ev->bytes;
 		break;
 	case EVENT_FLOW_CLOSED:
 		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
@@ -574,7 +581,7 @@ static void take_output(struct run *r)
 {
 	struct engine_emit emit;
 
-	while (engine_next(r->engine, &emit)) {
+	while (!r->is_held && engine_next(r->engine, &emit)) {
 		struct actual *a = add_actual(r);
 		size_t at = 0;
 
@@ -820,7 +827,7 @@ static void run_line(struct run *r, const char *line)
 	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&
 	    sscanf(line, "server > %n", &n) == 0 && n == 0)
-		sscanf(line, "client:%u > %n", &client_port, &n);
+		sscanf(line, line[0] == 'c' ? "client:%u > %n" : "server:%u > %n", &client_port, &n);
 	if (n > 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -829,6 +836,11 @@ static void run_line(struct run *r, const char *line)
 		expect_nothing_more(r);
 		note(r, "", line);
 		engine_drain(r->engine, r->now_ns);
+		take_output(r);
+	} else if (strcmp(line, "hold") == 0 || strcmp(line, "take") == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		r->is_held = strcmp(line, "hold") == 0;
 		take_output(r);
 	} else if (strcmp(line, "shutdown") == 0) {
 		expect_nothing_more(r);
@@ -890,6 +902,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	if (s->direction)
 		policy->direction = s->direction;
 	config.offload = r->offload = s->offload;
+	memcpy(config.hash_key, &s->key, sizeof(s->key));
 	policy->arrival = s->arrival;
 	config.overload = s->overload;
 	config.start_ns = r->now_ns;

@@ -603,3 +603,53 @@ Test(box, a_challenge_comes_every_half_second)
 		"drop\n"
 		"client < . 1:1(0) ack 1\n");
 }
+
+#define OPEN_AT(port)                                                                    \
+	"client:" port " > S 0:0(0) win 64240 <mss 1460>\n"                              \
+	"pass\n"                                                                         \
+	"server:" port " > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                       \
+	"pass\n"                                                                         \
+	"client:" port " > . 1:1(0) ack 1 win 64240\n"                                   \
+	"pass\n"
+#define DATA_AT(port)                                                                    \
+	"client:" port " > P. 1:11(10) ack 1 win 64240\n"                                \
+	"drop\n"
+#define ENDS_AT(port)                                                                    \
+	"client:" port " > R. 11:11(0) ack 1 win 0\n"                                    \
+	"anything\n"                                                                     \
+	"client:" port " > S 0:0(0) win 64240 <mss 1460>\n"                              \
+	"pass\n"
+#define SENT_AT(port)                                                                    \
+	"client:" port " < . 1:1(0) ack 11\n"                                            \
+	"server:" port " < P. 1:11(10) ack 1\n"
+
+/* Whoever takes output out late finds that of all connections that are still there, whichever of
+ * them has ended meanwhile: the first in the row, the last, or one between. */
+Test(box, output_that_waits_is_kept_in_order)
+{
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("4000") ENDS_AT("3000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("4000"));
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("4000") ENDS_AT("2000")
+		"take\n"
+		SENT_AT("3000") SENT_AT("4000"));
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") ENDS_AT("3000") DATA_AT("4000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("4000"));
+	/* two packets of one connection, one place */
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("2000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("3000"));
+}

@@ -1264,12 +1264,11 @@ Test(fault, ecn_rst_of_the_server)
 		"count flows_active 0\n");
 }
 
-/* Which occasions a probability chooses can be repeated: Marsaglia's xorshift64 ("Xorshift RNGs",
- * 2003) from the engine's key, which is 1 here. */
-Test(fault, percent_is_repeatable)
+/* Marsaglia's xorshift64 ("Xorshift RNGs", 2003) from this key. */
+static void check_percent(uint64_t key)
 {
 	static char text[1 << 14];
-	uint64_t x = 1;
+	uint64_t x = key | 1;
 	size_t n = (size_t)sprintf(text, SCRIPT_HANDSHAKE);
 
 	for (unsigned seq = 1; seq <= 991; seq += 10) {
@@ -1283,5 +1282,65 @@ Test(fault, percent_is_repeatable)
 				     seq, seq + 10, seq + 10, seq, seq + 10,
 				     (x >> 32) % 100 < 30 ? " altered" : "", seq + 10);
 	}
-	script_run((struct script){ .fault = "corrupt:every=1,percent=30" }, text);
+	script_run((struct script){ .fault = "corrupt:every=1,percent=30", .key = key }, text);
+}
+
+/* Which occasions a probability chooses can be repeated with the engine's key. */
+Test(fault, percent_is_repeatable)
+{
+	check_percent(0);
+	check_percent(UINT64_C(0x0123456789abcdee));
+}
+
+/* The event of a fault that acts on pieces says which, also of the shortest; else it says none. */
+Test(fault, events_name_the_piece)
+{
+	script_run((struct script){ .fault = "corrupt:every=1", .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 64240\n"
+		"* arrival client 0 bytes 513 pending 513\n"
+		"* cut client 0 bytes 513 pieces 2 last 1\n"
+		"drop\n"
+		"* ack client 513 orphaned 513\n"
+		"client < . 1:1(0) ack 514\n"
+		"* fault corrupt client piece 0 bytes 512\n"
+		"server < . 1:513(512) ack 1 altered\n"
+		"* fault corrupt client piece 512 bytes 1\n"
+		"server < P. 513:514(1) ack 1 altered\n");
+	script_run((struct script){ .fault = "off-by-one", .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:514(513) ack 1 win 64240\n"
+		"* arrival client 0 bytes 513 pending 513\n"
+		"* fault off-by-one client piece 0 bytes 0\n"
+		"* stall client 0 pending 513\n"
+		"drop\n"
+		"* ack client 513 orphaned 513\n"
+		"client < . 1:1(0) ack 514\n");
+}
+
+/* All of a policy's faults are counted, each for itself. */
+Test(fault, eight_faults_are_counted)
+{
+	script_run((struct script){ .fault = "drop:every=1000 drop:every=1000 drop:every=1000 "
+					     "drop:every=1000 drop:every=1000 drop:every=1000 "
+					     "off-by-one corrupt:every=1" },
+		SCRIPT_HANDSHAKE
+		"acted 0 0 0 0 0 0 0 0\n"
+		"client > P. 1:12(11) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 12\n"
+		"server < P. 1:12(11) ack 1 altered\n"
+		"acted 0 0 0 0 0 0 0 1\n"
+		"client > P. 12:525(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 525\n"
+		"acted 0 0 0 0 0 0 1 1\n");
 }

@@ -1180,3 +1180,25 @@ Test(relay, a_window_that_opens_a_little_is_not_told)
 		"server > . 1:1(0) ack 14602 win 509\n"
 		"drop\n");
 }
+
+/* A FIN between two arrivals that wait has data behind it, so one of the two is a forger's. */
+Test(relay, fin_between_waiting_data_is_not_believed)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 31:41>\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21 31:41>\n"
+		"client > F. 21:25(4) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:25 31:41>\n"
+		"client > . 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 25 <sack 31:41>\n"
+		"server < . 1:11(10) ack 1\n"
+		"server < P. 11:21(10) ack 1\n"
+		"server < . 21:25(4) ack 1\n");
+}

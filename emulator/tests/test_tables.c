@@ -890,3 +890,26 @@ Test(engine, without_memory_there_is_no_engine)
 	cr_assert(made > 0 && failed > 40);
 }
 #endif
+
+/* So many ranges are noted, apart from each other; the next finds no place unless it joins one. */
+Test(stream, scoreboard_has_sixteen_places)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_SACKED_MAX; i++)
+		cr_assert(stream_sack(&stream, 100 + 20 * i, 110 + 20 * i));
+	cr_assert_not(stream_sack(&stream, 20, 30));
+	cr_assert(stream_sack(&stream, 110, 120));
+	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 1);
+	cr_assert_eq(stream_skip_sacked(&stream, 100), 130);
+	cr_assert_eq(stream_skip_sacked(&stream, 99), 99);
+	cr_assert_eq(stream_skip_sacked(&stream, 130), 130);
+	cr_assert_eq(stream_sacked_end(&stream), 110 + 20 * (STREAM_SACKED_MAX - 1));
+	cr_assert(stream_sack(&stream, 20, 30));
+	/* what is released is forgotten, with all that lies before it */
+	stream_release(&stream, &pool, 145);
+	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 2);
+	cr_assert_eq(stream_skip_sacked(&stream, 145), 150);
+	stream_release(&stream, &pool, 1000);
+	cr_assert_eq(stream.sacked_count, 0);
+	cr_assert_eq(stream_sacked_end(&stream), 0);
+}
