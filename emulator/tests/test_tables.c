@@ -913,3 +913,26 @@ Test(stream, scoreboard_has_sixteen_places)
 	cr_assert_eq(stream.sacked_count, 0);
 	cr_assert_eq(stream_sacked_end(&stream), 0);
 }
+
+/* Whatever the memory held before. */
+Test(pool, begins_with_nothing_taken)
+{
+	struct pool p;
+	pool_page pages[3];
+
+	memset(&p, 0x55, sizeof(p));
+	cr_assert_eq(pool_create(&p, 3 * POOL_PAGE_BYTES + POOL_PAGE_BYTES - 1), 0);
+	cr_assert_eq(p.used, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		pages[i] = pool_take(&p);
+		cr_assert_lt(pages[i], 3);
+		cr_assert_eq(p.used, i + 1);
+	}
+	cr_assert_eq(pool_take(&p), POOL_NONE);
+	cr_assert_eq(p.used, 3);
+	pool_give(&p, pages[1]);
+	cr_assert_eq(pool_take(&p), pages[1]);
+	pool_destroy(&p);
+	cr_assert_eq(pool_create(&p, (uint64_t)POOL_PAGE_BYTES * POOL_NONE), -EINVAL);
+	cr_assert_eq(pool_create(&p, POOL_PAGE_BYTES - 1), -EINVAL);
+}
