@@ -1202,3 +1202,56 @@ Test(relay, fin_between_waiting_data_is_not_believed)
 		"server < P. 11:21(10) ack 1\n"
 		"server < . 21:25(4) ack 1\n");
 }
+
+/* So many cuts can be remembered, and what is in order then waits for room: it is acknowledged
+ * when it is taken, and no hole is told meanwhile. */
+Test(relay, data_in_order_waits_for_room)
+{
+	enum { CUTS = STREAM_RUNS_MAX - STREAM_RUNS_SPARE };
+	static char text[1 << 17];
+	size_t n;
+
+	n = (size_t)sprintf(text, SCRIPT_HANDSHAKE "server > . 1:1(0) ack 1 win 0\ndrop\n");
+	for (unsigned seq = 1; seq < CUTS; seq++)
+		n += (size_t)sprintf(text + n, "client > . %u:%u(1) ack 1 win 502\ndrop\n"
+					       "client < . 1:1(0) ack %u\n", seq, seq + 1, seq + 1);
+	n += (size_t)sprintf(text + n,
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
+		"count refused_arrivals 0\n",
+		CUTS + 1, CUTS + 2, CUTS, CUTS + 1, CUTS + 2,
+		CUTS + 2, CUTS + 3, CUTS, CUTS + 1, CUTS + 3);
+	n += (size_t)sprintf(text + n,
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
+		"server > . 1:1(0) ack 1 win 509\ndrop\nanything\n",
+		CUTS, CUTS + 1, CUTS + 1, CUTS, CUTS + 1, CUTS + 1);
+	sprintf(text + n,
+		"server > . 1:1(0) ack 2 win 509\ndrop\n"
+		"client < . 1:1(0) ack %u\nanything\n"
+		"server > . 1:1(0) ack 3 win 509\ndrop\n"
+		"client < . 1:1(0) ack %u\nanything\n", CUTS + 2, CUTS + 3);
+	script_run((struct script){ .segment_size = 1 }, text);
+}
+
+/* What finds no place is counted: it was not acknowledged, so it comes again. */
+Test(relay, what_is_refused_is_counted)
+{
+	script_run((struct script){ .memory_bytes = 4 * 4096 },
+		SCRIPT_HANDSHAKE
+		"client > . 4101:5101(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 0\n"
+		"client > . 8201:9201(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 1\n");
+	script_run((struct script){ .memory_bytes = 4096 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 1\n"
+		"count orphaned_bytes 0\n");
+}

@@ -626,3 +626,33 @@ Test(sender, timestamps_leave_room_for_three_blocks)
 		"drop\n"
 		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 71:81 31:41 11:21>\n");
 }
+
+/* RFC 5681 equation 4: half of six pieces is three, and two are but the least. So the fourth
+ * duplicate lets a new one in: 3 + 4, of which six are out. */
+Test(sender, fast_recovery_halves_a_small_window)
+{
+	script_run((struct script){ .segment_size = 2433 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:19465(19464) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 19465\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server < . 2434:4867(2433) ack 1\n"
+		"server < . 4867:7300(2433) ack 1\n"
+		"server < . 7300:9733(2433) ack 1\n"
+		"server < . 9733:12166(2433) ack 1\n"
+		"server < . 12166:14599(2433) ack 1\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 14599:17032(2433) ack 1\n");
+}
