@@ -656,3 +656,194 @@ Test(sender, fast_recovery_halves_a_small_window)
 		"drop\n"
 		"server < . 14599:17032(2433) ack 1\n");
 }
+
+/* RFC 5681 section 3.1: after one timeout slow start goes on up to half of what was out, and then
+ * congestion avoidance begins. */
+Test(sender, a_timeout_halves_the_threshold)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		"server > . 1:1(0) ack 501 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n"
+		"server > . 1:1(0) ack 601 win 509\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n");
+	/* three of six, where two are the least */
+	script_run((struct script){ .segment_size = 2433 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:19465(19464) ack 1 win 64240\n"
+		"drop\n"
+		"anything\n"
+		"+1.01\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server > . 1:1(0) ack 2434 win 65160\n"
+		"drop\n"
+		"server < . 2434:4867(2433) ack 1\n"
+		"server < . 4867:7300(2433) ack 1\n"
+		"server > . 1:1(0) ack 4867 win 65160\n"
+		"drop\n"
+		"server < . 7300:9733(2433) ack 1\n"
+		"server < . 9733:12166(2433) ack 1\n");
+}
+
+/* Half of three pieces is less than two, which are the least: 2 + 3, so two new ones go out. */
+Test(sender, two_pieces_are_the_least_threshold)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:301(300) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		"client > . 301:1001(700) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n");
+}
+
+/* SACK of who did not permit it, or of what is not out, says nothing. */
+Test(sender, sack_out_of_place_is_not_believed)
+{
+	script_run((struct script){ .segment_size = 100 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 65160 <sack 101:201>\n"
+		"drop\n"
+		"client > . 1:301(300) ack 1 win 64240\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1 win 65160 <sack 101:201>\n"
+		"drop\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 65160\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n");
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 509 <sack 101:201>\n"
+		"drop\n");
+}
+
+/* RFC 5681 section 3.2 for a FIN: nothing is behind it, and it is repeated like a piece. */
+Test(sender, a_fin_is_repeated_fast)
+{
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > F. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 102\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < F. 101:101(0) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < F. 101:101(0) ack 1\n"
+		"count retransmissions 1\n"
+		"server > . 1:1(0) ack 102 win 509\n"
+		"drop\n"
+		"+100\n");
+}
+
+/* A window is used up to its edge, and not an octet further. */
+Test(sender, a_piece_that_just_fits_is_sent)
+{
+	script_run((struct script){ .segment_size = 100 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 200 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:301(300) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 301\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 99\n"
+		"drop\n"
+		"server > . 1:1(0) ack 201 win 100\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n");
+}
+
+/* RFC 9293 section 3.8.6.1 lets a closed window last as long as its receiver answers. This one
+ * does not: it is given up like any other that is silent. */
+Test(sender, a_closed_window_without_answers_is_given_up)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"+500\n"
+		"anything\n"
+		"flow 1 open S 512 idle 500, client 10 acked 0 delivered 0 pending\n"
+		"+300\n"
+		"anything\n"
+		"count flows_active 0\n");
+}
+
+/* An IP packet is no longer than its length field can tell, however much could be sent at once. */
+Test(sender, a_train_is_no_longer_than_a_packet, .timeout = 60)
+{
+	enum { BYTES = 60000, ROUNDS = 60 };
+	struct engine_config config;
+	struct engine_emit emit;
+	struct engine *e;
+	uint32_t seq = 1, sent = 0, acked;
+	size_t longest = 0;
+
+	engine_config_init(&config);
+	config.rules.policy[0].segment_size = 1000;
+	config.offload = true;
+	cr_assert_eq(engine_create(&e, &config), 0);
+	put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
+	put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
+	put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
+	put_in(e, 1, SERVER, TCP_ACK, 1, 1, 0);
+	for (uint64_t i = 1; i <= ROUNDS; i++) {
+		/* all at once, as nothing is taken out between them */
+		for (unsigned k = 0; k < 3; k++, seq += BYTES)
+			put_in(e, i * 1000000, CLIENT, TCP_ACK, seq, 1, BYTES);
+		do {
+			acked = sent;
+			while (engine_next(e, &emit)) {
+				longest = emit.bytes > longest ? emit.bytes : longest;
+				sent += emit.bytes > 40 ? (uint32_t)emit.bytes - 40 : 0;
+			}
+			if (sent != acked)
+				put_in(e, i * 1000000, SERVER, TCP_ACK, 1, sent + 1, 0);
+		} while (sent != acked);
+		cr_assert_eq(sent + 1, seq);
+	}
+	cr_assert(longest > 64000 && longest <= 65535, "the longest has %zu bytes", longest);
+	engine_destroy(e);
+}
