@@ -72,8 +72,8 @@ struct run {
 	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
 	bool is_held;			/* what it sends is left with it */
 	bool is_turned;			/* the server has begun a connection */
-	bool has_sent;			/* the box, a packet of its own over IPv4; the next one has */
-	uint16_t next_ip_id;		/* this */
+	bool has_sent;			/* the box, a packet of its own over IPv4 */
+	uint16_t next_ip_id;		/* and this must be the next one's */
 	struct engine_stats count;	/* of what was put in and came out */
 	struct engine_rules rules;	/* as they are now */
 };
@@ -321,7 +321,8 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 	case ACTUAL_EVENT:
 		append(text, "* %s", a->text);
 		if (strstr(expected, " piece "))
-			append(text, " piece %" PRIu64 " bytes %" PRIu32, a->offset, a->piece_bytes);
+			append(text, " piece %" PRIu64 " bytes %" PRIu32, a->offset,
+			       a->piece_bytes);
 		break;
 	}
 }
@@ -570,11 +571,12 @@ static void check_ip_id(struct run *r, const struct actual *a)
 	if (a->bytes[0] >> 4 != 4)
 		return;
 	if (r->has_sent && id != r->next_ip_id)
-		fail(r, "the box let out a packet with the identification %u, not %u", id, r->next_ip_id);
+		fail(r, "the box let out a packet with the identification %u, not %u", id,
+		     r->next_ip_id);
 	r->has_sent = true;
 	r->next_ip_id = (uint16_t)(id + 1);
 	if (a->segment_bytes)
-		r->next_ip_id = (uint16_t)(id + (payload + a->segment_bytes - 1) / a->segment_bytes);
+		r->next_ip_id = (uint16_t)(id + (payload - 1) / a->segment_bytes + 1);
 }
 
 static void take_output(struct run *r)
@@ -631,7 +633,8 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 	if (from == SERVER && *text == 'S' && !strstr(text, " ack "))
 		r->is_turned = true;
 	if (a->subject.flow > 0 && a->subject.source != from && !r->is_turned)
-		fail(r, "the box takes the packet for one of the %s's", side_names[a->subject.source]);
+		fail(r, "the box takes the packet for one of the %s's",
+		     side_names[a->subject.source]);
 	if (a->subject.flow == 0 && verdict == VERDICT_REPLACE)
 		fail(r, "the box changes a packet of no connection");
 	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
@@ -747,8 +750,9 @@ static void check_count(struct run *r, const char *line)
 		const char *name;
 		size_t at;
 	} counters[] = {
-		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated), COUNTER(passed_overload),
-		COUNTER(passed_draining), COUNTER(passed_policy), COUNTER(refused_overload),
+		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated),
+		COUNTER(passed_overload), COUNTER(passed_draining),
+		COUNTER(passed_policy), COUNTER(refused_overload),
 		COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
 		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
@@ -787,8 +791,9 @@ static void flow_text(struct run *r, const struct engine_flow *f, char *text)
 		    (side == SERVER && f->port[side] != SERVER_PORT))
 			fail(r, "the box lists a connection of others");
 		if (t->intercepted)
-			append(text, ", %s %" PRIu64 " acked %" PRIu64 " delivered %" PRIu64 " pending",
-			       side_names[side], t->acked, t->delivered, f->pending[side]);
+			append(text, ", %s %" PRIu64 " acked %" PRIu64 " delivered %" PRIu64
+			       " pending", side_names[side], t->acked, t->delivered,
+			       f->pending[side]);
 		if (f->stalled[side])
 			append(text, " stalled");
 	}
@@ -827,7 +832,8 @@ static void run_line(struct run *r, const char *line)
 	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&
 	    sscanf(line, "server > %n", &n) == 0 && n == 0)
-		sscanf(line, line[0] == 'c' ? "client:%u > %n" : "server:%u > %n", &client_port, &n);
+		sscanf(line, line[0] == 'c' ? "client:%u > %n" : "server:%u > %n", &client_port,
+		       &n);
 	if (n > 0) {
 		expect_nothing_more(r);
 		note(r, "", line);

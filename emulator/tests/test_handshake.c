@@ -386,7 +386,7 @@ Test(handshake, a_guess_does_not_end_a_handshake)
 	}
 }
 
-/* Who has begun need not have sent the first octet now: it may have been lost, or gone by before. */
+/* Who has begun need not send the first octet now: it may have been lost, or gone by before. */
 Test(handshake, who_has_begun_may_be_further_on)
 {
 	script_run((struct script){ .at_end = one_passed_unknown },
@@ -491,7 +491,8 @@ Test(handshake, who_has_begun_is_inside_the_first_window)
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
 		char text[256];
 
-		snprintf(text, sizeof(text), "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
+		snprintf(text, sizeof(text),
+			 "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
 			 "count passed_unknown_flow %u\ncount flows_active %u\n",
 			 tries[i].line, tries[i].begun, 1 - tries[i].begun);
 		script_run((struct script){ 0 }, text);
@@ -518,7 +519,8 @@ Test(handshake, a_rst_ends_an_opening_if_it_knows_a_number)
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
 		char text[256];
 
-		snprintf(text, sizeof(text), "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
+		snprintf(text, sizeof(text),
+			 "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
 			 "count flows_active %u\n", tries[i].line, 1 - tries[i].ended);
 		script_run((struct script){ 0 }, text);
 	}

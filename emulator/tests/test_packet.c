@@ -347,7 +347,8 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 		{ { 4, 2 }, 2, { .sack_permitted = true } },
 		{ { 2, 4, 5, 0xb4 }, 4, { .mss = 1460 } },
 		{ { 3, 3, 7 }, 3, { .has_window_shift = true, .window_shift = 7 } },
-		{ { 8, 10, 0, 0, 0, 1, 0, 0, 0, 2 }, 10, { .has_timestamps = true, .ts_val = 1, .ts_ecr = 2 } },
+		{ { 8, 10, 0, 0, 0, 1, 0, 0, 0, 2 }, 10,
+		  { .has_timestamps = true, .ts_val = 1, .ts_ecr = 2 } },
 		{ { 29, 4, 0, 0 }, 4, { .authenticated = true } },
 		{ { 19, 2 }, 2, { .authenticated = true } },
 		{ { 5, 10, 0, 0, 0, 1, 0, 0, 0, 2 }, 10,
@@ -372,11 +373,13 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 		tcpopt_parse(&o, &p);
 		cr_assert(o.mss == is->mss && o.window_shift == is->window_shift &&
 			  o.has_window_shift == is->has_window_shift &&
-			  o.sack_permitted == is->sack_permitted && o.has_timestamps == is->has_timestamps &&
+			  o.sack_permitted == is->sack_permitted &&
+			  o.has_timestamps == is->has_timestamps &&
 			  o.authenticated == is->authenticated && o.ts_val == is->ts_val &&
 			  o.ts_ecr == is->ts_ecr && o.sack_count == is->sack_count &&
 			  o.sack_at == is->sack_at && o.sack_bytes == is->sack_bytes &&
-			  o.sack[0].left == is->sack[0].left && o.sack[0].right == is->sack[0].right,
+			  o.sack[0].left == is->sack[0].left &&
+			  o.sack[0].right == is->sack[0].right,
 			  "number %zu", i);
 	}
 }
@@ -393,7 +396,8 @@ Test(tcpopt, what_is_not_kept_is_taken_out)
 		{ { 34, 2 }, 2, true }, { { 34, 4, 1, 2 }, 4, true }, { { 30, 4, 0, 1 }, 4, true },
 		{ { 253, 4, 0xf9, 0x89 }, 4, true }, { { 254, 4, 0xf9, 0x89 }, 4, true },
 		{ { 253, 4, 0xf9, 0x88 }, 4, false }, { { 253, 3, 0xf9 }, 3, false },
-		{ { 253, 2 }, 2, false }, { { 255, 4, 0xf9, 0x89 }, 4, false }, { { 4, 2 }, 2, false },
+		{ { 253, 2 }, 2, false }, { { 255, 4, 0xf9, 0x89 }, 4, false },
+		{ { 4, 2 }, 2, false },
 	};
 
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {

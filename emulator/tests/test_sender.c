@@ -276,7 +276,7 @@ Test(sender, what_is_repeated_in_recovery_is_not_measured)
 }
 
 /* RFC 5681 section 3.1: SSTHRESH is half of what was out when the loss was seen, ten pieces here,
- * and the timer that goes off again shows no other loss. So slow start goes on up to five pieces. */
+ * and a timer that goes off again shows no other loss. So slow start goes on up to five. */
 Test(sender, a_second_timeout_does_not_halve_again)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -787,6 +787,8 @@ Test(sender, a_piece_that_just_fits_is_sent)
 		"server < . 101:201(100) ack 1\n"
 		"server > . 1:1(0) ack 201 win 99\n"
 		"drop\n"
+		/* what does not fit waits for a timer */
+		"+0.15\n"
 		"server > . 1:1(0) ack 201 win 100\n"
 		"drop\n"
 		"server < . 201:301(100) ack 1\n");

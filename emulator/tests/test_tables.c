@@ -500,9 +500,11 @@ Test(engine, a_list_in_parts_is_whole)
 			break;
 		cr_assert_leq(count, 7);
 		for (size_t i = 0; i < count; i++) {
-			cr_assert(flows[i].serial >= 1 && flows[i].serial <= FLOWS && !seen[flows[i].serial]);
-			seen[flows[i].serial] = true;
-			cr_assert_eq(flows[i].port[CLIENT], flows[i].serial);
+			uint64_t serial = flows[i].serial;
+
+			cr_assert(serial >= 1 && serial <= FLOWS && !seen[serial]);
+			seen[serial] = true;
+			cr_assert_eq(flows[i].port[CLIENT], serial);
 			cr_assert_eq(flows[i].port[SERVER], 25);
 		}
 	}
@@ -582,7 +584,8 @@ Test(engine, bounds_of_a_configuration)
 	CHECK_BOUND(number, 0, 1);
 	CHECK_BOUND(rules.policies, 1, 0);
 	CHECK_BOUND(rules.policy[0].segment_size, 1, 0);
-	CHECK_BOUND(rules.policy[0].segment_size, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_MAX + 1);
+	CHECK_BOUND(rules.policy[0].segment_size, ENGINE_SEGMENT_SIZE_MAX,
+		    ENGINE_SEGMENT_SIZE_MAX + 1);
 	CHECK_BOUND(rules.policy[0].direction, DIRECTION_BOTH, DIRECTION_BOTH + 1);
 	CHECK_BOUND(rules.policy[0].arrival, ARRIVAL_BURST, ARRIVAL_BURST + 1);
 	CHECK_BOUND(rules.policy[0].match.client.bits, 128, 129);
@@ -696,53 +699,56 @@ Test(fault, bounds_of_pieces)
 	}
 }
 
+static const uint8_t end[] = "\r\n.\r\n", other[] = "\r\n.\rX";
+static const uint8_t tls256[] = { 22, 3, 1, 1, 0, 1 }, tls255[] = { 22, 3, 1, 0, 255, 1 };
+static const uint8_t tls511[] = { 22, 3, 3, 1, 255, 1 }, tls512[] = { 22, 3, 3, 2, 0, 1 };
+static const uint8_t tls1[] = { 22, 3, 1, 0, 1, 1 };
+static const uint8_t tls_alert[] = { 21, 3, 1, 1, 0, 1 };
+static const uint8_t tls_ssl2[] = { 22, 2, 1, 1, 0, 1 };
+#define HELLO(b, p, a, t) { .bytes = b, .pending = p, .arrived = a, .text = t }
+static const struct {
+	const char *name;
+	uint32_t value;
+	struct fault_cut cut;
+	bool stalls;
+} cuts[] = {
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 9 }, true },
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 10 }, false },
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 9, .push = true }, false },
+	{ "ack-then-die", 10, { .bytes = 9, .acked = 9 }, false },
+	{ "ack-then-die", 10, { .bytes = 9, .acked = 10 }, true },
+	/* the dot is in this piece and its end, and was not begun before */
+	{ "split-eod", 0, { .bytes = 5, .text = end, .eod = 0 }, false },
+	{ "split-eod", 0, { .bytes = 3, .text = end + 2, .eod = 2 }, false },
+	{ "split-eod", 0, { .bytes = 2, .text = end + 3, .eod = 3 }, true },
+	{ "split-eod", 0, { .bytes = 1, .text = end + 3, .eod = 3 }, false },
+	{ "split-eod", 0, { .bytes = 1, .text = end + 4, .eod = 4 }, true },
+	{ "split-eod", 0, { .bytes = 2, .text = other + 3, .eod = 3 }, false },
+	{ "split-eod", 0, { .bytes = 1, .text = other + 4, .eod = 4 }, false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls256), true },
+	{ "hello-256-511", 0, HELLO(5, 261, 261, tls256), true },
+	{ "hello-256-511", 0, HELLO(4, 261, 261, tls256), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 262, tls256), false },
+	{ "hello-256-511", 0, HELLO(6, 260, 260, tls255), false },
+	{ "hello-256-511", 0, HELLO(6, 516, 516, tls511), true },
+	{ "hello-256-511", 0, HELLO(6, 517, 517, tls512), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls_alert), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls_ssl2), false },
+	{ "hello-256-511", 1, HELLO(6, 6, 6, tls1), true },
+	{ "hello-256-511", 1, HELLO(6, 6, 7, tls1), false },
+	{ "hello-256-511", 1, HELLO(6, 6, 6, tls_alert), false },
+};
+
 Test(fault, bounds_of_cuts)
 {
-	static const uint8_t end[] = "\r\n.\r\n", other[] = "\r\n.\rX";
-	static const uint8_t tls256[] = { 22, 3, 1, 1, 0, 1 }, tls255[] = { 22, 3, 1, 0, 255, 1 };
-	static const uint8_t tls511[] = { 22, 3, 3, 1, 255, 1 }, tls512[] = { 22, 3, 3, 2, 0, 1 };
-	static const uint8_t tls1[] = { 22, 3, 1, 0, 1, 1 };
-	static const uint8_t tls_alert[] = { 21, 3, 1, 1, 0, 1 }, tls_ssl2[] = { 22, 2, 1, 1, 0, 1 };
-	static const struct {
-		const char *name;
-		uint32_t value;
-		struct fault_cut cut;
-		bool stalls;
-	} tries[] = {
-		{ "psh-hold", 10, { .bytes = 9, .arrived = 9 }, true },
-		{ "psh-hold", 10, { .bytes = 9, .arrived = 10 }, false },
-		{ "psh-hold", 10, { .bytes = 9, .arrived = 9, .push = true }, false },
-		{ "ack-then-die", 10, { .bytes = 9, .acked = 9 }, false },
-		{ "ack-then-die", 10, { .bytes = 9, .acked = 10 }, true },
-		/* the dot is in this piece and its end, and was not begun before */
-		{ "split-eod", 0, { .bytes = 5, .text = end, .eod = 0 }, false },
-		{ "split-eod", 0, { .bytes = 3, .text = end + 2, .eod = 2 }, false },
-		{ "split-eod", 0, { .bytes = 2, .text = end + 3, .eod = 3 }, true },
-		{ "split-eod", 0, { .bytes = 1, .text = end + 3, .eod = 3 }, false },
-		{ "split-eod", 0, { .bytes = 1, .text = end + 4, .eod = 4 }, true },
-		{ "split-eod", 0, { .bytes = 2, .text = other + 3, .eod = 3 }, false },
-		{ "split-eod", 0, { .bytes = 1, .text = other + 4, .eod = 4 }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls256 }, true },
-		{ "hello-256-511", 0, { .bytes = 5, .pending = 261, .arrived = 261, .text = tls256 }, true },
-		{ "hello-256-511", 0, { .bytes = 4, .pending = 261, .arrived = 261, .text = tls256 }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 262, .text = tls256 }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 260, .arrived = 260, .text = tls255 }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 516, .arrived = 516, .text = tls511 }, true },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 517, .arrived = 517, .text = tls512 }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls_alert }, false },
-		{ "hello-256-511", 0, { .bytes = 6, .pending = 261, .arrived = 261, .text = tls_ssl2 }, false },
-		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 6, .text = tls1 }, true },
-		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 7, .text = tls1 }, false },
-		{ "hello-256-511", 1, { .bytes = 6, .pending = 6, .arrived = 6, .text = tls_alert }, false },
-	};
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+		struct fault f = fault_of(fault_find(cuts[i].name));
 
-	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
-		struct fault f = fault_of(fault_find(tries[i].name));
-
-		if (tries[i].value)
-			f.value[0] = tries[i].value;
-		cr_assert_eq(f.kind->cut(&f, &tries[i].cut), tries[i].stalls ? 0 : tries[i].cut.bytes,
-			     "%s, number %zu", tries[i].name, i);
+		if (cuts[i].value)
+			f.value[0] = cuts[i].value;
+		cr_assert_eq(f.kind->cut(&f, &cuts[i].cut),
+			     cuts[i].stalls ? 0 : cuts[i].cut.bytes, "%s, number %zu",
+			     cuts[i].name, i);
 	}
 }
 
@@ -753,17 +759,20 @@ Test(fault, bounds_of_commands)
 		unsigned eod;
 		bool altered;
 	} tries[] = {
-		{ "MAIL ", 2, true }, { "MAIL\r", 2, true }, { "mail ", 2, true }, { "MaIl ", 2, true },
-		{ "MAIL", 2, false }, { "MAIL:", 2, false }, { "MAIM ", 2, false }, { "AAIL ", 2, false },
+		{ "MAIL ", 2, true }, { "MAIL\r", 2, true }, { "mail ", 2, true },
+		{ "MaIl ", 2, true }, { "MAIL", 2, false }, { "MAIL:", 2, false },
+		{ "MAIM ", 2, false }, { "AAIL ", 2, false },
 		{ "MAIL ", 1, false }, { "MAIL ", 0, false }, { "MAIL ", 3, false },
 		{ "x\r\nRCPT ", 0, true }, { "\nDATA\r", 0, true }, { "x\r\nRCPT", 0, false },
-		{ "x\r\nVRFY TO:<a>", 0, true }, { "x\rRCPT ", 0, false }, { "x\r\nRCPT \n", 0, false },
+		{ "x\r\nVRFY TO:<a>", 0, true }, { "x\rRCPT ", 0, false },
+		{ "x\r\nRCPT \n", 0, false },
 		{ "QUIT\r\n", 2, false }, { "12345", 2, false },
 	};
 
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
 		struct fault f = fault_of(fault_find("split-command"));
-		struct fault_cut cut = { .bytes = (uint32_t)strlen(tries[i].text), .eod = tries[i].eod };
+		struct fault_cut cut = { .bytes = (uint32_t)strlen(tries[i].text),
+					 .eod = tries[i].eod };
 		uint8_t text[32] = { 0 };
 		size_t changed = 0;
 
@@ -775,79 +784,82 @@ Test(fault, bounds_of_commands)
 	}
 }
 
+static uint8_t hello[] = { 22, 3, 1, 0, 2, 1 }, no_hello[] = { 22, 3, 1, 0, 2, 2 };
+static uint8_t whole[] = { 22, 3, 1, 0, 1, 1 };
+static uint8_t clear[] = "x20 \r\n*", clear_end[] = "220 \r\nx", masked[] = "220 \r\n*";
+static const struct {
+	const char *name;
+	uint32_t value;
+	uint8_t flags;
+	uint8_t *payload;
+	uint32_t bytes, payload_bytes, acks, acked;
+	bool by_server, client_spoke;
+	enum fault_fate fate;
+} packets[] = {
+	{ "mtu-blackhole", 100, .bytes = 100, .fate = FATE_NONE },
+	{ "mtu-blackhole", 100, .bytes = 101, .fate = FATE_VANISH },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_VANISH },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ECE, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ACK | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_RST | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-rst", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_RESET },
+	{ "ecn-rst", 0, TCP_SYN, .fate = FATE_NONE },
+	{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 1, .fate = FATE_VANISH },
+	{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 0, .fate = FATE_NONE },
+	{ "tfo-blackhole", 0, TCP_ACK, hello, .payload_bytes = 1, .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_ALTERED },
+	{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_ALTERED },
+	{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 6, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, masked, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
+	  .client_spoke = true, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK, .acks = 4, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK, .acks = 3, .fate = FATE_VANISH },
+	{ "ack-thin", 4, TCP_ACK, .acks = 5, .fate = FATE_VANISH },
+	{ "ack-thin", 4, TCP_ACK, hello, .payload_bytes = 1, .acks = 3, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK | TCP_FIN, .acks = 3, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK | TCP_RST, .acks = 3, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_VANISH },
+	{ "first-segment-parser", 1, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_RESET },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 5, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, no_hello, .payload_bytes = 6, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, whole, .payload_bytes = 6, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "ack-then-die", 10, TCP_ACK, .acked = 9, .fate = FATE_NONE },
+	{ "ack-then-die", 10, TCP_ACK, .acked = 10, .fate = FATE_FORGOTTEN },
+};
+
 Test(fault, bounds_of_packets)
 {
-	static uint8_t hello[] = { 22, 3, 1, 0, 2, 1 }, no_hello[] = { 22, 3, 1, 0, 2, 2 };
-	static uint8_t whole[] = { 22, 3, 1, 0, 1, 1 }, clear[] = "x20 \r\n*", masked[] = "220 \r\n*";
-	static uint8_t clear_end[] = "220 \r\nx";
-	static const struct {
-		const char *name;
-		uint32_t value;
-		uint8_t flags;
-		uint8_t *payload;
-		uint32_t bytes, payload_bytes, acks, acked;
-		bool by_server, client_spoke;
-		enum fault_fate fate;
-	} tries[] = {
-		{ "mtu-blackhole", 100, .bytes = 100, .fate = FATE_NONE },
-		{ "mtu-blackhole", 100, .bytes = 101, .fate = FATE_VANISH },
-		{ "ecn-drop", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_VANISH },
-		{ "ecn-drop", 0, TCP_SYN | TCP_ECE, .fate = FATE_NONE },
-		{ "ecn-drop", 0, TCP_SYN | TCP_CWR, .fate = FATE_NONE },
-		{ "ecn-drop", 0, TCP_SYN | TCP_ACK | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
-		{ "ecn-drop", 0, TCP_SYN | TCP_RST | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
-		{ "ecn-rst", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_RESET },
-		{ "ecn-rst", 0, TCP_SYN, .fate = FATE_NONE },
-		{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 1, .fate = FATE_VANISH },
-		{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 0, .fate = FATE_NONE },
-		{ "tfo-blackhole", 0, TCP_ACK, hello, .payload_bytes = 1, .fate = FATE_NONE },
-		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true, .fate = FATE_ALTERED },
-		{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 7, .by_server = true,
-		  .fate = FATE_ALTERED },
-		{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 6, .by_server = true,
-		  .fate = FATE_NONE },
-		{ "banner-mask", 0, TCP_ACK, masked, .payload_bytes = 7, .by_server = true, .fate = FATE_NONE },
-		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .fate = FATE_NONE },
-		{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
-		  .client_spoke = true, .fate = FATE_NONE },
-		{ "ack-thin", 4, TCP_ACK, .acks = 4, .fate = FATE_NONE },
-		{ "ack-thin", 4, TCP_ACK, .acks = 3, .fate = FATE_VANISH },
-		{ "ack-thin", 4, TCP_ACK, .acks = 5, .fate = FATE_VANISH },
-		{ "ack-thin", 4, TCP_ACK, hello, .payload_bytes = 1, .acks = 3, .fate = FATE_NONE },
-		{ "ack-thin", 4, TCP_ACK | TCP_FIN, .acks = 3, .fate = FATE_NONE },
-		{ "ack-thin", 4, TCP_ACK | TCP_RST, .acks = 3, .fate = FATE_NONE },
-		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_VANISH },
-		{ "first-segment-parser", 1, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_RESET },
-		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 5, .fate = FATE_NONE },
-		{ "first-segment-parser", 0, TCP_ACK, no_hello, .payload_bytes = 6, .fate = FATE_NONE },
-		{ "first-segment-parser", 0, TCP_ACK, whole, .payload_bytes = 6, .fate = FATE_NONE },
-		{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .by_server = true,
-		  .fate = FATE_NONE },
-		{ "ack-then-die", 10, TCP_ACK, .acked = 9, .fate = FATE_NONE },
-		{ "ack-then-die", 10, TCP_ACK, .acked = 10, .fate = FATE_FORGOTTEN },
-	};
-
-	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
-		struct fault f = fault_of(fault_find(tries[i].name));
-		struct packet p = { .flags = tries[i].flags, .payload = tries[i].payload,
-				    .payload_bytes = tries[i].payload_bytes };
+	for (size_t i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+		struct fault f = fault_of(fault_find(packets[i].name));
+		struct packet p = { .flags = packets[i].flags, .payload = packets[i].payload,
+				    .payload_bytes = packets[i].payload_bytes };
 		struct fault_packet view = {
 			.p = &p,
-			.bytes = tries[i].bytes,
-			.payload_bytes = tries[i].payload_bytes,
-			.acks = tries[i].acks,
-			.acked = tries[i].acked,
-			.by_server = tries[i].by_server,
-			.client_spoke = tries[i].client_spoke,
+			.bytes = packets[i].bytes,
+			.payload_bytes = packets[i].payload_bytes,
+			.acks = packets[i].acks,
+			.acked = packets[i].acked,
+			.by_server = packets[i].by_server,
+			.client_spoke = packets[i].client_spoke,
 		};
 
-		if (tries[i].value)
-			f.value[0] = tries[i].value;
-		cr_assert_eq(f.kind->packet(&f, &view), tries[i].fate, "%s, number %zu", tries[i].name, i);
+		if (packets[i].value)
+			f.value[0] = packets[i].value;
+		cr_assert_eq(f.kind->packet(&f, &view), packets[i].fate, "%s, number %zu",
+			     packets[i].name, i);
 	}
 }
 
-#ifndef __SANITIZE_ADDRESS__	/* which needs memory itself, and ends the program if there is none */
+#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program without */
 /* How much address space this process uses. */
 static size_t address_space(void)
 {
