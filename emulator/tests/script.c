@@ -210,6 +210,13 @@ static void check_ip(struct run *r, const struct packet *p, enum engine_side fro
 	if (memcmp(packet_addresses(p), src, len) != 0 ||
 	    memcmp(packet_addresses(p) + len, dst, len) != 0)
 		fail(r, "the box let out a packet with the wrong addresses");
+	if (p->version == 4) {
+		struct checksum c = { 0 };
+
+		checksum_add(&c, p->ip, 20);
+		if (checksum_finish(&c) != 0)
+			fail(r, "the box let out a packet with a bad IPv4 header checksum");
+	}
 	/* Of an end that was never heard, which refuses, nothing else is known. */
 	if ((p->flags & TCP_RST) && p->seq == 0)
 		return;
@@ -242,13 +249,6 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		fail(r, "the box let out a packet with a bad TCP checksum");
 	if (a->kind == ACTUAL_EMIT && p.urgent != 0)
 		fail(r, "the box let out a packet with an urgent pointer");
-	if (p.version == 4) {
-		struct checksum c = { 0 };
-
-		checksum_add(&c, p.ip, 20);
-		if (checksum_finish(&c) != 0)
-			fail(r, "the box let out a packet with a bad IPv4 header checksum");
-	}
 	check_ip(r, &p, from);
 	if (p.src_port != (from == CLIENT ? a->client_port : SERVER_PORT) ||
 	    p.dst_port != (from == CLIENT ? SERVER_PORT : a->client_port))

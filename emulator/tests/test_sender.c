@@ -767,7 +767,11 @@ Test(sender, a_fin_is_repeated_fast)
 		"drop\n"
 		"server < F. 101:101(0) ack 1\n"
 		"count retransmissions 1\n"
-		"server > . 1:1(0) ack 102 win 509\n"
+		"server > P. 1:11(10) ack 101 win 509\n"
+		"pass P. 1:11(10) ack 102\n"
+		"client > . 102:102(0) ack 11 win 502\n"
+		"pass\n"
+		"server > . 11:11(0) ack 102 win 509\n"
 		"drop\n"
 		"+100\n");
 }
