@@ -40,8 +40,8 @@
  * After each of ">", "+", "faults", "policy", "drain", "take" and "shutdown" come all that the
  * box does, in order; anything more, or anything else, fails the test. A field that an
  * expectation leaves out (win, options) may have any value. Options: <mss N,wscale N,sackOK,
- * TS val N ecr N,sack A:B C:D,tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
- * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
+ * TS val N ecr N,sack A:B C:D,tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in:
+ * "joined" for one that offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
  * one that was damaged, "local" for one whose source is this host; that is also told of
  * what the box sends in its name. "ect" stands for an ECN-capable transport in the IP header
  * (RFC 3168), in packets that go in and in those that come out. "orphaned N" at the end of what

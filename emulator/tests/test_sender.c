@@ -853,3 +853,20 @@ Test(sender, a_train_is_no_longer_than_a_packet, .timeout = 60)
 	cr_assert(longest > 64000 && longest <= 65535, "the longest has %zu bytes", longest);
 	engine_destroy(e);
 }
+
+/* RFC 2018 section 5: after a timeout, too, what the sink has is not sent again. */
+Test(sender, a_timeout_skips_what_the_sink_has)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:401(400) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:201 301:401>\n"
+		"drop\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509 <sack 301:401>\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n");
+}
