@@ -42,16 +42,18 @@
  * expectation leaves out (win, options) may have any value. Options:
  * <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,tfo,mptcp,md5,ao,nop>.
  *
- * At the end of a packet that goes in: "joined" for one that offloads have joined, "no-sum" for one whose checksum was
- * left to hardware, "bad-sum" for one that was damaged, "local" for one whose source is
- * this host; that is also told of what the box sends in its name. "ect" stands for ECT(0) in
- * the IP header (RFC 3168), in packets that go in and in those that come out. "orphaned N" at the end of what comes out: the box says that it acknowledges
- * so many octets that its source does not have.
+ * At the end of a packet that goes in: "joined" for one that offloads have joined,
+ * "no-sum" for one whose checksum was left to hardware, "bad-sum" for one that was
+ * damaged, "local" for one whose source is this host; that is also told of what the box
+ * sends in its name. "ect" stands for ECT(0) in the IP header (RFC 3168), in packets that
+ * go in and in those that come out. "orphaned N" at the end of what comes out: the box
+ * says that it acknowledges so many octets that its source does not have.
  *
  * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16',
  * each octet is a function of its offset, and that is checked in all the box lets out, as
- * are lengths, checksums and IP headers; "altered" at the end says that one bit in the middle is
- * wrong. Every script runs over IPv4, over IPv6, and with sequence numbers that wrap.
+ * are lengths, checksums and IP headers; "altered" at the end says that one bit in the
+ * middle is wrong. Every script runs over IPv4, over IPv6, and with sequence numbers that
+ * wrap.
  */
 
 #include "core/engine.h"
