@@ -948,3 +948,18 @@ Test(pool, begins_with_nothing_taken)
 	cr_assert_eq(pool_create(&p, (uint64_t)POOL_PAGE_BYTES * POOL_NONE), -EINVAL);
 	cr_assert_eq(pool_create(&p, POOL_PAGE_BYTES - 1), -EINVAL);
 }
+
+/* A list that fills its page moves nothing beyond it: what lies there are octets. */
+Test(stream, a_full_list_of_waiting_keeps_to_its_page)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_WAITING_MAX; i++)
+		cr_assert_eq(stream_wait(&stream, &pool, 32 * i, data + 32 * i, 16, false), 0);
+	for (unsigned i = 0; i < STREAM_WAITING_MAX; i++) {
+		struct arrival a = stream_waiting(&stream, &pool, i);
+
+		cr_assert_eq(a.start, 32 * i);
+		cr_assert_eq(a.bytes, 16);
+		check_octets(32 * i, 16, 0);
+	}
+}
