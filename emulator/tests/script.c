@@ -36,6 +36,11 @@ static const uint8_t addresses6[2][16] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
 };
+/* What else the IP headers of an end say: none of it is the box's own. */
+static const uint8_t ttl[2] = { 61, 53 };
+static const uint32_t labels4[2] = { 0x10, 0x28 };
+static const uint32_t labels6[2] = { 0x04812345, 0x0a0fedcb };	/* class and flow */
+static const bool dont_fragment[2] = { true, false };
 #define CLIENT_PORT 40000
 #define SERVER_PORT 25
 static const char *const side_names[2] = { "client", "server" };
@@ -48,9 +53,12 @@ struct actual {
 	uint16_t segment_bytes;
 	bool local;
 	bool changed;
+	struct engine_subject subject;
 	uint8_t *bytes;
 	size_t len;
 	char *text;	/* of an event */
+	uint64_t offset;	/* and the piece that it is about */
+	uint32_t piece_bytes;
 };
 
 struct run {
@@ -62,6 +70,11 @@ struct run {
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
 	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
+	bool is_held;			/* what it sends is left with it */
+	bool is_turned;			/* the server has begun a connection */
+	bool has_sent;			/* the box, a packet of its own over IPv4 */
+	uint16_t next_ip_id;		/* and this must be the next one's */
+	struct engine_stats count;	/* of what was put in and came out */
 	struct engine_rules rules;	/* as they are now */
 };
 
@@ -180,6 +193,41 @@ static void say(struct run *r, enum engine_side from, uint32_t seq, const char *
 	}
 }
 
+/* ECT(0), where a packet's label has it. */
+static uint32_t ect_bits(uint8_t version)
+{
+	return version == 4 ? 0x02 : 0x00200000;
+}
+
+/* Checks the IP header of a packet that seems to come from an end. */
+static void check_ip(struct run *r, const struct packet *p, enum engine_side from)
+{
+	enum engine_side to = engine_other(from);
+	size_t len = packet_address_bytes(p);
+	const uint8_t *src = p->version == 4 ? addresses4[from] : addresses6[from];
+	const uint8_t *dst = p->version == 4 ? addresses4[to] : addresses6[to];
+
+	if (memcmp(packet_addresses(p), src, len) != 0 ||
+	    memcmp(packet_addresses(p) + len, dst, len) != 0)
+		fail(r, "the box let out a packet with the wrong addresses");
+	if (p->version == 4) {
+		struct checksum c = { 0 };
+
+		checksum_add(&c, p->ip, 20);
+		if (checksum_finish(&c) != 0)
+			fail(r, "the box let out a packet with a bad IPv4 header checksum");
+	}
+	/* Of an end that was never heard, which refuses, nothing else is known. */
+	if ((p->flags & TCP_RST) && p->seq == 0)
+		return;
+	if (p->ttl != ttl[from])
+		fail(r, "the box let out a packet with TTL %u", p->ttl);
+	if ((p->label & ~ect_bits(p->version)) != (p->version == 4 ? labels4 : labels6)[from])
+		fail(r, "the box let out a packet with the label %" PRIx32, p->label);
+	if (p->version == 4 && p->dont_fragment != dont_fragment[from])
+		fail(r, "the box let out a packet with the wrong DF");
+}
+
 /* Checks a packet the box lets out, and writes it as the expectation does. */
 static void packet_text(struct run *r, const struct actual *a, enum engine_side from,
 			const char *expected, char *text)
@@ -199,13 +247,9 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		fail(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
 	if (!packet_checksum_good(&p))
 		fail(r, "the box let out a packet with a bad TCP checksum");
-	if (p.version == 4) {
-		struct checksum c = { 0 };
-
-		checksum_add(&c, p.ip, 20);
-		if (checksum_finish(&c) != 0)
-			fail(r, "the box let out a packet with a bad IPv4 header checksum");
-	}
+	if (a->kind == ACTUAL_EMIT && p.urgent != 0)
+		fail(r, "the box let out a packet with an urgent pointer");
+	check_ip(r, &p, from);
 	if (p.src_port != (from == CLIENT ? a->client_port : SERVER_PORT) ||
 	    p.dst_port != (from == CLIENT ? SERVER_PORT : a->client_port))
 		fail(r, "the box let out a packet with the wrong ports");
@@ -235,10 +279,14 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		options_text(r, &p, from, text);
 	if (a->segment_bytes)
 		append(text, " seg %u", a->segment_bytes);
+	if (p.label & ect_bits(p.version))
+		append(text, " ect");
 	if (a->local)
 		append(text, " local");
 	if (altered)
 		append(text, " altered");
+	if (strstr(expected, " orphaned "))
+		append(text, " orphaned %" PRIu64, a->subject.orphaned);
 	if (strstr(expected, " '"))
 		said_text(p.payload, p.payload_bytes, text);
 }
@@ -252,10 +300,14 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 		if (a->changed) {
 			append(text, " ");
 			packet_text(r, a, engine_other(a->to), expected, text);
+		} else if (strstr(expected, " orphaned ")) {
+			append(text, " orphaned %" PRIu64, a->subject.orphaned);
 		}
 		break;
 	case ACTUAL_DROP:
 		append(text, "drop");
+		if (strstr(expected, " orphaned "))
+			append(text, " orphaned %" PRIu64, a->subject.orphaned);
 		break;
 	case ACTUAL_EMIT:
 		append(text, "%s", side_names[a->to]);
@@ -268,6 +320,9 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 		break;
 	case ACTUAL_EVENT:
 		append(text, "* %s", a->text);
+		if (strstr(expected, " piece "))
+			append(text, " piece %" PRIu64 " bytes %" PRIu32, a->offset,
+			       a->piece_bytes);
 		break;
 	}
 }
@@ -387,9 +442,10 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 		ip_len = 20;
 		memset(to, 0, ip_len);
 		to[0] = 0x45;
+		to[1] = (uint8_t)(labels4[from] | (strstr(text, " ect") ? ect_bits(4) : 0));
 		bytes_put16(to + 2, (uint16_t)(ip_len + header + len));
-		to[6] = 0x40;
-		to[8] = 64;
+		to[6] = dont_fragment[from] ? 0x40 : 0;
+		to[8] = ttl[from];
 		to[9] = 6;
 		memcpy(to + 12, addresses4[from], 4);
 		memcpy(to + 16, addresses4[engine_other(from)], 4);
@@ -401,10 +457,11 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 	} else {
 		ip_len = 40;
 		memset(to, 0, ip_len);
-		to[0] = 0x60;
+		bytes_put32(to, UINT32_C(6) << 28 | labels6[from] |
+				(strstr(text, " ect") ? ect_bits(6) : 0));
 		bytes_put16(to + 4, (uint16_t)(header + len));
 		to[6] = 6;
-		to[7] = 64;
+		to[7] = ttl[from];
 		memcpy(to + 8, addresses6[from], 16);
 		memcpy(to + 24, addresses6[engine_other(from)], 16);
 		checksum_add_pseudo(&c, to + 8, 16, (uint32_t)header + len);
@@ -414,7 +471,8 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 	bytes_put16(tcp, from == CLIENT ? client_port : SERVER_PORT);
 	bytes_put16(tcp + 2, from == CLIENT ? SERVER_PORT : client_port);
 	bytes_put32(tcp + 4, seq + isn[from]);
-	bytes_put32(tcp + 8, flags & TCP_ACK ? ack + isn[engine_other(from)] : 0);
+	/* Without the flag, too: then it means nothing. */
+	bytes_put32(tcp + 8, strstr(text, " ack ") ? ack + isn[engine_other(from)] : 0);
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = flags;
 	bytes_put16(tcp + 14, (uint16_t)window);
@@ -476,6 +534,8 @@ static void observe(void *arg, const struct engine_event *ev)
 		break;
 	case EVENT_FAULT:
 		n = asprintf(&a->text, "fault %s %s", ev->fault, source);
+		a->offset = ev->offset;
+		a->piece_bytes = ev->bytes;
 		break;
 	case EVENT_PATH:
 		n = asprintf(&a->text, "path %s bytes %" PRIu32, source, ev->bytes);
@@ -504,11 +564,29 @@ static void finish_checksum(struct actual *a)
 	memcpy(a->bytes + ip + 16, &sum, sizeof(sum));
 }
 
+/* Each packet of the box's own has an IPv4 identification of its own, and so has each segment
+ * of a train (RFC 6864). */
+static void check_ip_id(struct run *r, const struct actual *a)
+{
+	uint16_t id = bytes_get16(a->bytes + 4);
+	size_t tcp_bytes = a->len - 20, payload = tcp_bytes - (size_t)(a->bytes[32] >> 4) * 4;
+
+	if (a->bytes[0] >> 4 != 4)
+		return;
+	if (r->has_sent && id != r->next_ip_id)
+		fail(r, "the box let out a packet with the identification %u, not %u", id,
+		     r->next_ip_id);
+	r->has_sent = true;
+	r->next_ip_id = (uint16_t)(id + 1);
+	if (a->segment_bytes)
+		r->next_ip_id = (uint16_t)(id + (payload - 1) / a->segment_bytes + 1);
+}
+
 static void take_output(struct run *r)
 {
 	struct engine_emit emit;
 
-	while (engine_next(r->engine, &emit)) {
+	while (!r->is_held && engine_next(r->engine, &emit)) {
 		struct actual *a = add_actual(r);
 		size_t at = 0;
 
@@ -521,6 +599,8 @@ static void take_output(struct run *r)
 			fail(r, "the parts of a packet are not its length");
 		a->segment_bytes = emit.segment_bytes;
 		a->local = emit.local;
+		check_ip_id(r, a);
+		r->count.emitted++;
 		if (r->offload && !emit.local)
 			finish_checksum(a);
 		a->to = memcmp(emit.destination,
@@ -528,6 +608,9 @@ static void take_output(struct run *r)
 			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
 		a->client_port = bytes_get16(a->bytes + (emit.version == 4 ? 20 : 40) +
 					     (a->to == CLIENT ? 2 : 0));
+		a->subject = emit.subject;
+		if (emit.subject.source != engine_other(a->to) && !r->is_turned)
+			fail(r, "the box names the wrong source of what it sends");
 	}
 }
 
@@ -543,7 +626,20 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 
 	memcpy(before, packet, len);
 	verdict = engine_input(r->engine, r->now_ns, packet, &len, hints);
+	r->count.packets++;
+	r->count.accepted += verdict == VERDICT_ACCEPT;
+	r->count.replaced += verdict == VERDICT_REPLACE;
+	r->count.dropped += verdict == VERDICT_DROP;
 	a = add_actual(r);
+	a->subject = engine_input_subject(r->engine);
+	/* Who sends the first SYN is the client, even if a script calls it server. */
+	if (from == SERVER && *text == 'S' && !strstr(text, " ack "))
+		r->is_turned = true;
+	if (a->subject.flow > 0 && a->subject.source != from && !r->is_turned)
+		fail(r, "the box takes the packet for one of the %s's",
+		     side_names[a->subject.source]);
+	if (a->subject.flow == 0 && verdict == VERDICT_REPLACE)
+		fail(r, "the box changes a packet of no connection");
 	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
 	a->changed = verdict == VERDICT_REPLACE;
 	a->to = engine_other(from);
@@ -650,6 +746,81 @@ static void check_acted(struct run *r, const char *text)
 		fail(r, "expected: %s\n     but: %s", text, actual);
 }
 
+static void check_count(struct run *r, const char *line)
+{
+#define COUNTER(name) { #name, offsetof(struct engine_stats, name) }
+	static const struct {
+		const char *name;
+		size_t at;
+	} counters[] = {
+		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated),
+		COUNTER(passed_overload), COUNTER(passed_draining),
+		COUNTER(passed_policy), COUNTER(refused_overload),
+		COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
+		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(refused_arrivals),
+		COUNTER(orphaned_bytes), COUNTER(pages_used),
+	};
+	char name[LINE_BYTES];
+	struct engine_stats stats;
+	uint64_t wanted, actual;
+
+	if (sscanf(line, "count %s %" SCNu64, name, &wanted) != 2)
+		fail(r, "the script has a counter without a number: %s", line);
+	engine_get_stats(r->engine, &stats);
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+		if (strcmp(counters[i].name, name) != 0)
+			continue;
+		memcpy(&actual, (const char *)&stats + counters[i].at, sizeof(actual));
+		if (actual != wanted)
+			fail(r, "expected: %s\n     but: %" PRIu64, line, actual);
+		return;
+	}
+	fail(r, "the script has an unknown counter: %s", line);
+}
+
+static void flow_text(struct run *r, const struct engine_flow *f, char *text)
+{
+	text[0] = '\0';
+	append(text, "flow %" PRIu64 " %s", f->serial, f->state);
+	if (f->policy > 0)
+		append(text, " policy %u", f->policy);
+	append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / 1000000000);
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		const struct engine_totals *t = &f->totals[side];
+
+		if (f->version != r->variant->version ||
+		    memcmp(f->address[side], f->version == 4 ? addresses4[side] : addresses6[side],
+			   f->version == 4 ? 4 : 16) != 0 ||
+		    (side == SERVER && f->port[side] != SERVER_PORT))
+			fail(r, "the box lists a connection of others");
+		if (t->intercepted)
+			append(text, ", %s %" PRIu64 " acked %" PRIu64 " delivered %" PRIu64
+			       " pending", side_names[side], t->acked, t->delivered,
+			       f->pending[side]);
+		if (f->stalled[side])
+			append(text, " stalled");
+	}
+}
+
+/* One after the other: so a list of several calls is as good as one of one. */
+static void check_flow(struct run *r, const char *line)
+{
+	struct engine_flow flow;
+	uint32_t cursor = 0;
+	uint64_t serial = strtoull(line + strlen("flow "), NULL, 10);
+	char text[LINE_BYTES];
+
+	while (engine_flows(r->engine, r->now_ns, &cursor, &flow, 1) == 1) {
+		if (flow.serial != serial)
+			continue;
+		flow_text(r, &flow, text);
+		if (strcmp(text, line) != 0)
+			fail(r, "expected: %s\n     but: %s", line, text);
+		return;
+	}
+	fail(r, "expected, but the box does not list it: %s", line);
+}
+
 static void run_line(struct run *r, const char *line)
 {
 	unsigned client_port = CLIENT_PORT;
@@ -664,7 +835,8 @@ static void run_line(struct run *r, const char *line)
 	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&
 	    sscanf(line, "server > %n", &n) == 0 && n == 0)
-		sscanf(line, "client:%u > %n", &client_port, &n);
+		sscanf(line, line[0] == 'c' ? "client:%u > %n" : "server:%u > %n", &client_port,
+		       &n);
 	if (n > 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -674,6 +846,20 @@ static void run_line(struct run *r, const char *line)
 		note(r, "", line);
 		engine_drain(r->engine, r->now_ns);
 		take_output(r);
+	} else if (strcmp(line, "hold") == 0 || strcmp(line, "take") == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		r->is_held = strcmp(line, "hold") == 0;
+		take_output(r);
+	} else if (strcmp(line, "shutdown") == 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		engine_shutdown(r->engine, r->now_ns);
+		take_output(r);
+	} else if (strncmp(line, "count ", 6) == 0) {
+		check_count(r, line);
+	} else if (strncmp(line, "flow ", 5) == 0) {
+		check_flow(r, line);
 	} else if (strncmp(line, "faults ", 7) == 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
@@ -695,6 +881,17 @@ static void run_line(struct run *r, const char *line)
 	}
 }
 
+/* Does the engine count what the script has counted? */
+static void check_counts(struct run *r, const struct engine_stats *stats)
+{
+	const struct engine_stats *own = &r->count;
+
+	if (stats->packets != own->packets || stats->accepted != own->accepted ||
+	    stats->replaced != own->replaced || stats->dropped != own->dropped ||
+	    stats->emitted != own->emitted)
+		fail(r, "the box counts packets, or what became of them, otherwise");
+}
+
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
 {
 	struct run *r = calloc(1, sizeof(*r));
@@ -714,6 +911,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	if (s->direction)
 		policy->direction = s->direction;
 	config.offload = r->offload = s->offload;
+	memcpy(config.hash_key, &s->key, sizeof(s->key));
 	policy->arrival = s->arrival;
 	config.overload = s->overload;
 	config.start_ns = r->now_ns;
@@ -739,6 +937,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	}
 	expect_nothing_more(r);
 	engine_get_stats(r->engine, &stats);
+	check_counts(r, &stats);
 	if (s->at_end)
 		s->at_end(&stats);
 	engine_destroy(r->engine);

@@ -9,12 +9,14 @@
  * each side's ISN. One line each:
  *
  *      client > P. 1:514(513) ack 1 win 1000      the client's packet reaches the box
- *      client:2000 > S 0:0(0) win 1000            the same, of another client's port
+ *      client:2000 > S 0:0(0) win 1000            the same, of another client's port; and
+ *      server:2000 > S. 0:0(0) ack 1 win 1000     the server's answer
  *      pass                                       verdict: it goes on as it is
  *      pass . 1:1(0) ack 1                        verdict: it goes on, and now is this
  *      drop                                       verdict: the box has taken it
  *      server < P. 1:513(512) ack 1               the box sends this to the server
  *      * stall client 0 pending 513               the observer is told this
+ *      * fault drop client piece 0 bytes 512      and this, of the piece that a fault acted on
  *      +0.2                                       that many seconds go by
  *      faults NAME:KEY=VALUE,...                  faults are changed, to these; the N-th is
  *                                                 the same fault as the N-th before, and its
@@ -25,20 +27,33 @@
  *      acted 2 0                                  that often the first policy's faults acted
  *      anything                                   whatever the box does then is good
  *      drain                                      the box begins to hand its flows over
+ *      hold                                       what the box sends is not taken out, until
+ *      take                                       it is
+ *      shutdown                                   the box is stopped
+ *      count passed_overload 1                    so a counter of struct engine_stats stands
+ *      flow 1 open S 512 idle 60, client 513 acked 0 delivered 513 pending stalled
+ *                                                 so the box lists the connection with that
+ *                                                 serial number: its state, S and whole seconds
+ *                                                 without a packet; then each intercepted half
  *      # ...                                      a comment
  *
- * After each of ">", "+", "faults", "policy" and "drain" come all that the box does, in order;
- * anything more, or anything else, fails the test. A field that an expectation leaves out (win, options)
- * may have any value. Options: <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,
- * tfo,mptcp,md5,ao,nop>. At the end of a packet that goes in: "joined" for one that
- * offloads have joined, "no-sum" for one whose checksum was left to hardware, "bad-sum" for
- * one that was damaged, "local" for one whose source is this host; that is also told of
- * what the box sends in its name.
+ * After each of ">", "+", "faults", "policy", "drain", "take" and "shutdown" come all that
+ * the box does, in order; anything more, or anything else, fails the test. A field that an
+ * expectation leaves out (win, options) may have any value. Options:
+ * <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,tfo,mptcp,md5,ao,nop>.
  *
- * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16', each octet is a function of its offset, and that is
- * checked in all the box lets out, as are lengths and checksums; "altered" at the end says
- * that one bit in the middle is wrong. Every script runs
- * over IPv4, over IPv6, and with sequence numbers that wrap.
+ * At the end of a packet that goes in: "joined" for one that offloads have joined,
+ * "no-sum" for one whose checksum was left to hardware, "bad-sum" for one that was
+ * damaged, "local" for one whose source is this host; that is also told of what the box
+ * sends in its name. "ect" stands for ECT(0) in the IP header (RFC 3168), in packets that
+ * go in and in those that come out. "orphaned N" at the end of what comes out: the box
+ * says that it acknowledges so many octets that its source does not have.
+ *
+ * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16',
+ * each octet is a function of its offset, and that is checked in all the box lets out, as
+ * are lengths, checksums and IP headers; "altered" at the end says that one bit in the
+ * middle is wrong. Every script runs over IPv4, over IPv6, and with sequence numbers that
+ * wrap.
  */
 
 #include "core/engine.h"
@@ -54,6 +69,7 @@ struct script {
 	uint32_t window_bytes;		/* 0: the default */
 	uint64_t memory_bytes;		/* 0: 4 MiB */
 	uint32_t flows_max;		/* 0: 64 */
+	uint64_t key;			/* the first half of the engine's */
 	bool events;			/* events are expected too, as "*" lines */
 	void (*at_end)(const struct engine_stats *stats);	/* may be NULL */
 };

@@ -6,6 +6,7 @@
 #include "script.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(box, .timeout = 20);
 
@@ -447,4 +448,208 @@ Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
 		"server > . 1:1(0) ack 520 win 509\n"
 		"drop\n"
 		"+1.1\n");
+}
+
+/* A fault that is not for this half, or not for pieces, leaves trains as they are. */
+Test(box, a_fault_elsewhere_does_not_end_a_train)
+{
+	static const char *const faults[] = { "off-by-one", "drop:direction=s2c,every=1" };
+
+	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
+		script_run((struct script){ .offload = true, .fault = faults[i] },
+			SCRIPT_HANDSHAKE
+			"client > P. 1:1301(1300) ack 1 win 502\n"
+			"drop\n"
+			"client < . 1:1(0) ack 1301\n"
+			"server < P. 1:1301(1300) ack 1 seg 512\n");
+}
+
+/* What the box says of its connections, and of the packets it is asked about. */
+Test(box, connections_are_listed_as_they_are)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"flow 1 opening S 512 idle 0\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 400>\n"
+		"pass\n"
+		"flow 1 open S 400 idle 0, client 0 acked 0 delivered 0 pending\n"
+		"client > P. 1:801(800) ack 1 win 502\n"
+		"drop orphaned 0\n"
+		"client < . 1:1(0) ack 801 orphaned 800\n"
+		"server < . 1:401(400) ack 1 orphaned 0\n"
+		"server < P. 401:801(400) ack 1 orphaned 0\n"
+		"client > P. 801:1202(401) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1202 orphaned 1201\n"
+		"server > . 1:1(0) ack 401 win 65160\n"
+		"drop\n"
+		"+2.5\n"
+		"anything\n"
+		"flow 1 open S 400 idle 2, client 1201 acked 400 delivered 401 pending stalled\n"
+		"server > P. 1:11(10) ack 801 win 65160\n"
+		"pass P. 1:11(10) ack 1202 orphaned 401\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass orphaned 0\n"
+		"flow 2 opening S 512 idle 0\n"
+		"client > R. 1202:1202(0) ack 11 win 0\n"
+		"pass R. 801:801(0) ack 11\n"
+		"flow 1 reset S 512 idle 0\n"
+		"flow 2 opening S 512 idle 0\n"
+		"count flows_active 2\n");
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 11 orphaned 10\n"
+		"client < P. 1:11(10) ack 1 orphaned 0\n"
+		"flow 1 open S 512 idle 0, client 0 acked 0 delivered 0 pending, "
+		"server 10 acked 0 delivered 0 pending\n");
+	/* the half whose S it is */
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 300>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 400>\n"
+		"pass\n"
+		"flow 1 open S 300 idle 0, server 0 acked 0 delivered 0 pending\n");
+}
+
+/* The box is stopped, and says what is lost. */
+Test(box, what_is_held_when_the_box_is_stopped_is_told)
+{
+	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"anything\n"
+		"server > . 1:1(0) ack 513 win 65160\n"
+		"drop\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"shutdown\n"
+		"* closed shutdown acked 600 delivered 512\n"
+		"client > P. 601:701(100) ack 1 win 502\n"
+		"pass\n"
+		"count passed_unknown_flow 1\n");
+}
+
+#define SCRIPT_SYNS_ONLY                                                                 \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass\n"
+
+/* Of both halves the sink's window must reach as far as the source was promised. */
+Test(box, a_flow_is_handed_over_when_its_server_is_quiet)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		SCRIPT_SYNS_ONLY
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass . 1:1(0) ack 1 win 2016\n"
+		"drain\n"
+		"+0.99\n"
+		"count flows_active 1\n"
+		"+0.02\n"
+		"count flows_active 0\n");
+	script_run((struct script){ 0 },
+		SCRIPT_SYNS_ONLY
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"server > P. 1:11(10) ack 1 win 100\n"
+		"pass P. 1:11(10) ack 1 win 2016\n"
+		"drain\n"
+		"+0.99\n"
+		"count flows_active 1\n"
+		"+0.02\n"
+		"count flows_active 0\n");
+}
+
+/* The limit is a time between two challenges, and there was none before the first. */
+Test(box, the_first_challenge_is_owed_at_any_time)
+{
+	static const char *const waits[] = { "+0.1", "+0.6", "+1.1" };
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE
+			 "%s\n"
+			 "client > R. 5:5(0) ack 1 win 0\n"
+			 "drop\n"
+			 "client < . 1:1(0) ack 1\n"
+			 "client > . 1:1(0) ack 90000 win 502\n"
+			 "drop\n"
+			 "client < . 1:1(0) ack 1\n", waits[i]);
+		script_run((struct script){ 0 }, text);
+	}
+}
+
+/* RFC 5961 section 7 leaves the limit open; half a second is Linux's. */
+Test(box, a_challenge_comes_every_half_second)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"+0.499\n"
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"+0.001\n"
+		"client > R. 5:5(0) ack 1 win 0\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n");
+}
+
+#define OPEN_AT(port)                                                                    \
+	"client:" port " > S 0:0(0) win 64240 <mss 1460>\n"                              \
+	"pass\n"                                                                         \
+	"server:" port " > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                       \
+	"pass\n"                                                                         \
+	"client:" port " > . 1:1(0) ack 1 win 64240\n"                                   \
+	"pass\n"
+#define DATA_AT(port)                                                                    \
+	"client:" port " > P. 1:11(10) ack 1 win 64240\n"                                \
+	"drop\n"
+#define ENDS_AT(port)                                                                    \
+	"client:" port " > R. 11:11(0) ack 1 win 0\n"                                    \
+	"anything\n"                                                                     \
+	"client:" port " > S 0:0(0) win 64240 <mss 1460>\n"                              \
+	"pass\n"
+#define SENT_AT(port)                                                                    \
+	"client:" port " < . 1:1(0) ack 11\n"                                            \
+	"server:" port " < P. 1:11(10) ack 1\n"
+
+/* Whoever takes output out late finds that of all connections that are still there, whichever of
+ * them has ended meanwhile: the first in the row, the last, or one between. */
+Test(box, output_that_waits_is_kept_in_order)
+{
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("4000") ENDS_AT("3000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("4000"));
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("4000") ENDS_AT("2000")
+		"take\n"
+		SENT_AT("3000") SENT_AT("4000"));
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000") OPEN_AT("4000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") ENDS_AT("3000") DATA_AT("4000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("4000"));
+	/* two packets of one connection, one place */
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000")
+		"hold\n"
+		DATA_AT("2000") DATA_AT("3000") DATA_AT("2000")
+		"take\n"
+		SENT_AT("2000") SENT_AT("3000"));
 }

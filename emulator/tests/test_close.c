@@ -395,3 +395,76 @@ Test(close, a_rst_acknowledges_no_more_than_was_sent)
 		"* closed reset acked 100 delivered 0\n"
 		"pass R. 1:1(0) ack 101\n");
 }
+
+/* While the box must answer for an end that has sent a RST: as long as its peer may still try. */
+Test(close, a_reset_is_remembered_for_half_a_minute)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		"+29\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n"
+		"+31\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"pass\n");
+}
+
+/* What the end that has sent a RST still sends: its RST goes on as the first one did, and nothing
+ * else. */
+Test(close, a_reset_is_repeated_with_the_number_the_server_takes)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"client > R. 514:514(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		"client > R. 514:514(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		"client > P. 514:524(10) ack 1 win 502\n"
+		"drop\n"
+		/* a RST of the server's is no question, and neither is what acknowledges nothing */
+		"server > R. 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"server > P 1:11(10) win 509\n"
+		"drop\n"
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"drop\n"
+		"server < R. 1:1(0) ack 1\n");
+	/* the server's half goes end to end, and the client asks it itself */
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > R. 1:1(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"server > R. 1:1(0) ack 1 win 0\n"
+		"pass\n");
+}
+
+/* Where the server's half is intercepted, the box answers the client for a server that is gone. */
+Test(close, the_servers_reset_is_answered_for)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass . 1:1(0) ack 1\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 101\n"
+		"client < P. 1:101(100) ack 1\n"
+		"server > R. 101:101(0) ack 1 win 0\n"
+		"pass R. 101:101(0) ack 1\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"drop\n"
+		"client < R. 1:1(0) ack 1\n"
+		"server > R. 101:101(0) ack 1 win 0\n"
+		"pass R. 1:1(0) ack 1\n");
+}

@@ -146,23 +146,6 @@ Test(handshake, another_syn_ack_takes_the_data_of_the_first_with_it)
 		"pass\n");
 }
 
-/* No end may send a packet that is too long for the box, nor two that offloads join to one. */
-Test(handshake, the_largest_mss_is_half_of_what_the_queue_takes)
-{
-	script_run((struct script){ .segment_size = 65495, .events = true },
-		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
-		"pass S 0:0(0) win 64240 <mss 32735,TS val 10 ecr 0>\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 32736,TS val 70 ecr 10>\n"
-		"* opened S 32723\n"
-		"pass S. 0:0(0) ack 1 win 65160 <mss 32735,TS val 70 ecr 10>\n");
-	script_run((struct script){ .segment_size = 65495, .events = true },
-		"client > S 0:0(0) win 64240 <mss 32735>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 32735>\n"
-		"* opened S 32735\n"
-		"pass\n");
-}
-
 Test(handshake, authenticated_flows_pass_untouched)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -386,6 +369,234 @@ Test(handshake, a_guess_does_not_end_a_handshake)
 			script_run((struct script){ .direction = directions[i] }, text);
 		}
 	}
+}
+
+/* Who has begun need not send the first octet now: it may have been lost, or gone by before. */
+Test(handshake, who_has_begun_may_be_further_on)
+{
+	script_run((struct script){ .at_end = one_passed_unknown },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > P. 1001:1101(100) ack 1 win 502\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
+		"pass\n"
+		"client > P. 1101:1201(100) ack 1 win 502\n"
+		"pass\n");
+}
+
+/* RFC 3168 section 6.1.1: a SYN is not ECN-capable; and behind the box nothing is. */
+Test(handshake, ecn_is_taken_out_of_the_ip_header_of_a_syn)
+{
+	script_run((struct script){ 0 },
+		"client > SEW 0:0(0) win 64240 <mss 1460> ect\n"
+		"pass S 0:0(0)\n"
+		"server > S.E 0:0(0) ack 1 win 65160 <mss 1460> ect\n"
+		"pass S. 0:0(0) ack 1\n"
+		"client > P. 1:11(10) ack 1 win 64240 ect\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n");
+	/* without the flags */
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460> ect\n"
+		"pass S 0:0(0)\n");
+}
+
+/* RFC 9293 section 3.10.7.2: what has RST, FIN or ACK beside SYN opens nothing. */
+Test(handshake, only_a_syn_begins_a_connection)
+{
+	script_run((struct script){ 0 },
+		"client > SF 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"client > SR 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"client > S. 0:0(0) ack 1 win 64240 <mss 1460>\n"
+		"pass\n"
+		"client > R 0:0(0)\n"
+		"pass\n"
+		"count passed_unknown_flow 4\n"
+		"count flows_active 0\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"count flows_active 1\n"
+		"count flows_opened 0\n");
+}
+
+Test(handshake, who_authenticates_takes_no_place)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,md5>\n"
+		"pass\n"
+		"count flows_active 0\n"
+		"count passed_authenticated 1\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"count flows_active 1\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,ao>\n"
+		"pass\n"
+		"count flows_active 0\n"
+		"count passed_authenticated 2\n");
+}
+
+Test(handshake, a_syn_without_an_answer_is_forgotten)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"+129\n"
+		"count flows_active 1\n"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"+129\n"
+		"count flows_active 1\n"
+		"+2\n"
+		"count flows_active 0\n");
+}
+
+/* Whoever has begun has been answered, and cannot be further on than the window of a SYN. */
+Test(handshake, who_has_begun_is_inside_the_first_window)
+{
+	static const struct {
+		const char *line;
+		unsigned begun;
+	} tries[] = {
+		{ "client > P. 1:11(10) ack 1 win 502", 1 },
+		{ "client > P. 65536:65546(10) ack 1 win 502", 1 },
+		{ "client > P. 65537:65547(10) ack 1 win 502", 0 },
+		{ "client > P. 0:10(10) ack 1 win 502", 0 },
+		{ "client > P 1:11(10) win 502", 0 },
+		{ "server > P. 1:11(10) ack 1 win 502", 1 },
+		{ "server > P. 1:11(10) ack 65536 win 502", 1 },
+		{ "server > P. 1:11(10) ack 65537 win 502", 0 },
+		{ "server > P. 1:11(10) ack 0 win 502", 0 },
+		{ "server > P 1:11(10) ack 1 win 502", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
+			 "count passed_unknown_flow %u\ncount flows_active %u\n",
+			 tries[i].line, tries[i].begun, 1 - tries[i].begun);
+		script_run((struct script){ 0 }, text);
+	}
+}
+
+/* RFC 9293 section 3.10.7.3: who has sent a SYN believes a RST that acknowledges it; and its own
+ * RST has the number after it. What is neither is a forger's. */
+Test(handshake, a_rst_ends_an_opening_if_it_knows_a_number)
+{
+	static const struct {
+		const char *line;
+		unsigned ended;
+	} tries[] = {
+		{ "server > R. 0:0(0) ack 1 win 0", 1 },
+		{ "server > R. 0:0(0) ack 2 win 0", 0 },
+		{ "server > R. 0:0(0) ack 0 win 0", 0 },
+		{ "server > R 0:0(0) ack 1 win 0", 0 },
+		{ "client > R 1:1(0) win 0", 1 },
+		{ "client > R 2:2(0) win 0", 0 },
+		{ "client > R 0:0(0) win 0", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "client > S 0:0(0) win 64240 <mss 1460>\npass\n%s\npass\n"
+			 "count flows_active %u\n", tries[i].line, 1 - tries[i].ended);
+		script_run((struct script){ 0 }, text);
+	}
+}
+
+/* A SYN-ACK must acknowledge the SYN; another one is answered by a RST, and opens nothing. */
+Test(handshake, a_syn_ack_of_another_connection_opens_nothing)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 2 win 65160 <mss 1460>\n"
+		"pass\n"
+		"count flows_opened 0\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"count flows_opened 1\n");
+}
+
+/* RFC 7323 section 2.2: the client offers a shift and the server none, so there is none. */
+Test(handshake, the_clients_window_is_not_scaled_by_its_word_alone)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 600\n"
+		"pass . 1:1(0) ack 1\n"
+		"server > P. 1:701(700) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 701\n"
+		"client < . 1:513(512) ack 1\n");
+}
+
+/* The first SYN-ACK's server has even closed; the second one's has another number, and is heard
+ * from its beginning. */
+Test(handshake, another_syn_ack_takes_the_fin_of_the_first_with_it)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > F. 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 2\n"
+		"client < F. 1:1(0) ack 1\n"
+		"server > S. 7000:7000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 7001 win 502\n"
+		"pass . 1:1(0) ack 7001\n"
+		"server > P. 7001:7021(20) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 7021\n"
+		"client < P. 7001:7021(20) ack 1\n");
+}
+
+/* The server that has lost its memory refuses what the SYN-ACK began: that connection is over. */
+Test(handshake, a_refusal_after_a_lost_syn_ack_is_the_end)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > R. 77:77(0) ack 2 win 0\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		"flow 1 open S 512 idle 0, client 0 acked 0 delivered 0 pending, "
+		"server 0 acked 0 delivered 0 pending\n"
+		"server > R. 77:77(0) ack 1 win 0\n"
+		"pass\n"
+		"flow 1 reset S 512 idle 0\n");
+}
+
+/* No end may send a packet that is too long for the box, nor two that offloads join to one. */
+Test(handshake, the_largest_mss_is_half_of_what_the_queue_takes)
+{
+	script_run((struct script){ .segment_size = 65495, .events = true },
+		"client > S 0:0(0) win 64240 <mss 65535,TS val 10 ecr 0>\n"
+		"pass S 0:0(0) win 64240 <mss 32735,TS val 10 ecr 0>\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32736,TS val 70 ecr 10>\n"
+		"* opened S 32723\n"
+		"pass S. 0:0(0) ack 1 win 65160 <mss 32735,TS val 70 ecr 10>\n");
+	script_run((struct script){ .segment_size = 65495, .events = true },
+		"client > S 0:0(0) win 64240 <mss 32735>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32735>\n"
+		"* opened S 32735\n"
+		"pass\n");
 }
 
 /* RFC 9293 section 3.8.6: whoever knows of no room waits for an ACK to tell it of some. SYN proxies begin

@@ -296,3 +296,134 @@ Test(seq, widens_to_the_closest)
 	cr_assert_eq(seq_widen(isn, seq_narrow(isn, 5 * SEQ_BASE - 7), 5 * SEQ_BASE),
 		     5 * SEQ_BASE - 7);
 }
+
+/* The two ECN bits, each for itself, and nothing beside them (RFC 3168, RFC 8200 section 7). */
+Test(packet, each_ecn_bit_is_cleared)
+{
+	for (uint8_t ecn = 0; ecn < 4; ecn++) {
+		uint8_t ipv6[60] = { 0x6a, (uint8_t)(0x8f | ecn << 4), 0xbc, 0xde, 0, 20, 6, 64,
+				     [52] = 0x50 };
+		uint8_t bytes[80];
+		struct packet p;
+		struct checksum c = { 0 };
+
+		cr_assert_eq(packet_parse(&p, ipv6, sizeof(ipv6)), PACKET_TCP);
+		cr_assert_not(p.joined);
+		cr_assert_not(p.local);
+		cr_assert_eq(packet_clear_ecn(&p), ecn != 0);
+		cr_assert_eq(bytes_get32(ipv6), 0x6a8fbcde);
+		cr_assert_eq(p.label, 0x0a8fbcde);
+
+		make_syn(bytes);
+		bytes[1] = (uint8_t)(0xb8 | ecn);
+		cr_assert_eq(packet_parse(&p, bytes, sizeof(syn)), PACKET_TCP);
+		cr_assert_eq(packet_clear_ecn(&p), ecn != 0);
+		cr_assert_eq(bytes[1], 0xb8);
+		cr_assert_eq(p.label, 0xb8);
+		if (ecn != 0) {
+			checksum_add(&c, bytes, 20);
+			cr_assert_eq(checksum_finish(&c), 0);
+		}
+	}
+}
+
+/* The packet's twenty octets of options are NOPs and, at their end, these. */
+static void end_with(uint8_t *bytes, struct packet *p, const uint8_t *options, size_t len)
+{
+	make_syn(bytes);
+	memset(bytes + 40, 1, 20);
+	memcpy(bytes + 60 - len, options, len);
+	fix_checksum(bytes, sizeof(syn));
+	cr_assert_eq(packet_parse(p, bytes, sizeof(syn)), PACKET_TCP);
+}
+
+Test(tcpopt, the_last_option_may_end_with_the_header)
+{
+	static const struct {
+		uint8_t options[20];
+		size_t len;
+		struct tcpopt is;
+	} tries[] = {
+		{ { 4, 2 }, 2, { .sack_permitted = true } },
+		{ { 2, 4, 5, 0xb4 }, 4, { .mss = 1460 } },
+		{ { 3, 3, 7 }, 3, { .has_window_shift = true, .window_shift = 7 } },
+		{ { 8, 10, 0, 0, 0, 1, 0, 0, 0, 2 }, 10,
+		  { .has_timestamps = true, .ts_val = 1, .ts_ecr = 2 } },
+		{ { 29, 4, 0, 0 }, 4, { .authenticated = true } },
+		{ { 19, 2 }, 2, { .authenticated = true } },
+		{ { 5, 10, 0, 0, 0, 1, 0, 0, 0, 2 }, 10,
+		  { .sack_count = 1, .sack_at = 10, .sack_bytes = 10, .sack = { { 1, 2 } } } },
+		/* cut off, or of a length that the option cannot have */
+		{ { 29 }, 1, { 0 } }, { { 4 }, 1, { 0 } }, { { 29, 4, 0 }, 3, { 0 } },
+		{ { 2, 3, 5 }, 3, { 0 } }, { { 3, 2 }, 2, { 0 } }, { { 3, 4, 7, 7 }, 4, { 0 } },
+		{ { 4, 3, 0 }, 3, { 0 } }, { { 8, 9, 0, 0, 0, 1, 0, 0, 0 }, 9, { 0 } },
+		{ { 5, 2 }, 2, { 0 } }, { { 5, 9, 0, 0, 0, 1, 0, 0, 0 }, 9, { 0 } },
+		{ { 5, 11, 0, 0, 0, 1, 0, 0, 0, 2, 0 }, 11, { 0 } },
+		/* the end comes first */
+		{ { 0, 4, 2 }, 3, { 0 } }, { { 0, 29, 2 }, 3, { 0 } },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		const struct tcpopt *is = &tries[i].is;
+		uint8_t bytes[80];
+		struct packet p;
+		struct tcpopt o;
+
+		end_with(bytes, &p, tries[i].options, tries[i].len);
+		tcpopt_parse(&o, &p);
+		cr_assert(o.mss == is->mss && o.window_shift == is->window_shift &&
+			  o.has_window_shift == is->has_window_shift &&
+			  o.sack_permitted == is->sack_permitted &&
+			  o.has_timestamps == is->has_timestamps &&
+			  o.authenticated == is->authenticated && o.ts_val == is->ts_val &&
+			  o.ts_ecr == is->ts_ecr && o.sack_count == is->sack_count &&
+			  o.sack_at == is->sack_at && o.sack_bytes == is->sack_bytes &&
+			  o.sack[0].left == is->sack[0].left &&
+			  o.sack[0].right == is->sack[0].right,
+			  "number %zu", i);
+	}
+}
+
+/* RFC 7413 section 4.1.1: the experimental Fast Open is known by the first two octets of what it
+ * holds. */
+Test(tcpopt, what_is_not_kept_is_taken_out)
+{
+	static const struct {
+		uint8_t options[4];
+		size_t len;
+		bool removed;
+	} tries[] = {
+		{ { 34, 2 }, 2, true }, { { 34, 4, 1, 2 }, 4, true }, { { 30, 4, 0, 1 }, 4, true },
+		{ { 253, 4, 0xf9, 0x89 }, 4, true }, { { 254, 4, 0xf9, 0x89 }, 4, true },
+		{ { 253, 4, 0xf9, 0x88 }, 4, false }, { { 253, 3, 0xf9 }, 3, false },
+		{ { 253, 2 }, 2, false }, { { 255, 4, 0xf9, 0x89 }, 4, false },
+		{ { 4, 2 }, 2, false },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		uint8_t bytes[80];
+		struct packet p;
+
+		end_with(bytes, &p, tries[i].options, tries[i].len);
+		cr_assert_eq(tcpopt_remove_unkept(&p, false), tries[i].removed, "number %zu", i);
+		cr_assert(packet_checksum_good(&p));
+		for (size_t k = 0; k < tries[i].len; k++)
+			cr_assert_eq(bytes[60 - tries[i].len + k],
+				     tries[i].removed ? 1 : tries[i].options[k], "number %zu", i);
+	}
+}
+
+Test(tcpopt, an_mss_is_lowered_and_not_raised)
+{
+	static const uint8_t mss[] = { 2, 4, 5, 0xb4 }, other[] = { 3, 4, 0xff, 0xff };
+	uint8_t bytes[80];
+	struct packet p;
+
+	end_with(bytes, &p, mss, sizeof(mss));
+	cr_assert_not(tcpopt_limit_mss(&p, 1460));
+	cr_assert(tcpopt_limit_mss(&p, 1459));
+	cr_assert_eq(bytes_get16(bytes + 58), 1459);
+	cr_assert(packet_checksum_good(&p));
+	end_with(bytes, &p, other, sizeof(other));
+	cr_assert_not(tcpopt_limit_mss(&p, 1));
+}

@@ -978,6 +978,284 @@ Test(relay, both_directions)
 		"drop\n");
 }
 
+/* RFC 9293 section 3.10.7.4: a segment that was overtaken says what the window was, not what
+ * it is (SND.WL1). */
+Test(relay, a_segment_that_was_overtaken_does_not_open_the_window)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > P. 11:21(10) ack 1 win 0\n"
+		"pass P. 11:21(10) ack 1 win 2016\n"
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"pass P. 1:11(10) ack 1 win 2016\n"
+		"client > P. 1:14(13) ack 21 win 502\n"
+		"drop\n"
+		"client < . 21:21(0) ack 14\n"
+		"server < . 1:1(0) ack 21\n"
+		"+0.9\n"
+		"server > . 21:21(0) ack 1 win 509\n"
+		"drop\n"
+		"server < P. 1:14(13) ack 21\n");
+}
+
+/* What waits was not acknowledged, so it makes room for what is in order. */
+Test(relay, data_in_order_takes_the_place_of_what_waits)
+{
+	script_run((struct script){ .segment_size = 1000, .memory_bytes = 4 * 4096 },
+		SCRIPT_HANDSHAKE
+		"client > . 9001:9101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 9001:9101>\n"
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 1:1001(1000) ack 1\n"
+		"client > . 1001:5001(4000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5001 <>\n"
+		"server < . 1001:2001(1000) ack 1\n"
+		"server < . 2001:3001(1000) ack 1\n"
+		"server < . 3001:4001(1000) ack 1\n"
+		"server < . 4001:5001(1000) ack 1\n");
+}
+
+/* The answer to a keep-alive that passed is the server's, but the box has taken data since: now
+ * the server's ACK says what the server has, and that is for the box. */
+Test(relay, a_keep_alive_is_not_answered_past_what_the_box_holds)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > . 0:0(0) ack 1 win 502\n"
+		"pass\n"
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 14 win 509\n"
+		"anything\n");
+}
+
+/* The server's window is by chance what the box would offer, so only the ACK is another. */
+Test(relay, a_packet_whose_ack_alone_is_another_is_replaced)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14 win 2015\n"
+		"server < P. 1:14(13) ack 1\n"
+		"server > P. 1:21(20) ack 1 win 2015\n"
+		"pass P. 1:21(20) ack 14 win 2015\n");
+}
+
+/* Four are the most that fit (RFC 2018 section 3), and as many as the server's packet has room
+ * for. */
+Test(relay, a_passing_packet_tells_of_four_holes)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21>\n"
+		"client > . 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 31:41 11:21>\n"
+		"client > . 51:61(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 51:61 31:41 11:21>\n"
+		"client > . 71:81(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 71:81 31:41 51:61 11:21>\n"
+		"client > . 91:101(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 91:101 31:41 51:61 11:21>\n"
+		"server > P. 1:6(5) ack 1 win 509 <nop,nop,sack 2:3 4:5 6:7 8:9>\n"
+		"pass P. 1:6(5) ack 1 <sack 91:101 31:41 51:61 11:21>\n"
+		"server > P. 6:11(5) ack 1 win 509 <nop,nop,sack 2:3 4:5>\n"
+		"pass P. 6:11(5) ack 1 <sack 91:101 31:41>\n");
+}
+
+/* The server's half goes end to end, and fragments of it pass: so the client may acknowledge what
+ * the box did not see, and an octet beyond the window, which was a probe. Nothing more. */
+Test(relay, what_the_client_did_not_ask_for_it_does_not_acknowledge)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 64258 win 502\n"
+		"pass\n");
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1(0) ack 64259 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n");
+}
+
+/* The largest windows that the field can tell. */
+Test(relay, a_window_is_told_as_it_is)
+{
+	script_run((struct script){ .window_bytes = 65535 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > P. 1:6(5) ack 1 win 65160\n"
+		"pass P. 1:6(5) ack 1 win 65535\n"
+		"client > . 1:2(1) ack 6 win 502\n"
+		"drop\n"
+		"client < . 6:6(0) ack 2 win 65534\n"
+		"server < . 1:2(1) ack 6\n"
+		"client > . 2:4(2) ack 6 win 502\n"
+		"drop\n"
+		"client < . 6:6(0) ack 4 win 65532\n"
+		"server < . 2:4(2) ack 6\n");
+}
+
+/* A box of 16 KiB, and so it says. */
+#define SCRIPT_HANDSHAKE_SMALL                                                           \
+	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"                \
+	"pass S. 0:0(0) ack 1 win 16384\n"                                               \
+	"client > . 1:1(0) ack 1 win 502\n"                                              \
+	"pass\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"
+
+/* The server's data brings the client the window that its ACK has opened: no ACK beside it. */
+Test(relay, a_window_that_opens_is_told_by_the_servers_data)
+{
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > P. 1:11(10) ack 14601 win 509\n"
+		"pass P. 1:11(10) ack 14601 win 128\n");
+	/* without data it is told all the same */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 14601 win 509\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14601 win 128\n");
+}
+
+/* RFC 9293 section 3.8.6.2.2: not each octet that is read is told, but a good part of the window
+ * is. */
+Test(relay, a_window_that_opens_a_little_is_not_told)
+{
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1461 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 2921 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 4381 win 509\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14601 win 48\n");
+	/* who was told of half of it can wait */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > . 1:7301(7300) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 7301 win 509\n"
+		"drop\n");
+	/* and who has closed sends nothing more */
+	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
+		SCRIPT_HANDSHAKE_SMALL
+		"client > F. 1:14601(14600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 14601 win 509\n"
+		"drop\n"
+		"server < F. 14601:14601(0) ack 1\n"
+		"server > . 1:1(0) ack 14602 win 509\n"
+		"drop\n");
+}
+
+/* A FIN between two arrivals that wait has data behind it, so one of the two is a forger's. */
+Test(relay, fin_between_waiting_data_is_not_believed)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 31:41>\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:21 31:41>\n"
+		"client > F. 21:25(4) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 11:25 31:41>\n"
+		"client > . 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 25 <sack 31:41>\n"
+		"server < . 1:11(10) ack 1\n"
+		"server < P. 11:21(10) ack 1\n"
+		"server < . 21:25(4) ack 1\n");
+}
+
+/* So many cuts can be remembered, and what is in order then waits for room: it is acknowledged
+ * when it is taken, and no hole is told meanwhile. */
+Test(relay, data_in_order_waits_for_room)
+{
+	enum { CUTS = STREAM_RUNS_MAX - STREAM_RUNS_SPARE };
+	static char text[1 << 17];
+	size_t n;
+
+	n = (size_t)sprintf(text, SCRIPT_HANDSHAKE "server > . 1:1(0) ack 1 win 0\ndrop\n");
+	for (unsigned seq = 1; seq < CUTS; seq++)
+		n += (size_t)sprintf(text + n, "client > . %u:%u(1) ack 1 win 502\ndrop\n"
+					       "client < . 1:1(0) ack %u\n", seq, seq + 1, seq + 1);
+	n += (size_t)sprintf(text + n,
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
+		"count refused_arrivals 0\n",
+		CUTS + 1, CUTS + 2, CUTS, CUTS + 1, CUTS + 2,
+		CUTS + 2, CUTS + 3, CUTS, CUTS + 1, CUTS + 3);
+	n += (size_t)sprintf(text + n,
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
+		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
+		"server > . 1:1(0) ack 1 win 509\ndrop\nanything\n",
+		CUTS, CUTS + 1, CUTS + 1, CUTS, CUTS + 1, CUTS + 1);
+	sprintf(text + n,
+		"server > . 1:1(0) ack 2 win 509\ndrop\n"
+		"client < . 1:1(0) ack %u\nanything\n"
+		"server > . 1:1(0) ack 3 win 509\ndrop\n"
+		"client < . 1:1(0) ack %u\nanything\n", CUTS + 2, CUTS + 3);
+	script_run((struct script){ .segment_size = 1 }, text);
+}
+
+/* What finds no place is counted: it was not acknowledged, so it comes again. */
+Test(relay, what_is_refused_is_counted)
+{
+	script_run((struct script){ .memory_bytes = 4 * 4096 },
+		SCRIPT_HANDSHAKE
+		"client > . 4101:5101(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 0\n"
+		"client > . 8201:9201(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 1\n");
+	script_run((struct script){ .memory_bytes = 4096 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:14(13) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1\n"
+		"count refused_arrivals 1\n"
+		"count orphaned_bytes 0\n");
+}
+
 /* The box holds 15,001 octets of 16,384: never will a good part of its buffer open. But after the
  * ACK of what it sent there is room for a segment, and the client knows of none. */
 Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)

@@ -5,7 +5,12 @@
 
 #include "script.h"
 
+#include "core/bytes.h"
+#include "core/packet.h"
+
 #include <criterion/criterion.h>
+#include <inttypes.h>
+#include <string.h>
 
 TestSuite(sender, .timeout = 20);
 
@@ -287,4 +292,634 @@ Test(sender, a_sink_that_goes_back_on_sack_and_closes_its_window_is_not_forgotte
 		"drop\n"
 		"server < P. 201:301(100) ack 1\n"
 		"server < . 301:401(100) ack 1\n");
+}
+
+/* Karn's algorithm again, for a piece that was measured when it was sent first and is repeated
+ * because SACK shows that it is lost. Else the RTO would be 2.7 s in the end. */
+Test(sender, what_is_repeated_in_recovery_is_not_measured)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509 <sack 101:501>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:601>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:701>\n"
+		"drop\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:801>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:901>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:1001>\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:1001>\n"
+		"drop\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 1101:1201 101:1001>\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"+0.9\n"
+		"server > . 1:1(0) ack 1201 win 509\n"
+		"anything\n"
+		"+0.98\n"
+		"+0.04\n"
+		"server < . 1201:1301(100) ack 1\n");
+}
+
+/* RFC 5681 section 3.1: SSTHRESH is half of what was out when the loss was seen, ten pieces here,
+ * and a timer that goes off again shows no other loss. So slow start goes on up to five. */
+Test(sender, a_second_timeout_does_not_halve_again)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"+2.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"+4.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 301 win 509\n"
+		"drop\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		/* congestion avoidance */
+		"server > . 1:1(0) ack 501 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n");
+}
+
+/* Puts in a packet over IPv4, whose checksum is left to hardware. Returns the verdict. */
+static enum engine_verdict put_in(struct engine *e, uint64_t now_ns, enum engine_side from,
+				  uint8_t flags, uint32_t seq, uint32_t ack, uint32_t bytes)
+{
+	static const uint8_t options[] = { 2, 4, 0xff, 0xbf, 1, 3, 3, 7 };	/* MSS 65,471 */
+	static uint8_t packet[1 << 16];
+	size_t header = flags & TCP_SYN ? 28 : 20, len = 20 + header + bytes;
+
+	memset(packet, 0, 40);
+	packet[0] = 0x45;
+	bytes_put16(packet + 2, (uint16_t)len);
+	packet[8] = 64;
+	packet[9] = 6;
+	packet[12 + 3] = from == CLIENT ? 1 : 2;
+	packet[16 + 3] = from == CLIENT ? 2 : 1;
+	bytes_put16(packet + 20, from == CLIENT ? 40000 : 25);
+	bytes_put16(packet + 22, from == CLIENT ? 25 : 40000);
+	bytes_put32(packet + 24, seq);
+	bytes_put32(packet + 28, ack);
+	packet[32] = (uint8_t)(header / 4 << 4);
+	packet[33] = flags;
+	bytes_put16(packet + 34, 65535);
+	memcpy(packet + 40, options, header - 20);
+	return engine_input(e, now_ns, packet, &len, ENGINE_NO_CHECKSUM);
+}
+
+/* The congestion window grows by all that is acknowledged, and a stream may be longer than 32
+ * bits can tell. No loss, so the window must never get smaller: both pieces go out at once. */
+Test(sender, more_than_4_gib_in_one_stream, .timeout = 300)
+{
+	enum { BYTES = 30000, ROUNDS = 72000 };
+	struct engine_config config;
+	struct engine_emit emit;
+	struct engine *e;
+	uint32_t seq = 1;
+
+	engine_config_init(&config);
+	config.rules.policy[0].segment_size = BYTES;
+	config.offload = true;	/* no checksum over all of that */
+	cr_assert_eq(engine_create(&e, &config), 0);
+	put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
+	put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
+	put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
+	put_in(e, 1, SERVER, TCP_ACK, 1, 1, 0);	/* its window is scaled from now on */
+	for (uint64_t i = 1; i <= ROUNDS; i++) {
+		size_t sent = 0;
+
+		for (unsigned k = 0; k < 2; k++) {
+			cr_assert_eq(put_in(e, i * 1000000, CLIENT, TCP_ACK, seq, 1, BYTES),
+				     VERDICT_DROP);
+			while (engine_next(e, &emit))
+				sent += emit.bytes > BYTES;
+			seq += BYTES;
+		}
+		cr_assert_eq(sent, 2, "in round %" PRIu64 " %zu pieces went out", i, sent);
+		cr_assert_eq(put_in(e, i * 1000000, SERVER, TCP_ACK, 1, seq, 0), VERDICT_DROP);
+	}
+	engine_destroy(e);
+}
+
+/* RFC 6298 rule 2.4, but with a least RTO of 200 ms, which a delayed ACK keeps to. */
+Test(sender, the_timer_has_a_least_time)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+0.2\n"
+		"+0.004\n"
+		"server < P. 11:21(10) ack 1\n"
+		"count retransmissions 1\n");
+}
+
+/* RFC 6298 rules 2.3, 2.5 and 5.5: SRTT moves by an eighth, RTTVAR by a quarter; the timer doubles
+ * up to a minute. R = 400 ms, then 800: RTTVAR = (3 * 200 + 400) / 4 = 250, SRTT = 450, so the RTO
+ * is 1.45 s; then R = 450: RTTVAR = 187.5, SRTT = 450, and it is 1.2 s. */
+Test(sender, the_timer_is_smoothed_and_bounded)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+0.4\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+0.8\n"
+		"server > . 1:1(0) ack 21 win 509\n"
+		"drop\n"
+		"client > P. 21:31(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 31\n"
+		"server < P. 21:31(10) ack 1\n"
+		"+0.45\n"
+		"server > . 1:1(0) ack 31 win 509\n"
+		"drop\n"
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 41\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+1.199\n"
+		"+0.004\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+2.396\n"
+		"+0.01\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+4.79\n"
+		"+0.02\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+9.58\n"
+		"+0.04\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+19.1\n"
+		"+0.2\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+38.2\n"
+		"+0.4\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+59.5\n"
+		"+0.6\n"
+		"server < P. 31:41(10) ack 1\n"
+		"+59.4\n"
+		"+0.6\n"
+		"server < P. 31:41(10) ack 1\n"
+		"count retransmissions 8\n");
+}
+
+/* RFC 5681 section 3.1: in congestion avoidance the window grows by SMSS^2 / cwnd with each ACK,
+ * and by one octet at least. */
+Test(sender, congestion_avoidance_goes_on_by_single_octets)
+{
+	script_run((struct script){ .segment_size = 1 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:31(30) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"+1.01\n"
+		"server < . 1:2(1) ack 1\n"
+		/* SSTHRESH is 5; slow start up to there */
+		"server > . 1:1(0) ack 3 win 509\n"
+		"drop\n"
+		"server < . 3:4(1) ack 1\n"
+		"server < . 4:5(1) ack 1\n"
+		"server < . 5:6(1) ack 1\n"
+		"server > . 1:1(0) ack 5 win 509\n"
+		"drop\n"
+		"server < . 6:7(1) ack 1\n"
+		"server < . 7:8(1) ack 1\n"
+		"server < . 8:9(1) ack 1\n"
+		"server < . 9:10(1) ack 1\n"
+		"server > . 1:1(0) ack 6 win 509\n"
+		"drop\n"
+		"server < . 10:11(1) ack 1\n"
+		"server < . 11:12(1) ack 1\n"
+		"server > . 1:1(0) ack 7 win 509\n"
+		"drop\n"
+		"server < . 12:13(1) ack 1\n"
+		"server < . 13:14(1) ack 1\n");
+}
+
+/* RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)). */
+Test(sender, the_initial_window_of_long_pieces)
+{
+	/* 1460 * 10 is all of it */
+	script_run((struct script){ .segment_size = 1460 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:16062(16061) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16062\n"
+		"server < . 1:1461(1460) ack 1\n"
+		"server < . 1461:2921(1460) ack 1\n"
+		"server < . 2921:4381(1460) ack 1\n"
+		"server < . 4381:5841(1460) ack 1\n"
+		"server < . 5841:7301(1460) ack 1\n"
+		"server < . 7301:8761(1460) ack 1\n"
+		"server < . 8761:10221(1460) ack 1\n"
+		"server < . 10221:11681(1460) ack 1\n"
+		"server < . 11681:13141(1460) ack 1\n"
+		"server < . 13141:14601(1460) ack 1\n");
+	/* seven pieces of 2,000 */
+	script_run((struct script){ .segment_size = 2000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:18001(18000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 18001\n"
+		"server < . 1:2001(2000) ack 1\n"
+		"server < . 2001:4001(2000) ack 1\n"
+		"server < . 4001:6001(2000) ack 1\n"
+		"server < . 6001:8001(2000) ack 1\n"
+		"server < . 8001:10001(2000) ack 1\n"
+		"server < . 10001:12001(2000) ack 1\n"
+		"server < . 12001:14001(2000) ack 1\n");
+	/* two of 8,000 */
+	script_run((struct script){ .segment_size = 8000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:24001(24000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 24001\n"
+		"server < . 1:8001(8000) ack 1\n"
+		"server < . 8001:16001(8000) ack 1\n");
+}
+
+/* Without a pause the window stays what it has grown to: 16 pieces at once. */
+Test(sender, a_window_that_is_used_stays)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"+0.1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		"+0.1\n"
+		"client > . 1001:2601(1600) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 2601 win 509\n"
+		"drop\n"
+		"count pages_used 0\n");
+}
+
+/* RFC 6582 section 3.2 step 3, partial: the window shrinks by what is acknowledged and gets back a
+ * piece, so that one new piece goes out with each hole that is filled. */
+Test(sender, a_partial_ack_deflates_the_window)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1001:1101(100) ack 1\n"
+		/* 11 pieces; 4 are acknowledged, and one comes back: 8, of which 7 are out */
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 401:501(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		/* 5 more: 4, and 3 are out */
+		"server > . 1:1(0) ack 901 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n"
+		"server < . 1201:1301(100) ack 1\n");
+}
+
+/* Duplicates are counted anew after each advance, and a segment with data or another window is
+ * none (RFC 5681 section 2). */
+Test(sender, what_is_no_duplicate_repeats_nothing)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"pass P. 1:11(10) ack 5001\n"
+		"server > . 11:11(0) ack 1 win 510\n"
+		"drop\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"count retransmissions 0\n"
+		"server > . 11:11(0) ack 101 win 510\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"count retransmissions 1\n");
+}
+
+/* RFC 2018 section 3: three blocks fit beside timestamps. */
+Test(sender, timestamps_leave_room_for_three_blocks)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460,sackOK,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,TS val 70 ecr 10>\n"
+		"pass\n"
+		"client > . 11:21(10) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 11:21>\n"
+		"client > . 31:41(10) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 31:41 11:21>\n"
+		"client > . 51:61(10) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 51:61 31:41 11:21>\n"
+		"client > . 71:81(10) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 71:81 31:41 11:21>\n");
+}
+
+/* RFC 5681 equation 4: half of six pieces is three, and two are but the least. So the fourth
+ * duplicate lets a new one in: 3 + 4, of which six are out. */
+Test(sender, fast_recovery_halves_a_small_window)
+{
+	script_run((struct script){ .segment_size = 2433 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:19465(19464) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 19465\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server < . 2434:4867(2433) ack 1\n"
+		"server < . 4867:7300(2433) ack 1\n"
+		"server < . 7300:9733(2433) ack 1\n"
+		"server < . 9733:12166(2433) ack 1\n"
+		"server < . 12166:14599(2433) ack 1\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server > . 1:1(0) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 14599:17032(2433) ack 1\n");
+}
+
+/* RFC 5681 section 3.1: after one timeout slow start goes on up to half of what was out, and then
+ * congestion avoidance begins. */
+Test(sender, a_timeout_halves_the_threshold)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		"server > . 1:1(0) ack 501 win 509\n"
+		"drop\n"
+		"server < . 901:1001(100) ack 1\n"
+		"server > . 1:1(0) ack 601 win 509\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n");
+	/* three of six, where two are the least */
+	script_run((struct script){ .segment_size = 2433 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:19465(19464) ack 1 win 64240\n"
+		"drop\n"
+		"anything\n"
+		"+1.01\n"
+		"server < . 1:2434(2433) ack 1\n"
+		"server > . 1:1(0) ack 2434 win 65160\n"
+		"drop\n"
+		"server < . 2434:4867(2433) ack 1\n"
+		"server < . 4867:7300(2433) ack 1\n"
+		"server > . 1:1(0) ack 4867 win 65160\n"
+		"drop\n"
+		"server < . 7300:9733(2433) ack 1\n"
+		"server < . 9733:12166(2433) ack 1\n");
+}
+
+/* Half of three pieces is less than two, which are the least: 2 + 3, so two new ones go out. */
+Test(sender, two_pieces_are_the_least_threshold)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:301(300) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		"client > . 301:1001(700) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1001\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n");
+}
+
+/* SACK of who did not permit it, or of what is not out, says nothing. */
+Test(sender, sack_out_of_place_is_not_believed)
+{
+	script_run((struct script){ .segment_size = 100 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 65160 <sack 101:201>\n"
+		"drop\n"
+		"client > . 1:301(300) ack 1 win 64240\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1 win 65160 <sack 101:201>\n"
+		"drop\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 65160\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n");
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 509 <sack 101:201>\n"
+		"drop\n");
+}
+
+/* RFC 5681 section 3.2 for a FIN: nothing is behind it, and it is repeated like a piece. */
+Test(sender, a_fin_is_repeated_fast)
+{
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > F. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 102\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < F. 101:101(0) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < F. 101:101(0) ack 1\n"
+		"count retransmissions 1\n"
+		"server > P. 1:11(10) ack 101 win 509\n"
+		"pass P. 1:11(10) ack 102\n"
+		"client > . 102:102(0) ack 11 win 502\n"
+		"pass\n"
+		"server > . 11:11(0) ack 102 win 509\n"
+		"drop\n"
+		"+100\n");
+}
+
+/* A window is used up to its edge, and not an octet further. */
+Test(sender, a_piece_that_just_fits_is_sent)
+{
+	script_run((struct script){ .segment_size = 100 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 200 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:301(300) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 301\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 99\n"
+		"drop\n"
+		/* what does not fit waits for a timer */
+		"+0.15\n"
+		"server > . 1:1(0) ack 201 win 100\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n");
+}
+
+/* RFC 9293 section 3.8.6.1 lets a closed window last as long as its receiver answers. This one
+ * does not: it is given up like any other that is silent. */
+Test(sender, a_closed_window_without_answers_is_given_up)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"+500\n"
+		"anything\n"
+		"flow 1 open S 512 idle 500, client 10 acked 0 delivered 0 pending\n"
+		"+300\n"
+		"anything\n"
+		"count flows_active 0\n");
+}
+
+/* An IP packet is no longer than its length field can tell, however much could be sent at once. */
+Test(sender, a_train_is_no_longer_than_a_packet, .timeout = 60)
+{
+	enum { BYTES = 60000, ROUNDS = 60 };
+	struct engine_config config;
+	struct engine_emit emit;
+	struct engine *e;
+	uint32_t seq = 1, sent = 0, acked;
+	size_t longest = 0;
+
+	engine_config_init(&config);
+	config.rules.policy[0].segment_size = 1000;
+	config.offload = true;
+	cr_assert_eq(engine_create(&e, &config), 0);
+	put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
+	put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
+	put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
+	put_in(e, 1, SERVER, TCP_ACK, 1, 1, 0);
+	for (uint64_t i = 1; i <= ROUNDS; i++) {
+		/* all at once, as nothing is taken out between them */
+		for (unsigned k = 0; k < 3; k++, seq += BYTES)
+			put_in(e, i * 1000000, CLIENT, TCP_ACK, seq, 1, BYTES);
+		do {
+			acked = sent;
+			while (engine_next(e, &emit)) {
+				longest = emit.bytes > longest ? emit.bytes : longest;
+				sent += emit.bytes > 40 ? (uint32_t)emit.bytes - 40 : 0;
+			}
+			if (sent != acked)
+				put_in(e, i * 1000000, SERVER, TCP_ACK, 1, sent + 1, 0);
+		} while (sent != acked);
+		cr_assert_eq(sent + 1, seq);
+	}
+	cr_assert(longest > 64000 && longest <= 65535, "the longest has %zu bytes", longest);
+	engine_destroy(e);
+}
+
+/* RFC 2018 section 5: after a timeout, too, what the sink has is not sent again. */
+Test(sender, a_timeout_skips_what_the_sink_has)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:401(400) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:201 301:401>\n"
+		"drop\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509 <sack 301:401>\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n");
 }

@@ -12,8 +12,12 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define S 512
 
@@ -429,4 +433,533 @@ Test(engine, what_is_no_tcp_passes_and_is_counted)
 	cr_assert_eq(stats.passed_bad_checksum, 1);
 	cr_assert_eq(stats.flows_active, 0);
 	engine_destroy(e);
+}
+
+/* A SYN over IPv4 from this port, whose checksum is left to hardware. */
+static enum engine_verdict put_in_syn(struct engine *e, uint16_t port)
+{
+	uint8_t syn[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [15] = 1, [19] = 2,
+			    [23] = 25, [32] = 0x50, [33] = 2 };
+	size_t len = sizeof(syn);
+
+	syn[20] = (uint8_t)(port >> 8);
+	syn[21] = (uint8_t)port;
+	return engine_input(e, 1, syn, &len, ENGINE_NO_CHECKSUM);
+}
+
+/* Where several engines work side by side each counts its own connections, and no two have the
+ * same number. */
+Test(engine, serial_numbers_are_of_one_connection)
+{
+	bool used[3 * 5 + 1] = { false };
+
+	for (uint32_t number = 0; number < 3; number++) {
+		struct engine_config config;
+		struct engine *e;
+
+		engine_config_init(&config);
+		config.number = number;
+		config.engines = 3;
+		cr_assert_eq(engine_create(&e, &config), 0);
+		for (uint16_t port = 1; port <= 5; port++) {
+			uint8_t garbage = 0;
+			size_t len = sizeof(garbage);
+			uint64_t serial;
+
+			cr_assert_eq(put_in_syn(e, port), VERDICT_ACCEPT);
+			serial = engine_input_subject(e).flow;
+			cr_assert(serial >= 1 && serial <= 15 && !used[serial]);
+			used[serial] = true;
+			cr_assert_eq(engine_input(e, 1, &garbage, &len, 0), VERDICT_ACCEPT);
+			cr_assert_eq(engine_input_subject(e).flow, 0);
+		}
+		engine_destroy(e);
+	}
+}
+
+/* A list in parts has each connection once, whatever the parts' length. */
+Test(engine, a_list_in_parts_is_whole)
+{
+	enum { FLOWS = ENGINE_LOOK_MAX + 100 };
+	static bool seen[FLOWS + 1];
+	struct engine_config config;
+	struct engine_flow flows[7];
+	uint32_t cursor = 0, before;
+	struct engine *e;
+
+	engine_config_init(&config);
+	cr_assert_eq(engine_create(&e, &config), 0);
+	for (uint16_t port = 1; port <= FLOWS; port++)
+		put_in_syn(e, port);
+	for (size_t calls = 0;; calls++) {
+		size_t count;
+
+		before = cursor;
+		count = engine_flows(e, 1, &cursor, flows, 7);
+		if (cursor == before)
+			break;
+		cr_assert_leq(count, 7);
+		for (size_t i = 0; i < count; i++) {
+			uint64_t serial = flows[i].serial;
+
+			cr_assert(serial >= 1 && serial <= FLOWS && !seen[serial]);
+			seen[serial] = true;
+			cr_assert_eq(flows[i].port[CLIENT], serial);
+			cr_assert_eq(flows[i].port[SERVER], 25);
+		}
+	}
+	for (size_t i = 1; i <= FLOWS; i++)
+		cr_assert(seen[i]);
+	engine_destroy(e);
+}
+
+/* What an engine has reserved it gives back, also where it could not be made. The library counts
+ * what is in use; where a sanitizer takes its place it counts nothing, and sees leaks itself. */
+static size_t in_use(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+Test(engine, memory_is_given_back)
+{
+	struct engine_config config;
+	struct engine *e;
+	size_t before;
+
+	engine_destroy(NULL);
+	engine_config_init(&config);
+	before = in_use();
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(engine_create(&e, &config), 0);
+		engine_destroy(e);
+	}
+	cr_assert_eq(in_use(), before);
+	config.memory_bytes = 0;
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(engine_create(&e, &config), -EINVAL);
+	cr_assert_eq(in_use(), before);
+}
+
+/* What is at a bound is good, and what is one beyond it is not. */
+#define CHECK_BOUND(field, good, bad)                                                    \
+	do {                                                                             \
+		engine_config_init(&c);                                                  \
+		c.field = good;                                                          \
+		cr_assert_eq(try_config(&c), 0, #field " " #good);                       \
+		c.field = bad;                                                           \
+		cr_assert_eq(try_config(&c), -EINVAL, #field " " #bad);                  \
+	} while (0)
+
+static int try_config(const struct engine_config *c)
+{
+	struct engine *e;
+	int rc = engine_create(&e, c);
+
+	if (rc == 0)
+		engine_destroy(e);
+	return rc;
+}
+
+static void good_rules(struct engine_config *c)
+{
+	engine_config_init(c);
+	for (unsigned i = 1; i < POLICIES_MAX; i++)
+		c->rules.policy[i] = c->rules.policy[0];
+	for (unsigned i = 1; i < FAULTS_MAX; i++)
+		c->rules.policy[0].fault[i] = c->rules.policy[0].fault[0];
+}
+
+Test(engine, bounds_of_a_configuration)
+{
+	struct engine_config c;
+
+	CHECK_BOUND(overload, OVERLOAD_REFUSE, OVERLOAD_REFUSE + 1);
+	CHECK_BOUND(flows_max, 1, 0);
+	CHECK_BOUND(window_bytes, ENGINE_WINDOW_MIN, ENGINE_WINDOW_MIN - 1);
+	CHECK_BOUND(window_bytes, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX + 1);
+	CHECK_BOUND(memory_bytes, POOL_PAGE_BYTES, POOL_PAGE_BYTES - 1);
+	CHECK_BOUND(engines, 1, 0);
+	CHECK_BOUND(number, 0, 1);
+	CHECK_BOUND(rules.policies, 1, 0);
+	CHECK_BOUND(rules.policy[0].segment_size, 1, 0);
+	CHECK_BOUND(rules.policy[0].segment_size, ENGINE_SEGMENT_SIZE_MAX,
+		    ENGINE_SEGMENT_SIZE_MAX + 1);
+	CHECK_BOUND(rules.policy[0].direction, DIRECTION_BOTH, DIRECTION_BOTH + 1);
+	CHECK_BOUND(rules.policy[0].arrival, ARRIVAL_BURST, ARRIVAL_BURST + 1);
+	CHECK_BOUND(rules.policy[0].match.client.bits, 128, 129);
+	CHECK_BOUND(rules.policy[0].match.server.bits, 128, 129);
+	CHECK_BOUND(rules.policy[0].fault[0].every, 1, 0);
+	CHECK_BOUND(rules.policy[0].fault[0].percent, 1, 0);
+	CHECK_BOUND(rules.policy[0].fault[0].percent, 100, 101);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.direction, DIRECTION_BOTH, DIRECTION_BOTH + 1);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.match.client.bits, 128, 129);
+	CHECK_BOUND(rules.policy[0].fault[0].value[0], 1, 0);
+	CHECK_BOUND(rules.policy[0].fault[0].value[0], 65535, 65536);
+	CHECK_BOUND(rules.policy[0].fault[0].value[1], 0, 1);
+	good_rules(&c);
+	c.rules.policies = POLICIES_MAX;
+	cr_assert_eq(try_config(&c), 0);
+	/* the last one counts, too */
+	c.rules.policy[POLICIES_MAX - 1].segment_size = 0;
+	cr_assert_eq(try_config(&c), -EINVAL);
+	good_rules(&c);
+	c.rules.policies = POLICIES_MAX + 1;
+	cr_assert_eq(try_config(&c), -EINVAL);
+	good_rules(&c);
+	c.rules.policy[0].faults = FAULTS_MAX;
+	cr_assert_eq(try_config(&c), 0);
+	c.rules.policy[0].fault[FAULTS_MAX - 1].every = 0;
+	cr_assert_eq(try_config(&c), -EINVAL);
+}
+
+Test(engine, a_range_begins_before_its_end)
+{
+	static const struct range good[] = { { 0, 0 }, { 5, 5 }, { 4, 5 } }, bad = { 5, 4 };
+	struct engine_config c;
+
+	engine_config_init(&c);
+	for (size_t i = 0; i < 3; i++) {
+		struct engine_policy *p = &c.rules.policy[0];
+
+		p->match.port = p->fault[0].scope.flows = p->fault[0].scope.arrivals =
+			p->fault[0].scope.seconds = p->fault[0].scope.match.port = good[i];
+		cr_assert_eq(try_config(&c), 0);
+	}
+	CHECK_BOUND(rules.policy[0].match.port, good[1], bad);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.match.port, good[1], bad);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.flows, good[1], bad);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.arrivals, good[1], bad);
+	CHECK_BOUND(rules.policy[0].fault[0].scope.seconds, good[1], bad);
+}
+
+/* Rules that are out of range change nothing, and leave those that were. */
+Test(engine, bad_rules_are_refused)
+{
+	struct engine_config c;
+	struct engine_rules rules;
+	struct engine *e;
+
+	engine_config_init(&c);
+	cr_assert_eq(engine_create(&e, &c), 0);
+	rules = c.rules;
+	rules.policy[0].segment_size = 0;
+	cr_assert_eq(engine_set_rules(e, 1, &rules), -EINVAL);
+	rules.policy[0].segment_size = 100;
+	cr_assert_eq(engine_set_rules(e, 1, &rules), 0);
+	engine_destroy(e);
+}
+
+/* Faults at their bounds: what a kind would do, asked directly. */
+
+Test(fault, bounds_of_pieces)
+{
+	static const struct {
+		const char *name;
+		uint32_t value;		/* of the first parameter; 0: its preset */
+		struct fault_piece piece;
+		enum fault_fate fate;
+	} tries[] = {
+		{ "lose-tail", 5, { .bytes = 5, .last = true }, FATE_VANISH },
+		{ "lose-tail", 5, { .bytes = 6, .last = true }, FATE_NONE },
+		{ "lose-tail", 5, { .bytes = 1, .last = true }, FATE_VANISH },
+		{ "lose-tail", 5, { .bytes = 0, .last = true }, FATE_NONE },
+		{ "lose-tail", 5, { .bytes = 5 }, FATE_NONE },
+		{ "no-retransmit", 0, { .bytes = 5, .again = true }, FATE_VANISH },
+		{ "no-retransmit", 0, { .bytes = 5 }, FATE_NONE },
+		{ "drop", 0, { .bytes = 5 }, FATE_VANISH },
+		{ "drop", 0, { .bytes = 5, .again = true }, FATE_NONE },
+		{ "duplicate", 0, { .bytes = 1 }, FATE_TWICE },
+		{ "duplicate", 0, { .bytes = 0 }, FATE_NONE },
+		{ "reorder", 0, { .bytes = 1 }, FATE_LATE },
+		{ "reorder", 0, { .bytes = 1, .again = true }, FATE_NONE },
+		{ "reorder", 0, { .bytes = 0 }, FATE_NONE },
+		{ "corrupt", 0, { .bytes = 1 }, FATE_ALTERED },
+		{ "corrupt", 0, { .bytes = 1, .again = true }, FATE_NONE },
+		{ "corrupt", 0, { .bytes = 0 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 1, .behind = 19 }, FATE_FIN },
+		{ "fin-early", 20, { .bytes = 1, .behind = 20 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 1, .behind = 1 }, FATE_FIN },
+		{ "fin-early", 20, { .bytes = 1, .behind = 0 }, FATE_NONE },
+		{ "fin-early", 20, { .bytes = 0, .behind = 19 }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 1, .with_fin = true }, FATE_FIN },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 1 }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 1, .behind = 0, .with_fin = true }, FATE_NONE },
+		{ "fin-dup", 0, { .bytes = 0, .behind = 1, .with_fin = true }, FATE_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find(tries[i].name));
+
+		if (tries[i].value)
+			f.value[0] = tries[i].value;
+		cr_assert_eq(f.kind->piece(&f, &tries[i].piece), tries[i].fate, "%s, number %zu",
+			     tries[i].name, i);
+	}
+}
+
+static const uint8_t end[] = "\r\n.\r\n", other[] = "\r\n.\rX";
+static const uint8_t tls256[] = { 22, 3, 1, 1, 0, 1 }, tls255[] = { 22, 3, 1, 0, 255, 1 };
+static const uint8_t tls511[] = { 22, 3, 3, 1, 255, 1 }, tls512[] = { 22, 3, 3, 2, 0, 1 };
+static const uint8_t tls1[] = { 22, 3, 1, 0, 1, 1 };
+static const uint8_t tls_alert[] = { 21, 3, 1, 1, 0, 1 };
+static const uint8_t tls_ssl2[] = { 22, 2, 1, 1, 0, 1 };
+#define HELLO(b, p, a, t) { .bytes = b, .pending = p, .arrived = a, .text = t }
+static const struct {
+	const char *name;
+	uint32_t value;
+	struct fault_cut cut;
+	bool stalls;
+} cuts[] = {
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 9 }, true },
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 10 }, false },
+	{ "psh-hold", 10, { .bytes = 9, .arrived = 9, .push = true }, false },
+	{ "ack-then-die", 10, { .bytes = 9, .acked = 9 }, false },
+	{ "ack-then-die", 10, { .bytes = 9, .acked = 10 }, true },
+	/* the dot is in this piece and its end, and was not begun before */
+	{ "split-eod", 0, { .bytes = 5, .text = end, .eod = 0 }, false },
+	{ "split-eod", 0, { .bytes = 3, .text = end + 2, .eod = 2 }, false },
+	{ "split-eod", 0, { .bytes = 2, .text = end + 3, .eod = 3 }, true },
+	{ "split-eod", 0, { .bytes = 1, .text = end + 3, .eod = 3 }, false },
+	{ "split-eod", 0, { .bytes = 1, .text = end + 4, .eod = 4 }, true },
+	{ "split-eod", 0, { .bytes = 2, .text = other + 3, .eod = 3 }, false },
+	{ "split-eod", 0, { .bytes = 1, .text = other + 4, .eod = 4 }, false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls256), true },
+	{ "hello-256-511", 0, HELLO(5, 261, 261, tls256), true },
+	{ "hello-256-511", 0, HELLO(4, 261, 261, tls256), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 262, tls256), false },
+	{ "hello-256-511", 0, HELLO(6, 260, 260, tls255), false },
+	{ "hello-256-511", 0, HELLO(6, 516, 516, tls511), true },
+	{ "hello-256-511", 0, HELLO(6, 517, 517, tls512), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls_alert), false },
+	{ "hello-256-511", 0, HELLO(6, 261, 261, tls_ssl2), false },
+	{ "hello-256-511", 1, HELLO(6, 6, 6, tls1), true },
+	{ "hello-256-511", 1, HELLO(6, 6, 7, tls1), false },
+	{ "hello-256-511", 1, HELLO(6, 6, 6, tls_alert), false },
+};
+
+Test(fault, bounds_of_cuts)
+{
+	for (size_t i = 0; i < sizeof(cuts) / sizeof(*cuts); i++) {
+		struct fault f = fault_of(fault_find(cuts[i].name));
+
+		if (cuts[i].value)
+			f.value[0] = cuts[i].value;
+		cr_assert_eq(f.kind->cut(&f, &cuts[i].cut),
+			     cuts[i].stalls ? 0 : cuts[i].cut.bytes, "%s, number %zu",
+			     cuts[i].name, i);
+	}
+}
+
+Test(fault, bounds_of_commands)
+{
+	static const struct {
+		const char *text;
+		unsigned eod;
+		bool altered;
+	} tries[] = {
+		{ "MAIL ", 2, true }, { "MAIL\r", 2, true }, { "mail ", 2, true },
+		{ "MaIl ", 2, true }, { "MAIL", 2, false }, { "MAIL:", 2, false },
+		{ "MAIM ", 2, false }, { "AAIL ", 2, false },
+		{ "MAIL ", 1, false }, { "MAIL ", 0, false }, { "MAIL ", 3, false },
+		{ "x\r\nRCPT ", 0, true }, { "\nDATA\r", 0, true }, { "x\r\nRCPT", 0, false },
+		{ "x\r\nVRFY TO:<a>", 0, true }, { "x\rRCPT ", 0, false },
+		{ "x\r\nRCPT \n", 0, false },
+		{ "QUIT\r\n", 2, false }, { "12345", 2, false },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find("split-command"));
+		struct fault_cut cut = { .bytes = (uint32_t)strlen(tries[i].text),
+					 .eod = tries[i].eod };
+		uint8_t text[32] = { 0 };
+		size_t changed = 0;
+
+		memcpy(text, tries[i].text, cut.bytes);
+		cr_assert_eq(f.kind->alter(&f, &cut, text), tries[i].altered, "%s", tries[i].text);
+		for (size_t k = 0; k < sizeof(text); k++)
+			changed += k < cut.bytes ? text[k] != tries[i].text[k] : text[k] != 0;
+		cr_assert_eq(changed, tries[i].altered ? 4 : 0, "%s", tries[i].text);
+	}
+}
+
+static uint8_t hello[] = { 22, 3, 1, 0, 2, 1 }, no_hello[] = { 22, 3, 1, 0, 2, 2 };
+static uint8_t whole[] = { 22, 3, 1, 0, 1, 1 };
+static uint8_t clear[] = "x20 \r\n*", clear_end[] = "220 \r\nx", masked[] = "220 \r\n*";
+static const struct {
+	const char *name;
+	uint32_t value;
+	uint8_t flags;
+	uint8_t *payload;
+	uint32_t bytes, payload_bytes, acks, acked;
+	bool by_server, client_spoke;
+	enum fault_fate fate;
+} packets[] = {
+	{ "mtu-blackhole", 100, .bytes = 100, .fate = FATE_NONE },
+	{ "mtu-blackhole", 100, .bytes = 101, .fate = FATE_VANISH },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_VANISH },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ECE, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_ACK | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-drop", 0, TCP_SYN | TCP_RST | TCP_ECE | TCP_CWR, .fate = FATE_NONE },
+	{ "ecn-rst", 0, TCP_SYN | TCP_ECE | TCP_CWR, .fate = FATE_RESET },
+	{ "ecn-rst", 0, TCP_SYN, .fate = FATE_NONE },
+	{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 1, .fate = FATE_VANISH },
+	{ "tfo-blackhole", 0, TCP_SYN, hello, .payload_bytes = 0, .fate = FATE_NONE },
+	{ "tfo-blackhole", 0, TCP_ACK, hello, .payload_bytes = 1, .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_ALTERED },
+	{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_ALTERED },
+	{ "banner-mask", 0, TCP_ACK, clear_end, .payload_bytes = 6, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, masked, .payload_bytes = 7, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .fate = FATE_NONE },
+	{ "banner-mask", 0, TCP_ACK, clear, .payload_bytes = 7, .by_server = true,
+	  .client_spoke = true, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK, .acks = 4, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK, .acks = 3, .fate = FATE_VANISH },
+	{ "ack-thin", 4, TCP_ACK, .acks = 5, .fate = FATE_VANISH },
+	{ "ack-thin", 4, TCP_ACK, hello, .payload_bytes = 1, .acks = 3, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK | TCP_FIN, .acks = 3, .fate = FATE_NONE },
+	{ "ack-thin", 4, TCP_ACK | TCP_RST, .acks = 3, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_VANISH },
+	{ "first-segment-parser", 1, TCP_ACK, hello, .payload_bytes = 6, .fate = FATE_RESET },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 5, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, no_hello, .payload_bytes = 6, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, whole, .payload_bytes = 6, .fate = FATE_NONE },
+	{ "first-segment-parser", 0, TCP_ACK, hello, .payload_bytes = 6, .by_server = true,
+	  .fate = FATE_NONE },
+	{ "ack-then-die", 10, TCP_ACK, .acked = 9, .fate = FATE_NONE },
+	{ "ack-then-die", 10, TCP_ACK, .acked = 10, .fate = FATE_FORGOTTEN },
+};
+
+Test(fault, bounds_of_packets)
+{
+	for (size_t i = 0; i < sizeof(packets) / sizeof(*packets); i++) {
+		struct fault f = fault_of(fault_find(packets[i].name));
+		struct packet p = { .flags = packets[i].flags, .payload = packets[i].payload,
+				    .payload_bytes = packets[i].payload_bytes };
+		struct fault_packet view = {
+			.p = &p,
+			.bytes = packets[i].bytes,
+			.payload_bytes = packets[i].payload_bytes,
+			.acks = packets[i].acks,
+			.acked = packets[i].acked,
+			.by_server = packets[i].by_server,
+			.client_spoke = packets[i].client_spoke,
+		};
+
+		if (packets[i].value)
+			f.value[0] = packets[i].value;
+		cr_assert_eq(f.kind->packet(&f, &view), packets[i].fate, "%s, number %zu",
+			     packets[i].name, i);
+	}
+}
+
+#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program without */
+/* How much address space this process uses. */
+static size_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert(file && fscanf(file, "%zu", &pages) == 1);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Whichever of its tables finds no memory: the engine says so, and gives the others back. */
+Test(engine, without_memory_there_is_no_engine)
+{
+	const size_t step = 1 << 20;
+	struct engine_config config;
+	unsigned made = 0, failed = 0;
+	size_t before;
+
+	engine_config_init(&config);
+	config.flows_max = 100000;	/* 25 MB, and 2 MB for timers */
+	config.memory_bytes = 16 << 20;
+	cr_assert_eq(try_config(&config), 0);
+	before = in_use();
+	for (size_t room = 0; room < 60 * step; room += step / 2) {
+		struct rlimit old, limit;
+		int rc;
+
+		getrlimit(RLIMIT_AS, &old);
+		limit = old;
+		limit.rlim_cur = address_space() + room;
+		setrlimit(RLIMIT_AS, &limit);
+		rc = try_config(&config);
+		setrlimit(RLIMIT_AS, &old);
+		cr_assert(rc == 0 || rc == -ENOMEM);
+		cr_assert_eq(in_use(), before);
+		made += rc == 0;
+		failed += rc != 0;
+	}
+	cr_assert(made > 0 && failed > 40);
+}
+#endif
+
+/* So many ranges are noted, apart from each other; the next finds no place unless it joins one. */
+Test(stream, scoreboard_has_sixteen_places)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_SACKED_MAX; i++)
+		cr_assert(stream_sack(&stream, 100 + 20 * i, 110 + 20 * i));
+	cr_assert_not(stream_sack(&stream, 20, 30));
+	cr_assert(stream_sack(&stream, 110, 120));
+	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 1);
+	cr_assert_eq(stream_skip_sacked(&stream, 100), 130);
+	cr_assert_eq(stream_skip_sacked(&stream, 99), 99);
+	cr_assert_eq(stream_skip_sacked(&stream, 130), 130);
+	cr_assert_eq(stream_sacked_end(&stream), 110 + 20 * (STREAM_SACKED_MAX - 1));
+	cr_assert(stream_sack(&stream, 20, 30));
+	/* what is released is forgotten, with all that lies before it */
+	stream_release(&stream, &pool, 145);
+	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 2);
+	cr_assert_eq(stream_skip_sacked(&stream, 145), 150);
+	stream_release(&stream, &pool, 1000);
+	cr_assert_eq(stream.sacked_count, 0);
+	cr_assert_eq(stream_sacked_end(&stream), 0);
+}
+
+/* Whatever the memory held before. */
+Test(pool, begins_with_nothing_taken)
+{
+	struct pool p;
+	pool_page pages[3];
+
+	memset(&p, 0x55, sizeof(p));
+	cr_assert_eq(pool_create(&p, 3 * POOL_PAGE_BYTES + POOL_PAGE_BYTES - 1), 0);
+	cr_assert_eq(p.used, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		pages[i] = pool_take(&p);
+		cr_assert_lt(pages[i], 3);
+		cr_assert_eq(p.used, i + 1);
+	}
+	cr_assert_eq(pool_take(&p), POOL_NONE);
+	cr_assert_eq(p.used, 3);
+	pool_give(&p, pages[1]);
+	cr_assert_eq(pool_take(&p), pages[1]);
+	pool_destroy(&p);
+	cr_assert_eq(pool_create(&p, (uint64_t)POOL_PAGE_BYTES * POOL_NONE), -EINVAL);
+	cr_assert_eq(pool_create(&p, POOL_PAGE_BYTES - 1), -EINVAL);
+}
+
+/* A list that fills its page moves nothing beyond it: what lies there are octets. */
+Test(stream, a_full_list_of_waiting_keeps_to_its_page)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_WAITING_MAX; i++)
+		cr_assert_eq(stream_wait(&stream, &pool, 32 * i, data + 32 * i, 16, false), 0);
+	for (unsigned i = 0; i < STREAM_WAITING_MAX; i++) {
+		struct arrival a = stream_waiting(&stream, &pool, i);
+
+		cr_assert_eq(a.start, 32 * i);
+		cr_assert_eq(a.bytes, 16);
+		check_octets(32 * i, 16, 0);
+	}
 }
