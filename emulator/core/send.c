@@ -504,12 +504,12 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 	const struct relay *r = &f->relay[source];
 	const struct transit *t = box_transit(e, r);
 	uint32_t headers = (f->version == 4 ? 20 : 40) + TCP_HEADER_BYTES;
+	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
 
-	/* RFC 5927 section 4.1: only of what is out. */
-	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least)
-		return;
-	if (f->path_mss[source] == 0 || mtu - headers < f->path_mss[source])
+	/* RFC 5927 section 4.1: only of what is out, and can be too big. */
+	if (t && offset >= r->snd_una && offset < t->snd_max && mtu >= least &&
+	    mtu < headers + options + segment_max(f, source, t))
 		limit_path(e, f, source, mtu - headers);
 }
 

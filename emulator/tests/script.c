@@ -614,16 +614,61 @@ static void take_output(struct run *r)
 	}
 }
 
-static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text)
+/* Makes of a packet what a router says of it, to its source: it quotes no more than it must. */
+static size_t make_too_big(const struct run *r, enum engine_side from, uint32_t mtu, uint8_t *packet)
+{
+	bool is_ipv4 = r->variant->version == 4;
+	size_t ip = is_ipv4 ? 20 : 40, quoted = ip + 8, bytes = 8 + quoted;
+	uint8_t *icmp = packet + ip, tail[8] = { [7] = 58 };
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	memmove(icmp + 8, packet, quoted);
+	memset(packet, 0, ip + 8);
+	icmp[0] = is_ipv4 ? 3 : 2;
+	icmp[1] = is_ipv4 ? 4 : 0;
+	bytes_put32(icmp + 4, mtu);
+	if (is_ipv4) {
+		packet[0] = 0x45;
+		bytes_put16(packet + 2, (uint16_t)(ip + bytes));
+		packet[8] = 64;
+		packet[9] = 1;
+		memcpy(packet + 12, addresses4[engine_other(from)], 4);
+		memcpy(packet + 16, addresses4[from], 4);
+	} else {
+		packet[0] = 0x60;
+		bytes_put16(packet + 4, (uint16_t)bytes);
+		packet[6] = 58;
+		packet[7] = 64;
+		memcpy(packet + 8, addresses6[engine_other(from)], 16);
+		memcpy(packet + 24, addresses6[from], 16);
+		bytes_put32(tail, (uint32_t)bytes);
+		checksum_add(&c, packet + 8, 32);
+		checksum_add(&c, tail, sizeof(tail));
+	}
+	checksum_add(&c, icmp, bytes);
+	sum = checksum_finish(&c);
+	memcpy(icmp + 2, &sum, 2);
+	return ip + bytes;
+}
+
+/* mtu: not 0 for a router's word about the packet, in place of it. */
+static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text,
+		  uint32_t mtu)
 {
 	unsigned hints = (strstr(text, " joined") ? ENGINE_JOINED : 0) |
 			 (strstr(text, " no-sum") ? ENGINE_NO_CHECKSUM : 0) |
 			 (strstr(text, " local") ? ENGINE_LOCAL : 0);
 	uint8_t before[70000], *packet = malloc(sizeof(before));
-	size_t len = build_packet(r, from, client_port, text, packet), len_before = len;
+	size_t len = build_packet(r, from, client_port, text, packet), len_before;
 	enum engine_verdict verdict;
 	struct actual *a;
 
+	if (mtu > 0)
+		len = make_too_big(r, from, mtu, packet);
+	if (mtu > 0 && strstr(text, " bad-sum"))
+		packet[len - 1] ^= 1;
+	len_before = len;
 	memcpy(before, packet, len);
 	verdict = engine_input(r->engine, r->now_ns, packet, &len, hints);
 	r->count.packets++;
@@ -757,7 +802,8 @@ static void check_count(struct run *r, const char *line)
 		COUNTER(passed_overload), COUNTER(passed_draining),
 		COUNTER(passed_policy), COUNTER(refused_overload),
 		COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
-		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(refused_arrivals),
+		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(paths_limited), COUNTER(one_sided),
+		 COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
 	};
 	char name[LINE_BYTES];
@@ -823,7 +869,7 @@ static void check_flow(struct run *r, const char *line)
 
 static void run_line(struct run *r, const char *line)
 {
-	unsigned client_port = CLIENT_PORT;
+	unsigned client_port = CLIENT_PORT, mtu;
 	int n = 0;
 
 	if (line[0] == '\0' || line[0] == '#')
@@ -833,6 +879,12 @@ static void run_line(struct run *r, const char *line)
 			forget_actual(r, r->actual_first++);
 		return;
 	}
+	if (sscanf(line, "icmp %u client > %n", &mtu, &n) == 1 && n > 0) {
+		expect_nothing_more(r);
+		note(r, "", line);
+		input(r, CLIENT, CLIENT_PORT, line + n, mtu);
+		return;
+	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&
 	    sscanf(line, "server > %n", &n) == 0 && n == 0)
 		sscanf(line, line[0] == 'c' ? "client:%u > %n" : "server:%u > %n", &client_port,
@@ -840,7 +892,7 @@ static void run_line(struct run *r, const char *line)
 	if (n > 0) {
 		expect_nothing_more(r);
 		note(r, "", line);
-		input(r, line[0] == 'c' ? CLIENT : SERVER, (uint16_t)client_port, line + n);
+		input(r, line[0] == 'c' ? CLIENT : SERVER, (uint16_t)client_port, line + n, 0);
 	} else if (strcmp(line, "drain") == 0) {
 		expect_nothing_more(r);
 		note(r, "", line);

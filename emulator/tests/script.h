@@ -26,6 +26,9 @@
  *      policy PORTS pass                          and that one is to let them pass
  *      acted 2 0                                  that often the first policy's faults acted
  *      anything                                   whatever the box does then is good
+ *      icmp 1400 client > . 1:513(512) ack 1      a router beyond the box says that this packet,
+ *                                                 which was sent in the client's name, is too
+ *                                                 big: it can send on 1400 bytes
  *      drain                                      the box begins to hand its flows over
  *      hold                                       what the box sends is not taken out, until
  *      take                                       it is

@@ -923,3 +923,136 @@ Test(sender, a_timeout_skips_what_the_sink_has)
 		"drop\n"
 		"server < . 201:301(100) ack 1\n");
 }
+
+/* Paths that carry less ------------------------------------------------------------------- */
+
+#define PIECES_OF_1000                                                                   \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
+	"pass\n"                                                                         \
+	"client > P. 1:2001(2000) ack 1 win 64240\n"                                     \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 2001\n"                                                   \
+	"server < . 1:1001(1000) ack 1\n"                                                \
+	"server < P. 1001:2001(1000) ack 1\n"
+
+/* RFC 1191, RFC 8201: the box is the sender of its pieces, so what a router says of them is for the
+ * box. Cuts stay as they were made; a piece that is too large goes out in parts. */
+Test(sender, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
+{
+	script_run((struct script){ .segment_size = 1000 },
+		PIECES_OF_1000
+		"icmp 1280 client > . 1:1001(1000) ack 1\n"
+		"drop\n");
+	script_run((struct script){ .segment_size = 1400, .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:2001(2000) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2001\n"
+		"server < . 1:1401(1400) ack 1\n"
+		"server < P. 1401:2001(600) ack 1\n"
+		"icmp 1300 client > . 1:1401(1400) ack 1\n"
+		"drop\n"
+		"anything\n"
+		"count paths_limited 1\n"
+		/* the same again is no news */
+		"icmp 1300 client > . 1:1401(1400) ack 1\n"
+		"drop\n"
+		"server > . 1:1(0) ack 2001 win 65160\n"
+		"drop\n"
+		"count paths_limited 1\n");
+}
+
+/* RFC 5927 section 4.1: only of what is out; nobody else knows its number. */
+Test(sender, a_router_that_names_nothing_under_way_is_not_believed)
+{
+	script_run((struct script){ .segment_size = 1000 },
+		PIECES_OF_1000
+		"icmp 1039 client > . 2001:3001(1000) ack 1\n"
+		"drop\n"
+		"icmp 1039 client > . 4294967290:4294967295(5) ack 1\n"
+		"drop\n"
+		"icmp 1039 client > . 1:1001(1000) ack 1 bad-sum\n"
+		"pass\n"
+		/* less than IP can have */
+		"icmp 67 client > . 1:1001(1000) ack 1\n"
+		"drop\n"
+		"count paths_limited 0\n");
+}
+
+/* Of what goes end to end a router's word is for its source. */
+Test(sender, a_router_that_speaks_of_an_end_to_end_half_is_heard_by_its_source)
+{
+	script_run((struct script){ .segment_size = 1000, .direction = DIRECTION_S2C },
+		SCRIPT_HANDSHAKE_BOTH
+		"client > P. 1:1001(1000) ack 1 win 502\n"
+		"pass P. 1:1001(1000) ack 1\n"
+		"icmp 1280 client > . 1:1001(1000) ack 1\n"
+		"pass\n");
+}
+
+/* RFC 4821: where no router says so, timeouts do. */
+Test(sender, a_piece_that_is_never_acknowledged_is_tried_smaller)
+{
+	script_run((struct script){ .segment_size = 1400 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"+1.01\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"+2.01\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"+4.01\n"
+		"anything\n"
+		"count paths_limited 1\n");
+}
+
+/* What nearly every path carries is not given up so soon. */
+Test(sender, a_small_piece_stays_as_it_is_for_long)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:513(512) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 513\n"
+		"server < P. 1:513(512) ack 1\n"
+		"+1.01\n"
+		"server < P. 1:513(512) ack 1\n"
+		"+2.01\n"
+		"server < P. 1:513(512) ack 1\n"
+		"+4.01\n"
+		"server < P. 1:513(512) ack 1\n"
+		"+8.01\n"
+		"server < P. 1:513(512) ack 1\n"
+		"count paths_limited 0\n");
+}
+
+/* A kernel sends at most half of the widest window it has seen, so that a sink with a small buffer is
+ * always sent something. */
+Test(sender, half_of_the_widest_window_is_one_segment)
+{
+	script_run((struct script){ .segment_size = 1400 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 1000 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < . 1:501(500) ack 1\n"
+		"server < . 501:1001(500) ack 1\n"
+		"server > . 1:1(0) ack 501 win 800\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1001 win 800\n"
+		"drop\n"
+		"server < P. 1001:1401(400) ack 1\n");
+}
