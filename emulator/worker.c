@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "worker.h"
 
+#include "core/packet.h"
 #include "io/cli.h"
 #include "io/clock.h"
 
@@ -43,6 +44,31 @@ static void send_output(struct worker *w)
 	w->injector->flush(w->injector);
 }
 
+/*
+ * A segment that went on changed, sent anew rather than handed back. When the kernel changes a
+ * packet it keeps what that had in memory, and charges its receiver for both, which may be twice
+ * the segment: into a small receive buffer no second one would fit, and it would crawl. What
+ * offloads have joined is handed back, for only the kernel knows where; such a receiver gets none.
+ * Returns false if it is not one to be sent so.
+ */
+static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
+{
+	struct engine_emit emit = { .summed = true, .parts = 2, .bytes = len };
+	struct packet p;
+
+	if ((hints & (ENGINE_JOINED | ENGINE_LOCAL)) ||
+	    packet_parse(&p, bytes, len) != PACKET_TCP || p.payload_bytes == 0 ||
+	    p.ip_bytes != len)
+		return false;
+	emit.version = p.version;
+	emit.destination = packet_addresses(&p) + packet_address_bytes(&p);
+	emit.part[0] = (struct stream_slice){ bytes, len - p.payload_bytes };
+	emit.part[1] = (struct stream_slice){ p.payload, p.payload_bytes };
+	w->injector->send(w->injector, &emit);
+	w->injector->flush(w->injector);	/* before what comes next goes on */
+	return true;
+}
+
 static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct worker *w = arg;
@@ -58,6 +84,8 @@ static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned
 	verdict = engine_input(w->engine, now, packet, len, hints);
 	if (w->tap)
 		boxcap_after(w->tap, w->engine, now, verdict, packet, *len);
+	if (verdict == VERDICT_REPLACE && send_anew(w, packet, *len, hints))
+		return VERDICT_DROP;
 	return verdict;
 }
 

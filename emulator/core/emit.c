@@ -175,6 +175,7 @@ static void write_packet(struct engine *e, struct flow *f, enum engine_side side
 	out->subject = (struct engine_subject){ f->serial, side, box_orphaned_by_ack(f, side) };
 	out->segment_bytes = 0;
 	out->local = f->end[side].local;
+	out->summed = !emit_offloads(e, f, side);
 	out->version = f->version;
 	out->destination = flow_address(f, engine_other(side));
 	out->part[0] = (struct stream_slice){ e->head, ip_bytes + header };

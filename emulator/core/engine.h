@@ -249,14 +249,15 @@ struct engine_subject engine_input_subject(const struct engine *e);
  * headers. All of it, checksums too, is ready for the wire; the TTL is what the
  * packets of that end had when they reached the box.
  *
- * With engine_config.offload, unless it is `local`, the TCP checksum field holds only
- * the sum of the pseudo header, and the packet may be many: with segment_bytes set, the
- * payload is to be sent as segments of that length, but the last. */
+ * With engine_config.offload, unless it is `local`, it is not `summed`: the TCP checksum field
+ * holds only the sum of the pseudo header, and the packet may be many: with segment_bytes set,
+ * the payload is to be sent as segments of that length, but the last. */
 #define ENGINE_PARTS_MAX (1 + STREAM_SLICES_MAX)
 
 struct engine_emit {
 	struct engine_subject subject;
 	bool local;			/* its source address is this host's */
+	bool summed;			/* its TCP checksum is finished */
 	uint16_t segment_bytes;		/* 0: one segment */
 	uint8_t version;		/* 4 or 6 */
 	const uint8_t *destination;	/* 4 or 16 bytes, network order */

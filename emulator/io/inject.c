@@ -222,7 +222,7 @@ static void tun_send(struct injector *in, const struct engine_emit *packet)
 	struct tun_injector *tun = (struct tun_injector *)in;
 	size_t headers = packet->part[0].bytes;
 	struct virtio_net_hdr header = {
-		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+		.flags = packet->summed ? 0 : VIRTIO_NET_HDR_F_NEEDS_CSUM,
 		.csum_start = packet->version == 4 ? 20 : 40,
 		.csum_offset = AT_TCP_CHECKSUM,
 	};
