@@ -20,6 +20,7 @@
 #include "lab/doctor.h"
 #include "lab/enter.h"
 #include "lab/hosts.h"
+#include "lab/seen.h"
 #include "lab/services.h"
 
 #include <errno.h>
@@ -588,7 +589,9 @@ static int run_lab(const struct options *o)
 {
 	enum { CAPTURE, SERVER, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
+	bool boxed = !o->no_box && !o->box_command;
 	struct hosts hosts;
+	struct seen seen;
 	int status;
 
 	hosts_create(&hosts, &o->hosts);
@@ -615,8 +618,12 @@ static int run_lab(const struct options *o)
 		else if (services[i].pid != 0)
 			services_await(&services[i]);
 	}
+	if (boxed)
+		seen_start(&seen, &hosts);
 	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
 			      services, SERVICES);
+	if (boxed && services[BOX].pid != 0 && !seen_all(&seen, &hosts, o->loss))
+		status = EXIT_USAGE;
 	/* The capture last, that it sees the end of the others. */
 	for (size_t i = SERVICES; i-- > 0;) {
 		if (!services_stop(&services[i]))

@@ -57,6 +57,11 @@ const char *host_name(enum host host)
 	return links[host].host;
 }
 
+const char *host_link_of_box(enum host host)
+{
+	return links[host].box_name;
+}
+
 /* Files ------------------------------------------------------------------------- */
 
 static int write_file(const char *path, const char *text)

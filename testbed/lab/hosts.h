@@ -39,6 +39,9 @@ enum host {
 
 const char *host_name(enum host host);
 
+/* The box's interface to a host. */
+const char *host_link_of_box(enum host host);
+
 #define HOST_SERVER_IPV4 "203.0.113.2"
 #define HOST_SERVER_IPV6 "2001:db8:2::2"
 

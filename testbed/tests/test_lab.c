@@ -389,6 +389,57 @@ LAB_TEST(lab, each_link_has_its_mtu)
 	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
 }
 
+/* Rules that are not there: those of a reseg-rules that loads none, those that the command has
+ * taken out, and those taken out between two connections. */
+LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
+{
+	struct lab_result r = lab_run(c.user,
+		"mkdir $DIR/blind && cd $DIR/blind && "
+		"for p in reseg-lab resegd reseg-sink reseg-probe; do cp \"$(command -v $p)\" . || exit; done; "
+		"printf '#!/bin/sh\\n' >reseg-rules && chmod +x reseg-rules && "
+		"./reseg-lab -%d -- ./reseg-probe one --size 513 server", c.ip);
+
+	lab_expect_error(&r, 2, "the box saw none of the ");
+	r = lab_run(c.user, "reseg-lab -%d -- sh -c '"
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
+	lab_expect_error(&r, 2, "the box saw none of the ");
+	r = lab_run(c.user, "reseg-lab -%d --fault none -- sh -c '"
+			    "reseg-probe one --size 513 $RESEG_SERVER && "
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
+	lab_expect_error(&r, 2, "the box saw only ");
+	r = lab_run(c.user, "reseg-lab -%d --loss 5 --fault none -- sh -c '"
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "stream-client $RESEG_SERVER 7 200000'", c.ip);
+	lab_expect_error(&r, 2, "the box saw none of the ");
+}
+
+/* No packet, none that are TCP, all of them lost, or at other ports: that is no fault. */
+LAB_TEST(lab, what_there_is_to_see_is_seen)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d -- reseg-lab enter --on box -- "
+				      "reseg-rules remove --quiet", c.ip);
+
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-lab -%d --loss 100 -- reseg-probe one --size 513 --timeout 1 server", c.ip);
+	lab_expect_status(&r, 1);
+	cr_assert_str_eq(r.err, "");
+	r = lab_run(c.user, "reseg-lab -%d --loss 10 --fault none -- sh -c '"
+			    "stream-client $RESEG_SERVER 7 1000000'", c.ip);
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-lab -%d --offloads --clients 2 --fault none -- sh -c '"
+			    "stream-client $RESEG_SERVER 7 1000000 && "
+			    "reseg-lab enter --on client2 -- stream-client $RESEG_SERVER 7 1000000'", c.ip);
+	lab_expect_status(&r, 0);
+	/* The server's port is what the lab waits for, not what the box looks at. */
+	r = lab_run(c.user, "reseg-lab -%d --port 26 --server '"
+			    "reseg-sink --smtp 25 & exec reseg-sink --smtp 26' -- "
+			    "sh -c 'reseg-probe one --size 513 --timeout 1 \"[$RESEG_SERVER6]:25\"'", c.ip);
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "stalled"), "%s", r.out);
+}
+
 /* A megabyte there and back; and what both ends' kernels know of the path then. */
 LAB_TEST(lab, a_router_takes_smaller_packets)
 {
