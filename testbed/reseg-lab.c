@@ -20,6 +20,7 @@
 #include "lab/doctor.h"
 #include "lab/enter.h"
 #include "lab/hosts.h"
+#include "lab/seen.h"
 #include "lab/services.h"
 
 #include <errno.h>
@@ -44,6 +45,7 @@ struct options {
 	const char *fault;	/* the last one; NULL: resegd's default */
 	const char *box_command;	/* in place of resegd; NULL: none */
 	struct hosts_options hosts;
+	bool path_mtu_silent;	/* the router does not say so */
 	double loss;		/* probability, for each packet on each link */
 	const char *capture;	/* a folder; NULL: none */
 	const char *pcapng;	/* where resegd's capture is, if not there; NULL: there */
@@ -81,6 +83,9 @@ static void print_help(void)
 	       "                       to which it writes a line feed once it is ready\n"
 	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
 	       "  --mtu BYTES[,BYTES]  of both links, or of the client's and of the server's (1500)\n"
+	       "  --path-mtu BYTES[,silent]\n"
+	       "                       a router between box and server takes no larger packets, in both\n"
+	       "                       directions, and tells their senders by ICMP; or does not, if silent\n"
 	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
 	       "  --delay MS           each link takes that long, in each direction (0)\n"
 	       "  --rate MBITS         each link takes no more a second, in each direction\n"
@@ -141,6 +146,20 @@ static void mtu_option(struct hosts_options *hosts, char *text)
 	hosts->server.mtu = (uint32_t)cli_number("--mtu", comma ? comma : text, 1280, 65535);
 }
 
+/* N, or N,silent. Linux believes no router that claims less than 552 (its min_pmtu). */
+static void path_mtu_option(struct options *o, char *text)
+{
+	char *comma = strchr(text, ',');
+
+	if (comma) {
+		*comma++ = '\0';
+		if (strcmp(comma, "silent") != 0)
+			cli_die("--path-mtu %s,%s: give silent, or nothing", text, comma);
+	}
+	o->path_mtu_silent = comma;
+	o->hosts.path_mtu = (uint32_t)cli_number("--path-mtu", text, 576, 65535);
+}
+
 static void offloads_option(struct hosts_options *hosts, const char *link)
 {
 	if (link && strcmp(link, "client") != 0 && strcmp(link, "server") != 0)
@@ -152,7 +171,8 @@ static void offloads_option(struct hosts_options *hosts, const char *link)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SEGMENT_SIZE = 256, FAULT, DIRECTION, ARRIVAL, FLOWS, WINDOW, MEMORY, OVERLOAD, INJECT,
-	       EVENTS, PCAPNG, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU, LOSS, DELAY, RATE,
+	       EVENTS, PCAPNG, CONFIG, CONTROL, QUEUE_LENGTH, QUEUE_BUFFER, WORKERS, CLIENTS, NO_BOX, BOX, MTU,
+	       PATH_MTU, LOSS, DELAY, RATE,
 	       REORDER, DUPLICATE, OFFLOADS, CAPTURE, REPORT, WATCH, SERVER, SERVER_PORT, SINK_OPTIONS, DOCTOR, FORMAT };
 	static const struct option table[] = {
 		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
@@ -175,6 +195,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "no-box", no_argument, NULL, NO_BOX },
 		{ "box", required_argument, NULL, BOX },
 		{ "mtu", required_argument, NULL, MTU },
+		{ "path-mtu", required_argument, NULL, PATH_MTU },
 		{ "loss", required_argument, NULL, LOSS },
 		{ "delay", required_argument, NULL, DELAY },
 		{ "rate", required_argument, NULL, RATE },
@@ -252,6 +273,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		case MTU:
 			mtu_option(&o->hosts, optarg);
+			break;
+		case PATH_MTU:
+			path_mtu_option(o, optarg);
 			break;
 		case LOSS:
 			o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
@@ -480,6 +504,22 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 	}
 }
 
+/* Lets the router drop the ICMP with which it would tell a sender that a packet is too large. */
+static void silence_router(const struct hosts *h)
+{
+	static const char *const rules[][11] = {
+		{ "iptables", "-w", "-A", "OUTPUT", "-p", "icmp", "--icmp-type",
+		  "fragmentation-needed", "-j", "DROP" },
+		{ "ip6tables", "-w", "-A", "OUTPUT", "-p", "icmpv6", "--icmpv6-type",
+		  "packet-too-big", "-j", "DROP" },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0) != 0)
+			cli_die("--path-mtu with silent needs iptables and ip6tables: install iptables");
+	}
+}
+
 /* The command ------------------------------------------------------------------------ */
 
 /* The sizes around one and two pieces, and what they should show. */
@@ -549,7 +589,9 @@ static int run_lab(const struct options *o)
 {
 	enum { CAPTURE, SERVER, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
+	bool boxed = !o->no_box && !o->box_command;
 	struct hosts hosts;
+	struct seen seen;
 	int status;
 
 	hosts_create(&hosts, &o->hosts);
@@ -566,14 +608,22 @@ static int run_lab(const struct options *o)
 	}
 	for (enum host host = HOST_CLIENT; host < hosts.count && o->loss > 0; host++)
 		lose_packets(&hosts, host, o->loss);
+	if (o->loss > 0 && o->hosts.path_mtu > 0)
+		lose_packets(&hosts, HOST_ROUTER, o->loss);
+	if (o->path_mtu_silent)
+		silence_router(&hosts);
 	for (size_t i = 0; i < SERVICES; i++) {
 		if (i == SERVER && o->server)
 			services_await_port(&hosts, HOST_SERVER, &services[i], o->port);
 		else if (services[i].pid != 0)
 			services_await(&services[i]);
 	}
+	if (boxed)
+		seen_start(&seen, &hosts);
 	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
 			      services, SERVICES);
+	if (boxed && services[BOX].pid != 0 && !seen_all(&seen, &hosts, o->loss))
+		status = EXIT_USAGE;
 	/* The capture last, that it sees the end of the others. */
 	for (size_t i = SERVICES; i-- > 0;) {
 		if (!services_stop(&services[i]))

@@ -203,7 +203,7 @@ static enum host host_option(const char *name)
 		if (strcmp(name, host_name(host)) == 0)
 			return host;
 	}
-	cli_die("--on %s: give client, box or server, or client2 and so on", name);
+	cli_die("--on %s: give client, box, server or router, or client2 and so on", name);
 }
 
 static void print_help(void)
@@ -212,7 +212,7 @@ static void print_help(void)
 	       "Runs a further command in a lab that is running; without one, a shell.\n"
 	       "\n"
 	       "  --lab PID   process id of the reseg-lab; not needed if only one is running\n"
-	       "  --on HOST   where to run it: client, box, server, or client2 and so on (client)\n"
+	       "  --on HOST   where to run it: client, box, server, router, client2 and so on (client)\n"
 	       "  --help, --version\n");
 }
 

@@ -38,7 +38,8 @@ static const struct {
 	[HOST_CLIENT] = { "client", "eth0", "toclient", "198.51.100.2", "198.51.100.1", 24,
 			  "2001:db8:1::2", "2001:db8:1::1" },
 	[HOST_BOX] = { .host = "box" },
-	[HOST_SERVER] = { "server", "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", 24,
+	/* What is on the box here is on the router, if there is one. */
+	[HOST_SERVER] = { "server", "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", 28,
 			  HOST_SERVER_IPV6, "2001:db8:2::1" },
 	MORE_CLIENT(2, 18, 17),
 	MORE_CLIENT(3, 34, 33),
@@ -47,11 +48,18 @@ static const struct {
 	MORE_CLIENT(6, 82, 81),
 	MORE_CLIENT(7, 98, 97),
 	MORE_CLIENT(8, 114, 113),
+	[HOST_ROUTER] = { "router", "tobox", "toserver", "203.0.113.18", "203.0.113.17", 28,
+			  "2001:db8:3::2", "2001:db8:3::1" },
 };
 
 const char *host_name(enum host host)
 {
 	return links[host].host;
+}
+
+const char *host_link_of_box(enum host host)
+{
+	return links[host].box_name;
 }
 
 /* Files ------------------------------------------------------------------------- */
@@ -276,7 +284,13 @@ static void switch_offloads_off(const char *name)
 
 static const struct hosts_link *link_of(const struct hosts_options *o, enum host host)
 {
-	return host == HOST_SERVER ? &o->server : &o->client;
+	return host == HOST_SERVER || host == HOST_ROUTER ? &o->server : &o->client;
+}
+
+/* The host at the other end of the box's link to the server. */
+static enum host next_to_server(const struct hosts_options *o)
+{
+	return o->path_mtu > 0 ? HOST_ROUTER : HOST_SERVER;
 }
 
 static void set_up_link(struct rtnl *r, enum host host, const char *name, const char *ipv4,
@@ -311,23 +325,69 @@ static struct rtnl *enter_and_open(const struct hosts *h, enum host host)
 	return r;
 }
 
-static void set_up_box(const struct hosts *h, const struct hosts_options *o)
+/* The side of a link that is on the box or the router; the link itself comes with it. */
+static void add_link(struct rtnl *r, const struct hosts *h, enum host host,
+		     const struct hosts_options *o)
 {
-	struct rtnl *r = enter_and_open(h, HOST_BOX);
+	must(rtnl_add_veth(r, links[host].box_name, links[host].name, h->netns[host],
+			   link_of(o, host)->mtu),
+	     "make", links[host].box_name);
+	set_up_link(r, host, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6, o);
+}
 
+static void forward(enum host host)
+{
 	/* This one may be inherited from the machine, and would drop what resegd sends. */
 	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 	if (write_file("/proc/sys/net/ipv4/ip_forward", "1") < 0 ||
 	    write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0)
-		cli_die("cannot make the box a router: %s", strerror(errno));
+		cli_die("cannot make the %s a router: %s", host_name(host), strerror(errno));
+}
+
+static void add_route(struct rtnl *r, const char *name, const struct rtnl_route *route)
+{
+	must(rtnl_add_route(r, name, route), "route by", route->gateway ? route->gateway : name);
+}
+
+static void set_up_box(const struct hosts *h, const struct hosts_options *o)
+{
+	struct rtnl *r = enter_and_open(h, HOST_BOX);
+
+	forward(HOST_BOX);
 	for (enum host host = HOST_CLIENT; host < h->count; host++) {
-		if (host == HOST_BOX)
-			continue;
-		must(rtnl_add_veth(r, links[host].box_name, links[host].name, h->netns[host],
-				   link_of(o, host)->mtu),
-		     "make", links[host].box_name);
-		set_up_link(r, host, links[host].box_name, links[host].box_ipv4, links[host].box_ipv6, o);
+		if (host != HOST_BOX)
+			add_link(r, h, host == HOST_SERVER ? next_to_server(o) : host, o);
 	}
+	if (o->path_mtu > 0) {
+		add_route(r, "toserver", &(struct rtnl_route){ .to = HOST_SERVER_IPV4, .prefix = 32,
+							       .gateway = links[HOST_ROUTER].ipv4 });
+		add_route(r, "toserver", &(struct rtnl_route){ .to = HOST_SERVER_IPV6, .prefix = 128,
+							       .gateway = links[HOST_ROUTER].ipv6 });
+	}
+	rtnl_close(r);
+}
+
+#define IPV6_MTU_MIN 1280	/* RFC 8200 section 5 */
+
+/* Its links take what those of box and server take, so that no MSS option says what the path
+ * does not take; its routes have the MTU, and what is larger goes no further. */
+static void set_up_router(const struct hosts *h, const struct hosts_options *o)
+{
+	struct rtnl *r = enter_and_open(h, HOST_ROUTER);
+	const char *in = links[HOST_ROUTER].name, *out = links[HOST_SERVER].box_name;
+	uint32_t ipv6_mtu = o->path_mtu > IPV6_MTU_MIN ? o->path_mtu : IPV6_MTU_MIN;
+
+	forward(HOST_ROUTER);
+	set_up_link(r, HOST_ROUTER, in, links[HOST_ROUTER].ipv4, links[HOST_ROUTER].ipv6, o);
+	add_link(r, h, HOST_SERVER, o);
+	add_route(r, in, &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv4,
+					       .mtu = o->path_mtu });
+	add_route(r, in, &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv6,
+					       .mtu = ipv6_mtu });
+	add_route(r, out, &(struct rtnl_route){ .to = HOST_SERVER_IPV4, .prefix = 32,
+						.mtu = o->path_mtu });
+	add_route(r, out, &(struct rtnl_route){ .to = HOST_SERVER_IPV6, .prefix = 128,
+						.mtu = ipv6_mtu });
 	rtnl_close(r);
 }
 
@@ -336,10 +396,8 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 	struct rtnl *r = enter_and_open(h, host);
 
 	set_up_link(r, host, links[host].name, links[host].ipv4, links[host].ipv6, o);
-	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv4), "route by",
-	     links[host].box_ipv4);
-	must(rtnl_add_default_route(r, links[host].name, links[host].box_ipv6), "route by",
-	     links[host].box_ipv6);
+	add_route(r, links[host].name, &(struct rtnl_route){ .gateway = links[host].box_ipv4 });
+	add_route(r, links[host].name, &(struct rtnl_route){ .gateway = links[host].box_ipv6 });
 	rtnl_close(r);
 }
 
@@ -347,7 +405,7 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 
 /* The names of the hosts resolve by an /etc/hosts of the lab's own. It lies on a
  * file system that is unmounted at once and lives as long as the lab. */
-static void mount_names(const struct hosts *h)
+static void mount_names(const struct hosts *h, const struct hosts_options *o)
 {
 	static const char path[] = "/tmp/hosts";
 	FILE *f;
@@ -360,11 +418,15 @@ static void mount_names(const struct hosts *h)
 	if (!f)
 		cli_die("%s: %s", path, strerror(errno));
 	fprintf(f, "127.0.0.1 localhost\n::1 localhost\n");
-	for (enum host host = HOST_CLIENT; host < h->count; host++) {
-		if (host != HOST_BOX)
-			fprintf(f, "%s %s\n%s %s\n%s box\n%s box\n", links[host].ipv4,
-				host_name(host), links[host].ipv6, host_name(host),
-				links[host].box_ipv4, links[host].box_ipv6);
+	for (enum host host = HOST_CLIENT; host < HOSTS_MAX; host++) {
+		const char *other = host == HOST_SERVER ? host_name(next_to_server(o)) : "box";
+
+		/* The router's link names the box; the server's, the router. */
+		if (host == HOST_BOX || h->netns[host] == 0)
+			continue;
+		fprintf(f, "%s %s\n%s %s\n%s %s\n%s %s\n", links[host].ipv4, host_name(host),
+			links[host].ipv6, host_name(host), links[host].box_ipv4, other,
+			links[host].box_ipv6, other);
 	}
 	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
 		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));
@@ -376,11 +438,15 @@ void hosts_create(struct hosts *h, const struct hosts_options *o)
 {
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		cli_die("cannot make mounts private: %s", strerror(errno));
-	h->count = HOST_CLIENT2 + o->clients - 1;
-	mount_names(h);
+	*h = (struct hosts){ .count = HOST_CLIENT2 + o->clients - 1 };
 	for (enum host host = HOST_CLIENT; host < h->count; host++)
 		make_netns(h, host);
+	if (o->path_mtu > 0)
+		make_netns(h, HOST_ROUTER);
+	mount_names(h, o);
 	set_up_box(h, o);
+	if (o->path_mtu > 0)
+		set_up_router(h, o);
 	for (enum host host = HOST_CLIENT; host < h->count; host++) {
 		if (host != HOST_BOX)
 			set_up_end(h, host, o);

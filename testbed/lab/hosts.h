@@ -11,7 +11,13 @@
  *      2001:db8:1::2             ::1  2001:db8:2::1          ::2
  *
  * All addresses are documentation ones (RFC 5737, RFC 3849). There may be more clients,
- * client2 and so on, each with a link of its own to the box: toclient2...
+ * client2 and so on, each with a link of its own to the box: toclient2... And there may be a
+ * router beyond the box, with a path that takes smaller packets than the links at its ends:
+ *
+ *      box ------------------ router ----------------- server
+ *      toserver        tobox          toserver           eth0
+ *      203.0.113.17      .18       203.0.113.1             .2
+ *      2001:db8:3::1     ::2     2001:db8:2::1            ::2
  */
 
 #include "lab/rtnl.h"
@@ -19,18 +25,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum host { HOST_CLIENT, HOST_BOX, HOST_SERVER, HOST_CLIENT2 };
-
 #define HOSTS_CLIENTS_MAX 8
-#define HOSTS_MAX (HOST_CLIENT2 + HOSTS_CLIENTS_MAX - 1)
+
+enum host {
+	HOST_CLIENT,
+	HOST_BOX,
+	HOST_SERVER,
+	HOST_CLIENT2,
+	/* The last one, for it is neither an end nor the box. */
+	HOST_ROUTER = HOST_CLIENT2 + HOSTS_CLIENTS_MAX - 1,
+	HOSTS_MAX
+};
 
 const char *host_name(enum host host);
+
+/* The box's interface to a host. */
+const char *host_link_of_box(enum host host);
 
 #define HOST_SERVER_IPV4 "203.0.113.2"
 #define HOST_SERVER_IPV6 "2001:db8:2::2"
 
 struct hosts {
-	unsigned count;
+	unsigned count;		/* without the router */
 	int netns[HOSTS_MAX];	/* descriptors, from HOSTS_FD on */
 };
 
@@ -40,6 +56,7 @@ struct hosts_options {
 		uint32_t mtu;
 		bool offloads;	/* leave checksum and segmentation offloads on */
 	} client, server;	/* their links; of all clients */
+	uint32_t path_mtu;	/* from a router to the ends, in both directions; 0: no router */
 	struct rtnl_netem netem;	/* of both links, in both directions */
 };
 

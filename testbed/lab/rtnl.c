@@ -173,16 +173,28 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	return talk(r, nlh);
 }
 
-int rtnl_add_default_route(struct rtnl *r, const char *name, const char *gateway)
+int rtnl_add_route(struct rtnl *r, const char *name, const struct rtnl_route *to)
 {
 	struct nlmsghdr *nlh = request(r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(nlh, sizeof(*route));
+	struct nlattr *metrics;
 
 	route->rtm_table = RT_TABLE_MAIN;
 	route->rtm_protocol = RTPROT_STATIC;
-	route->rtm_scope = RT_SCOPE_UNIVERSE;
+	route->rtm_scope = to->gateway ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK;
 	route->rtm_type = RTN_UNICAST;
 	mnl_attr_put_u32(nlh, RTA_OIF, if_nametoindex(name));
-	route->rtm_family = put_address(nlh, RTA_GATEWAY, gateway);
+	if (to->to) {
+		route->rtm_family = put_address(nlh, RTA_DST, to->to);
+		route->rtm_dst_len = to->prefix;
+	}
+	if (to->gateway)
+		route->rtm_family = put_address(nlh, RTA_GATEWAY, to->gateway);
+	if (to->mtu > 0) {
+		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
+		mnl_attr_put_u32(nlh, RTAX_MTU, to->mtu);
+		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);	/* forwarding heeds it, too */
+		mnl_attr_nest_end(nlh, metrics);
+	}
 	return talk(r, nlh);
 }

@@ -36,6 +36,14 @@ struct rtnl_netem {
 /* -ENOENT: the kernel has no netem. */
 int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *netem);
 
-int rtnl_add_default_route(struct rtnl *r, const char *name, const char *gateway);
+/* A route by an interface. */
+struct rtnl_route {
+	const char *to;		/* the network; NULL: all of the gateway's family */
+	uint8_t prefix;
+	const char *gateway;	/* NULL: the network is on the link itself */
+	uint32_t mtu;		/* of the path that it leads to; 0: that of the link */
+};
+
+int rtnl_add_route(struct rtnl *r, const char *name, const struct rtnl_route *to);
 
 #endif

@@ -389,6 +389,97 @@ LAB_TEST(lab, each_link_has_its_mtu)
 	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
 }
 
+/* Rules that are not there: those of a reseg-rules that loads none, those that the command has
+ * taken out, and those taken out between two connections. */
+LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
+{
+	struct lab_result r = lab_run(c.user,
+		"mkdir $DIR/blind && cd $DIR/blind && "
+		"for p in reseg-lab resegd reseg-sink reseg-probe; do cp \"$(command -v $p)\" . || exit; done; "
+		"printf '#!/bin/sh\\n' >reseg-rules && chmod +x reseg-rules && "
+		"./reseg-lab -%d -- ./reseg-probe one --size 513 server", c.ip);
+
+	lab_expect_error(&r, 2, "the box saw none of the ");
+	r = lab_run(c.user, "reseg-lab -%d -- sh -c '"
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
+	lab_expect_error(&r, 2, "the box saw none of the ");
+	r = lab_run(c.user, "reseg-lab -%d --fault none -- sh -c '"
+			    "reseg-probe one --size 513 $RESEG_SERVER && "
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
+	lab_expect_error(&r, 2, "the box saw only ");
+	r = lab_run(c.user, "reseg-lab -%d --loss 5 --fault none -- sh -c '"
+			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			    "stream-client $RESEG_SERVER 7 200000'", c.ip);
+	lab_expect_error(&r, 2, "the box saw none of the ");
+}
+
+/* No packet, none that are TCP, all of them lost, or at other ports: that is no fault. */
+LAB_TEST(lab, what_there_is_to_see_is_seen)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d -- reseg-lab enter --on box -- "
+				      "reseg-rules remove --quiet", c.ip);
+
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-lab -%d --loss 100 -- reseg-probe one --size 513 --timeout 1 server", c.ip);
+	lab_expect_status(&r, 1);
+	cr_assert_str_eq(r.err, "");
+	r = lab_run(c.user, "reseg-lab -%d --loss 10 --fault none -- sh -c '"
+			    "stream-client $RESEG_SERVER 7 1000000'", c.ip);
+	lab_expect_status(&r, 0);
+	r = lab_run(c.user, "reseg-lab -%d --offloads --clients 2 --fault none -- sh -c '"
+			    "stream-client $RESEG_SERVER 7 1000000 && "
+			    "reseg-lab enter --on client2 -- stream-client $RESEG_SERVER 7 1000000'", c.ip);
+	lab_expect_status(&r, 0);
+	/* The server's port is what the lab waits for, not what the box looks at. */
+	r = lab_run(c.user, "reseg-lab -%d --port 26 --server '"
+			    "reseg-sink --smtp 25 & exec reseg-sink --smtp 26' -- "
+			    "sh -c 'reseg-probe one --size 513 --timeout 1 \"[$RESEG_SERVER6]:25\"'", c.ip);
+	lab_expect_status(&r, 1);
+	cr_assert(strstr(r.out, "stalled"), "%s", r.out);
+}
+
+/* A megabyte there and back; and what both ends' kernels know of the path then. */
+LAB_TEST(lab, a_router_takes_smaller_packets)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --no-box --path-mtu 1400 -- sh -c '"
+		"stream-client $RESEG_SERVER 7 1000000 && ip route get $RESEG_SERVER && "
+		"getent ahosts router >/dev/null && reseg-lab enter --on router -- hostname && "
+		"exec reseg-lab enter --on server -- ip route get %s'", c.ip,
+		c.ip == 4 ? "198.51.100.2" : "2001:db8:1::2");
+	char *router;
+
+	lab_expect_status(&r, 0);
+	router = strstr(r.out, "\nrouter\n");
+	cr_assert(router, "%s", r.out);
+	cr_assert(strstr(router, "mtu 1400 "), "server: %s", r.out);
+	*router = '\0';
+	cr_assert(strstr(r.out, "mtu 1400 "), "client: %s", r.out);
+	/* IPv6 takes 1,280 octets everywhere. */
+	r = lab_run(c.user, "reseg-lab -%d --no-box --path-mtu 576 -- sh -c '"
+			    "stream-client $RESEG_SERVER 7 100000 && ip route get $RESEG_SERVER'", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, c.ip == 4 ? "mtu 576 " : "mtu 1280 "), "%s", r.out);
+}
+
+/* Only a sender who finds out by itself gets through a router that says nothing (RFC 4821). */
+LAB_TEST(lab, a_router_is_silent)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --no-box --path-mtu 1400,silent -- sh -c '"
+		"reseg-probe one --size 1300 --expect clean $RESEG_SERVER && "
+		"! reseg-probe one --size 2000 --timeout 2 --expect clean $RESEG_SERVER && "
+		"ip route get $RESEG_SERVER && "
+		"echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing && "
+		"reseg-lab enter --on server -- sh -c \"echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing\" && "
+		"stream-client $RESEG_SERVER 7 1000000'", c.ip);
+
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "not every byte was ACKed") && !strstr(r.out, "mtu"), "%s", r.out);
+}
+
 LAB_TEST(lab, further_commands_enter)
 {
 	int pipe_end, status;
@@ -407,7 +498,7 @@ LAB_TEST(lab, further_commands_enter)
 	lab_expect_status(&r, 9);
 	cr_assert(strstr(r.out, "box\n") && strstr(r.out, "toserver\n"), "%s", r.out);
 	r = lab_run(c.user, "reseg-lab enter --lab %d --on moon -- true", lab);
-	lab_expect_error(&r, 2, "give client, box or server");
+	lab_expect_error(&r, 2, "give client, box, server");
 	r = lab_run(c.user, "reseg-lab enter --lab %d -- true", getpid());
 	lab_expect_error(&r, 2, "no lab of yours");
 	kill(lab, SIGTERM);
@@ -503,6 +594,8 @@ Test(lab, bad_options)
 		{ "--segment-size 65496", "1 to 65495" },
 		{ "--mtu 1000", "1280 to 65535" },
 		{ "--mtu 1500,1000", "1280 to 65535" },
+		{ "--path-mtu 500", "576 to 65535" },
+		{ "--path-mtu 1400,loud", "give silent" },
 		{ "--rate 0", "0.001 to 100000" },
 		{ "--loss 101", "0 to 100" },
 		{ "--direction up", "c2s, s2c, both or none" },

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_LAB_SEEN_H
+#define RESEG_LAB_SEEN_H
+
+/*
+ * Whether the box has seen what crossed it
+ *
+ * A command's result says nothing of the box if its packets went round the queue, because
+ * rules are missing or were taken out. So this counts the TCP packets that come to the box by
+ * its links, and compares them with the kernel's count of those that came to the queue.
+ */
+
+#include "lab/hosts.h"
+
+#include <stdbool.h>
+
+struct seen {
+	int taps[HOSTS_MAX];	/* one on the box's side of each link; -1: there is none */
+};
+
+/* From now on packets count; the rules must be loaded. Exits with a message on any error. */
+void seen_start(struct seen *s, const struct hosts *h);
+
+/* Once, while resegd is still there: did all of them come to the queue? If not, says so.
+ * loss: the probability that a packet is lost at the box before the rules. */
+bool seen_all(struct seen *s, const struct hosts *h, double loss);
+
+#endif
