@@ -135,7 +135,8 @@ LAB_TEST(resegd, packets_that_come_back_are_let_through)
 			"$t -t raw -A PREROUTING -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; "
 			"$t -t raw -A OUTPUT -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; done; "
 			"exec resegd --quiet --queue 9 --fault none --inject %s --ready-fd {ready}' -- "
-			"sh -c 'reseg-rules remove --quiet; stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
+			"sh -c 'reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			"stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
 
 		lab_expect_status(&r, 0);
 		cr_assert(lab_is_line_with(r.err, "its own packets come back"), "%s", r.err);
