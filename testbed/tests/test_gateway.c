@@ -51,16 +51,19 @@ static void check_gateway_by(struct lab_case c, const struct gateway *g, const c
 		"load=\"reseg-rules load --port 7,25 %s\"; "
 		ON_BOX "$load --quiet; " ON_BOX "$load 2>&1 || exit 11; "
 		"mkfifo $DIR/ready; "
-		ON_BOX "resegd --quiet --fault none --direction both --inject %s --control $DIR/ctl "
+		ON_BOX "resegd --quiet --fault none --direction both --inject %s --control "
+			"$DIR/ctl "
 		"--ready-fd 3 3>$DIR/ready & box=$!; read line <$DIR/ready; rm $DIR/ready; "
 		ON_BOX "reseg-rules check --quiet || exit 12; "
 		"to=%s; to=${to:-$RESEG_SERVER}; stream-client $to 7 20000000 || exit 13; "
 		"resegctl --control $DIR/ctl --format json status; "
 		"resegctl --control $DIR/ctl fault on off-by-one || exit 14; "
 		"case $to in *:*) to=[$to] ;; esac; "
-		"reseg-probe sweep --sizes 512-514 --timeout 2 --expect finch2008 $to:25 >&2 || exit 15; "
+		"reseg-probe sweep --sizes 512-514 --timeout 2 --expect finch2008 $to:25 >&2 || "
+		"exit 15; "
 		"kill $box; wait $box; " ON_BOX "reseg-rules remove 2>&1; "
-		ON_BOX "sh -c \"iptables-save; ip6tables-save; iptables-legacy-save\" 2>/dev/null | grep -i reseg; exit 0'",
+		ON_BOX "sh -c \"iptables-save; ip6tables-save; iptables-legacy-save\" 2>/dev/null "
+			"| grep -i reseg; exit 0'",
 		c.ip, g->options ? g->options : "", injector, to ? to : "");
 	lab_expect_status(&r, 0);
 	snprintf(loaded, sizeof(loaded), "loaded: %s rules", g->set);
@@ -88,8 +91,8 @@ LAB_TEST(gateway, no_tracking)
 
 LAB_TEST(gateway, invalid_is_dropped)
 {
-	check_gateway(c, &(struct gateway){ "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; ",
-					    .set = "gateway-stateful" });
+	check_gateway(c, &(struct gateway){
+		"$t -A FORWARD -m conntrack --ctstate INVALID -j DROP", .set = "gateway-stateful" });
 }
 
 LAB_TEST(gateway, only_established_is_accepted)
@@ -99,8 +102,9 @@ LAB_TEST(gateway, only_established_is_accepted)
 
 LAB_TEST(gateway, masquerade)
 {
-	check_gateway(c, &(struct gateway){ ESTABLISHED_ONLY "$t -t nat -A POSTROUTING -o toserver -j MASQUERADE; ",
-					    .set = "gateway-snat" });
+	check_gateway(c, &(struct gateway){
+		ESTABLISHED_ONLY "$t -t nat -A POSTROUTING -o toserver -j MASQUERADE",
+		.set = "gateway-snat" });
 }
 
 LAB_TEST(gateway, snat)
@@ -117,18 +121,22 @@ LAB_TEST(gateway, dnat)
 {
 	check_gateway(c, &(struct gateway){
 		ESTABLISHED_ONLY
-		"case $t in ip6*) a=2001:db8:1::1 b=2001:db8:2::2 ;; *) a=198.51.100.1 b=203.0.113.2 ;; esac; "
+		"case $t in ip6*) a=2001:db8:1::1 b=2001:db8:2::2 ;; *) a=198.51.100.1 "
+		"b=203.0.113.2 ;; esac; "
 		"$t -t nat -A PREROUTING -d $a -p tcp -j DNAT --to-destination $b; ",
 		.ipv4 = "198.51.100.1", .ipv6 = "2001:db8:1::1", .set = "gateway-dnat" });
 }
 
 /* Rule sets that others install, from a file; `change` is what sed makes of it. */
-static void check_installed(struct lab_case c, const char *file, const char *change, struct gateway g)
+static void check_installed(struct lab_case c, const char *file, const char *change,
+	struct gateway g)
 {
-	struct lab_result r = lab_run(LAB_ROOT, "sed '%s' ${GATEWAYS:?}/%s >$DIR/installed", change, file);
+	struct lab_result r = lab_run(LAB_ROOT, "sed '%s' ${GATEWAYS:?}/%s >$DIR/installed",
+		change, file);
 
 	lab_expect_status(&r, 0);
-	g.rules = strstr(file, ".nft") ? "nft -f $DIR/installed" : "iptables-restore --noflush $DIR/installed";
+	g.rules = strstr(file, ".nft") ? "nft -f $DIR/installed" :
+		  "iptables-restore --noflush $DIR/installed";
 	check_gateway(c, &g);
 }
 
@@ -138,11 +146,15 @@ static void installed_by_others(enum lab_user user)
 
 	lab_start(user);
 	/* a container as a client, and one that publishes ports */
-	check_installed(c, "docker.iptables", "s/docker0/toclient/g; /100[.]2/d", (struct gateway){ .set = "gateway-snat" });
-	check_installed(c, "docker.iptables", "s/docker0/toserver/g; s/198.51.100/203.0.113/", (struct gateway){
-		.ipv4 = "198.51.100.1", .set = "gateway-dnat", .options = "--tracking dnat" });
-	check_installed(c, "libvirt.iptables", "s/virbr0/toclient/g", (struct gateway){ .set = "gateway-snat" });
-	check_installed(c, "libvirt.nft", "s/virbr0/toclient/g", (struct gateway){ .set = "gateway-snat" });
+	check_installed(c, "docker.iptables", "s/docker0/toclient/g; /100[.]2/d",
+		(struct gateway){ .set = "gateway-snat" });
+	check_installed(c, "docker.iptables", "s/docker0/toserver/g; s/198.51.100/203.0.113/",
+		(struct gateway){ .ipv4 = "198.51.100.1", .set = "gateway-dnat",
+				  .options = "--tracking dnat" });
+	check_installed(c, "libvirt.iptables", "s/virbr0/toclient/g",
+		(struct gateway){ .set = "gateway-snat" });
+	check_installed(c, "libvirt.nft", "s/virbr0/toclient/g",
+		(struct gateway){ .set = "gateway-snat" });
 }
 
 Test(gateway, docker_and_libvirt_root)
@@ -163,7 +175,8 @@ LAB_TEST(gateway, nftables)
 		"table inet filter {\n"
 		"	chain forward {\n"
 		"		type filter hook forward priority filter; policy drop;\n"
-		"		ct state vmap { invalid : drop, established : accept, related : accept }\n"
+		"		ct state vmap { invalid : drop, established : accept, related : "
+		"accept }\n"
 		"		iifname toclient tcp dport { 7, 25 } accept\n"
 		"	}\n"
 		"	chain output {\n"
@@ -187,19 +200,25 @@ LAB_TEST(gateway, both_kinds_of_nat_at_once)
 	struct lab_result r;
 
 	write_script("before", c,
-		"case $t in ip6*) a=2001:db8:1::1 b=2001:db8:2::2 ;; *) a=198.51.100.1 b=203.0.113.2 ;; esac\n"
+		"case $t in ip6*) a=2001:db8:1::1 b=2001:db8:2::2 ;; *) a=198.51.100.1 "
+		"b=203.0.113.2 ;; esac\n"
 		"$t -t nat -A PREROUTING -d $a -p tcp -j DNAT --to-destination $b\n"
 		"$t -t nat -A POSTROUTING -o toserver -j MASQUERADE\n");
-	r = lab_run(c.user, "reseg-lab -%d --no-box -- sh -c '" ON_BOX "sh -e $DIR/before; " ON_BOX "reseg-rules load'", c.ip);
+	r = lab_run(c.user, "reseg-lab -%d --no-box -- sh -c '" ON_BOX "sh -e $DIR/before; "
+		    ON_BOX "reseg-rules load'", c.ip);
 	lab_expect_error(&r, 2, "both sources and destinations");
 	for (size_t i = 0; i < 4; i++) {
 		r = lab_run(c.user,
 			"reseg-lab -%d --no-box -- sh -c '"
-			ON_BOX "sh -e $DIR/before; " ON_BOX "reseg-rules load --quiet --port 7 --tracking %s || exit 10; "
+			ON_BOX "sh -e $DIR/before; " ON_BOX "reseg-rules load --quiet --port 7 "
+				"--tracking %s || exit 10; "
 			"mkfifo $DIR/ready; "
-			ON_BOX "resegd --quiet --fault none --direction both --ready-fd 3 3>$DIR/ready & box=$!; "
-			"read line <$DIR/ready; rm $DIR/ready; stream-client %s 7 1000000; status=$?; "
-			"kill $box; wait $box; exit $status'", c.ip, sets[i], c.ip == 4 ? "198.51.100.1" : "2001:db8:1::1");
+			ON_BOX "resegd --quiet --fault none --direction both --ready-fd 3 "
+				"3>$DIR/ready & box=$!; "
+			"read line <$DIR/ready; rm $DIR/ready; stream-client %s 7 1000000; "
+			"status=$?; "
+			"kill $box; wait $box; exit $status'", c.ip, sets[i],
+			c.ip == 4 ? "198.51.100.1" : "2001:db8:1::1");
 		lab_expect_status(&r, 0);
 	}
 }
@@ -216,15 +235,19 @@ static void check_host(struct lab_case c, const char *rules, const char *injecto
 		/* lo's packets are longer than a queue takes whole, which is slow */
 		"ip link set lo mtu 16000; sh -e $DIR/before || exit 10; "
 		"reseg-rules load --quiet --mode host --port 7,25,2525 || exit 11; "
-		"mkfifo $DIR/ready $DIR/sink; resegd --quiet --fault none --direction both --inject %s "
+		"mkfifo $DIR/ready $DIR/sink; resegd --quiet --fault none --direction both "
+		"--inject %s "
 		"--control $DIR/ctl --ready-fd 3 3>$DIR/ready & box=$!; read line <$DIR/ready; "
-		"reseg-sink --smtp 2525 --echo 7 --ready-fd 3 3>$DIR/sink & sink=$!; read line <$DIR/sink; "
+		"reseg-sink --smtp 2525 --echo 7 --ready-fd 3 3>$DIR/sink & sink=$!; read line "
+		"<$DIR/sink; "
 		"rm $DIR/ready $DIR/sink; reseg-rules check --quiet || exit 12; "
 		"for to in $RESEG_SERVER %s; do stream-client $to 7 20000000 || exit 13; done; "
 		"resegctl --control $DIR/ctl fault on off-by-one || exit 14; "
-		"case $RESEG_SERVER in *:*) a=[$RESEG_SERVER]:25 b=[::1]:2525 ;; *) a=$RESEG_SERVER:25 b=127.0.0.1:2525 ;; esac; "
+		"case $RESEG_SERVER in *:*) a=[$RESEG_SERVER]:25 b=[::1]:2525 ;; *) "
+		"a=$RESEG_SERVER:25 b=127.0.0.1:2525 ;; esac; "
 		"for to in $a $b; do "
-		"reseg-probe sweep --sizes 512-514 --timeout 2 --expect finch2008 $to || exit 15; done; "
+		"reseg-probe sweep --sizes 512-514 --timeout 2 --expect finch2008 $to || exit 15; "
+		"done; "
 		"kill $box $sink; wait $box; exit 0'", c.ip, injector, self);
 	lab_expect_status(&r, 0);
 }
@@ -243,9 +266,11 @@ LAB_TEST(gateway, a_host_that_drops_invalid)
 
 LAB_TEST(gateway, a_host_that_accepts_only_established)
 {
-	check_hosts(c, "$t -A INPUT -i lo -j ACCEPT; $t -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT\n"
+	check_hosts(c, "$t -A INPUT -i lo -j ACCEPT; $t -A INPUT -m conntrack --ctstate "
+		"ESTABLISHED,RELATED -j ACCEPT\n"
 		       "case $t in ip6*) $t -A INPUT -p icmpv6 -j ACCEPT ;; esac\n"
-		       "$t -A OUTPUT -p tcp -m conntrack --ctstate INVALID,UNTRACKED -j DROP; $t -P INPUT DROP");
+		       "$t -A OUTPUT -p tcp -m conntrack --ctstate INVALID,UNTRACKED -j DROP; $t "
+			"-P INPUT DROP");
 }
 
 /* What reseg-rules says and does ------------------------------------------------------------- */
@@ -257,7 +282,10 @@ static struct lab_result run_script(struct lab_case c, const char *text)
 	return lab_run(c.user, "reseg-lab -%d --no-box -- sh $DIR/script", c.ip);
 }
 
-#define RULES "for t in iptables ip6tables; do for table in raw mangle filter; do $t -t $table -S; done; done"
+/* Prints all rules, for the shell. */
+#define RULES                                                                            \
+	"for t in iptables ip6tables; do for table in raw mangle filter; do "            \
+	"$t -t $table -S; done; done"
 
 /* However many load at a time, it is as if one had. */
 LAB_TEST(gateway, loads_at_the_same_time)
@@ -271,26 +299,31 @@ LAB_TEST(gateway, loads_at_the_same_time)
 		RULES " >$DIR/eight; diff $DIR/one $DIR/eight || exit 11\n"
 		"reseg-rules remove; reseg-rules remove; " RULES " | grep -i reseg\n"
 		/* what others have left is taken out, too */
-		"once; for i in 1 2 3; do $t -t raw -A PREROUTING -p tcp -j RESEG; done; reseg-rules check 2>&1 | grep twice\n"
+		"once; for i in 1 2 3; do $t -t raw -A PREROUTING -p tcp -j RESEG; done; "
+		"reseg-rules check 2>&1 | grep twice\n"
 		"reseg-rules remove --quiet; " RULES " | grep -i reseg; exit 0\n");
 
 	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.err, "reseg-rules: removed\nreseg-rules: no rules are loaded\n", "%s", r.err);
-	cr_assert(lab_is_line_with(r.out, "are there twice: run reseg-rules load again"), "%s", r.out);
+	cr_assert_str_eq(r.err, "reseg-rules: removed\nreseg-rules: no rules are loaded\n", "%s",
+		r.err);
+	cr_assert(lab_is_line_with(r.out, "are there twice: run reseg-rules load again"), "%s",
+		r.out);
 }
 
 /* A copy that has lost its rules, and one whose tool says that all is well, and does nothing. */
 LAB_TEST(gateway, load_sees_that_nothing_is_loaded)
 {
 	struct lab_result r = run_script(c,
-		"mkdir $DIR/alone && cp $(command -v reseg-rules) $DIR/alone && $DIR/alone/reseg-rules load; echo $?\n");
+		"mkdir $DIR/alone && cp $(command -v reseg-rules) $DIR/alone && "
+		"$DIR/alone/reseg-rules load; echo $?\n");
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "2\n", "%s", r.out);
 	cr_assert(lab_is_line_with(r.err, "are missing: install reseg whole"), "%s", r.err);
 	r = run_script(c,
 		"mkdir $DIR/tools; for tool in iptables ip6tables; do\n"
-		"printf '#!/bin/sh\\ncat >/dev/null\\n' >$DIR/tools/$tool-restore; chmod +x $DIR/tools/$tool-restore; done\n"
+		"printf '#!/bin/sh\\ncat >/dev/null\\n' >$DIR/tools/$tool-restore; chmod +x "
+		"$DIR/tools/$tool-restore; done\n"
 		"PATH=$DIR/tools:$PATH reseg-rules load --kind iptables; echo $?\n");
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "2\n", "%s", r.out);
@@ -301,7 +334,8 @@ LAB_TEST(gateway, load_sees_that_nothing_is_loaded)
 LAB_TEST(gateway, print_shows_what_load_would_do)
 {
 	static const char *const before[] = {
-		":", "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; $t -A OUTPUT -p udp -j ACCEPT",
+		":", "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; $t -A OUTPUT -p udp -j "
+		"ACCEPT",
 		"$t -t nat -A POSTROUTING -j MASQUERADE; $t -A FORWARD -j DROP",
 	};
 
@@ -310,10 +344,14 @@ LAB_TEST(gateway, print_shows_what_load_would_do)
 		struct lab_result r;
 
 		snprintf(text, sizeof(text),
-			"%s\nreseg-rules load --kind iptables --port 25,1000:2000,40 --queue 3:4; " RULES " >$DIR/loaded%zu\n"
-			"reseg-rules remove; reseg-rules load --kind iptables --port 25,1000:2000,40 --queue 3:4 --print >$DIR/printed%zu\n"
-			"grep -q RESEG $DIR/printed%zu || exit 10; " RULES " | grep RESEG && exit 11\n"
-			"for t in iptables ip6tables; do $t-restore --noflush <$DIR/printed%zu || exit 12; done\n"
+			"%s\nreseg-rules load --kind iptables --port 25,1000:2000,40 --queue 3:4; "
+			RULES " >$DIR/loaded%zu\n"
+			"reseg-rules remove; reseg-rules load --kind iptables --port "
+			"25,1000:2000,40 --queue 3:4 --print >$DIR/printed%zu\n"
+			"grep -q RESEG $DIR/printed%zu || exit 10; " RULES " | grep RESEG && exit "
+			"11\n"
+			"for t in iptables ip6tables; do $t-restore --noflush <$DIR/printed%zu || "
+			"exit 12; done\n"
 			RULES " | diff $DIR/loaded%zu -\n", before[i], i, i, i, i, i);
 		r = run_script(c, text);
 		lab_expect_status(&r, 0);
@@ -326,7 +364,8 @@ LAB_TEST(gateway, print_takes_the_kind_that_load_takes)
 	struct lab_result r = run_script(c,
 		"loaded=$(reseg-rules load 2>&1 | sed -n 's/.*, by //p')\n"
 		"reseg-rules load --print | head -n 1\n"
-		"case $loaded in nft) echo '# nft -f -' ;; *) echo \"# $loaded-restore and ip6tables-restore --noflush\" ;; esac\n");
+		"case $loaded in nft) echo '# nft -f -' ;; *) echo \"# $loaded-restore and "
+		"ip6tables-restore --noflush\" ;; esac\n");
 	const char *second = strchr(r.out, '\n') + 1;
 
 	lab_expect_status(&r, 0);
@@ -337,24 +376,31 @@ LAB_TEST(gateway, print_takes_the_kind_that_load_takes)
 LAB_TEST(gateway, many_ports)
 {
 	struct lab_result r = run_script(c,
-		"list=1; for i in 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33; do list=$list,$i; done\n"
-		"reseg-rules load --quiet --kind iptables --port $list,100:200,150:300,40 || exit 10\n"
-		"$t -t raw -S RESEG | sed -n 's/.*--ports \\([^ ]*\\) .*/\\1/p'; reseg-rules check 2>&1 | grep -c load\n"
+		"list=1; for i in 3 5 7 9 11 13 15 17 19 21 23 25 27 29 31 33; do list=$list,$i; "
+		"done\n"
+		"reseg-rules load --quiet --kind iptables --port $list,100:200,150:300,40 || exit "
+		"10\n"
+		"$t -t raw -S RESEG | sed -n 's/.*--ports \\([^ ]*\\) .*/\\1/p'; reseg-rules check "
+		"2>&1 | grep -c load\n"
 		"reseg-rules load --port 25,30:20\n");
 
 	lab_expect_error(&r, 2, "in 30:20 the first is the larger: give 20:30");
-	cr_assert_str_eq(r.out, "1,3,5,7,9,11,13,15,17,19,21,23,25,27,29\n31,33,40,100:300\n1\n", "%s", r.out);
+	cr_assert_str_eq(r.out, "1,3,5,7,9,11,13,15,17,19,21,23,25,27,29\n31,33,40,100:300\n1\n",
+		"%s", r.out);
 }
 
 /* With NAT the port tells who is the server. */
 LAB_TEST(gateway, ports_of_clients_are_left_out)
 {
 	struct lab_result r = run_script(c,
-		"$t -t nat -A POSTROUTING -j MASQUERADE; echo '30000 60999' >/proc/sys/net/ipv4/ip_local_port_range\n"
-		"reseg-rules load --kind iptables --port all; reseg-rules load --kind iptables --port 45000:45099\n");
+		"$t -t nat -A POSTROUTING -j MASQUERADE; echo '30000 60999' "
+		">/proc/sys/net/ipv4/ip_local_port_range\n"
+		"reseg-rules load --kind iptables --port all; reseg-rules load --kind iptables "
+		"--port 45000:45099\n");
 
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.err, "ports from 30000 on are those of clients: left out\n"), "%s", r.err);
+	cr_assert(strstr(r.err, "ports from 30000 on are those of clients: left out\n"), "%s",
+		r.err);
 	cr_assert(strstr(r.err, "for port 1:29999,"), "%s", r.err);
 	cr_assert(strstr(r.err, "for port 45000:45099,"), "%s", r.err);
 }
@@ -370,15 +416,19 @@ static void run_each(struct lab_case c, const char *commands[], size_t count)
 
 	write_script("reset", c,
 		"for t in iptables ip6tables iptables-legacy; do\n"
-		"	for table in raw mangle nat filter; do $t -t $table -F; $t -t $table -X; done\n"
+		"	for table in raw mangle nat filter; do $t -t $table -F; $t -t $table -X; "
+		"done\n"
 		"	$t -P FORWARD ACCEPT; done 2>/dev/null\n"
-		"for table in 'inet x' 'ip x' 'ip nat'; do nft delete table $table; done 2>/dev/null\n"
-		"echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding");
+		"for table in 'inet x' 'ip x' 'ip nat'; do nft delete table $table; done "
+		"2>/dev/null\n"
+		"echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 "
+		">/proc/sys/net/ipv6/conf/all/forwarding");
 	for (size_t i = 0; i < count; i++) {
 		char text[1024];
 
 		snprintf(name, sizeof(name), "command%zu", i);
-		snprintf(text, sizeof(text), "a=%s\n%s", c.ip == 4 ? "192.0.2.1" : "2001:db8::1", commands[i]);
+		snprintf(text, sizeof(text), "a=%s\n%s", c.ip == 4 ? "192.0.2.1" : "2001:db8::1",
+			commands[i]);
 		write_script(name, c, text);
 	}
 	write_script("all", c, "i=0; while [ -e $DIR/command$i ]; do\n"
@@ -408,32 +458,44 @@ LAB_TEST(gateway, choices)
 		{ "$t -A INPUT -m state --state INVALID -j DROP", "", "gateway-stateful" },
 		{ "$t -A INPUT -m state --state INVALID -j DROP", "--mode host", "host-stateful" },
 		{ "$t -A INPUT -m state --state INVALID -j DROP", "--tracking none", "gateway" },
-		{ "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP", "", "gateway-stateful" },
+		{ "iptables-legacy -A INPUT -m conntrack --ctstate INVALID -j DROP", "",
+			"gateway-stateful" },
 		{ "$t -t nat -A POSTROUTING -p udp -j MASQUERADE", "", "gateway-stateful" },
 		{ "$t -t nat -A POSTROUTING -p tcp -j MASQUERADE", "", "gateway-snat" },
-		{ "$t -t nat -A POSTROUTING -p tcp --dport 2525 -j MASQUERADE", "", "gateway-stateful" },
-		{ "$t -t nat -A PREROUTING -p tcp --dport 2525 -j DNAT --to-destination :25", "", "gateway-dnat" },
-		{ "$t -t nat -A PREROUTING -p tcp --dport 25 -j DNAT --to-destination :2525", "", "gateway-stateful" },
-		{ "$t -t nat -A PREROUTING -p tcp -m multiport --dports 20:30 -j DNAT --to-destination :25", "", "gateway-dnat" },
-		{ "$t -t nat -A PREROUTING -p tcp -m multiport --dports 30:40 -j DNAT --to-destination $a", "", "gateway-stateful" },
-		{ "nft 'table inet x { chain y { type filter hook input priority 0; ct state new accept; }; }'", "", "gateway-stateful" },
-		{ "nft 'table ip nat { chain y { type nat hook postrouting priority 100; masquerade; }; }'", "", "gateway-snat" },
-		{ "nft 'table ip x { chain y { type nat hook prerouting priority -100; meta l4proto tcp dnat to 192.0.2.1:25; }; }'", "", "gateway-dnat" },
-		{ "nft 'table ip x { chain y { type nat hook prerouting priority -100; tcp dport 25 dnat to 192.0.2.1:26; }; }'", "",
+		{ "$t -t nat -A POSTROUTING -p tcp --dport 2525 -j MASQUERADE", "",
+			"gateway-stateful" },
+		{ "$t -t nat -A PREROUTING -p tcp --dport 2525 -j DNAT --to-destination :25", "",
+			"gateway-dnat" },
+		{ "$t -t nat -A PREROUTING -p tcp --dport 25 -j DNAT --to-destination :2525", "",
+			"gateway-stateful" },
+		{ "$t -t nat -A PREROUTING -p tcp -m multiport --dports 20:30 -j DNAT "
+			"--to-destination :25", "", "gateway-dnat" },
+		{ "$t -t nat -A PREROUTING -p tcp -m multiport --dports 30:40 -j DNAT "
+			"--to-destination $a", "", "gateway-stateful" },
+		{ "nft 'table inet x { chain y { type filter hook input priority 0; ct state new "
+			"accept; }; }'", "", "gateway-stateful" },
+		{ "nft 'table ip nat { chain y { type nat hook postrouting priority 100; "
+			"masquerade; }; }'", "", "gateway-snat" },
+		{ "nft 'table ip x { chain y { type nat hook prerouting priority -100; meta "
+			"l4proto tcp dnat to 192.0.2.1:25; }; }'", "", "gateway-dnat" },
+		{ "nft 'table ip x { chain y { type nat hook prerouting priority -100; tcp dport "
+			"25 dnat to 192.0.2.1:26; }; }'", "",
 		  "gateway-stateful" },
 	};
 	char commands[COUNT(choices)][256], expected[64];
 	const char *outputs[COUNT(choices)];
 
 	for (size_t i = 0; i < COUNT(choices); i++) {
-		snprintf(commands[i], sizeof(commands[i]), "%s || echo failed\nreseg-rules load %s 2>&1",
+		snprintf(commands[i], sizeof(commands[i]), "%s || echo failed\nreseg-rules load %s "
+			"2>&1",
 			 choices[i].rules, choices[i].options);
 		outputs[i] = commands[i];
 	}
 	run_each(c, outputs, COUNT(choices));
 	for (size_t i = 0; i < COUNT(choices); i++) {
 		snprintf(expected, sizeof(expected), "loaded: %s rules", choices[i].set);
-		cr_expect(strstr(outputs[i], expected), "%s: not %s: %s", choices[i].rules, choices[i].set, outputs[i]);
+		cr_expect(strstr(outputs[i], expected), "%s: not %s: %s", choices[i].rules,
+			choices[i].set, outputs[i]);
 	}
 }
 
@@ -453,21 +515,28 @@ LAB_TEST(gateway, check)
 		{ ":", "$t -t raw -A PREROUTING -p tcp -j RESEG", "are there twice" },
 		{ ":", "echo 0 >/proc/sys/net/ipv4/ip_forward", "does not forward IPv4" },
 		{ ":", "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding", "does not forward IPv6" },
-		{ ":", "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; reseg-rules load --tracking none --quiet",
+		{ ":", "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; reseg-rules load "
+			"--tracking none --quiet",
 		  "for a host that does not track connections: run reseg-rules load again" },
-		{ ":", "$t -t nat -A POSTROUTING -j MASQUERADE", "for a host without NAT: run reseg-rules load again" },
-		{ "$t -A FORWARD -m state --state INVALID -j DROP", "$t -t nat -A POSTROUTING -j MASQUERADE", "for a host without NAT" },
-		{ "$t -t nat -A POSTROUTING -j MASQUERADE", "$t -t nat -F; $t -t nat -A PREROUTING -p tcp -j DNAT --to-destination :25",
+		{ ":", "$t -t nat -A POSTROUTING -j MASQUERADE", "for a host without NAT: run "
+			"reseg-rules load again" },
+		{ "$t -A FORWARD -m state --state INVALID -j DROP", "$t -t nat -A POSTROUTING -j "
+			"MASQUERADE", "for a host without NAT" },
+		{ "$t -t nat -A POSTROUTING -j MASQUERADE", "$t -t nat -F; $t -t nat -A PREROUTING "
+			"-p tcp -j DNAT --to-destination :25",
 		  "for NAT of another kind" },
 		{ "$t -t nat -A POSTROUTING -j MASQUERADE", "$t -t nat -F", NULL },
 		{ ":", "$t -A FORWARD -j DROP", "may drop what resegd sends" },
 		{ ":", "$t -P FORWARD DROP", "may drop what resegd sends" },
-		{ "$t -A FORWARD -j DROP", "$t -I FORWARD -p udp -j DROP", "may drop what resegd sends" },
+		{ "$t -A FORWARD -j DROP", "$t -I FORWARD -p udp -j DROP",
+			"may drop what resegd sends" },
 		{ "$t -A FORWARD -j DROP", "$t -I FORWARD -p udp -j ACCEPT", NULL },
 		{ "$t -A FORWARD -j DROP", "$t -D FORWARD 1", "may drop what resegd sends" },
 		{ "$t -A OUTPUT -p udp -j DROP", "$t -D OUTPUT 1", "may drop what resegd sends" },
-		{ ":", "nft 'table inet x { chain y { type filter hook forward priority 0; policy drop; }; }'", "may drop what resegd sends" },
-		{ "nft 'table inet x { chain y { type filter hook forward priority 0; policy drop; }; }'", ":", NULL },
+		{ ":", "nft 'table inet x { chain y { type filter hook forward priority 0; policy "
+			"drop; }; }'", "may drop what resegd sends" },
+		{ "nft 'table inet x { chain y { type filter hook forward priority 0; policy drop; "
+			"}; }'", ":", NULL },
 		{ ":", "reseg-rules load --quiet --queue 2", "the rules fill queue 2, not 0" },
 	};
 
@@ -476,7 +545,8 @@ LAB_TEST(gateway, check)
 
 	for (size_t i = 0; i < COUNT(complaints); i++) {
 		snprintf(commands[i], sizeof(commands[i]),
-			 "%s\nreseg-rules load --quiet --kind iptables\n%s\nreseg-rules check --quiet --queue 0 2>&1",
+			 "%s\nreseg-rules load --quiet --kind iptables\n%s\nreseg-rules check "
+				"--quiet --queue 0 2>&1",
 			 complaints[i].before, complaints[i].after);
 		outputs[i] = commands[i];
 	}
@@ -485,10 +555,12 @@ LAB_TEST(gateway, check)
 		const struct complaint *x = &complaints[i];
 
 		if (x->text)
-			cr_expect(lab_is_line_with(outputs[i], x->text), "%s; %s: not \"%s\": %s", x->before, x->after, x->text,
+			cr_expect(lab_is_line_with(outputs[i], x->text), "%s; %s: not \"%s\": %s",
+				x->before, x->after, x->text,
 				  outputs[i]);
 		else
-			cr_expect(outputs[i][0] == '\0', "%s; %s: %s", x->before, x->after, outputs[i]);
+			cr_expect(outputs[i][0] == '\0', "%s; %s: %s", x->before, x->after,
+				outputs[i]);
 	}
 }
 
@@ -496,15 +568,17 @@ LAB_TEST(gateway, check)
 LAB_TEST(gateway, check_tells_of_a_strict_rp_filter)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d -- sh -c '" ON_BOX "sh -c \"echo 1 >/proc/sys/net/ipv4/conf/all/rp_filter; reseg-rules check\"'", c.ip);
+		"reseg-lab -%d -- sh -c '" ON_BOX "sh -c \"echo 1 "
+		">/proc/sys/net/ipv4/conf/all/rp_filter; reseg-rules check\"'", c.ip);
 
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.err, "rp_filter is strict (1), so resegd --inject auto takes raw"), "%s", r.err);
+	cr_assert(strstr(r.err, "rp_filter is strict (1), so resegd --inject auto takes raw"),
+		"%s", r.err);
 }
 
 /* ICMP ----------------------------------------------------------------------------------------- */
 
-/* A program that tells another host of a link too narrow: python3 with FAMILY and to whom. */
+/* Tells another host of a link that is too narrow. */
 #define TELL_TOO_BIG                                                                     \
 	"import socket, struct, sys\n"                                                   \
 	"v6 = ':' in sys.argv[1]\n"                                                      \
@@ -518,8 +592,8 @@ LAB_TEST(gateway, check_tells_of_a_strict_rp_filter)
 	"s = socket.socket(family, socket.SOCK_RAW, protocol)\n"                         \
 	"s.sendto(head(0 if v6 else checksum(head(0) + packet)) + packet, (sys.argv[1], 0))\n"
 
-/* Sends packets that are too big, in a way that the kernel does not mind: the first of a flow, and a later
- * one. The first must be told of, though it may not come to the queue. */
+/* Sends packets that are too big: the first of a flow, and later ones. The sender must hear of the
+ * first, too, though it may not come to the queue. */
 #define SEND_TOO_BIG                                                                     \
 	"import socket, sys\n"                                                           \
 	"v6 = ':' in sys.argv[1]\n"                                                      \
@@ -546,30 +620,38 @@ LAB_TEST(gateway, too_big_goes_to_the_first_queue)
 	lab_need("/usr/bin/python3");
 	write_script("had", c, "awk '$1 == 3 { print $8 }' /proc/net/netfilter/nfnetlink_queue");
 	write_script("until", c, "until [ $(sh $DIR/had) -ge $1 ]; do :; done");
-	r = lab_run(LAB_ROOT, "cat >$DIR/tell.py <<'END'\n%sEND\ncat >$DIR/big.py <<'END'\n%sEND\n", TELL_TOO_BIG, SEND_TOO_BIG);
+	r = lab_run(LAB_ROOT, "cat >$DIR/tell.py <<'END'\n%sEND\ncat >$DIR/big.py "
+		"<<'END'\n%sEND\n", TELL_TOO_BIG, SEND_TOO_BIG);
 	lab_expect_status(&r, 0);
 	for (size_t i = 0; i < 4; i++) {
 		r = lab_run(c.user,
 			"reseg-lab -%d --no-box --mtu 1500,1280 -- sh -c '"
-			ON_BOX "reseg-rules load --quiet --queue 3:4 --tracking %s || exit 10; mkfifo $DIR/ready; "
+			ON_BOX "reseg-rules load --quiet --queue 3:4 --tracking %s || exit 10; "
+				"mkfifo $DIR/ready; "
 			ON_BOX "resegd --quiet --queue 3:4 --ready-fd 3 3>$DIR/ready & box=$!; "
 			"read line <$DIR/ready; rm $DIR/ready; "
 			"to=198.51.100.2; [ %d = 4 ] || to=2001:db8:1::2; "
-			"reseg-lab enter --on server -- /usr/bin/python3 $DIR/tell.py $to || exit 11; "
+			"reseg-lab enter --on server -- /usr/bin/python3 $DIR/tell.py $to || exit "
+			"11; "
 			ON_BOX "timeout 20 sh $DIR/until 1 || exit 12; "
 			"timeout 20 /usr/bin/python3 $DIR/big.py $RESEG_SERVER || exit 13; "
-			ON_BOX "timeout 20 sh $DIR/until 2 || exit 14; kill $box; wait $box; exit 0'",
+			ON_BOX "timeout 20 sh $DIR/until 2 || exit 14; kill $box; wait $box; exit "
+				"0'",
 			c.ip, tracking[i], c.ip);
 		lab_expect_status(&r, 0);
 	}
 	for (size_t i = 0; i < 2; i++) {
 		r = lab_run(c.user,
 			"reseg-lab -%d --no-box -- sh -c '"
-			"reseg-rules load --quiet --mode host --queue 3:4 --tracking %s || exit 10; mkfifo $DIR/ready; "
-			"resegd --quiet --queue 3:4 --ready-fd 3 3>$DIR/ready & box=$!; read line <$DIR/ready; rm $DIR/ready; "
+			"reseg-rules load --quiet --mode host --queue 3:4 --tracking %s || exit "
+			"10; mkfifo $DIR/ready; "
+			"resegd --quiet --queue 3:4 --ready-fd 3 3>$DIR/ready & box=$!; read line "
+			"<$DIR/ready; rm $DIR/ready; "
 			"to=198.51.100.2; [ %d = 4 ] || to=2001:db8:1::2; "
-			"reseg-lab enter --on server -- /usr/bin/python3 $DIR/tell.py $to || exit 11; "
-			"timeout 20 sh $DIR/until 1 || exit 12; kill $box; wait $box; exit 0'", c.ip, tracking[i], c.ip);
+			"reseg-lab enter --on server -- /usr/bin/python3 $DIR/tell.py $to || exit "
+			"11; "
+			"timeout 20 sh $DIR/until 1 || exit 12; kill $box; wait $box; exit 0'",
+			c.ip, tracking[i], c.ip);
 		lab_expect_status(&r, 0);
 	}
 }
