@@ -186,6 +186,8 @@ Test(resegd, rules_usage)
 		{ "load remove", "not both" },
 		{ "load --port 0", "1 to 65535" },
 		{ "load --port 25,", "1 to 65535" },
+		{ "load --port 25:20", "the first is the larger: give 20:25" },
+		{ "load --tracking nat", "none, stateful, snat, dnat or auto" },
 		{ "load --queue 65536", "0 to 65535" },
 		{ "load --queue 2:1", "two with : between" },
 		{ "load --queue 010", "0 to 65535" },
