@@ -133,3 +133,36 @@ LAB_TEST(netem, nftables_own_queue_statement_fills_the_queue)
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "queue flags bypass to 3"), "%s", r.out);
 }
+
+/* The rule set of a gateway with NAT and a firewall, by nftables alone. */
+LAB_TEST(netem, nftables_rules_with_nat)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --no-box -- sh -c '"
+		"cat >$DIR/firewall <<END\n"
+		"table inet firewall {\n"
+		"	chain forward {\n"
+		"		type filter hook forward priority filter; policy drop;\n"
+		"		ct state established,related accept\n"
+		"		iifname toclient tcp flags syn accept\n"
+		"	}\n"
+		"	chain nat {\n"
+		"		type nat hook postrouting priority srcnat;\n"
+		"		oifname toserver masquerade\n"
+		"	}\n"
+		"}\n"
+		"END\n"
+		"on_box() { reseg-lab enter --on box -- \"$@\"; }\n"
+		"on_box nft -f $DIR/firewall && on_box reseg-rules load --kind nft 2>&1 || exit "
+		"77\n"
+		"mkfifo $DIR/ready; on_box resegd --quiet --ready-fd 3 3>$DIR/ready & "
+		"read line <$DIR/ready; on_box reseg-rules check --quiet && "
+		"reseg-probe sweep --sizes 512-514 --timeout 3 --expect finch2008 $RESEG_SERVER && "
+		"on_box reseg-rules remove --quiet && on_box nft list ruleset'", c.ip);
+
+	if (r.status == 77)
+		cr_skip_test("this kernel's nftables has no queue statement, or no NAT");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, "loaded: gateway-stateful rules"), "%s", r.out);
+	cr_assert(strstr(r.out, "masquerade") && !strstr(r.out, "let-in"), "%s", r.out);
+}

@@ -135,7 +135,8 @@ LAB_TEST(resegd, packets_that_come_back_are_let_through)
 			"$t -t raw -A PREROUTING -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; "
 			"$t -t raw -A OUTPUT -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; done; "
 			"exec resegd --quiet --queue 9 --fault none --inject %s --ready-fd {ready}' -- "
-			"sh -c 'reseg-rules remove --quiet; stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
+			"sh -c 'reseg-lab enter --on box -- reseg-rules remove --quiet; "
+			"stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
 
 		lab_expect_status(&r, 0);
 		cr_assert(lab_is_line_with(r.err, "its own packets come back"), "%s", r.err);
@@ -185,6 +186,8 @@ Test(resegd, rules_usage)
 		{ "load remove", "not both" },
 		{ "load --port 0", "1 to 65535" },
 		{ "load --port 25,", "1 to 65535" },
+		{ "load --port 25:20", "the first is the larger: give 20:25" },
+		{ "load --tracking nat", "none, stateful, snat, dnat or auto" },
 		{ "load --queue 65536", "0 to 65535" },
 		{ "load --queue 2:1", "two with : between" },
 		{ "load --queue 010", "0 to 65535" },
