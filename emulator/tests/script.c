@@ -757,11 +757,11 @@ static void check_count(struct run *r, const char *line)
 		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
 	};
-	char name[LINE_BYTES];
+	char name[64];
 	struct engine_stats stats;
 	uint64_t wanted, actual;
 
-	if (sscanf(line, "count %s %" SCNu64, name, &wanted) != 2)
+	if (sscanf(line, "count %63s %" SCNu64, name, &wanted) != 2)
 		fail(r, "the script has a counter without a number: %s", line);
 	engine_get_stats(r->engine, &stats);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
