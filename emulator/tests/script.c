@@ -193,10 +193,10 @@ static void say(struct run *r, enum engine_side from, uint32_t seq, const char *
 	}
 }
 
-/* ECT(0), where a packet's label has it. */
-static uint32_t ect_bits(uint8_t version)
+/* The ECN bits, where a packet's label has them. */
+static uint32_t ecn_bits(uint8_t version)
 {
-	return version == 4 ? 0x02 : 0x00200000;
+	return version == 4 ? 0x03 : 0x00300000;
 }
 
 /* Checks the IP header of a packet that seems to come from an end. */
@@ -222,7 +222,7 @@ static void check_ip(struct run *r, const struct packet *p, enum engine_side fro
 		return;
 	if (p->ttl != ttl[from])
 		fail(r, "the box let out a packet with TTL %u", p->ttl);
-	if ((p->label & ~ect_bits(p->version)) != (p->version == 4 ? labels4 : labels6)[from])
+	if ((p->label & ~ecn_bits(p->version)) != (p->version == 4 ? labels4 : labels6)[from])
 		fail(r, "the box let out a packet with the label %" PRIx32, p->label);
 	if (p->version == 4 && p->dont_fragment != dont_fragment[from])
 		fail(r, "the box let out a packet with the wrong DF");
@@ -279,8 +279,8 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		options_text(r, &p, from, text);
 	if (a->segment_bytes)
 		append(text, " seg %u", a->segment_bytes);
-	if (p.label & ect_bits(p.version))
-		append(text, " ect");
+	if (p.label & ecn_bits(p.version))
+		append(text, " ecn");
 	if (a->local)
 		append(text, " local");
 	if (altered)
@@ -442,7 +442,7 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 		ip_len = 20;
 		memset(to, 0, ip_len);
 		to[0] = 0x45;
-		to[1] = (uint8_t)(labels4[from] | (strstr(text, " ect") ? ect_bits(4) : 0));
+		to[1] = (uint8_t)(labels4[from] | (strstr(text, " ecn") ? ecn_bits(4) : 0));
 		bytes_put16(to + 2, (uint16_t)(ip_len + header + len));
 		to[6] = dont_fragment[from] ? 0x40 : 0;
 		to[8] = ttl[from];
@@ -458,7 +458,7 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 		ip_len = 40;
 		memset(to, 0, ip_len);
 		bytes_put32(to, UINT32_C(6) << 28 | labels6[from] |
-				(strstr(text, " ect") ? ect_bits(6) : 0));
+				(strstr(text, " ecn") ? ecn_bits(6) : 0));
 		bytes_put16(to + 4, (uint16_t)(header + len));
 		to[6] = 6;
 		to[7] = ttl[from];
@@ -806,11 +806,11 @@ static void check_count(struct run *r, const char *line)
 		 COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
 	};
-	char name[LINE_BYTES];
+	char name[64];
 	struct engine_stats stats;
 	uint64_t wanted, actual;
 
-	if (sscanf(line, "count %s %" SCNu64, name, &wanted) != 2)
+	if (sscanf(line, "count %63s %" SCNu64, name, &wanted) != 2)
 		fail(r, "the script has a counter without a number: %s", line);
 	engine_get_stats(r->engine, &stats);
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {

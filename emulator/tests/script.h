@@ -48,7 +48,7 @@
  * At the end of a packet that goes in: "joined" for one that offloads have joined,
  * "no-sum" for one whose checksum was left to hardware, "bad-sum" for one that was
  * damaged, "local" for one whose source is this host; that is also told of what the box
- * sends in its name. "ect" stands for ECT(0) in the IP header (RFC 3168), in packets that
+ * sends in its name. "ecn" sets the ECN bits of the IP header (RFC 3168), in packets that
  * go in and in those that come out. "orphaned N" at the end of what comes out: the box
  * says that it acknowledges so many octets that its source does not have.
  *

@@ -389,17 +389,17 @@ Test(handshake, who_has_begun_may_be_further_on)
 Test(handshake, ecn_is_taken_out_of_the_ip_header_of_a_syn)
 {
 	script_run((struct script){ 0 },
-		"client > SEW 0:0(0) win 64240 <mss 1460> ect\n"
+		"client > SEW 0:0(0) win 64240 <mss 1460> ecn\n"
 		"pass S 0:0(0)\n"
-		"server > S.E 0:0(0) ack 1 win 65160 <mss 1460> ect\n"
+		"server > S.E 0:0(0) ack 1 win 65160 <mss 1460> ecn\n"
 		"pass S. 0:0(0) ack 1\n"
-		"client > P. 1:11(10) ack 1 win 64240 ect\n"
+		"client > P. 1:11(10) ack 1 win 64240 ecn\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
 		"server < P. 1:11(10) ack 1\n");
 	/* without the flags */
 	script_run((struct script){ 0 },
-		"client > S 0:0(0) win 64240 <mss 1460> ect\n"
+		"client > S 0:0(0) win 64240 <mss 1460> ecn\n"
 		"pass S 0:0(0)\n");
 }
 
@@ -630,4 +630,14 @@ Test(handshake, a_window_of_the_client_that_opens_after_the_handshake_is_told)
 		"pass . 1:1(0) ack 1 win 65535\n"
 		"client > . 1:1(0) ack 1 win 64240\n"
 		"drop\n");
+}
+
+/* Where the server's half is intercepted the client's window is the box's, already in its SYN. */
+Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
+{
+	script_run((struct script){ .window_bytes = 16384, .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 0:0(0) win 16384\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n");
 }

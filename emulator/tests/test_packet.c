@@ -341,7 +341,7 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 {
 	static const struct {
 		uint8_t options[20];
-		size_t len;
+		uint8_t len;
 		struct tcpopt is;
 	} tries[] = {
 		{ { 4, 2 }, 2, { .sack_permitted = true } },
@@ -390,7 +390,7 @@ Test(tcpopt, what_is_not_kept_is_taken_out)
 {
 	static const struct {
 		uint8_t options[4];
-		size_t len;
+		uint8_t len;
 		bool removed;
 	} tries[] = {
 		{ { 34, 2 }, 2, true }, { { 34, 4, 1, 2 }, 4, true }, { { 30, 4, 0, 1 }, 4, true },
