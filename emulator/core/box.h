@@ -11,6 +11,7 @@
  *      emit.c      writes packets in the name of one end
  *      hooks.c     where faults are asked
  *      report.c    what the observer is told
+ *      check.c     what must hold between two packets
  */
 
 #include "engine.h"

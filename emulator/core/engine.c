@@ -631,6 +631,23 @@ struct segment {
 	bool has_text;		/* data or FIN */
 };
 
+/* The same SYN or SYN-ACK again: meanwhile its sender may offer a wider window. */
+static enum engine_verdict pass_syn_again(const struct engine *e, struct flow *f,
+					  enum engine_side side, struct packet *p)
+{
+	struct relay *in = &f->relay[engine_other(side)];
+	uint16_t window = in->intercepted ? syn_window(e, p->window) : p->window;
+	uint64_t edge = SEQ_BASE + 1 + window;
+
+	if (edge > relay_edge(in))
+		in->edge_low = (uint32_t)edge;
+	if (relay_sink_is_new(in) && p->window > f->end[side].widest) {
+		f->end[side].widest = p->window;
+		f->end[side].window = (uint16_t)(p->window >> f->end[side].window_shift);
+	}
+	return pass_syn(e, f, side, p);
+}
+
 /* A SYN or SYN-ACK in an open flow. */
 static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
 				       struct packet *p, const struct tcpopt *o)
@@ -650,15 +667,15 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 			self->acked_syn = true;
 			start_relays(e, f);
 		}
-		return pass_syn(e, f, side, p);
+		return pass_syn_again(e, f, side, p);
 	}
 	/* A client that still asks, as the SYN-ACK was lost behind the box. */
 	if (again && !(p->flags & TCP_ACK) && !self->acked_syn)
-		return pass_syn(e, f, side, p);
+		return pass_syn_again(e, f, side, p);
 	/* The ACK of a repeated SYN-ACK is the box's to send; any other SYN gets one to
 	 * find out whether it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
-		return again ? pass_syn(e, f, side, p) : VERDICT_ACCEPT;
+		return again ? pass_syn_again(e, f, side, p) : VERDICT_ACCEPT;
 	challenge(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }

@@ -287,6 +287,9 @@ void engine_shutdown(struct engine *e, uint64_t now_ns);
 
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
 
+/* For tests: NULL if all is as it must be once all output was taken out, else what is wrong. */
+const char *engine_wrong(const struct engine *e);
+
 /* Changes what is done from now on. Open flows get the policy that matches them now; the halves
  * that are intercepted, and what is cut already, stay as they are, and what a fault has stalled
  * goes on if it no longer does. A flow that was open before counts for no fault's `flows`, unless

@@ -136,6 +136,7 @@ static void check_output(struct fuzz *f)
 		must(packet_checksum_good(&p));
 		must(p.payload_bytes <= f->segment_size && emit.segment_bytes == 0);
 	}
+	must(!engine_wrong(f->engine));
 	engine_get_stats(f->engine, &stats);
 	must(stats.pages_used <= MEMORY_BYTES / POOL_PAGE_BYTES);
 	must(stats.orphaned_bytes <= 2 * MEMORY_BYTES);

@@ -172,6 +172,55 @@ static void trace(struct sim *s, const char *what, enum engine_side end, const u
 	fprintf(s->o->trace, " win %u\n", p.window);
 }
 
+static uint16_t plain_sum(const uint8_t *p, size_t len, uint32_t sum)
+{
+	for (size_t i = 0; i < len; i++)
+		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
+{
+	size_t n = s->o->ipv6 ? 16 : 4;
+
+	memset(to, 0, 2 * n);
+	to[0] = to[n] = s->o->ipv6 ? 0x20 : 198;
+	to[n - 1] = from == CLIENT ? 1 : 2;
+	to[2 * n - 1] = from == CLIENT ? 2 : 1;
+}
+
+/* A router beyond the box says to the packet's source, and so to the box, that it is too big. */
+static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *packet)
+{
+	size_t ip = s->o->ipv6 ? 40 : 20, quoted = ip + 8, bytes = 8 + quoted;
+	struct event e = { .kind = ARRIVES_AT_BOX, .end = end, .len = ip + bytes,
+			   .at_ns = s->now_ns + s->o->delay_ns };
+	uint8_t *p = e.bytes = calloc(1, e.len);
+	uint32_t sum = 0;
+
+	memcpy(p + ip + 8, packet, quoted);
+	bytes_put32(p + ip + 4, s->o->path_bytes[end]);
+	if (s->o->ipv6) {
+		p[0] = 0x60;
+		bytes_put16(p + 4, (uint16_t)bytes);
+		p[6] = 58, p[7] = 64;
+		addresses(s, end, p + 8);
+		p[ip] = 2;
+		sum = (uint32_t)(uint16_t)~plain_sum(p + 8, 32, 0) + 58 + (uint32_t)bytes;
+	} else {
+		p[0] = 0x45;
+		bytes_put16(p + 2, (uint16_t)e.len);
+		p[8] = 64, p[9] = 1;
+		addresses(s, end, p + 12);
+		bytes_put16(p + 10, plain_sum(p, 20, 0));
+		p[ip] = 3, p[ip + 1] = 4;
+	}
+	bytes_put16(p + ip + 2, plain_sum(p + ip, bytes, sum));
+	add_event(s, e);
+}
+
 /* A packet enters a leg, toward the box or an end. */
 static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_t *bytes, size_t len)
 {
@@ -182,6 +231,11 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 
 	if (len < headers || len > headers + s->o->mss[end]) {
 		fail(s, "a packet is no TCP segment, or larger than the MTU of its leg");
+		return;
+	}
+	if (kind == ARRIVES_AT_END && s->o->path_bytes[end] != 0 && len > s->o->path_bytes[end]) {
+		if (!s->o->silent)
+			say_too_big(s, end, bytes);
 		return;
 	}
 	s->result->packets++;
@@ -211,32 +265,14 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 
 /* Packets of the ends ----------------------------------------------------------------- */
 
-static uint16_t plain_sum(const uint8_t *p, size_t len, uint32_t sum)
-{
-	for (size_t i = 0; i < len; i++)
-		sum += i % 2 ? p[i] : (uint32_t)p[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
-{
-	size_t n = s->o->ipv6 ? 16 : 4;
-
-	memset(to, 0, 2 * n);
-	to[0] = to[n] = s->o->ipv6 ? 0x20 : 198;
-	to[n - 1] = from == CLIENT ? 1 : 2;
-	to[2 * n - 1] = from == CLIENT ? 2 : 1;
-}
-
 static uint32_t window_of(const struct sim *s, enum engine_side side)
 {
 	const struct end *end = &s->end[side];
 	uint32_t used = end->rcv_nxt - (end->read < end->rcv_nxt ? end->read : end->rcv_nxt);
-	uint32_t free_bytes = s->o->buffer[side] > used ? s->o->buffer[side] - used : 0;
 
-	return free_bytes;
+	if (s->now_ns < s->o->opens_ns[side])
+		return 0;
+	return s->o->buffer[side] > used ? s->o->buffer[side] - used : 0;
 }
 
 /* Up to three blocks of what came out of order; 0 if nothing did. */
@@ -453,6 +489,12 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 		fail(s, "a piece is larger than the segment size");
 	if (!s->drained && p->payload_bytes > 0 && (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
 		fail(s, "a segment goes beyond the window");
+	if (end->rcv_nxt <= s->end[source].total && chance(&s->random, s->o->reneges[side]))
+		memset(end->have + end->rcv_nxt, 0, s->end[source].total + 1 - end->rcv_nxt);
+	if ((int32_t)(seq - end->rcv_nxt) > 0 && chance(&s->random, s->o->forgets[side])) {
+		end->ack_now = true;
+		return;
+	}
 	for (uint32_t i = 0; i < p->payload_bytes; i++) {
 		uint32_t number = seq + i;
 
@@ -504,6 +546,8 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 	bool has_text;
 	uint32_t seq;
 
+	if (bytes[s->o->ipv6 ? 6 : 9] != 6)	/* a router's word of a connection that is over */
+		return;
 	if (packet_parse(&p, bytes, len) != PACKET_TCP || p.ip_bytes != len ||
 	    !packet_checksum_good(&p)) {
 		fail(s, "an end got a damaged packet");
@@ -628,6 +672,7 @@ static void box_output(struct sim *s)
 {
 	struct engine_emit emit;
 	uint8_t bytes[PACKET_MAX], client[32];
+	const char *wrong;
 
 	addresses(s, CLIENT, client);
 	while (engine_next(s->engine, &emit)) {
@@ -642,6 +687,9 @@ static void box_output(struct sim *s)
 		else
 			transmit(s, ARRIVES_AT_END, end, bytes, at);
 	}
+	wrong = engine_wrong(s->engine);
+	if (wrong)
+		fail(s, wrong);
 }
 
 static void arrive_at_box(struct sim *s, enum engine_side from, uint8_t *bytes, size_t len)
@@ -667,6 +715,8 @@ static void tick(struct sim *s)
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct end *end = &s->end[side];
 		uint32_t before = window_of(s, side);
+		uint32_t least = s->o->buffer[side] < 2 * s->o->mss[side] ? s->o->buffer[side] / 2
+									  : s->o->mss[side];
 
 		if ((!end->synced && side == SERVER) || end->life != ALIVE)
 			continue;
@@ -679,9 +729,12 @@ static void tick(struct sim *s)
 			uint32_t left = end->rcv_nxt - end->read;
 
 			end->read += left < s->o->reads[side] ? left : s->o->reads[side];
-			if (before < s->o->mss[side] && window_of(s, side) >= s->o->mss[side])
+			if (before < least && window_of(s, side) >= least)
 				end->ack_now = true;
 		}
+		if (s->o->opens_ns[side] > 0 && s->now_ns >= s->o->opens_ns[side] &&
+		    s->now_ns < s->o->opens_ns[side] + 10 * MS)
+			end->ack_now = true;
 		if (s->now_ns % s->o->write_gap_ns < 10 * MS)
 			write_more(s, side);
 		if (end->nxt == 0 && side == CLIENT)
@@ -809,6 +862,28 @@ end:
 	free(s);
 }
 
+/* Ends and paths as they are at their worst. */
+static void make_hard(struct sim_options *o, uint64_t *r)
+{
+	uint32_t headers = o->ipv6 ? 60 : 40, least = o->ipv6 ? 1280 : 120;
+
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (chance(r, 0.3))
+			o->reneges[side] = below(r, 201) / 1000.0;
+		if (chance(r, 0.2))
+			o->forgets[side] = below(r, 501) / 1000.0;
+		if (chance(r, 0.2))
+			o->opens_ns[side] = 1000 * MS + below(r, 3000) * MS;
+		if (chance(r, 0.2))
+			o->buffer[side] = (2u << o->window_shift) + 40 + below(r, 1000);
+		/* The ends look for no path's MTU: only what the box sends may be too big. */
+		if (chance(r, 0.2) && o->drain_ns == 0 && (o->direction & (1 << engine_other(side))) &&
+		    headers + o->mss[side] > least)
+			o->path_bytes[side] = least + below(r, headers + o->mss[side] - least);
+	}
+	o->silent = chance(r, 0.3);
+}
+
 void sim_random(struct sim_options *o, uint64_t seed)
 {
 	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C,
@@ -853,4 +928,5 @@ void sim_random(struct sim_options *o, uint64_t seed)
 		/* The RST may be lost, and nobody ever ask: longer than the box waits. */
 		o->limit_ns = UINT64_C(8000) * 1000 * MS;
 	}
+	make_hard(o, &r);
 }

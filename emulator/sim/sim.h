@@ -39,6 +39,14 @@ struct sim_options {
 	uint32_t mss[2];		/* by side: the largest segment that fits its leg; larger
 					 * packets than that must never be sent there */
 	uint32_t buffer[2];		/* by side: its receive buffer, in bytes */
+	double reneges[2];		/* by side: how likely it is, for each segment that comes,
+					 * that it throws away all that waits for a hole, SACKed or
+					 * not */
+	double forgets[2];		/* and that it has no memory for one that would wait */
+	uint64_t opens_ns[2];		/* by side: until then its window is 0 */
+	uint32_t path_bytes[2];		/* by side: the largest packet that a router beyond the box
+					 * lets through to it; 0: any */
+	bool silent;			/* that router does not say so */
 	uint32_t reads[2];		/* by side: bytes its program reads each 10 ms */
 	/* By side: what its program writes, each a segment of its own if it is not larger
 	 * than the other's MSS, one each write_gap_ns. */

@@ -641,3 +641,22 @@ Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
 		"pass\n");
 }
+
+/* The SYN-ACK was lost and comes again, with a window that has opened in between: what it allows is
+ * no forgery. */
+Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 0 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"pass P. 1:101(100) ack 1 win 65535\n"
+		"server > F. 1:1(0) ack 101 win 65160\n"
+		"drop\n"
+		"server < . 101:101(0) ack 2\n"
+		"client < F. 1:1(0) ack 101\n");
+}
