@@ -5,6 +5,7 @@
  */
 
 #include "daemon.h"
+#include "io/cli.h"
 #include "io/clock.h"
 
 #include <arpa/inet.h>
@@ -327,10 +328,13 @@ static json_t *fault(struct daemon *d, json_t *request)
 			continue;
 		found = true;
 		n = edit(&rules->policy[i], what, which, text, &error);
-		if (n < 0)
-			wrong = error.text;
-		else
+		if (n < 0) {
+			/* JSON has no room for what is no UTF-8, as a text that was cut short. */
+			cli_escape(why, sizeof(why), error.text);
+			wrong = why;
+		} else {
 			concerned += n;
+		}
 	}
 	if (!found)
 		wrong = "there is no such policy";

@@ -34,8 +34,8 @@ struct daemon {
 	bool stopping;
 };
 
-/* What daemon_set_rules() and daemon_reload() say if they fail. */
-#define DAEMON_ERROR_BYTES 1200
+/* What daemon_set_rules() and daemon_reload() say if they fail: a line, or several. */
+#define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
 
 /* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that are
  * the same as they were then get theirs. Returns false, and why, if a worker is late: then it uses

@@ -57,7 +57,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		CLI_COMMON_OPTIONS,
 	};
 	struct option table[OPTIONS_MAX];
-	char error[CAPREAD_ERROR_BYTES];
+	struct settings_mistakes mistakes = { .bytes = 0 };
 	size_t n = 0;
 	int option;
 
@@ -73,8 +73,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->config = optarg;
 	}
 	settings_init(&o->settings);
-	if (o->config && !settings_load(&o->settings, o->config, error, sizeof(error)))
-		cli_die("%s", error);
+	if (o->config)
+		settings_load(&o->settings, o->config, &mistakes);
 	settings_override(&o->settings);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:o:", table, print_help)) != -1) {
@@ -93,11 +93,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 				cli_die("--format %s: give table or json", optarg);
 			break;
 		default:
-			if (!settings_set(&o->settings, &settings_keys[option - KEYS], optarg, error, sizeof(error)))
-				cli_die("%s", error);
+			settings_set(&o->settings, &settings_keys[option - KEYS], optarg, &mistakes);
 		}
 	}
 	settings_finish(&o->settings);
+	if (mistakes.count > 0)
+		cli_die_lines(mistakes.text);
 	if (optind + 1 != argc)
 		cli_die("give one capture file; see --help");
 	o->in = argv[optind];

@@ -125,7 +125,7 @@ static json_t *ask(const struct options *o, json_t *request)
 	if (!answer)
 		cli_die("resegd answers what is no JSON: %s", error.text);
 	if (!json_is_true(json_object_get(answer, "ok")))
-		cli_die("%s", json_string_value(json_object_get(answer, "error")));
+		cli_die_lines(json_string_value(json_object_get(answer, "error")));
 	free(line);
 	free(text);
 	json_decref(request);

@@ -185,25 +185,28 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 		cli_die("--check-config: give the file, with --config FILE");
 }
 
-/* The file, and then the keys of the command line. */
-static bool read_settings(struct settings *s, const char *config, int argc, char **argv, char *error,
-			  size_t size)
+/* The file, and then the keys of the command line. Returns false, and all that is wrong, if they
+ * are not good. */
+static bool read_settings(struct settings *s, const char *config, int argc, char **argv,
+			  bool look_up, struct settings_mistakes *m)
 {
 	struct option table[OPTIONS_MAX];
 	int option;
 
+	*m = (struct settings_mistakes){ .bytes = 0 };
 	settings_init(s);
-	if (config && !settings_load(s, config, error, size))
-		return false;
+	if (config)
+		settings_load(s, config, m);
 	settings_override(s);
 	option_table(table);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
-		if (option >= KEYS && !settings_set(s, &settings_keys[option - KEYS], optarg, error, size))
-			return false;
+		if (option >= KEYS)
+			settings_set(s, &settings_keys[option - KEYS], optarg, m);
 	}
 	settings_finish(s);
-	return true;
+	settings_check(s, look_up, m);
+	return m->count == 0;
 }
 
 /* Rules ---------------------------------------------------------------------------------- */
@@ -253,19 +256,18 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
 {
 	struct settings fresh, before = d->settings;
-	char why[DAEMON_ERROR_BYTES];
+	struct settings_mistakes mistakes;
 	bool done;
 	int rc;
 
 	*needs_start = false;
-
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
 		return false;
 	}
-	if (!read_settings(&fresh, d->config, d->argc, d->argv, why, sizeof(why))) {
+	if (!read_settings(&fresh, d->config, d->argc, d->argv, false, &mistakes)) {
 		settings_free(&fresh);
-		snprintf(error, size, "%.1000s; all stays as it was", why);
+		snprintf(error, size, "%s; all stays as it was", mistakes.text);
 		return false;
 	}
 	*needs_start = is_fixed_changed(&fresh, &before);
@@ -391,16 +393,11 @@ static void give_up_privileges(const struct daemon *d)
 	const char *what;
 	int rc;
 
-	if (o->no_sandbox) {
-		if (o->user)
-			cli_die("--user %s and --sandbox off: who keeps its privileges stays who it is", o->user);
+	if (o->no_sandbox)
 		return;
-	}
 	if (o->user && d->log)
 		eventlog_give(d->log, o->user);
 	rc = sandbox_enter(o->user, &what);
-	if (rc == -ENOENT)
-		cli_die("--user %s: there is no such user", o->user);
 	if (rc < 0)
 		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
 			"off", what, strerror(-rc));
@@ -458,11 +455,7 @@ static void set_up(struct daemon *d)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
 	}
 	if (o->control_owner) {
-		if (!o->control)
-			cli_die("--control-owner %s: there is no socket: give --control, too", o->control_owner);
 		rc = control_set_owner(d->control, o->control_owner);
-		if (rc == -ENOENT)
-			cli_die("--control-owner %s: there is no such user or group: give USER, USER:GROUP or :GROUP", o->control_owner);
 		if (rc < 0)
 			cli_die("--control-owner %s: %s: only root gives it to others than the groups that it is in",
 				o->control_owner, strerror(-rc));
@@ -505,7 +498,7 @@ static void reload(struct daemon *d)
 	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
 	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
-		cli_complain("%s", error);
+		cli_complain_lines(error);
 	notify("READY=1");
 }
 
@@ -643,7 +636,7 @@ static void print_start(const struct daemon *d)
 int main(int argc, char **argv)
 {
 	static struct daemon d;
-	char error[DAEMON_ERROR_BYTES];
+	struct settings_mistakes mistakes;
 	struct invocation in;
 
 	cli_program = "resegd";
@@ -653,8 +646,8 @@ int main(int argc, char **argv)
 	d.config = in.config;
 	d.started_ns = clock_ns(CLOCK_MONOTONIC);
 	d.epoch_ns = clock_ns(CLOCK_REALTIME) - d.started_ns;
-	if (!read_settings(&d.settings, in.config, argc, argv, error, sizeof(error)))
-		cli_die("%s", error);
+	if (!read_settings(&d.settings, in.config, argc, argv, true, &mistakes))
+		cli_die_lines(mistakes.text);
 	if (in.check) {
 		settings_free(&d.settings);
 		return EXIT_GOOD;

@@ -34,6 +34,8 @@ struct control {
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
+_Static_assert(CONTROL_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path), "unix(7)");
+
 #define CONNECT_SECONDS 2
 
 static int address_of(const char *path, struct sockaddr_un *address)
@@ -160,21 +162,37 @@ static int give(const char *path, uid_t uid, gid_t gid, bool with_group)
 	return rc;
 }
 
-int control_set_owner(struct control *c, const char *owner)
+/* The numbers of USER:GROUP; UINT32_MAX for one that is not given. Returns false if there is no
+ * such user or group. */
+static bool read_owner(const char *owner, unsigned *uid, unsigned *gid)
 {
-	unsigned uid = UINT32_MAX, gid = UINT32_MAX;	/* as it is */
 	const char *colon = strchr(owner, ':');
 	char *user = strndup(owner, colon ? (size_t)(colon - owner) : strlen(owner));
 	bool found = user != NULL;
 
+	*uid = *gid = UINT32_MAX;
 	if (found && user[0] != '\0')
-		found = find_id(user, false, &uid);
+		found = find_id(user, false, uid);
 	if (found && colon)
-		found = find_id(colon + 1, true, &gid);
+		found = find_id(colon + 1, true, gid);
 	free(user);
-	if (!found)
+	return found;
+}
+
+bool control_owner_exists(const char *owner)
+{
+	unsigned uid, gid;
+
+	return read_owner(owner, &uid, &gid);
+}
+
+int control_set_owner(struct control *c, const char *owner)
+{
+	unsigned uid, gid;
+
+	if (!read_owner(owner, &uid, &gid))
 		return -ENOENT;
-	return give(c->path, uid, gid, colon != NULL);
+	return give(c->path, uid, gid, strchr(owner, ':') != NULL);
 }
 
 static void drop(struct client *client)

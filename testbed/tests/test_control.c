@@ -39,7 +39,15 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "[polcy a]\\n", "[polcy a]: sections are" },
 		{ "[policy a b]\\n", "[policy a b]: sections are" },
 		{ "[policy \\\\xfc]\\n", "sections are" },
-		{ "[]\\n", "c:1:1: a section without a name" },
+		{ "[]\\n", "c:1:1: []: sections are [policy NAME]" },
+		{ "control-owner = root\\n", "c:1:1: control-owner root: there is no socket to give away" },
+		{ "control = x\\ncontrol-owner = :nosuch\\n", "c:2:1: control-owner :nosuch: there is no such user or group" },
+		{ "user = nobody\\nsandbox = off\\n", "c:1:1: user nobody: with sandbox off it stays" },
+		{ "\\n  user = nosuch-user\\n", "c:2:3: user nosuch-user: there is no such user" },
+		{ "queue = 0000000garbage\\n", "c:1:9: queue 0000000garbage: give a whole number from 0" },
+		{ "inject = a\\033]0;\\344b\\n", "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
+		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
+		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
 		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port stands here twice" },
 		{ "inject = nosuch\\n", "c:1:10: inject nosuch: no such injector" },
 		{ "direction = up\\n", "c:1:13: direction up: give c2s, s2c, both or none" },
@@ -60,9 +68,34 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 	r = lab_run(LAB_ROOT, "resegd --check-config -c $DIR/missing");
 	lab_expect_error(&r, 2, "/missing: No such file");
 	r = lab_run(LAB_ROOT, "resegd --check-config -c /");
-	lab_expect_error(&r, 2, "/:0:1: Is a directory");
+	lab_expect_error(&r, 2, "resegd: /: Is a directory");
 	r = lab_run(LAB_ROOT, "resegd --check-config");
 	lab_expect_error(&r, 2, "--config FILE");
+}
+
+/* And none that is but another's consequence. */
+Test(control, all_mistakes_of_a_file)
+{
+	static const char expected[] =
+		"resegd: c:1:9: flows 0: give a whole number from 1 to 16777216\n"
+		"resegd: c:2:1: colour: no such key; see reseg.conf(5)\n"
+		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of less than 32 letters, digits, dots, hyphens "
+		"and underscores that is not default\n"
+		"resegd: c:5:1: queue is for all connections: put it before the first section\n"
+		"resegd: c:7:1: port stands here twice\n"
+		"resegd: c:8:1: neither \"key = value\" nor [policy NAME]\n"
+		"resegd: --grace soon: give a time in seconds from 0 to 86400\n";
+	struct lab_result r = lab_run(LAB_ROOT,
+		"cd $DIR && printf '%%s\\n' 'flows = 0' 'colour = blue' '[politics]' 'port = 25' 'queue = 3' 'client = 203.0.113.1' "
+		"'port = 26' 'nonsense' >c; resegd -c c --check-config --grace soon");
+
+	lab_expect_status(&r, 2);
+	cr_assert_str_eq(r.err, expected, "%s", r.err);
+	/* However many there are. */
+	r = lab_run(LAB_ROOT, "cd $DIR && yes nonsense | head -n 100000 >c; resegd -c c --check-config");
+	lab_expect_status(&r, 2);
+	cr_assert_lt(strlen(r.err), 20000);
+	cr_assert(strstr(r.err, "resegd: c:100:1: neither") && strstr(r.err, "more mistakes\n"), "%s", r.err);
 }
 
 Test(control, a_good_file_is_good)

@@ -23,12 +23,21 @@ Test(resegd, usage)
 		{ "--segment-size 12x", "1 to 65495" },
 		{ "--queue 65536", "0 to 65535" },
 		{ "--queue -1", "0 to 65535" },
+		{ "--queue 0000000garbage", "0 to 65535" },
+		{ "--queue 0000000garbage:9", "0 to 65535" },
+		{ "--queue 00000065536", "0 to 65535" },
 		{ "--queue 5:4", "from 5 to 65535" },
 		{ "--queue 0:64", "more than 64 workers" },
 		{ "--queue-length 0", "from 1" },
 		{ "--queue-buffer 1000", "from 65536" },
 		{ "--inject nosuch", "no such injector" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
+		{ "--control-owner root", "--control-owner root: there is no socket to give away: give control, too" },
+		{ "--control c --control-owner nosuch", "--control-owner nosuch: there is no such user or group" },
+		{ "--user nosuch-user", "--user nosuch-user: there is no such user" },
+		{ "--user nobody --sandbox off", "--user nobody: with sandbox off it stays who it is" },
+		{ "--control $(printf %0108d 1)", "a socket's path has at most 107 bytes" },
+		{ "--inject \"$(printf 'a\\nb\\033[1m\\303\\244\\344')\"", "--inject a\\x0ab\\x1b[1m\303\244\\xe4: no such" },
 		{ "extra", "takes options only" },
 		{ "--nosuch", "--nosuch: not an option" },
 		{ "--queue", "needs a value" },
@@ -36,6 +45,28 @@ Test(resegd, usage)
 	};
 
 	lab_expect_usage_errors(LAB_ROOT, "resegd", "", cases);
+}
+
+/* What is wrong is said of all at once. */
+Test(resegd, all_mistakes_of_a_command_line)
+{
+	struct lab_result r = lab_run(LAB_ROOT, "resegd --flows 0 --queue 7 --grace soon --direction up");
+
+	lab_expect_status(&r, 2);
+	cr_assert_str_eq(r.err, "resegd: --flows 0: give a whole number from 1 to 16777216\n"
+				"resegd: --grace soon: give a time in seconds from 0 to 86400\n"
+				"resegd: --direction up: give c2s, s2c, both or none\n", "%s", r.err);
+}
+
+/* All of its digits. */
+Test(resegd, the_queue_is_the_number_that_is_given)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c '" START_RESEGD("--queue 0000001234:000001235 --control $DIR/ctl")
+		    "resegctl --control $DIR/ctl status; resegctl --control $DIR/ctl drain; wait'");
+	cr_assert(strstr(r.out, "queue 1234, workers 2,"), "%s%s", r.out, r.err);
 }
 
 Test(resegd, help_and_version)
@@ -372,8 +403,6 @@ Test(resegd, it_becomes_a_user)
 		  "%s%s", r.out, r.err);
 	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nosuch-user");
 	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
-	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nobody --sandbox off");
-	lab_expect_error(&r, 2, "who keeps its privileges stays who it is");
 }
 
 /* What a service manager hears, from the first to the last. */
