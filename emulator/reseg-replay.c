@@ -96,7 +96,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			settings_set(&o->settings, &settings_keys[option - KEYS], optarg, &mistakes);
 		}
 	}
-	settings_finish(&o->settings);
+	settings_finish(&o->settings, &mistakes);
 	if (mistakes.count > 0)
 		cli_die_lines(mistakes.text);
 	if (optind + 1 != argc)

@@ -204,7 +204,7 @@ static bool read_settings(struct settings *s, const char *config, int argc, char
 		if (option >= KEYS)
 			settings_set(s, &settings_keys[option - KEYS], optarg, m);
 	}
-	settings_finish(s);
+	settings_finish(s, m);
 	settings_check(s, look_up, m);
 	return m->count == 0;
 }

@@ -113,10 +113,16 @@ static bool set_segment_size(struct settings *s, unsigned policy, const char *va
 /* The first one takes the place of the preset, further ones are added. */
 static bool set_fault(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
+	struct engine_policy *p = &s->engine.rules.policy[policy];
+
 	if (!(s->given[policy] & GIVEN_FAULT))
-		s->engine.rules.policy[policy].faults = 0;
+		p->faults = 0;
 	s->given[policy] |= GIVEN_FAULT;
-	return faultspec_add(&s->engine.rules.policy[policy], value, error);
+	if (!faultspec_add(p, value, error))
+		return false;
+	if (p->faults > 0)	/* else it is none */
+		s->fault_at[policy][p->faults - 1] = s->place;
+	return true;
 }
 
 static bool set_direction(struct settings *s, unsigned policy, const char *value,
@@ -406,7 +412,48 @@ void settings_override(struct settings *s)
 	s->given[0] &= ~(uint32_t)GIVEN_FAULT;
 }
 
-void settings_finish(struct settings *s)
+/* Can this fault act in its policy, or in one that has it from there? */
+static bool can_act(const struct settings *s, unsigned policy, const struct fault *f)
+{
+	const struct engine_rules *rules = &s->engine.rules;
+
+	if (fault_can_act(f, rules->policy[policy].direction))
+		return true;
+	for (unsigned i = 1; policy == 0 && i < rules->policies; i++) {
+		if (!(s->given[i] & GIVEN_FAULT) && fault_can_act(f, rules->policy[i].direction))
+			return true;
+	}
+	return false;
+}
+
+static void check_fault(const struct settings *s, unsigned policy, unsigned i, struct settings_mistakes *m)
+{
+	const struct engine_policy *p = &s->engine.rules.policy[policy];
+	const struct settings_place *at = &s->fault_at[policy][i];
+	bool in_file = at->line > 0;
+	char place[PLACE_BYTES], *text;
+	struct faultspec_error why;
+
+	if (can_act(s, policy, &p->fault[i]) ||
+	    faultspec_can_act(&p->fault[i], p->direction, in_file ? "add direction = " : "add --direction ", &why))
+		return;
+	text = faultspec_text(&p->fault[i]);
+	note(m, "%s%sfault %s: %s", place_text(s, at, place), in_file ? "" : "--",
+	     text ? text : p->fault[i].kind->name, why.text);
+	free(text);
+}
+
+static void check_faults(const struct settings *s, struct settings_mistakes *m)
+{
+	for (unsigned i = 0; i < s->engine.rules.policies; i++) {
+		if (i > 0 && !(s->given[i] & GIVEN_FAULT))
+			continue;
+		for (unsigned k = 0; k < s->engine.rules.policy[i].faults; k++)
+			check_fault(s, i, k, m);
+	}
+}
+
+void settings_finish(struct settings *s, struct settings_mistakes *m)
 {
 	struct engine_rules *rules = &s->engine.rules;
 	const struct engine_policy *from = &rules->policy[0];
@@ -425,6 +472,7 @@ void settings_finish(struct settings *s)
 			p->faults = from->faults;
 		}
 	}
+	check_faults(s, m);
 }
 
 void settings_check(const struct settings *s, bool look_up, struct settings_mistakes *m)

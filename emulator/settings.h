@@ -58,6 +58,7 @@ struct settings {
 	const char *path;	/* of the file, which the caller keeps; NULL: none */
 	struct settings_place place;	/* of the key that is being read */
 	struct settings_place at[SETTINGS_KEYS_MAX];	/* of each key that was given last */
+	struct settings_place fault_at[POLICIES_MAX][FAULTS_MAX];
 };
 
 /* One key. On the command line it has "--" before it. */
@@ -88,8 +89,9 @@ void settings_set(struct settings *s, const struct settings_key *key, const char
 /* What is said after this replaces what was said before, and does not add to it. */
 void settings_override(struct settings *s);
 
-/* Gives each policy what it has not said itself. To be called once all is said. */
-void settings_finish(struct settings *s);
+/* Gives each policy what it has not said itself. To be called once all is said. Adds to mistakes
+ * the faults that can never act, as what they are for is not intercepted. */
+void settings_finish(struct settings *s, struct settings_mistakes *m);
 
 /* Adds to mistakes what resegd could not start with, as keys contradict each other or name users
  * that there are not. look_up: whether users are looked up, for which a sandbox has no room. */

@@ -2,6 +2,7 @@
 #include "fault.h"
 
 #include "bytes.h"
+#include "engine.h"
 #include "tcpopt.h"
 
 #include <string.h>
@@ -376,6 +377,7 @@ const struct fault_kind fault_table[] = {
 		.summary = "what the server says before the client speaks becomes *, but for 2, 0 and space",
 		.hook = "packet",
 		.symptom = "the server seems to know no ESMTP; Postfix switches on its work-arounds for PIX",
+		.only = DIRECTION_S2C,
 		.packet = banner_mask,
 		.rewrite = mask_banner,
 	},
@@ -458,6 +460,7 @@ const struct fault_kind fault_table[] = {
 		.hook = "packet",
 		.symptom = "TLS hangs with clients that use post-quantum keys",
 		.param = { { "reset", "1: both ends get a RST", 0, 1, 0 } },
+		.only = DIRECTION_C2S,
 		.packet = first_segment_parser,
 	},
 	{
@@ -485,6 +488,19 @@ const struct fault_kind *fault_find(const char *name)
 bool fault_acts(const struct fault_kind *kind)
 {
 	return kind->cut || kind->alter || kind->packet || kind->piece || kind->shifts;
+}
+
+bool fault_can_act(const struct fault *f, unsigned intercepted)
+{
+	unsigned halves = f->scope.direction;
+
+	if (halves == 0 || !fault_acts(f->kind))
+		return true;
+	if (f->kind->only != 0)
+		halves &= f->kind->only;
+	if (f->kind->packet || f->kind->shifts)
+		return halves != 0 && intercepted != 0;
+	return (halves & intercepted) != 0;
 }
 
 struct fault fault_of(const struct fault_kind *kind)

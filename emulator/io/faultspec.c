@@ -238,6 +238,21 @@ bool faultspec_add(struct engine_policy *policy, const char *text, struct faults
 	return true;
 }
 
+bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
+		       struct faultspec_error *error)
+{
+	static const char *const names[] = { "none", "c2s", "s2c", "both" };
+
+	if (fault_can_act(f, intercepted))
+		return true;
+	if (f->kind->only != 0 && !(f->scope.direction & f->kind->only))
+		return refuse(error, 0, "it acts on what the %s sends only: take out direction=%s",
+			      f->kind->only == DIRECTION_C2S ? "client" : "server", names[f->scope.direction]);
+	return refuse(error, 0, "it can never act, as what the %s sends is not intercepted: %s%s",
+		      f->scope.direction == DIRECTION_C2S ? "client" : "server", what_to_do,
+		      names[intercepted | f->scope.direction]);
+}
+
 static void print_prefix(FILE *out, const struct prefix *p)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -371,6 +386,9 @@ void faultspec_page(FILE *out)
 	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
 	for (size_t i = 0; i < SCOPE_KEYS; i++)
 		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
+	fprintf(out, "\nA fault that can never act is refused: `lose-tail:direction=s2c` wants `--direction s2c` or\n"
+		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are seen in both\n"
+		     "halves, whichever is intercepted.\n");
 	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
 		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
 }

@@ -28,6 +28,11 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 /* Adds a fault to a policy; "none" adds nothing. Returns false if it cannot. */
 bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error);
 
+/* Says so if it can never act where these halves are intercepted, and returns false. what_to_do
+ * goes before the direction that would do. */
+bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
+		       struct faultspec_error *error);
+
 /* The largest number that the keys of a match take. */
 #define FAULTSPEC_PORT_MAX UINT16_MAX
 

@@ -45,6 +45,15 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "user = nobody\\nsandbox = off\\n", "c:1:1: user nobody: with sandbox off it stays" },
 		{ "\\n  user = nosuch-user\\n", "c:2:3: user nosuch-user: there is no such user" },
 		{ "queue = 0000000garbage\\n", "c:1:9: queue 0000000garbage: give a whole number from 0" },
+		{ "fault = lose-tail:direction=s2c\\n",
+		  "c:1:1: fault lose-tail:direction=s2c: it can never act, as what the server sends is not "
+		  "intercepted: add direction = both" },
+		{ "direction = s2c\\nfault = split-eod:direction=c2s\\n", "c:2:1: fault split-eod:direction=c2s: it can" },
+		{ "direction = none\\nfault = mtu-blackhole:direction=c2s\\n", "intercepted: add direction = c2s" },
+		{ "direction = both\\n[policy a]\\nport = 25\\ndirection = c2s\\nfault = drop:direction=s2c\\n",
+		  "c:5:1: fault drop:direction=s2c: it can never act" },
+		{ "fault = banner-mask:direction=c2s\\n", "it acts on what the server sends only: take out" },
+		{ "fault = first-segment-parser:direction=s2c\\n", "it acts on what the client sends only: take out" },
 		{ "inject = a\\033]0;\\344b\\n", "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
 		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
 		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
@@ -109,6 +118,26 @@ Test(control, a_good_file_is_good)
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.err, "");
 	cr_assert_str_eq(r.out, "");
+}
+
+/* Faults that may act are taken: on packets in either half, in a policy that has them from before it. */
+Test(control, faults_that_may_act)
+{
+	static const char *const cases[] = {
+		"fault = mtu-blackhole:direction=s2c\\nfault = isn-shift:direction=s2c\\nfault = ack-then-die:direction=s2c\\n"
+		"fault = banner-mask:direction=s2c\\n",
+		"direction = none\\nfault = drop\\n",
+		"direction = both\\nfault = drop:direction=s2c\\nfault = drop:direction=c2s\\n",
+		"fault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = s2c\\n",
+		"direction = both\\nfault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = c2s\\n",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct lab_result r = check(cases[i]);
+
+		lab_expect_status(&r, 0);
+		cr_assert_str_eq(r.err, "");
+	}
 }
 
 /* In the lab ---------------------------------------------------------------------------- */
@@ -330,6 +359,29 @@ LAB_TEST(control, the_socket_is_its_owners)
 	cr_assert(strstr(r.err, "no such policy"), "%s", r.err);
 	cr_assert(strstr(r.out, "\"flows\": []"), "%s", r.out);
 	cr_assert(strstr(r.out, "gone\n"), "%s", r.out);
+}
+
+/* A fault that can never act is refused, as it is at the start, and nothing is changed. */
+Test(control, a_fault_that_can_never_act)
+{
+	static const char never[] = "resegctl: it can never act, as what the server sends is not intercepted: start resegd, or "
+				    "write into its file and reload, with direction both\n";
+	char expected[3 * sizeof(never) + 100];
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "printf '[policy both]\\nport = 7\\ndirection = both\\n' >$DIR/c; "
+		"reseg-lab --config $DIR/c --control $DIR/ctl -- sh -c '"
+		CTL "fault on lose-tail:direction=s2c; " CTL "fault change all drop:direction=s2c --policy default; "
+		CTL "fault on mtu-blackhole:direction=s2c && " CTL "fault on drop:direction=s2c --policy both && "
+		/* in one of the policies it can */
+		CTL "fault change all corrupt:direction=s2c && " CTL "fault on drop:client=nowhere; " CTL "fault; "
+		"echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
+	snprintf(expected, sizeof(expected), "%s%sresegctl: client is an address, or a prefix as 198.51.100.0/24: client=nowhere\n",
+		 never, never);
+	cr_assert(strncmp(r.err, expected, strlen(expected)) == 0, "%s", r.err);
+	cr_assert(strstr(r.err, "/c:1:1: fault drop:direction=s2c: it can never act"), "%s", r.err);
+	cr_assert(strstr(r.out, "corrupt:direction=s2c") && !strstr(r.out, "lose-tail"), "%s", r.out);
 }
 
 /* To whom it may be given; and who is not named stays out. */
