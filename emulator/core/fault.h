@@ -78,7 +78,6 @@ enum fault_fate {
 struct fault_kind {
 	const char *name;
 	const char *summary;	/* one line, no full stop */
-	const char *hook;	/* where it acts, for people; "-" for none */
 	const char *symptom;	/* what its users see */
 	struct fault_param param[FAULT_PARAMS_MAX];
 	uint32_t every;		/* the preset of struct fault's */
@@ -115,7 +114,7 @@ struct fault_scope {
 	uint8_t direction;	/* enum engine_direction, of the source; 0: both */
 	struct range flows;	/* of those that match, counted from 1 since it is in use */
 	struct range arrivals;	/* of data in its half, counted from 1: the last one's number */
-	struct range seconds;	/* since it is in use, counted from 0 */
+	struct range seconds;	/* since it is in use, counted from 1: the one it began in */
 };
 
 /* A kind in use. An occasion is a time at which it would change something. */

@@ -25,21 +25,22 @@ static const struct scope_key {
 	size_t at;		/* in struct fault_scope */
 	enum scope_type type;
 	uint32_t most;
+	uint32_t shift;		/* added to numbers that people count from 0 */
 } scope_keys[] = {
 	{ "direction", "the half that is concerned: of a packet, its own way", "c2s or s2c",
-	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0 },
+	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0, 0 },
 	{ "client", "connections of these clients", "an address, or a prefix as 198.51.100.0/24",
-	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0 },
+	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0, 0 },
 	{ "server", "connections to these servers", "likewise",
-	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0 },
+	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0, 0 },
 	{ "port", "connections to these ports", "as 25, or 25-587",
-	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX },
+	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX, 0 },
 	{ "flows", "of those connections the N-th, since the fault is in use", "as 3, 1-2 or 3-",
-	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX },
+	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX, 0 },
 	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534", "likewise",
-	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX },
-	{ "seconds", "the time since the fault is in use, from 0", "as 10-, or 0-59",
-	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX },
+	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
+	{ "seconds", "the time since the fault is in use, from 0", "as 0, 10- or 0-59",
+	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX, 1 },
 };
 
 #define SCOPE_KEYS (sizeof(scope_keys) / sizeof(scope_keys[0]))
@@ -82,10 +83,12 @@ static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint
 	return *at > start;
 }
 
-bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most)
+/* Reads a range of numbers up to most - shift, which is added to them. */
+static bool read_range(struct range *out, const char *text, size_t len, uint32_t most, uint32_t shift)
 {
 	size_t at = 0;
 
+	most -= shift;
 	if (!number(text, len, &at, most, &out->first))
 		return false;
 	out->last = out->first;
@@ -95,7 +98,14 @@ bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t m
 		if (at < len && !number(text, len, &at, most, &out->last))
 			return false;
 	}
+	out->first += shift;
+	out->last += shift;
 	return at == len && out->first <= out->last && out->last > 0;
+}
+
+bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most)
+{
+	return read_range(out, text, len, most, 0);
 }
 
 bool faultspec_prefix(struct prefix *out, const char *text, size_t len)
@@ -159,7 +169,7 @@ static bool read_scope(struct fault *f, const struct scope_key *k, const char *v
 
 	switch (k->type) {
 	case SCOPE_RANGE:
-		return faultspec_range(to, value, len, k->most);
+		return read_range(to, value, len, k->most, k->shift);
 	case SCOPE_PREFIX:
 		return faultspec_prefix(to, value, len);
 	case SCOPE_DIRECTION:
@@ -282,11 +292,11 @@ static bool print_scope(FILE *out, const struct fault_scope *s, const struct sco
 	else if (k->type == SCOPE_DIRECTION)
 		fputs(s->direction == DIRECTION_C2S ? "c2s" : "s2c", out);
 	else if (range->first == range->last)
-		fprintf(out, "%" PRIu32, range->first);
+		fprintf(out, "%" PRIu32, range->first - k->shift);
 	else if (range->last == k->most)
-		fprintf(out, "%" PRIu32 "-", range->first);
+		fprintf(out, "%" PRIu32 "-", range->first - k->shift);
 	else
-		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first, range->last);
+		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first - k->shift, range->last - k->shift);
 	return true;
 }
 
@@ -357,17 +367,36 @@ void faultspec_list(FILE *out)
 		fprintf(out, "  %-12s  %s: %s\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
 }
 
+void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
+{
+	const char *const at[] = {
+		k->cut || k->alter ? "cut" : NULL, k->piece ? "piece" : NULL,
+		k->packet ? "packet" : NULL, k->shifts ? "connection" : NULL,
+	};
+
+	snprintf(text, size, "-");
+	for (size_t i = 0, len = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		if (at[i] && len < size)
+			len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", at[i]);
+	}
+}
+
 void faultspec_page(FILE *out)
 {
+	char hooks[64];
+
 	fprintf(out, "# Faults\n\n"
 		     "Made by `resegd --list-faults=markdown`.\n\n"
 		     "`--fault NAME[:KEY=VALUE,...]`, up to %d times: faults act side by side, in their order.\n"
 		     "Without it the box has the first of the table.\n\n"
 		     "| fault | at | what the box does | what its users see |\n|---|---|---|---|\n", FAULTS_MAX);
-	for (const struct fault_kind *k = fault_table; k->name; k++)
-		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, k->hook, k->summary, k->symptom);
+	for (const struct fault_kind *k = fault_table; k->name; k++) {
+		faultspec_hooks(hooks, sizeof(hooks), k);
+		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, hooks, k->summary, k->symptom);
+	}
 	fprintf(out, "\nA *cut* is made when data arrives, and never again; a *piece* is what was cut, each time that it is\n"
-		     "sent; a *packet* is anything that comes, before the box looks at it.\n\n"
+		     "sent; a *packet* is anything that comes, before the box looks at it; a *connection* is asked\n"
+		     "about once, at its first SYN.\n\n"
 		     "| fault | parameter | what it is | from, to (preset) |\n|---|---|---|---|\n");
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
 		for (unsigned i = 0; i < FAULT_PARAMS_MAX && k->param[i].name; i++) {

@@ -48,6 +48,9 @@ void faultspec_print(FILE *out, const struct fault *f);
 /* The same as a text, which the caller frees; NULL: out of memory. */
 char *faultspec_text(const struct fault *f);
 
+/* At which hooks a kind acts: "cut", "cut, packet"; "-" for none. */
+void faultspec_hooks(char *text, size_t size, const struct fault_kind *kind);
+
 /* All kinds with their parameters, for people. */
 void faultspec_list(FILE *out);
 
