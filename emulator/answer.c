@@ -347,7 +347,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 	struct settings before = d->settings;
 	struct faultspec_error error;
 	char why[DAEMON_ERROR_BYTES];
-	int concerned;
+	int concerned, rc;
 
 	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &c.what, "policy", &c.policy,
 			"which", &c.which, "fault", &c.text) < 0 ||
@@ -365,7 +365,10 @@ static json_t *fault(struct daemon *d, json_t *request)
 		d->settings = before;
 		return failed(why);
 	}
-	if (!daemon_set_rules(d, NULL, why, sizeof(why)))
+	rc = daemon_set_rules(d, NULL, why, sizeof(why));
+	if (rc == -EINVAL)
+		d->settings = before;
+	if (rc < 0)
 		return failed(why);
 	return json_pack("{s:b, s:i}", "ok", 1, "faults", concerned);
 }

@@ -38,9 +38,9 @@ struct daemon {
 #define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
 
 /* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that are
- * the same as they were then get theirs. Returns false, and why, if a worker is late: then it uses
- * them later. */
-bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
+ * the same as they were then get theirs. Negative errno, and why. -EINVAL: they are refused, and what
+ * was in use stays so; else a worker is late, and uses them later. */
+int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
 /* Reads the configuration file again, and the command line. *needs_start: keys were changed for which
  * resegd must be started anew. */

@@ -44,8 +44,6 @@ static void print_help(void)
 	       "Exit status: 1 if a connection would have lost octets or hung.\n");
 }
 
-#define OPTIONS_MAX 32
-
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { INTERFACE = 256, FORMAT, KEYS };
@@ -56,7 +54,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "format", required_argument, NULL, FORMAT },
 		CLI_COMMON_OPTIONS,
 	};
-	struct option table[OPTIONS_MAX];
+	struct option table[SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0])];
 	struct settings_mistakes mistakes = { .bytes = 0 };
 	size_t n = 0;
 	int option;

@@ -126,19 +126,21 @@ static char *faults_text(const struct engine_policy *policy)
 
 enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, KEYS };
 
-#define OPTIONS_MAX 32
+/* What is no key. */
+static const struct option others[] = {
+	{ "config", required_argument, NULL, CONFIG },
+	{ "list-faults", optional_argument, NULL, LIST_FAULTS },
+	{ "check-config", no_argument, NULL, CHECK_CONFIG },
+	{ "ready-fd", required_argument, NULL, READY_FD },
+	{ "quiet", no_argument, NULL, QUIET },
+	CLI_COMMON_OPTIONS,
+};
 
-/* A table for getopt_long(): first what is no key. */
+#define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
+
+/* A table for getopt_long(): first the keys. */
 static void option_table(struct option table[OPTIONS_MAX])
 {
-	static const struct option others[] = {
-		{ "config", required_argument, NULL, CONFIG },
-		{ "list-faults", optional_argument, NULL, LIST_FAULTS },
-		{ "check-config", no_argument, NULL, CHECK_CONFIG },
-		{ "ready-fd", required_argument, NULL, READY_FD },
-		{ "quiet", no_argument, NULL, QUIET },
-		CLI_COMMON_OPTIONS,
-	};
 	size_t n = 0;
 
 	for (const struct settings_key *k = settings_keys; k->name; k++) {
@@ -211,7 +213,7 @@ static bool read_settings(struct settings *s, const char *config, int argc, char
 
 /* Rules ---------------------------------------------------------------------------------- */
 
-bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
+int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
 {
 	struct timespec until;
 	int rc = 0;
@@ -225,11 +227,11 @@ bool daemon_set_rules(struct daemon *d, const struct settings *before, char *err
 
 		rc = of < 0 ? of : rc;
 	}
-	if (rc == 0)
-		return true;
-	snprintf(error, size, rc == -ESRCH ? "resegd is being stopped"
-		 : "a worker does not answer, and will change later: it is overloaded, or the machine is");
-	return false;
+	if (rc < 0)
+		snprintf(error, size, "%s", rc == -ESRCH ? "resegd is being stopped" : rc == -EINVAL ?
+			 "the engine refuses this, and all stays as it was: it is a bug of resegd, please report it" :
+			 "a worker does not answer, and will change later: it is overloaded, or the machine is");
+	return rc;
 }
 
 /* NULL is as good as an empty text. */
@@ -253,11 +255,18 @@ static bool is_fixed_changed(const struct settings *a, const struct settings *b)
 	       differ(a->control_owner, b->control_owner);
 }
 
+/* What of the settings can be changed while it runs. */
+static void use_policies(struct settings *s, const struct settings *of)
+{
+	s->engine.rules = of->engine.rules;
+	memcpy(s->policy_name, of->policy_name, sizeof(s->policy_name));
+	memcpy(s->given, of->given, sizeof(s->given));
+}
+
 bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
 {
 	struct settings fresh, before = d->settings;
 	struct settings_mistakes mistakes;
-	bool done;
 	int rc;
 
 	*needs_start = false;
@@ -271,18 +280,18 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 		return false;
 	}
 	*needs_start = is_fixed_changed(&fresh, &before);
-	d->settings.engine.rules = fresh.engine.rules;
-	memcpy(d->settings.policy_name, fresh.policy_name, sizeof(fresh.policy_name));
-	memcpy(d->settings.given, fresh.given, sizeof(fresh.given));
+	use_policies(&d->settings, &fresh);
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
 		cli_complain("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
-	done = daemon_set_rules(d, &before, error, size);
-	if (*needs_start)
+	rc = daemon_set_rules(d, &before, error, size);
+	if (rc == -EINVAL)
+		use_policies(&d->settings, &before);
+	else if (*needs_start)
 		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
 			     "start", d->config);
-	return done;
+	return rc == 0;
 }
 
 void daemon_stop(struct daemon *d)
@@ -560,6 +569,9 @@ static void run(struct daemon *d, bool quiet)
 		}
 		count_events(&fds[DRAINING], &draining);
 		count_events(&fds[ENDED], &ended);
+		/* One that could not go on: the others hand their connections over. */
+		if (ended > 0 && !d->stopping)
+			daemon_stop(d);
 		if (draining == d->count && !told) {
 			told = true;
 			report_drain(d, d->settings.grace_ns);
@@ -571,6 +583,15 @@ static void run(struct daemon *d, bool quiet)
 	}
 	for (unsigned i = 0; i < d->count; i++)
 		worker_join(&d->workers[i]);
+}
+
+static bool has_failed(const struct daemon *d)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		if (d->workers[i].failed)
+			return true;
+	}
+	return false;
 }
 
 static void print_summary(const struct daemon *d)
@@ -664,5 +685,5 @@ int main(int argc, char **argv)
 	if (!in.quiet)
 		print_summary(&d);
 	tear_down(&d);
-	return EXIT_GOOD;
+	return has_failed(&d) ? EXIT_FINDING : EXIT_GOOD;
 }

@@ -434,3 +434,23 @@ Test(resegd, it_tells_its_manager)
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "READY=1 WATCHDOG=1 WATCHDOG=1\nRELOADING=1 READY=1\nSTOPPING=1 0\n", "%s%s", r.out, r.err);
 }
+
+/* A worker that cannot go on ends the program with 1, but in good order: the others hand over, the log has its end,
+ * the socket is gone. */
+Test(resegd, a_worker_that_cannot_go_on)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("bash");
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- bash -c '"
+		"reseg-rules load --quiet --mode host --port 7 --queue 3:4; mkfifo $DIR/ready; "
+		"resegd --queue 3:4 --fault none --inject tun --events $DIR/events --control $DIR/ctl --ready-fd 3 3>$DIR/ready & "
+		"resegd=$!; read line <$DIR/ready; "
+		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
+		"ip link delete reseg0; echo lost >&4; wait $resegd; echo $?; test -e $DIR/ctl || echo gone; "
+		"grep -c flow_closed $DIR/events'");
+	cr_assert_str_eq(r.out, "before\n1\ngone\n1\n", "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start it again\n"), "%s", r.err);
+	cr_assert(strstr(r.err, " 1 flows,"), "%s", r.err);
+}
