@@ -377,12 +377,18 @@ static json_t *fault(struct daemon *d, json_t *request)
 
 static json_t *reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES];
-	bool needs_start;
+	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], *rest = changed;
+	json_t *keys;
 
-	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
+	if (!daemon_reload(d, changed, error, sizeof(error)))
 		return failed(error);
-	return json_pack("{s:b, s:b}", "ok", 1, "needs_start", (int)needs_start);
+	keys = json_array();
+	for (char *key = strsep(&rest, ", "); key; key = strsep(&rest, ", ")) {
+		if (key[0] != '\0')
+			json_array_append_new(keys, json_string(key));
+	}
+	return json_pack("{s:b, s:b, s:o}", "ok", 1, "needs_start", json_array_size(keys) > 0,
+			 "changed_keys", keys);
 }
 
 static json_t *drain(struct daemon *d)

@@ -42,9 +42,9 @@ struct daemon {
  * was in use stays so; else a worker is late, and uses them later. */
 int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
-/* Reads the configuration file again, and the command line. *needs_start: keys were changed for which
- * resegd must be started anew. */
-bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size);
+/* Reads the configuration file again, and the command line. Returns false, and why, if that fails.
+ * changed: the keys for which resegd must be started anew, see settings_fixed_changes(). */
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size);
 
 /* Begins to hand all connections over; a second time: ends at once. */
 void daemon_stop(struct daemon *d);

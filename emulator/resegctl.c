@@ -343,6 +343,21 @@ static void watch(const struct options *o, const char *command)
 	}
 }
 
+/* Names the keys that a reload could not change. */
+static void complain_of_keys(const json_t *keys)
+{
+	char names[512] = "";
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(keys, i, key) {
+		strncat(names, i > 0 ? ", " : "", sizeof(names) - strlen(names) - 1);
+		strncat(names, json_string_value(key), sizeof(names) - strlen(names) - 1);
+	}
+	if (names[0] != '\0')
+		cli_complain("restart resegd for these changed keys to take effect: %s", names);
+}
+
 /* What is not shown but done. */
 static void act(const struct options *o, json_t *what)
 {
@@ -350,8 +365,8 @@ static void act(const struct options *o, json_t *what)
 
 	if (o->json)
 		show_json(answer);
-	else if (json_is_true(json_object_get(answer, "needs_start")))
-		cli_complain("policies are changed; other keys that are not what they were want a new start of resegd");
+	else
+		complain_of_keys(json_object_get(answer, "changed_keys"));
 	json_decref(answer);
 }
 

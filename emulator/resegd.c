@@ -234,27 +234,6 @@ int daemon_set_rules(struct daemon *d, const struct settings *before, char *erro
 	return rc;
 }
 
-/* NULL is as good as an empty text. */
-static bool differ(const char *a, const char *b)
-{
-	return strcmp(a ? a : "", b ? b : "") != 0;
-}
-
-/* Do these differ in what cannot be changed while it runs? */
-static bool is_fixed_changed(const struct settings *a, const struct settings *b)
-{
-	return a->queue.number != b->queue.number || a->workers != b->workers ||
-	       a->queue.joined != b->queue.joined || a->queue.packets != b->queue.packets ||
-	       a->queue.buffer_bytes != b->queue.buffer_bytes || a->grace_ns != b->grace_ns ||
-	       a->engine.overload != b->engine.overload || a->engine.flows_max != b->engine.flows_max ||
-	       a->engine.window_bytes != b->engine.window_bytes ||
-	       a->engine.memory_bytes != b->engine.memory_bytes ||
-	       differ(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") ||
-	       differ(a->events, b->events) || differ(a->pcapng, b->pcapng) || differ(a->user, b->user) ||
-	       a->no_sandbox != b->no_sandbox || differ(a->control, b->control) ||
-	       differ(a->control_owner, b->control_owner);
-}
-
 /* What of the settings can be changed while it runs. */
 static void use_policies(struct settings *s, const struct settings *of)
 {
@@ -263,13 +242,13 @@ static void use_policies(struct settings *s, const struct settings *of)
 	memcpy(s->given, of->given, sizeof(s->given));
 }
 
-bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size)
 {
 	struct settings fresh, before = d->settings;
 	struct settings_mistakes mistakes;
 	int rc;
 
-	*needs_start = false;
+	changed[0] = '\0';
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
 		return false;
@@ -279,7 +258,7 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 		snprintf(error, size, "%s; all stays as it was", mistakes.text);
 		return false;
 	}
-	*needs_start = is_fixed_changed(&fresh, &before);
+	settings_fixed_changes(&before, &fresh, changed);
 	use_policies(&d->settings, &fresh);
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
@@ -288,9 +267,8 @@ bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size
 	rc = daemon_set_rules(d, &before, error, size);
 	if (rc == -EINVAL)
 		use_policies(&d->settings, &before);
-	else if (*needs_start)
-		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
-			     "start", d->config);
+	else if (changed[0] != '\0')
+		cli_complain("%s: restart resegd for these changed keys to take effect: %s", d->config, changed);
 	return rc == 0;
 }
 
@@ -501,12 +479,11 @@ static void count_events(const struct pollfd *fd, unsigned *count)
 
 static void reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES], lines[64];
-	bool needs_start;
+	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], lines[64];
 
 	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
-	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
+	if (!daemon_reload(d, changed, error, sizeof(error)))
 		cli_complain_lines(error);
 	notify("READY=1");
 }

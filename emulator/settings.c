@@ -11,6 +11,7 @@
 #include <math.h>
 #include <pwd.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,6 +492,52 @@ void settings_check(const struct settings *s, bool look_up, struct settings_mist
 			 "there is no such user or group: give USER, USER:GROUP or :GROUP");
 	if (s->user && !getpwnam(s->user))
 		note_key(s, m, "user", s->user, "there is no such user");
+}
+
+/* What is fixed once resegd runs: where it is kept, as a number of so many bytes, or as a text that
+ * may be missing, which is as good as its preset. */
+static const struct fixed {
+	const char *key;
+	size_t at, bytes;
+	const char *preset;	/* of a text; NULL: a number */
+} fixed[] = {
+#define NUMBER(key, member) { key, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), NULL }
+#define TEXT(key, member, preset) { key, offsetof(struct settings, member), sizeof(char *), preset }
+	NUMBER("queue", queue.number), NUMBER("queue", workers), NUMBER("arrival", queue.joined),
+	NUMBER("flows", engine.flows_max), NUMBER("window", engine.window_bytes),
+	NUMBER("memory", engine.memory_bytes), NUMBER("overload", engine.overload),
+	NUMBER("queue-length", queue.packets), NUMBER("queue-buffer", queue.buffer_bytes),
+	TEXT("inject", inject, "auto"), TEXT("events", events, ""), TEXT("pcapng", pcapng, ""),
+	TEXT("control", control, ""), TEXT("control-owner", control_owner, ""), TEXT("user", user, ""),
+	NUMBER("sandbox", no_sandbox), NUMBER("grace", grace_ns),
+#undef NUMBER
+#undef TEXT
+};
+
+static bool differ(const struct fixed *f, const struct settings *a, const struct settings *b)
+{
+	const char *x = (const char *)a + f->at, *y = (const char *)b + f->at;
+
+	if (!f->preset)
+		return memcmp(x, y, f->bytes) != 0;
+	memcpy(&x, x, sizeof(x));
+	memcpy(&y, y, sizeof(y));
+	return strcmp(x ? x : f->preset, y ? y : f->preset) != 0;
+}
+
+void settings_fixed_changes(const struct settings *a, const struct settings *b,
+			    char names[SETTINGS_NAMES_BYTES])
+{
+	const char *last = "";
+	size_t len = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if (strcmp(fixed[i].key, last) == 0 || !differ(&fixed[i], a, b))
+			continue;
+		last = fixed[i].key;
+		len += (size_t)snprintf(names + len, SETTINGS_NAMES_BYTES - len, "%s%s", len > 0 ? ", " : "", last);
+	}
 }
 
 static bool is_same(const struct fault *a, const struct fault *b)

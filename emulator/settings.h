@@ -97,6 +97,12 @@ void settings_finish(struct settings *s, struct settings_mistakes *m);
  * that there are not. look_up: whether users are looked up, for which a sandbox has no room. */
 void settings_check(const struct settings *s, bool look_up, struct settings_mistakes *m);
 
+/* The keys in which these differ and that cannot be changed while resegd runs, with ", " between
+ * them; "" if there is none. */
+#define SETTINGS_NAMES_BYTES 400
+void settings_fixed_changes(const struct settings *a, const struct settings *b,
+			    char names[SETTINGS_NAMES_BYTES]);
+
 /* Gives the faults of s ids: those of `before` that are the same in a policy of the same name
  * keep theirs. Where before is NULL, those that have one keep it. *last is the id given last. */
 void settings_number_faults(struct settings *s, const struct settings *before, uint32_t *last);

@@ -294,24 +294,51 @@ LAB_TEST(control, clients_that_hang)
 		"subprocess.check_call([\"stream-client\", sys.argv[2], \"7\", \"300000\"])\n"
 		"subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], \"status\"])\n"
 		"for text in [b\"nonsense\\n\", b\"[]\\n\", b\"{}\\n\", b\"{\\\"command\\\": 3}\\n\", b\"{\\\"command\\\": \\\"fault\\\"}\\n\",\n"
-		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 70000]:\n"
+		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 65537, b\"x\" * 70000]:\n"
 		"    s = socket.socket(socket.AF_UNIX)\n"
 		"    s.connect(sys.argv[1])\n"
 		"    s.settimeout(5)\n"
-		"    try:\n"
-		"        s.sendall(text)\n"
-		"        answer = s.recv(1000)\n"
-		"    except (BrokenPipeError, ConnectionResetError):\n"
-		"        answer = b\"\"\n"
-		"    assert answer == b\"\" if len(text) > 65536 else b\"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
-;
+		"    s.sendall(text)\n"
+		"    f = s.makefile()\n"
+		"    answer = f.readline()\n"
+		"    assert \"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
+		"    assert (\"at most 65536\" in answer) == (len(text) > 65536), answer\n"
+		/* It goes on after that, and the longest that is allowed is answered. */
+		"    s.sendall(b\"y\" * 200000 * (len(text) > 65536) + b\"\\n\" * (len(text) > 65536) +\n"
+		"              b\"{\\\"command\\\": \\\"flows\\\"}\".ljust(65536) + b\"\\n\")\n"
+		"    answer = f.readline()\n"
+		"    assert \"\\\"ok\\\":true\" in answer, (text[:20], answer)\n"
+		"print(\"answered\")\n";
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
 	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/hanger.py; reseg-lab -%d --fault none --control $DIR/ctl -- "
 			    "sh -c '/usr/bin/python3 $DIR/hanger.py $DIR/ctl $RESEG_SERVER'", hanger, c.ip);
-	cr_assert(strstr(r.out, "resegd "), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "resegd ") && strstr(r.out, "answered\n"), "%s%s", r.out, r.err);
 	cr_assert_str_eq(r.err, "");
+}
+
+/* What a reload cannot change is named, each key of it and no other. */
+Test(control, keys_that_want_a_restart)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	lab_need("/usr/bin/python3");
+	r = lab_run(LAB_ORDINARY, "cd $DIR && echo fault=none >c && "
+		"reseg-lab --no-box -- sh -c '" START_RESEGD("--quiet --config c --control ctl 2>log")
+		"ctl() { resegctl --control ctl reload; }; "
+		"echo fault=drop >c; ctl; echo grace=7 >>c; ctl; "
+		"printf \"%%s\\n\" grace=5.0 queue=4 arrival=wire flows=10 window=16384 memory=1048576 overload=refuse "
+		"queue-length=5 queue-buffer=65536 inject=raw events=/dev/null pcapng=x control-owner=root user=nobody >c; ctl; "
+		"printf \"%%s\\n\" inject=auto sandbox=off queue=0:1 arrival=burst events= >c; ctl; "
+		"resegctl --control ctl --format json reload; resegctl --control ctl drain; wait; cat log'");
+	cr_assert_str_eq(r.err, "resegctl: restart resegd for these changed keys to take effect: grace\n"
+		"resegctl: restart resegd for these changed keys to take effect: queue, arrival, flows, window, memory, overload, "
+		"queue-length, queue-buffer, inject, events, pcapng, control-owner, user\n"
+		"resegctl: restart resegd for these changed keys to take effect: queue, sandbox\n", "%s%s", r.out, r.err);
+	cr_assert(strncmp(r.out, "{", 1) == 0 && strstr(r.out, "\"needs_start\": true") && strstr(r.out, "\"sandbox\""), "%s", r.out);
+	cr_assert(strstr(r.out, "resegd: c: restart resegd for these changed keys to take effect: grace\n"), "%s", r.out);
 }
 
 /* A connection that lives on without the box, which has ended when its socket is closed. */
