@@ -445,7 +445,7 @@ const struct fault_kind fault_table[] = {
 		.summary = "once so much is ACKed the box forgets the connection, and lets nothing of it pass",
 		.symptom = "what was ACKed is lost, and is found out late or never",
 		.param = { { "bytes", "that many are ACKed", 1, 1000000000, 1024 },
-			   { "reset", "1: both ends get a RST then", 0, 1, 0 } },
+			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1, 0 } },
 		.cut = die_with_what_is_pending,
 		.packet = ack_then_die,
 	},

@@ -12,7 +12,7 @@ static const struct fault_param every = {
 	"every", "act on each such occasion", 1, FAULTSPEC_EVERY_MAX, 1,
 };
 static const struct fault_param percent = {
-	"percent", "and then with this probability", 1, 100, 100,
+	"percent", "and then with this probability, anew on each occasion", 1, 100, 100,
 };
 
 /* Keys that say where and when. */
@@ -381,6 +381,25 @@ void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 	}
 }
 
+/* Where and when. */
+static void page_scope(FILE *out)
+{
+	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
+	for (size_t i = 0; i < SCOPE_KEYS; i++)
+		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
+	fprintf(out, "\nA fault that can never act is refused: `lose-tail:direction=s2c` wants `--direction s2c` or\n"
+		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are seen in both\n"
+		     "halves, whichever is intercepted.\n");
+	fprintf(out, "\n`percent` is of occasions, not of connections: `drop:every=1,percent=30` loses 30 %% of the\n"
+		     "pieces in each connection. That a fault spoils 30 %% of the connections cannot be said; `flows`\n"
+		     "names connections by their numbers. Only `isn-shift` has one occasion in each connection.\n"
+		     "\n`ack-then-die` forgets a connection when a packet of it comes, after so much is ACKed. So with\n"
+		     "`reset=1` the RSTs are sent with the next packet of either end, not with the ACK; as long as\n"
+		     "both wait for each other, none is sent.\n");
+	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
+		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
+}
+
 void faultspec_page(FILE *out)
 {
 	char hooks[64];
@@ -412,12 +431,5 @@ void faultspec_page(FILE *out)
 	print_param(out, "| `%s` | %s | %s |\n", &every, every.preset);
 	fprintf(out, "| all ");
 	print_param(out, "| `%s` | %s | %s |\n", &percent, percent.preset);
-	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
-	for (size_t i = 0; i < SCOPE_KEYS; i++)
-		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
-	fprintf(out, "\nA fault that can never act is refused: `lose-tail:direction=s2c` wants `--direction s2c` or\n"
-		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are seen in both\n"
-		     "halves, whichever is intercepted.\n");
-	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
-		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
+	page_scope(out);
 }
