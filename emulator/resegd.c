@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
+#define DURATION_MAX_SECONDS 31536000	/* a year */
 
 /* What a command line may say that a file may not. */
 struct invocation {
@@ -42,6 +44,7 @@ struct invocation {
 	bool check;
 	int ready_fd;
 	bool quiet;
+	uint64_t duration_ns;	/* UINT64_MAX: until it is told to end */
 };
 
 static void print_help(void)
@@ -82,6 +85,7 @@ static void print_help(void)
 	       "  --config FILE, -c     what else it is told, also for some connections only; see\n"
 	       "                        reseg.conf(5). SIGHUP has it read again\n"
 	       "  --check-config        say whether the file is good, and end\n"
+	       "  --duration SECONDS    end after that time, as after a signal\n"
 	       "  --quiet               say nothing but errors and warnings\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -124,7 +128,7 @@ static char *faults_text(const struct engine_policy *policy)
 	return text;
 }
 
-enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, KEYS };
+enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, DURATION, KEYS };
 
 /* What is no key. */
 static const struct option others[] = {
@@ -133,6 +137,7 @@ static const struct option others[] = {
 	{ "check-config", no_argument, NULL, CHECK_CONFIG },
 	{ "ready-fd", required_argument, NULL, READY_FD },
 	{ "quiet", no_argument, NULL, QUIET },
+	{ "duration", required_argument, NULL, DURATION },
 	CLI_COMMON_OPTIONS,
 };
 
@@ -157,7 +162,7 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 	struct option table[OPTIONS_MAX];
 	int option;
 
-	*in = (struct invocation){ .ready_fd = -1 };
+	*in = (struct invocation){ .ready_fd = -1, .duration_ns = UINT64_MAX };
 	option_table(table);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
@@ -176,6 +181,9 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 			break;
 		case QUIET:
 			in->quiet = true;
+			break;
+		case DURATION:
+			in->duration_ns = cli_seconds("--duration", optarg, 0.001, DURATION_MAX_SECONDS);
 			break;
 		default:	/* a key */
 			break;
@@ -520,12 +528,27 @@ static void handle_signal(struct daemon *d)
 		daemon_stop(d);
 }
 
-/* Returns once all workers have ended, which signals make them do. */
-static void run(struct daemon *d, bool quiet)
+/* How long to wait for anything else: no longer than until the manager wants to hear of it, or it is
+ * to end; -1: for ever. */
+static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_t end_ns)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), wait_ns = watchdog_ns > 0 ? watchdog_ns : UINT64_MAX;
+	uint64_t left_ns = end_ns > now ? end_ns - now : 0;
+
+	if (!d->stopping && left_ns < wait_ns)
+		wait_ns = left_ns;
+	if (wait_ns == UINT64_MAX)
+		return -1;
+	wait_ns = wait_ns / NS_PER_MS + (wait_ns % NS_PER_MS > 0);	/* no earlier */
+	return wait_ns < INT_MAX ? (int)wait_ns : INT_MAX;
+}
+
+/* Returns once all workers have ended: signals make them do so, requests, and this time of
+ * CLOCK_MONOTONIC. */
+static void run(struct daemon *d, bool quiet, uint64_t end_ns)
 {
 	enum { SIGNALS, DRAINING, ENDED, CONTROL };
 	uint64_t watchdog_ns = notify_watchdog_ns() / 2;
-	int wait_ms = watchdog_ns > 0 ? (int)(watchdog_ns / NS_PER_MS) : -1;
 	struct pollfd fds[CONTROL + CONTROL_FDS_MAX] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = d->draining, .events = POLLIN },
@@ -537,17 +560,17 @@ static void run(struct daemon *d, bool quiet)
 	while (ended < d->count) {
 		size_t clients = d->control ? control_poll(d->control, fds + CONTROL) : 0;
 
-		if (wait_ms >= 0 && workers_live(d))
+		if (watchdog_ns > 0 && workers_live(d))
 			notify("WATCHDOG=1");
-		if (poll(fds, CONTROL + clients, wait_ms) < 0) {
+		if (poll(fds, CONTROL + clients, time_to_wait_ms(d, watchdog_ns, end_ns)) < 0) {
 			if (errno == EINTR)
 				continue;
 			cli_fail("poll: %s", strerror(errno));
 		}
 		count_events(&fds[DRAINING], &draining);
 		count_events(&fds[ENDED], &ended);
-		/* One that could not go on: the others hand their connections over. */
-		if (ended > 0 && !d->stopping)
+		/* If a worker could not go on, the others hand their connections over, too. */
+		if (!d->stopping && (ended > 0 || clock_ns(CLOCK_MONOTONIC) >= end_ns))
 			daemon_stop(d);
 		if (draining == d->count && !told) {
 			told = true;
@@ -658,7 +681,8 @@ int main(int argc, char **argv)
 	if (in.ready_fd >= 0)
 		cli_ready(in.ready_fd);
 	notify("READY=1");
-	run(&d, in.quiet);
+	run(&d, in.quiet, in.duration_ns == UINT64_MAX ? UINT64_MAX :
+	    clock_ns(CLOCK_MONOTONIC) + in.duration_ns);
 	if (!in.quiet)
 		print_summary(&d);
 	tear_down(&d);

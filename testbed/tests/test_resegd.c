@@ -17,6 +17,8 @@ Test(resegd, usage)
 		{ "--window 100", "from 16384" },
 		{ "--memory 100", "from 1048576" },
 		{ "--grace soon", "time in seconds" },
+		{ "--duration 0", "--duration 0: give a time in seconds from 0.001" },
+		{ "--duration 1x", "give a time in seconds" },
 		{ "--fault nosuch", "there are: off-by-one, none" },
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
@@ -403,6 +405,25 @@ Test(resegd, it_becomes_a_user)
 		  "%s%s", r.out, r.err);
 	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nosuch-user");
 	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
+}
+
+/* It ends by itself, no earlier, and as after a signal. */
+Test(resegd, it_ends_after_its_duration)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'a=$(date +%%s%%N); resegd --duration 1.5 --control $DIR/ctl; "
+		    "echo $? $((($(date +%%s%%N) - a) / 1500000000 > 0))'; test -e $DIR/ctl || echo gone");
+	cr_assert_str_eq(r.out, "0 1\ngone\n", "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, "0 packets, 0 flows"), "%s", r.err);
+	/* What is held is waited for, for --grace at most. */
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'reseg-rules load --quiet --mode host --port 25 --queue 3; "
+		    "mkfifo $DIR/ready; resegd --queue 3 --duration 5 --grace 0.5 --events $DIR/events --ready-fd 3 3>$DIR/ready & "
+		    "read line <$DIR/ready; reseg-probe one --size 513 --timeout 30 server >/dev/null & wait %%1; echo $?'");
+	cr_assert(strstr(r.err, "1 connections wait for data"), "%s", r.err);
+	r = lab_run(LAB_ORDINARY, "tail -n 1 $DIR/events");
+	cr_assert(strstr(r.out, "\"shutdown\""), "%s", r.out);
 }
 
 /* What a service manager hears, from the first to the last. */
