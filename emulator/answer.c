@@ -289,6 +289,8 @@ static unsigned change(struct engine_policy *p, const char *which, const struct 
 	return changed;
 }
 
+#define GIVE_DIRECTION "start resegd, or write into its file and reload, with direction "
+
 /* What is asked of faults. */
 struct change {
 	const char *what, *which, *policy;	/* policy: NULL: all */
@@ -325,8 +327,9 @@ static int edit_all(struct daemon *d, const struct change *c, char *why, size_t 
 		if (n < 0)
 			goto refuse;
 		concerned += n;
-		can_act |= n > 0 && (!c->to.kind || faultspec_can_act(&c->to, p->direction, "start resegd, or "
-				     "write into its file and reload, with direction ", &error));
+		if (n > 0 && (!c->to.kind ||
+			      faultspec_can_act(&c->to, p->direction, GIVE_DIRECTION, &error)))
+			can_act = true;
 	}
 	if (concerned > 0 && can_act)
 		return concerned;

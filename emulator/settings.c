@@ -391,8 +391,8 @@ void settings_free(struct settings *s)
 }
 
 /* Sets one key, and remembers where it was given. */
-static bool set_key(struct settings *s, const struct settings_key *key, unsigned policy, const char *value,
-		    struct settings_place place, struct faultspec_error *error)
+static bool set_key(struct settings *s, const struct settings_key *key, unsigned policy,
+		    const char *value, struct settings_place place, struct faultspec_error *error)
 {
 	s->place = s->at[key - settings_keys] = place;
 	return key->set(s, policy, value, error);
@@ -427,16 +427,18 @@ static bool can_act(const struct settings *s, unsigned policy, const struct faul
 	return false;
 }
 
-static void check_fault(const struct settings *s, unsigned policy, unsigned i, struct settings_mistakes *m)
+static void check_fault(const struct settings *s, unsigned policy, unsigned i,
+			struct settings_mistakes *m)
 {
 	const struct engine_policy *p = &s->engine.rules.policy[policy];
 	const struct settings_place *at = &s->fault_at[policy][i];
 	bool in_file = at->line > 0;
+	const char *add = in_file ? "add direction = " : "add --direction ";
 	char place[PLACE_BYTES], *text;
 	struct faultspec_error why;
 
 	if (can_act(s, policy, &p->fault[i]) ||
-	    faultspec_can_act(&p->fault[i], p->direction, in_file ? "add direction = " : "add --direction ", &why))
+	    faultspec_can_act(&p->fault[i], p->direction, add, &why))
 		return;
 	text = faultspec_text(&p->fault[i]);
 	note(m, "%s%sfault %s: %s", place_text(s, at, place), in_file ? "" : "--",
@@ -484,7 +486,8 @@ void settings_check(const struct settings *s, bool look_up, struct settings_mist
 	if (s->control && strlen(s->control) > CONTROL_PATH_MAX)
 		note_key(s, m, "control", s->control, "a socket's path has at most 107 bytes");
 	if (s->user && s->no_sandbox)
-		note_key(s, m, "user", s->user, "with sandbox off it stays who it is: give one of the two");
+		note_key(s, m, "user", s->user,
+			 "with sandbox off it stays who it is: give one of the two");
 	if (!look_up)
 		return;
 	if (s->control_owner && !control_owner_exists(s->control_owner))
@@ -514,15 +517,18 @@ static const struct fixed {
 #undef TEXT
 };
 
+static const char *text_at(const struct settings *s, const struct fixed *f)
+{
+	const char *const *text = (const void *)((const char *)s + f->at);
+
+	return *text ? *text : f->preset;
+}
+
 static bool differ(const struct fixed *f, const struct settings *a, const struct settings *b)
 {
-	const char *x = (const char *)a + f->at, *y = (const char *)b + f->at;
-
-	if (!f->preset)
-		return memcmp(x, y, f->bytes) != 0;
-	memcpy(&x, x, sizeof(x));
-	memcpy(&y, y, sizeof(y));
-	return strcmp(x ? x : f->preset, y ? y : f->preset) != 0;
+	if (f->preset)
+		return strcmp(text_at(a, f), text_at(b, f)) != 0;
+	return memcmp((const char *)a + f->at, (const char *)b + f->at, f->bytes) != 0;
 }
 
 void settings_fixed_changes(const struct settings *a, const struct settings *b,

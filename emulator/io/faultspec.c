@@ -84,7 +84,8 @@ static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint
 }
 
 /* Reads a range of numbers up to most - shift, which is added to them. */
-static bool read_range(struct range *out, const char *text, size_t len, uint32_t most, uint32_t shift)
+static bool read_range(struct range *out, const char *text, size_t len, uint32_t most,
+		       uint32_t shift)
 {
 	size_t at = 0;
 
@@ -252,15 +253,16 @@ bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *
 		       struct faultspec_error *error)
 {
 	static const char *const names[] = { "none", "c2s", "s2c", "both" };
+	static const char *const sources[] = { [DIRECTION_C2S] = "client", [DIRECTION_S2C] = "server" };
+	unsigned direction = f->scope.direction, only = f->kind->only;
 
 	if (fault_can_act(f, intercepted))
 		return true;
-	if (f->kind->only != 0 && !(f->scope.direction & f->kind->only))
+	if (only != 0 && !(direction & only))
 		return refuse(error, 0, "it acts on what the %s sends only: take out direction=%s",
-			      f->kind->only == DIRECTION_C2S ? "client" : "server", names[f->scope.direction]);
+			      sources[only], names[direction]);
 	return refuse(error, 0, "it can never act, as what the %s sends is not intercepted: %s%s",
-		      f->scope.direction == DIRECTION_C2S ? "client" : "server", what_to_do,
-		      names[intercepted | f->scope.direction]);
+		      sources[direction], what_to_do, names[intercepted | direction]);
 }
 
 static void print_prefix(FILE *out, const struct prefix *p)
@@ -376,8 +378,10 @@ void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 
 	snprintf(text, size, "-");
 	for (size_t i = 0, len = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		const char *comma = len > 0 ? ", " : "";
+
 		if (at[i] && len < size)
-			len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", at[i]);
+			len += (size_t)snprintf(text + len, size - len, "%s%s", comma, at[i]);
 	}
 }
 

@@ -124,8 +124,8 @@ Test(control, a_good_file_is_good)
 Test(control, faults_that_may_act)
 {
 	static const char *const cases[] = {
-		"fault = mtu-blackhole:direction=s2c\\nfault = isn-shift:direction=s2c\\nfault = ack-then-die:direction=s2c\\n"
-		"fault = banner-mask:direction=s2c\\n",
+		"fault = mtu-blackhole:direction=s2c\\nfault = isn-shift:direction=s2c\\n",
+		"fault = ack-then-die:direction=s2c\\nfault = banner-mask:direction=s2c\\n",
 		"direction = none\\nfault = drop\\n",
 		"direction = both\\nfault = drop:direction=s2c\\nfault = drop:direction=c2s\\n",
 		"fault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = s2c\\n",
