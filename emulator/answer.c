@@ -5,6 +5,7 @@
  */
 
 #include "daemon.h"
+#include "io/cli.h"
 #include "io/clock.h"
 
 #include <arpa/inet.h>
@@ -288,59 +289,89 @@ static unsigned change(struct engine_policy *p, const char *which, const struct 
 	return changed;
 }
 
-/* Does what is asked to one policy. Returns how many faults it concerned, or -1 with an error. */
-static int edit(struct engine_policy *p, const char *what, const char *which, const char *text,
-		struct faultspec_error *error)
-{
-	struct fault f;
+#define GIVE_DIRECTION "start resegd, or write into its file and reload, with direction "
 
-	if (strcmp(what, "off") == 0)
-		return (int)take_out(p, which);
-	if (strcmp(what, "on") == 0)
-		return faultspec_add(p, text, error) ? 1 : -1;
-	if (!faultspec_read(&f, text, error))
-		return -1;
-	return fault_acts(f.kind) ? (int)change(p, which, &f) : (int)take_out(p, which);
+/* What is asked of faults. */
+struct change {
+	const char *what, *which, *policy;	/* policy: NULL: all */
+	const char *text;
+	struct fault to;	/* that is the text; its kind is NULL: there is none */
+};
+
+/* Does it in one policy. Returns how many faults it concerned, or -1 with an error. */
+static int edit(struct engine_policy *p, const struct change *c, struct faultspec_error *error)
+{
+	if (strcmp(c->what, "off") == 0)
+		return (int)take_out(p, c->which);
+	if (strcmp(c->what, "on") == 0)
+		return faultspec_add(p, c->text, error) ? 1 : -1;
+	return fault_acts(c->to.kind) ? (int)change(p, c->which, &c->to) : (int)take_out(p, c->which);
+}
+
+/* Does it in all policies that are meant. Returns how many faults it concerned, or -1 and why. */
+static int edit_all(struct daemon *d, const struct change *c, char *why, size_t size)
+{
+	struct engine_rules *rules = &d->settings.engine.rules;
+	struct faultspec_error error;
+	bool found = false, can_act = false;
+	int concerned = 0;
+
+	for (unsigned i = 0; i < rules->policies; i++) {
+		struct engine_policy *p = &rules->policy[i];
+		int n;
+
+		if (c->policy && strcmp(c->policy, d->settings.policy_name[i]) != 0)
+			continue;
+		found = true;
+		n = edit(p, c, &error);
+		if (n < 0)
+			goto refuse;
+		concerned += n;
+		if (n > 0 && (!c->to.kind ||
+			      faultspec_can_act(&c->to, p->direction, GIVE_DIRECTION, &error)))
+			can_act = true;
+	}
+	if (concerned > 0 && can_act)
+		return concerned;
+	if (concerned > 0)
+		goto refuse;
+	snprintf(why, size, found ? "there is no such fault in use: give its name, its id, or all"
+				  : "there is no such policy");
+	return -1;
+refuse:
+	/* JSON has no room for what is no UTF-8, as a text that was cut short. */
+	cli_escape(why, size, error.text);
+	return -1;
 }
 
 static json_t *fault(struct daemon *d, json_t *request)
 {
-	const char *what = "", *policy = NULL, *which = "", *text = "", *wrong = NULL;
+	struct change c = { .what = "", .which = "", .text = "" };
 	struct settings before = d->settings;
-	struct engine_rules *rules = &d->settings.engine.rules;
 	struct faultspec_error error;
 	char why[DAEMON_ERROR_BYTES];
-	int concerned = 0;
-	bool found = false;
+	int concerned, rc;
 
-	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &what, "policy", &policy,
-			"which", &which, "fault", &text) < 0 ||
-	    (strcmp(what, "on") != 0 && strcmp(what, "off") != 0 && strcmp(what, "change") != 0))
+	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &c.what, "policy", &c.policy,
+			"which", &c.which, "fault", &c.text) < 0 ||
+	    (strcmp(c.what, "on") != 0 && strcmp(c.what, "off") != 0 && strcmp(c.what, "change") != 0))
 		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with \"fault\", \"which\" or both, "
 			      "and perhaps \"policy\"; all texts");
-	if (!policy && strcmp(what, "on") == 0)
-		policy = d->settings.policy_name[0];
-	for (unsigned i = 0; i < rules->policies && !wrong; i++) {
-		int n;
-
-		if (policy && strcmp(policy, d->settings.policy_name[i]) != 0)
-			continue;
-		found = true;
-		n = edit(&rules->policy[i], what, which, text, &error);
-		if (n < 0)
-			wrong = error.text;
-		else
-			concerned += n;
+	if (!c.policy && strcmp(c.what, "on") == 0)
+		c.policy = d->settings.policy_name[0];
+	if (strcmp(c.what, "off") != 0 && !faultspec_read(&c.to, c.text, &error)) {
+		cli_escape(why, sizeof(why), error.text);
+		return failed(why);
 	}
-	if (!found)
-		wrong = "there is no such policy";
-	else if (!wrong && concerned == 0)
-		wrong = "there is no such fault in use: give its name, its id, or all";
-	if (wrong) {
+	concerned = edit_all(d, &c, why, sizeof(why));
+	if (concerned < 0) {
 		d->settings = before;
-		return failed(wrong);
+		return failed(why);
 	}
-	if (!daemon_set_rules(d, NULL, why, sizeof(why)))
+	rc = daemon_set_rules(d, NULL, why, sizeof(why));
+	if (rc == -EINVAL)
+		d->settings = before;
+	if (rc < 0)
 		return failed(why);
 	return json_pack("{s:b, s:i}", "ok", 1, "faults", concerned);
 }
@@ -349,12 +380,18 @@ static json_t *fault(struct daemon *d, json_t *request)
 
 static json_t *reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES];
-	bool needs_start;
+	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], *rest = changed;
+	json_t *keys;
 
-	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
+	if (!daemon_reload(d, changed, error, sizeof(error)))
 		return failed(error);
-	return json_pack("{s:b, s:b}", "ok", 1, "needs_start", (int)needs_start);
+	keys = json_array();
+	for (char *key = strsep(&rest, ", "); key; key = strsep(&rest, ", ")) {
+		if (key[0] != '\0')
+			json_array_append_new(keys, json_string(key));
+	}
+	return json_pack("{s:b, s:b, s:o}", "ok", 1, "needs_start", json_array_size(keys) > 0,
+			 "changed_keys", keys);
 }
 
 static json_t *drain(struct daemon *d)

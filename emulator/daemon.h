@@ -34,17 +34,17 @@ struct daemon {
 	bool stopping;
 };
 
-/* What daemon_set_rules() and daemon_reload() say if they fail. */
-#define DAEMON_ERROR_BYTES 1200
+/* What daemon_set_rules() and daemon_reload() say if they fail: a line, or several. */
+#define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
 
 /* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that are
- * the same as they were then get theirs. Returns false, and why, if a worker is late: then it uses
- * them later. */
-bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
+ * the same as they were then get theirs. Negative errno, and why. -EINVAL: they are refused, and what
+ * was in use stays so; else a worker is late, and uses them later. */
+int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
-/* Reads the configuration file again, and the command line. *needs_start: keys were changed for which
- * resegd must be started anew. */
-bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size);
+/* Reads the configuration file again, and the command line. Returns false, and why, if that fails.
+ * changed: the keys for which resegd must be started anew, see settings_fixed_changes(). */
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size);
 
 /* Begins to hand all connections over; a second time: ends at once. */
 void daemon_stop(struct daemon *d);

@@ -29,22 +29,22 @@ struct options {
 static void print_help(void)
 {
 	printf("Usage: reseg-replay [OPTION]... CAPTURE\n"
-	       "Runs the connections of a capture (pcap or pcapng) through the box, without a network:\n"
-	       "what would have become of them behind it.\n"
+	       "Runs the connections of a capture (pcap or pcapng) through the box, without a\n"
+	       "network: what would have become of them behind it.\n"
 	       "\n"
-	       "  --output FILE, -o     write what the box took in and made, as pcapng with comments\n"
-	       "  --interface WHICH     of a pcapng file: the packets of this interface, by name or by\n"
-	       "                        number from 0 (the first)\n"
-	       "  --segment-size BYTES, --fault NAME[:K=V,...], --direction WHICH, --arrival UNIT,\n"
-	       "  --flows N, --window BYTES, --memory BYTES, --overload WHAT, --events FILE,\n"
-	       "  --config FILE, -c     as for resegd\n"
+	       "  --output FILE, -o     write what the box took in and made, as pcapng with\n"
+	       "                        comments\n"
+	       "  --interface WHICH     of a pcapng file: the packets of this interface, by name\n"
+	       "                        or by number from 0 (the first)\n"
+	       "  --segment-size BYTES, --fault NAME[:K=V,...], --direction WHICH,\n"
+	       "  --arrival UNIT, --flows N, --window BYTES, --memory BYTES, --overload WHAT,\n"
+	       "  --events FILE, --config FILE, -c\n"
+	       "                        as for resegd\n"
 	       "  --format table|json   (table)\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "Exit status: 1 if a connection would have lost octets or hung.\n");
 }
-
-#define OPTIONS_MAX 32
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
@@ -56,8 +56,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		{ "format", required_argument, NULL, FORMAT },
 		CLI_COMMON_OPTIONS,
 	};
-	struct option table[OPTIONS_MAX];
-	char error[CAPREAD_ERROR_BYTES];
+	struct option table[SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0])];
+	struct settings_mistakes mistakes = { .bytes = 0 };
 	size_t n = 0;
 	int option;
 
@@ -73,8 +73,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->config = optarg;
 	}
 	settings_init(&o->settings);
-	if (o->config && !settings_load(&o->settings, o->config, error, sizeof(error)))
-		cli_die("%s", error);
+	if (o->config)
+		settings_load(&o->settings, o->config, &mistakes);
 	settings_override(&o->settings);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:o:", table, print_help)) != -1) {
@@ -93,11 +93,12 @@ static void parse_options(struct options *o, int argc, char **argv)
 				cli_die("--format %s: give table or json", optarg);
 			break;
 		default:
-			if (!settings_set(&o->settings, &settings_keys[option - KEYS], optarg, error, sizeof(error)))
-				cli_die("%s", error);
+			settings_set(&o->settings, &settings_keys[option - KEYS], optarg, &mistakes);
 		}
 	}
-	settings_finish(&o->settings);
+	settings_finish(&o->settings, &mistakes);
+	if (mistakes.count > 0)
+		cli_die_lines(mistakes.text);
 	if (optind + 1 != argc)
 		cli_die("give one capture file; see --help");
 	o->in = argv[optind];

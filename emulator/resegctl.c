@@ -7,7 +7,9 @@
  */
 
 #include "io/cli.h"
+#include "io/clock.h"
 #include "io/control.h"
+#include "io/faultspec.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -21,6 +23,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where resegd listens as a service, and by hand. */
@@ -28,12 +31,17 @@ static const char *const sockets[] = { "/run/reseg/resegd.sock", "/run/resegd.so
 
 
 #define ANSWER_SECONDS 10
+#define COLUMNS 80
+#define END_BYTES 64	/* of a text "[ADDRESS]:PORT" */
 
 struct options {
 	const char *socket;
 	const char *policy;
 	const char *sort;
 	bool json;
+	bool stalled;		/* flows: only these, */
+	bool of_client;		/* and only of these clients */
+	struct match match;
 	uint64_t watch_ns;	/* 0: once */
 };
 
@@ -55,7 +63,10 @@ static void print_help(void)
 	       "  --control SOCKET      where it listens (%s,\n"
 	       "                        or %s)\n"
 	       "  --policy NAME         fault: of this policy only (on: default; else all)\n"
-	       "  --sort KEY            flows: by orphaned, acked, idle or flow, its number (orphaned)\n"
+	       "  --sort KEY            flows: by orphaned, acked, idle or flow, its number\n"
+	       "                        (orphaned)\n"
+	       "  --stalled             flows: only those in which a fault holds data back\n"
+	       "  --client ADDRESS[/BITS]  flows: only those of these clients\n"
 	       "  --watch SECONDS       status, flows, fault: again and again, until interrupted\n"
 	       "  --format table|json   (table)\n"
 	       "  --help, --version\n",
@@ -125,7 +136,7 @@ static json_t *ask(const struct options *o, json_t *request)
 	if (!answer)
 		cli_die("resegd answers what is no JSON: %s", error.text);
 	if (!json_is_true(json_object_get(answer, "ok")))
-		cli_die("%s", json_string_value(json_object_get(answer, "error")));
+		cli_die_lines(json_string_value(json_object_get(answer, "error")));
 	free(line);
 	free(text);
 	json_decref(request);
@@ -204,8 +215,8 @@ static int compare(const void *a, const void *b)
 	double difference;
 
 	if (strcmp(sort_key, "idle") == 0)
-		difference = json_real_value(json_object_get(y, "idle_s")) -
-			     json_real_value(json_object_get(x, "idle_s"));
+		difference = json_number_value(json_object_get(y, "idle_s")) -
+			     json_number_value(json_object_get(x, "idle_s"));
 	else if (strcmp(sort_key, "flow") == 0)
 		difference = 0;
 	else
@@ -215,57 +226,180 @@ static int compare(const void *a, const void *b)
 	return difference < 0 ? -1 : difference > 0;
 }
 
-/* The flows of an answer, sorted; a new array. */
-static json_t *sorted(const json_t *answer, const char *key)
+static bool is_stalled(const json_t *flow)
+{
+	return json_is_true(json_object_get(json_object_get(flow, "c2s"), "stalled")) ||
+	       json_is_true(json_object_get(json_object_get(flow, "s2c"), "stalled"));
+}
+
+static bool is_of_client(const struct options *o, const json_t *flow)
+{
+	const char *client = text_of(flow, "client");
+	static const uint8_t any[16];
+	struct prefix address;
+
+	return faultspec_prefix(&address, client, strlen(client)) &&
+	       match_has(&o->match, address.address, any, 0);
+}
+
+/* The flows of an answer that are wanted, sorted; a new array. */
+static json_t *choose(const struct options *o, const json_t *answer)
 {
 	const json_t *flows = json_object_get(answer, "flows");
-	size_t count = json_array_size(flows);
+	size_t count = json_array_size(flows), chosen = 0;
 	json_t **list = calloc(count + 1, sizeof(json_t *)), *out = json_array();
 
 	if (!list || !out)
 		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++)
-		list[i] = json_array_get(flows, i);
-	sort_key = key;
-	qsort(list, count, sizeof(json_t *), compare);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		json_t *flow = json_array_get(flows, i);
+
+		if ((!o->stalled || is_stalled(flow)) && (!o->of_client || is_of_client(o, flow)))
+			list[chosen++] = flow;
+	}
+	sort_key = o->sort;
+	qsort(list, chosen, sizeof(json_t *), compare);
+	for (size_t i = 0; i < chosen; i++)
 		json_array_append(out, list[i]);
 	free(list);
 	return out;
 }
 
-static void print_end(const json_t *flow, const char *address_key, const char *port_key)
+/* Adds to each flow how fast it has been delivered since this was called last, if it was there. */
+static void add_rates(const json_t *flows)
 {
-	char text[64];
+	static json_t *before;		/* octets by number */
+	static uint64_t before_ns;
+	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
+	json_t *flow, *now = json_object();
+	char number[24];
+	size_t i;
 
-	snprintf(text, sizeof(text), strchr(text_of(flow, address_key), ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
-		 text_of(flow, address_key), number_of(flow, port_key));
-	printf(" %-25s", text);
+	json_array_foreach(flows, i, flow) {
+		const json_t *then;
+
+		snprintf(number, sizeof(number), "%" PRId64, number_of(flow, "flow"));
+		then = json_object_get(before, number);
+		if (then && now_ns > before_ns)
+			json_object_set_new(flow, "delivered_per_s",
+				json_real((double)(both(flow, "delivered") - json_integer_value(then)) * 1e9 /
+					  (double)(now_ns - before_ns)));
+		json_object_set_new(now, number, json_integer(both(flow, "delivered")));
+	}
+	json_decref(before);
+	before = now;
+	before_ns = now_ns;
 }
 
-/* No more lines than the terminal has, where it is watched. */
-static void print_flows(const json_t *flows, size_t most)
+static void end_text(char text[END_BYTES], const json_t *flow, const char *address_key,
+		     const char *port_key)
 {
+	snprintf(text, END_BYTES, strchr(text_of(flow, address_key), ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
+		 text_of(flow, address_key), number_of(flow, port_key));
+}
+
+/* A number of no more characters than there is room for. */
+static void short_number(char *text, size_t size, double number)
+{
+	static const char units[] = " kMGTPE";
+	size_t unit = 0;
+
+	do
+		snprintf(text, size, unit > 0 ? "%.0f%c" : "%.0f", number, units[unit]);
+	while (strlen(text) == size - 1 && units[++unit] != '\0' && (number /= 1000) > 0);
+}
+
+static void short_time(char *text, size_t size, double seconds)
+{
+	if (seconds < 999.5)
+		snprintf(text, size, "%.0fs", seconds);
+	else if (seconds < 100 * 60)
+		snprintf(text, size, "%.0fm", seconds / 60);
+	else if (seconds < 100 * 3600)
+		snprintf(text, size, "%.0fh", seconds / 3600);
+	else
+		snprintf(text, size, "%.0fd", seconds / 86400);
+}
+
+/* What of a flow is in the table, and how wide its first columns are. */
+struct columns {
+	int flow, client, server;
+	bool in_one_line;
+};
+
+static void print_row(const struct columns *c, const char *flow, const char *client, const char *server,
+		      const char *state, const char *numbers)
+{
+	int indent = c->in_one_line ? 0 : c->flow;
+
+	printf("%*s %-*s", c->flow, flow, c->in_one_line ? c->client : 0, client);
+	printf("%s%*s %-*s", c->in_one_line ? "" : "\n", indent, "", c->in_one_line ? c->server : 0, server);
+	printf("%s%*s %-9s %s\n", c->in_one_line ? "" : "\n", indent, "", state, numbers);
+}
+
+#define NUMBERS_FORMAT "%8s %7s %4s"
+
+static void print_flow(const struct columns *c, const json_t *flow, bool watched)
+{
+	char number[24], client[END_BYTES], server[END_BYTES], numbers[64];
+	char orphaned[10], more[9], idle[8];
+	const json_t *rate = json_object_get(flow, "delivered_per_s");
+
+	snprintf(number, sizeof(number), "%" PRId64, number_of(flow, "flow"));
+	end_text(client, flow, "client", "client_port");
+	end_text(server, flow, "server", "server_port");
+	short_number(orphaned, sizeof(orphaned), (double)both(flow, "orphaned"));
+	if (watched && !rate)
+		snprintf(more, sizeof(more), "-");
+	else
+		short_number(more, sizeof(more), watched ? json_real_value(rate) : (double)both(flow, "acked"));
+	short_time(idle, sizeof(idle), json_number_value(json_object_get(flow, "idle_s")));
+	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, orphaned, more, idle);
+	print_row(c, number, client, server, is_stalled(flow) ? "stalled" : text_of(flow, "state"), numbers);
+}
+
+static void widen(int *column, const char *text)
+{
+	if ((int)strlen(text) > *column)
+		*column = (int)strlen(text);
+}
+
+/* As wide as what is in them; a line for each part of a flow if that is too wide. */
+static struct columns columns_of(const json_t *flows)
+{
+	struct columns c = { .flow = 4, .client = 6, .server = 6 };
+	char text[END_BYTES];
 	const json_t *flow;
 	size_t i;
 
-	printf("%8s %-25s %-25s %-9s %8s %8s %8s %8s %7s\n", "flow", "client", "server", "state", "acked",
-	       "delivrd", "orphaned", "pending", "idle");
 	json_array_foreach(flows, i, flow) {
-		bool stalled = json_is_true(json_object_get(json_object_get(flow, "c2s"), "stalled")) ||
-			       json_is_true(json_object_get(json_object_get(flow, "s2c"), "stalled"));
+		snprintf(text, sizeof(text), "%" PRId64, number_of(flow, "flow"));
+		widen(&c.flow, text);
+		end_text(text, flow, "client", "client_port");
+		widen(&c.client, text);
+		end_text(text, flow, "server", "server_port");
+		widen(&c.server, text);
+	}
+	c.in_one_line = c.flow + 1 + c.client + 1 + c.server + 1 + 9 + 1 + 8 + 1 + 7 + 1 + 4 <= COLUMNS;
+	return c;
+}
 
+/* No more lines than the terminal has, where it is watched. */
+static void print_flows(const json_t *flows, size_t most_lines, bool watched)
+{
+	struct columns c = columns_of(flows);
+	size_t most = c.in_one_line ? most_lines : most_lines / 3, i;
+	char numbers[64];
+	const json_t *flow;
+
+	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, "orphaned", watched ? "bytes/s" : "acked", "idle");
+	print_row(&c, "flow", "client", "server", "state", numbers);
+	json_array_foreach(flows, i, flow) {
 		if (i == most) {
 			printf("... and %zu more\n", json_array_size(flows) - most);
 			break;
 		}
-		printf("%8" PRId64, number_of(flow, "flow"));
-		print_end(flow, "client", "client_port");
-		print_end(flow, "server", "server_port");
-		printf(" %-9s %8" PRId64 " %8" PRId64 " %8" PRId64 " %8" PRId64 " %5.0f s\n",
-		       stalled ? "stalled" : text_of(flow, "state"), both(flow, "acked"), both(flow, "delivered"),
-		       both(flow, "orphaned"), both(flow, "pending"),
-		       json_real_value(json_object_get(flow, "idle_s")));
+		print_flow(&c, flow, watched);
 	}
 }
 
@@ -297,11 +431,14 @@ static void show(const struct options *o, const char *command)
 	json_t *answer = ask(o, request(is_flows ? "flows" : "status"));
 
 	if (is_flows) {
-		json_t *flows = sorted(answer, o->sort);
+		json_t *flows = choose(o, answer);
+		bool watched = o->watch_ns != 0;
 
 		json_object_set_new(answer, "flows", flows);
+		if (watched)
+			add_rates(flows);
 		if (!o->json)
-			print_flows(flows, o->watch_ns ? lines_of_terminal() : SIZE_MAX);
+			print_flows(flows, watched ? lines_of_terminal() : SIZE_MAX, watched);
 	} else if (!o->json && strcmp(command, "status") == 0) {
 		print_status(answer);
 	} else if (!o->json) {
@@ -343,6 +480,21 @@ static void watch(const struct options *o, const char *command)
 	}
 }
 
+/* Names the keys that a reload could not change. */
+static void complain_of_keys(const json_t *keys)
+{
+	char names[512] = "";
+	const json_t *key;
+	size_t i;
+
+	json_array_foreach(keys, i, key) {
+		strncat(names, i > 0 ? ", " : "", sizeof(names) - strlen(names) - 1);
+		strncat(names, json_string_value(key), sizeof(names) - strlen(names) - 1);
+	}
+	if (names[0] != '\0')
+		cli_complain("restart resegd for these changed keys to take effect: %s", names);
+}
+
 /* What is not shown but done. */
 static void act(const struct options *o, json_t *what)
 {
@@ -350,8 +502,8 @@ static void act(const struct options *o, json_t *what)
 
 	if (o->json)
 		show_json(answer);
-	else if (json_is_true(json_object_get(answer, "needs_start")))
-		cli_complain("policies are changed; other keys that are not what they were want a new start of resegd");
+	else
+		complain_of_keys(json_object_get(answer, "changed_keys"));
 	json_decref(answer);
 }
 
@@ -392,6 +544,8 @@ static void run(const struct options *o, int argc, char **argv)
 	bool shows = strcmp(command, "status") == 0 || strcmp(command, "flows") == 0 ||
 		     (strcmp(command, "fault") == 0 && argc == 1);
 
+	if ((o->stalled || o->of_client) && strcmp(command, "flows") != 0)
+		cli_die("%s: it is for flows only", o->stalled ? "--stalled" : "--client");
 	if (!shows && o->watch_ns)
 		cli_die("--watch: status, flows or fault can be watched");
 	if (argc > 1 && strcmp(command, "fault") != 0)
@@ -421,11 +575,13 @@ static const char *one_of(const char *option, const char *text, const char *cons
 
 int main(int argc, char **argv)
 {
-	enum { CONTROL = 256, POLICY, SORT, WATCH, FORMAT };
+	enum { CONTROL = 256, POLICY, SORT, STALLED, CLIENT_PREFIX, WATCH, FORMAT };
 	static const struct option table[] = {
 		{ "control", required_argument, NULL, CONTROL },
 		{ "policy", required_argument, NULL, POLICY },
 		{ "sort", required_argument, NULL, SORT },
+		{ "stalled", no_argument, NULL, STALLED },
+		{ "client", required_argument, NULL, CLIENT_PREFIX },
 		{ "watch", required_argument, NULL, WATCH },
 		{ "format", required_argument, NULL, FORMAT },
 		CLI_COMMON_OPTIONS,
@@ -446,6 +602,14 @@ int main(int argc, char **argv)
 			break;
 		case SORT:
 			o.sort = one_of("--sort", optarg, sorts);
+			break;
+		case STALLED:
+			o.stalled = true;
+			break;
+		case CLIENT_PREFIX:
+			o.of_client = true;
+			if (!faultspec_prefix(&o.match.client, optarg, strlen(optarg)))
+				cli_die("--client %s: give an address, or a prefix as 198.51.100.0/24", optarg);
 			break;
 		case WATCH:
 			o.watch_ns = cli_seconds("--watch", optarg, 0.1, 86400);

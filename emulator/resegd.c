@@ -23,6 +23,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 
 #define NS_PER_S UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
+#define DURATION_MAX_SECONDS 31536000	/* a year */
 
 /* What a command line may say that a file may not. */
 struct invocation {
@@ -42,6 +44,7 @@ struct invocation {
 	bool check;
 	int ready_fd;
 	bool quiet;
+	uint64_t duration_ns;	/* UINT64_MAX: until it is told to end */
 };
 
 static void print_help(void)
@@ -50,38 +53,50 @@ static void print_help(void)
 
 	engine_config_init(&config);
 	printf("Usage: resegd [OPTION]...\n"
-	       "The firewall of 2008, on purpose: takes TCP packets from an NFQUEUE, acknowledges\n"
-	       "the client's data itself and sends it on in pieces. See reseg-rules for the rules\n"
-	       "that fill the queue, and reseg-lab for a network to try it in.\n"
+	       "The firewall of 2008, on purpose: takes TCP packets from an NFQUEUE,\n"
+	       "acknowledges the client's data itself and sends it on in pieces. See\n"
+	       "reseg-rules for the rules that fill the queue, and reseg-lab for a network to\n"
+	       "try it in.\n"
 	       "\n"
-	       "  --queue N[:M]         queue number, 0 to 65535; N:M, a worker for each from N to M, %d\n"
-	       "                        at most, among which the connections are divided (0)\n"
+	       "  --queue N[:M]         queue number, 0 to 65535; N:M, a worker for each from N\n"
+	       "                        to M, %d at most, among which the connections are\n"
+	       "                        divided (0)\n"
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME[:K=V,...]  what goes wrong (%s); may be repeated\n"
 	       "  --list-faults         what can go wrong, and its parameters\n"
-	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client), both or none (c2s)\n"
-	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire; wire,\n"
-	       "                        the same whatever offloads did, and slow; or burst, what\n"
-	       "                        offloads may have joined out of many (segment)\n"
+	       "  --direction WHICH     halves to intercept: c2s, s2c (server to client), both\n"
+	       "                        or none (c2s)\n"
+	       "  --arrival UNIT        what is handled at once: segment, as it was on the wire;\n"
+	       "                        wire, the same whatever offloads did, and slow; or\n"
+	       "                        burst, what offloads may have joined out of many\n"
+	       "                        (segment)\n"
 	       "  --flows N             connections at once (%" PRIu32 ")\n"
-	       "  --window BYTES        what a connection may have in the box each way, %d to %d (%d)\n"
+	       "  --window BYTES        what a connection may have in the box each way, %d\n"
+	       "                        to %d (%d)\n"
 	       "  --memory BYTES        of all buffers together (%" PRIu64 ")\n"
-	       "  --overload WHAT       new connections beyond that: pass them by, or refuse them (pass)\n"
+	       "  --overload WHAT       new connections beyond that: pass them by, or refuse\n"
+	       "                        them (pass)\n"
 	       "  --queue-length N      packets that may wait in each queue (%d)\n"
 	       "  --queue-buffer BYTES  the kernel's memory for each queue (%d)\n"
 	       "  --control SOCKET      listen there for resegctl\n"
-	       "  --control-owner OWNER  whose that socket is, as USER:GROUP; others cannot use it\n"
+	       "  --control-owner OWNER  whose that socket is, as USER:GROUP; others cannot use\n"
+	       "                        it\n"
 	       "  --user NAME           become that user once everything is open\n"
-	       "  --sandbox on|off      then give up all privileges but CAP_NET_ADMIN, and system calls that\n"
-	       "                        are not needed; off is for debuggers (on)\n"
+	       "  --sandbox on|off      then give up all privileges but CAP_NET_ADMIN, and\n"
+	       "                        system calls that are not needed; off is for debuggers\n"
+	       "                        (on)\n"
 	       "  --inject KIND         how packets are sent: auto or one of those below (auto)\n"
-	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard output\n"
-	       "  --pcapng FILE         capture there what the box takes in and sends, with comments\n"
+	       "  --events FILE         append the event log, JSON Lines, to FILE; - is standard\n"
+	       "                        output\n"
+	       "  --pcapng FILE         capture there what the box takes in and sends, with\n"
+	       "                        comments\n"
 	       "  --ready-fd N          write a line feed to descriptor N once packets are taken\n"
-	       "  --grace SECONDS       after a signal, deliver what is held for so long, %d at most (%d)\n"
-	       "  --config FILE, -c     what else it is told, also for some connections only; see\n"
-	       "                        reseg.conf(5). SIGHUP has it read again\n"
+	       "  --grace SECONDS       after a signal, deliver what is held for so long, %d\n"
+	       "                        at most (%d)\n"
+	       "  --config FILE, -c     what else it is told, also for some connections only;\n"
+	       "                        see reseg.conf(5). SIGHUP has it read again\n"
 	       "  --check-config        say whether the file is good, and end\n"
+	       "  --duration SECONDS    end after that time, as after a signal\n"
 	       "  --quiet               say nothing but errors and warnings\n"
 	       "  --help, --version\n"
 	       "\n"
@@ -91,7 +106,7 @@ static void print_help(void)
 	       config.memory_bytes, SETTINGS_QUEUE_LENGTH, SETTINGS_QUEUE_BUFFER, SETTINGS_GRACE_MAX_SECONDS,
 	       SETTINGS_GRACE_SECONDS);
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
-		printf("  %-20s  %s\n", k->name, k->summary);
+		printf("  %-4s  %s\n", k->name, k->summary);
 }
 
 static _Noreturn void list_faults(const char *format)
@@ -124,21 +139,24 @@ static char *faults_text(const struct engine_policy *policy)
 	return text;
 }
 
-enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, KEYS };
+enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, DURATION, KEYS };
 
-#define OPTIONS_MAX 32
+/* What is no key. */
+static const struct option others[] = {
+	{ "config", required_argument, NULL, CONFIG },
+	{ "list-faults", optional_argument, NULL, LIST_FAULTS },
+	{ "check-config", no_argument, NULL, CHECK_CONFIG },
+	{ "ready-fd", required_argument, NULL, READY_FD },
+	{ "quiet", no_argument, NULL, QUIET },
+	{ "duration", required_argument, NULL, DURATION },
+	CLI_COMMON_OPTIONS,
+};
 
-/* A table for getopt_long(): first what is no key. */
+#define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
+
+/* A table for getopt_long(): first the keys. */
 static void option_table(struct option table[OPTIONS_MAX])
 {
-	static const struct option others[] = {
-		{ "config", required_argument, NULL, CONFIG },
-		{ "list-faults", optional_argument, NULL, LIST_FAULTS },
-		{ "check-config", no_argument, NULL, CHECK_CONFIG },
-		{ "ready-fd", required_argument, NULL, READY_FD },
-		{ "quiet", no_argument, NULL, QUIET },
-		CLI_COMMON_OPTIONS,
-	};
 	size_t n = 0;
 
 	for (const struct settings_key *k = settings_keys; k->name; k++) {
@@ -155,7 +173,7 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 	struct option table[OPTIONS_MAX];
 	int option;
 
-	*in = (struct invocation){ .ready_fd = -1 };
+	*in = (struct invocation){ .ready_fd = -1, .duration_ns = UINT64_MAX };
 	option_table(table);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
@@ -175,6 +193,9 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 		case QUIET:
 			in->quiet = true;
 			break;
+		case DURATION:
+			in->duration_ns = cli_seconds("--duration", optarg, 0.001, DURATION_MAX_SECONDS);
+			break;
 		default:	/* a key */
 			break;
 		}
@@ -185,30 +206,33 @@ static void read_invocation(struct invocation *in, int argc, char **argv)
 		cli_die("--check-config: give the file, with --config FILE");
 }
 
-/* The file, and then the keys of the command line. */
-static bool read_settings(struct settings *s, const char *config, int argc, char **argv, char *error,
-			  size_t size)
+/* The file, and then the keys of the command line. Returns false, and all that is wrong, if they
+ * are not good. */
+static bool read_settings(struct settings *s, const char *config, int argc, char **argv,
+			  bool look_up, struct settings_mistakes *m)
 {
 	struct option table[OPTIONS_MAX];
 	int option;
 
+	*m = (struct settings_mistakes){ .bytes = 0 };
 	settings_init(s);
-	if (config && !settings_load(s, config, error, size))
-		return false;
+	if (config)
+		settings_load(s, config, m);
 	settings_override(s);
 	option_table(table);
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
-		if (option >= KEYS && !settings_set(s, &settings_keys[option - KEYS], optarg, error, size))
-			return false;
+		if (option >= KEYS)
+			settings_set(s, &settings_keys[option - KEYS], optarg, m);
 	}
-	settings_finish(s);
-	return true;
+	settings_finish(s, m);
+	settings_check(s, look_up, m);
+	return m->count == 0;
 }
 
 /* Rules ---------------------------------------------------------------------------------- */
 
-bool daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
+int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
 {
 	struct timespec until;
 	int rc = 0;
@@ -222,65 +246,49 @@ bool daemon_set_rules(struct daemon *d, const struct settings *before, char *err
 
 		rc = of < 0 ? of : rc;
 	}
-	if (rc == 0)
-		return true;
-	snprintf(error, size, rc == -ESRCH ? "resegd is being stopped"
-		 : "a worker does not answer, and will change later: it is overloaded, or the machine is");
-	return false;
+	if (rc < 0)
+		snprintf(error, size, "%s", rc == -ESRCH ? "resegd is being stopped" : rc == -EINVAL ?
+			 "the engine refuses this, and all stays as it was: it is a bug of resegd, please report it" :
+			 "a worker does not answer, and will change later: it is overloaded, or the machine is");
+	return rc;
 }
 
-/* NULL is as good as an empty text. */
-static bool differ(const char *a, const char *b)
+/* What of the settings can be changed while it runs. */
+static void use_policies(struct settings *s, const struct settings *of)
 {
-	return strcmp(a ? a : "", b ? b : "") != 0;
+	s->engine.rules = of->engine.rules;
+	memcpy(s->policy_name, of->policy_name, sizeof(s->policy_name));
+	memcpy(s->given, of->given, sizeof(s->given));
 }
 
-/* Do these differ in what cannot be changed while it runs? */
-static bool is_fixed_changed(const struct settings *a, const struct settings *b)
-{
-	return a->queue.number != b->queue.number || a->workers != b->workers ||
-	       a->queue.joined != b->queue.joined || a->queue.packets != b->queue.packets ||
-	       a->queue.buffer_bytes != b->queue.buffer_bytes || a->grace_ns != b->grace_ns ||
-	       a->engine.overload != b->engine.overload || a->engine.flows_max != b->engine.flows_max ||
-	       a->engine.window_bytes != b->engine.window_bytes ||
-	       a->engine.memory_bytes != b->engine.memory_bytes ||
-	       differ(a->inject ? a->inject : "auto", b->inject ? b->inject : "auto") ||
-	       differ(a->events, b->events) || differ(a->pcapng, b->pcapng) || differ(a->user, b->user) ||
-	       a->no_sandbox != b->no_sandbox || differ(a->control, b->control) ||
-	       differ(a->control_owner, b->control_owner);
-}
-
-bool daemon_reload(struct daemon *d, bool *needs_start, char *error, size_t size)
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size)
 {
 	struct settings fresh, before = d->settings;
-	char why[DAEMON_ERROR_BYTES];
-	bool done;
+	struct settings_mistakes mistakes;
 	int rc;
 
-	*needs_start = false;
-
+	changed[0] = '\0';
 	if (!d->config) {
 		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
 		return false;
 	}
-	if (!read_settings(&fresh, d->config, d->argc, d->argv, why, sizeof(why))) {
+	if (!read_settings(&fresh, d->config, d->argc, d->argv, false, &mistakes)) {
 		settings_free(&fresh);
-		snprintf(error, size, "%.1000s; all stays as it was", why);
+		snprintf(error, size, "%s; all stays as it was", mistakes.text);
 		return false;
 	}
-	*needs_start = is_fixed_changed(&fresh, &before);
-	d->settings.engine.rules = fresh.engine.rules;
-	memcpy(d->settings.policy_name, fresh.policy_name, sizeof(fresh.policy_name));
-	memcpy(d->settings.given, fresh.given, sizeof(fresh.given));
+	settings_fixed_changes(&before, &fresh, changed);
+	use_policies(&d->settings, &fresh);
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
 		cli_complain("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
-	done = daemon_set_rules(d, &before, error, size);
-	if (*needs_start)
-		cli_complain("%s: policies are changed; the other keys that are not what they were want a new "
-			     "start", d->config);
-	return done;
+	rc = daemon_set_rules(d, &before, error, size);
+	if (rc == -EINVAL)
+		use_policies(&d->settings, &before);
+	else if (changed[0] != '\0')
+		cli_complain("%s: restart resegd for these changed keys to take effect: %s", d->config, changed);
+	return rc == 0;
 }
 
 void daemon_stop(struct daemon *d)
@@ -391,16 +399,11 @@ static void give_up_privileges(const struct daemon *d)
 	const char *what;
 	int rc;
 
-	if (o->no_sandbox) {
-		if (o->user)
-			cli_die("--user %s and --sandbox off: who keeps its privileges stays who it is", o->user);
+	if (o->no_sandbox)
 		return;
-	}
 	if (o->user && d->log)
 		eventlog_give(d->log, o->user);
 	rc = sandbox_enter(o->user, &what);
-	if (rc == -ENOENT)
-		cli_die("--user %s: there is no such user", o->user);
 	if (rc < 0)
 		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
 			"off", what, strerror(-rc));
@@ -458,11 +461,7 @@ static void set_up(struct daemon *d)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
 	}
 	if (o->control_owner) {
-		if (!o->control)
-			cli_die("--control-owner %s: there is no socket: give --control, too", o->control_owner);
 		rc = control_set_owner(d->control, o->control_owner);
-		if (rc == -ENOENT)
-			cli_die("--control-owner %s: there is no such user or group: give USER, USER:GROUP or :GROUP", o->control_owner);
 		if (rc < 0)
 			cli_die("--control-owner %s: %s: only root gives it to others than the groups that it is in",
 				o->control_owner, strerror(-rc));
@@ -499,13 +498,12 @@ static void count_events(const struct pollfd *fd, unsigned *count)
 
 static void reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES], lines[64];
-	bool needs_start;
+	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], lines[64];
 
 	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
-	if (!daemon_reload(d, &needs_start, error, sizeof(error)))
-		cli_complain("%s", error);
+	if (!daemon_reload(d, changed, error, sizeof(error)))
+		cli_complain_lines(error);
 	notify("READY=1");
 }
 
@@ -541,12 +539,27 @@ static void handle_signal(struct daemon *d)
 		daemon_stop(d);
 }
 
-/* Returns once all workers have ended, which signals make them do. */
-static void run(struct daemon *d, bool quiet)
+/* How long to wait for anything else: no longer than until the manager wants to hear of it, or it is
+ * to end; -1: for ever. */
+static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_t end_ns)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), wait_ns = watchdog_ns > 0 ? watchdog_ns : UINT64_MAX;
+	uint64_t left_ns = end_ns > now ? end_ns - now : 0;
+
+	if (!d->stopping && left_ns < wait_ns)
+		wait_ns = left_ns;
+	if (wait_ns == UINT64_MAX)
+		return -1;
+	wait_ns = wait_ns / NS_PER_MS + (wait_ns % NS_PER_MS > 0);	/* no earlier */
+	return wait_ns < INT_MAX ? (int)wait_ns : INT_MAX;
+}
+
+/* Returns once all workers have ended: signals make them do so, requests, and this time of
+ * CLOCK_MONOTONIC. */
+static void run(struct daemon *d, bool quiet, uint64_t end_ns)
 {
 	enum { SIGNALS, DRAINING, ENDED, CONTROL };
 	uint64_t watchdog_ns = notify_watchdog_ns() / 2;
-	int wait_ms = watchdog_ns > 0 ? (int)(watchdog_ns / NS_PER_MS) : -1;
 	struct pollfd fds[CONTROL + CONTROL_FDS_MAX] = {
 		{ .fd = d->signals, .events = POLLIN },
 		{ .fd = d->draining, .events = POLLIN },
@@ -558,15 +571,18 @@ static void run(struct daemon *d, bool quiet)
 	while (ended < d->count) {
 		size_t clients = d->control ? control_poll(d->control, fds + CONTROL) : 0;
 
-		if (wait_ms >= 0 && workers_live(d))
+		if (watchdog_ns > 0 && workers_live(d))
 			notify("WATCHDOG=1");
-		if (poll(fds, CONTROL + clients, wait_ms) < 0) {
+		if (poll(fds, CONTROL + clients, time_to_wait_ms(d, watchdog_ns, end_ns)) < 0) {
 			if (errno == EINTR)
 				continue;
 			cli_fail("poll: %s", strerror(errno));
 		}
 		count_events(&fds[DRAINING], &draining);
 		count_events(&fds[ENDED], &ended);
+		/* If a worker could not go on, the others hand their connections over, too. */
+		if (!d->stopping && (ended > 0 || clock_ns(CLOCK_MONOTONIC) >= end_ns))
+			daemon_stop(d);
 		if (draining == d->count && !told) {
 			told = true;
 			report_drain(d, d->settings.grace_ns);
@@ -578,6 +594,15 @@ static void run(struct daemon *d, bool quiet)
 	}
 	for (unsigned i = 0; i < d->count; i++)
 		worker_join(&d->workers[i]);
+}
+
+static bool has_failed(const struct daemon *d)
+{
+	for (unsigned i = 0; i < d->count; i++) {
+		if (d->workers[i].failed)
+			return true;
+	}
+	return false;
 }
 
 static void print_summary(const struct daemon *d)
@@ -643,7 +668,7 @@ static void print_start(const struct daemon *d)
 int main(int argc, char **argv)
 {
 	static struct daemon d;
-	char error[DAEMON_ERROR_BYTES];
+	struct settings_mistakes mistakes;
 	struct invocation in;
 
 	cli_program = "resegd";
@@ -653,8 +678,8 @@ int main(int argc, char **argv)
 	d.config = in.config;
 	d.started_ns = clock_ns(CLOCK_MONOTONIC);
 	d.epoch_ns = clock_ns(CLOCK_REALTIME) - d.started_ns;
-	if (!read_settings(&d.settings, in.config, argc, argv, error, sizeof(error)))
-		cli_die("%s", error);
+	if (!read_settings(&d.settings, in.config, argc, argv, true, &mistakes))
+		cli_die_lines(mistakes.text);
 	if (in.check) {
 		settings_free(&d.settings);
 		return EXIT_GOOD;
@@ -667,9 +692,10 @@ int main(int argc, char **argv)
 	if (in.ready_fd >= 0)
 		cli_ready(in.ready_fd);
 	notify("READY=1");
-	run(&d, in.quiet);
+	run(&d, in.quiet, in.duration_ns == UINT64_MAX ? UINT64_MAX :
+	    clock_ns(CLOCK_MONOTONIC) + in.duration_ns);
 	if (!in.quiet)
 		print_summary(&d);
 	tear_down(&d);
-	return EXIT_GOOD;
+	return has_failed(&d) ? EXIT_FINDING : EXIT_GOOD;
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "settings.h"
 
+#include "io/cli.h"
+#include "io/control.h"
 #include "io/inject.h"
 
 #include <errno.h>
 #include <ini.h>
 #include <inttypes.h>
 #include <math.h>
+#include <pwd.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +83,16 @@ static bool copy(char **to, const char *value, struct faultspec_error *error)
 static bool set_queue(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
 	const char *colon = strchr(value, ':');
-	char first_text[8] = "";
+	char *first_text = strndup(value, colon ? (size_t)(colon - value) : strlen(value));
 	uint32_t first, last;
+	bool good;
 
 	(void)policy;
-	snprintf(first_text, sizeof(first_text), "%.*s", colon ? (int)(colon - value) : 7, value);
-	if (!number32(first_text, 0, UINT16_MAX, &first, error))
+	if (!first_text)
+		return refuse(error, "out of memory");
+	good = number32(first_text, 0, UINT16_MAX, &first, error);
+	free(first_text);
+	if (!good)
 		return false;
 	last = first;
 	if (colon && !number32(colon + 1, first, UINT16_MAX, &last, error))
@@ -106,10 +114,16 @@ static bool set_segment_size(struct settings *s, unsigned policy, const char *va
 /* The first one takes the place of the preset, further ones are added. */
 static bool set_fault(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
 {
+	struct engine_policy *p = &s->engine.rules.policy[policy];
+
 	if (!(s->given[policy] & GIVEN_FAULT))
-		s->engine.rules.policy[policy].faults = 0;
+		p->faults = 0;
 	s->given[policy] |= GIVEN_FAULT;
-	return faultspec_add(&s->engine.rules.policy[policy], value, error);
+	if (!faultspec_add(p, value, error))
+		return false;
+	if (p->faults > 0)	/* else it is none */
+		s->fault_at[policy][p->faults - 1] = s->place;
+	return true;
 }
 
 static bool set_direction(struct settings *s, unsigned policy, const char *value,
@@ -290,6 +304,68 @@ const struct settings_key settings_keys[] = {
 	{ .name = NULL },
 };
 
+_Static_assert(sizeof(settings_keys) / sizeof(settings_keys[0]) - 1 <= SETTINGS_KEYS_MAX,
+	       "raise SETTINGS_KEYS_MAX, and what has a bit for each key");
+
+static const struct settings_key *find_key(const char *name)
+{
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (strcmp(k->name, name) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+/* Mistakes ------------------------------------------------------------------------------ */
+
+/* What is said of a place, "FILE:LINE:COLUMN: " or nothing. */
+#define PLACE_BYTES 600
+
+static const char *place_text(const struct settings *s, const struct settings_place *at,
+			      char text[PLACE_BYTES])
+{
+	text[0] = '\0';
+	if (at->line > 0)
+		snprintf(text, PLACE_BYTES, "%.500s:%u:%u: ", s->path, at->line, at->column);
+	return text;
+}
+
+/* Adds a line. */
+__attribute__((format(printf, 2, 3)))
+static void note(struct settings_mistakes *m, const char *format, ...)
+{
+	enum { LINE_BYTES = 2000, FOR_THE_COUNT = 80 };
+	char line[LINE_BYTES], escaped[LINE_BYTES];
+	size_t room = sizeof(m->text) - FOR_THE_COUNT - m->bytes;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	vsnprintf(line, sizeof(line), format, ap);
+	va_end(ap);
+	cli_escape(escaped, sizeof(escaped), line);
+	m->count++;
+	if (m->left_out == 0) {
+		n = snprintf(m->text + m->bytes, room, "%s%s", m->bytes > 0 ? "\n" : "", escaped);
+		if (n >= 0 && (size_t)n < room) {
+			m->bytes += (size_t)n;
+			return;
+		}
+	}
+	m->left_out++;
+	snprintf(m->text + m->bytes, FOR_THE_COUNT, "\nand %u more mistakes", m->left_out);
+}
+
+/* Says what is wrong with a key as it was given last. */
+static void note_key(const struct settings *s, struct settings_mistakes *m, const char *name,
+		     const char *value, const char *why)
+{
+	const struct settings_place *at = &s->at[find_key(name) - settings_keys];
+	char place[PLACE_BYTES];
+
+	note(m, "%s%s%s %s: %s", place_text(s, at, place), at->line > 0 ? "" : "--", name, value, why);
+}
+
 /* All --------------------------------------------------------------------------------- */
 
 void settings_init(struct settings *s)
@@ -314,14 +390,22 @@ void settings_free(struct settings *s)
 	s->inject = s->events = s->pcapng = s->control = s->control_owner = s->user = NULL;
 }
 
-bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size)
+/* Sets one key, and remembers where it was given. */
+static bool set_key(struct settings *s, const struct settings_key *key, unsigned policy,
+		    const char *value, struct settings_place place, struct faultspec_error *error)
 {
+	s->place = s->at[key - settings_keys] = place;
+	return key->set(s, policy, value, error);
+}
+
+void settings_set(struct settings *s, const struct settings_key *key, const char *value,
+		  struct settings_mistakes *m)
+{
+	static const struct settings_place command_line;
 	struct faultspec_error why;
 
-	if (key->set(s, 0, value, &why))
-		return true;
-	snprintf(error, size, "--%s %s: %s", key->name, value, why.text);
-	return false;
+	if (!set_key(s, key, 0, value, command_line, &why))
+		note(m, "--%s %s: %s", key->name, value, why.text);
 }
 
 void settings_override(struct settings *s)
@@ -329,7 +413,50 @@ void settings_override(struct settings *s)
 	s->given[0] &= ~(uint32_t)GIVEN_FAULT;
 }
 
-void settings_finish(struct settings *s)
+/* Can this fault act in its policy, or in one that has it from there? */
+static bool can_act(const struct settings *s, unsigned policy, const struct fault *f)
+{
+	const struct engine_rules *rules = &s->engine.rules;
+
+	if (fault_can_act(f, rules->policy[policy].direction))
+		return true;
+	for (unsigned i = 1; policy == 0 && i < rules->policies; i++) {
+		if (!(s->given[i] & GIVEN_FAULT) && fault_can_act(f, rules->policy[i].direction))
+			return true;
+	}
+	return false;
+}
+
+static void check_fault(const struct settings *s, unsigned policy, unsigned i,
+			struct settings_mistakes *m)
+{
+	const struct engine_policy *p = &s->engine.rules.policy[policy];
+	const struct settings_place *at = &s->fault_at[policy][i];
+	bool in_file = at->line > 0;
+	const char *add = in_file ? "add direction = " : "add --direction ";
+	char place[PLACE_BYTES], *text;
+	struct faultspec_error why;
+
+	if (can_act(s, policy, &p->fault[i]) ||
+	    faultspec_can_act(&p->fault[i], p->direction, add, &why))
+		return;
+	text = faultspec_text(&p->fault[i]);
+	note(m, "%s%sfault %s: %s", place_text(s, at, place), in_file ? "" : "--",
+	     text ? text : p->fault[i].kind->name, why.text);
+	free(text);
+}
+
+static void check_faults(const struct settings *s, struct settings_mistakes *m)
+{
+	for (unsigned i = 0; i < s->engine.rules.policies; i++) {
+		if (i > 0 && !(s->given[i] & GIVEN_FAULT))
+			continue;
+		for (unsigned k = 0; k < s->engine.rules.policy[i].faults; k++)
+			check_fault(s, i, k, m);
+	}
+}
+
+void settings_finish(struct settings *s, struct settings_mistakes *m)
 {
 	struct engine_rules *rules = &s->engine.rules;
 	const struct engine_policy *from = &rules->policy[0];
@@ -347,6 +474,75 @@ void settings_finish(struct settings *s)
 			memcpy(p->fault, from->fault, sizeof(p->fault));
 			p->faults = from->faults;
 		}
+	}
+	check_faults(s, m);
+}
+
+void settings_check(const struct settings *s, bool look_up, struct settings_mistakes *m)
+{
+	if (s->control_owner && !s->control)
+		note_key(s, m, "control-owner", s->control_owner,
+			 "there is no socket to give away: give control, too");
+	if (s->control && strlen(s->control) > CONTROL_PATH_MAX)
+		note_key(s, m, "control", s->control, "a socket's path has at most 107 bytes");
+	if (s->user && s->no_sandbox)
+		note_key(s, m, "user", s->user,
+			 "with sandbox off it stays who it is: give one of the two");
+	if (!look_up)
+		return;
+	if (s->control_owner && !control_owner_exists(s->control_owner))
+		note_key(s, m, "control-owner", s->control_owner,
+			 "there is no such user or group: give USER, USER:GROUP or :GROUP");
+	if (s->user && !getpwnam(s->user))
+		note_key(s, m, "user", s->user, "there is no such user");
+}
+
+/* What is fixed once resegd runs: where it is kept, as a number of so many bytes, or as a text that
+ * may be missing, which is as good as its preset. */
+static const struct fixed {
+	const char *key;
+	size_t at, bytes;
+	const char *preset;	/* of a text; NULL: a number */
+} fixed[] = {
+#define NUMBER(key, member) { key, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), NULL }
+#define TEXT(key, member, preset) { key, offsetof(struct settings, member), sizeof(char *), preset }
+	NUMBER("queue", queue.number), NUMBER("queue", workers), NUMBER("arrival", queue.joined),
+	NUMBER("flows", engine.flows_max), NUMBER("window", engine.window_bytes),
+	NUMBER("memory", engine.memory_bytes), NUMBER("overload", engine.overload),
+	NUMBER("queue-length", queue.packets), NUMBER("queue-buffer", queue.buffer_bytes),
+	TEXT("inject", inject, "auto"), TEXT("events", events, ""), TEXT("pcapng", pcapng, ""),
+	TEXT("control", control, ""), TEXT("control-owner", control_owner, ""), TEXT("user", user, ""),
+	NUMBER("sandbox", no_sandbox), NUMBER("grace", grace_ns),
+#undef NUMBER
+#undef TEXT
+};
+
+static const char *text_at(const struct settings *s, const struct fixed *f)
+{
+	const char *const *text = (const void *)((const char *)s + f->at);
+
+	return *text ? *text : f->preset;
+}
+
+static bool differ(const struct fixed *f, const struct settings *a, const struct settings *b)
+{
+	if (f->preset)
+		return strcmp(text_at(a, f), text_at(b, f)) != 0;
+	return memcmp((const char *)a + f->at, (const char *)b + f->at, f->bytes) != 0;
+}
+
+void settings_fixed_changes(const struct settings *a, const struct settings *b,
+			    char names[SETTINGS_NAMES_BYTES])
+{
+	const char *last = "";
+	size_t len = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+		if (strcmp(fixed[i].key, last) == 0 || !differ(&fixed[i], a, b))
+			continue;
+		last = fixed[i].key;
+		len += (size_t)snprintf(names + len, SETTINGS_NAMES_BYTES - len, "%s%s", len > 0 ? ", " : "", last);
 	}
 }
 
@@ -400,35 +596,33 @@ void settings_number_faults(struct settings *s, const struct settings *before, u
 
 /* A file -------------------------------------------------------------------------------- */
 
+/* Characters of a line. */
+#define LINE_MOST 199
+
 /* inih tells neither columns nor, to its handler, lines: so it is handed one line at a time, and
  * the line it is at is remembered here. */
 struct file {
 	struct settings *settings;
+	struct settings_mistakes *mistakes;
 	FILE *in;
-	const char *path;
-	char *error;
-	size_t size;
-	bool failed;
 	unsigned line;		/* from 1 */
+	unsigned policy;	/* whose section this is */
 	uint32_t seen;		/* keys of this section: a bit for each */
-	char text[512];		/* of it */
+	char text[LINE_MOST + 2];	/* of the line */
 };
 
 __attribute__((format(printf, 3, 4)))
 static void complain(struct file *f, size_t column, const char *format, ...)
 {
+	struct settings_place at = { f->line, (unsigned)column + 1 };
+	char place[PLACE_BYTES], what[1000];
 	va_list ap;
-	int n;
 
-	if (f->failed)	/* the first is told */
-		return;
-	f->failed = true;
-	n = snprintf(f->error, f->size, "%s:%u:%zu: ", f->path, f->line, column + 1);
-	if (n < 0 || (size_t)n >= f->size)
-		return;
 	va_start(ap, format);
-	vsnprintf(f->error + n, f->size - (size_t)n, format, ap);
+	vsnprintf(what, sizeof(what), format, ap);
 	va_end(ap);
+	place_text(f->settings, &at, place);
+	note(f->mistakes, "%s%s", place, what);
 }
 
 static size_t blanks(const char *text)
@@ -436,38 +630,43 @@ static size_t blanks(const char *text)
 	return strspn(text, " \t");
 }
 
-/* The number of a policy, made if it is new; POLICIES_MAX: it cannot be. */
-static unsigned policy_of(struct file *f, const char *section)
+/* An empty policy in this place. */
+static unsigned begin_policy(struct settings *s, unsigned i)
+{
+	s->engine.rules.policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
+	s->given[i] = 0;
+	return i;
+}
+
+/* The number of a policy, made if it is new. */
+static unsigned policy_of(struct file *f, const char *section, size_t column)
 {
 	struct settings *s = f->settings;
 	struct engine_rules *rules = &s->engine.rules;
 	const char *name = section + 7 + (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
+	bool good = strncmp(section, "policy ", 7) == 0 && name[0] != '\0' &&
+		    strlen(name) < SETTINGS_NAME_BYTES && name[strspn(name, NAME_CHARACTERS)] == '\0' &&
+		    strcmp(name, "default") != 0;
 	unsigned i = 1;
 
-	if (section[0] == '\0')
-		return 0;
-	if (strncmp(section, "policy ", 7) != 0 || name[0] == '\0' || strlen(name) >= SETTINGS_NAME_BYTES ||
-	    name[strspn(name, NAME_CHARACTERS)] != '\0' || strcmp(name, "default") == 0) {
-		complain(f, 0, "[%s]: sections are [policy NAME], with a name of less than %d letters, digits, dots, "
+	if (!good)
+		complain(f, column, "[%s]: sections are [policy NAME], with a name of less than %d letters, digits, dots, "
 			 "hyphens and underscores that is not default", section, SETTINGS_NAME_BYTES);
-		return POLICIES_MAX;
-	}
-	while (i < rules->policies && strcmp(s->policy_name[i], name) != 0)
+	while (good && i < rules->policies && strcmp(s->policy_name[i], name) != 0)
 		i++;
-	if (i == POLICIES_MAX) {
-		complain(f, 0, "%d policies at most", POLICIES_MAX - 1);
-		return POLICIES_MAX;
-	}
-	if (i == rules->policies) {
-		rules->policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
-		snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
-		s->given[i] = 0;
-		rules->policies++;
-	}
-	return i;
+	if (i == POLICIES_MAX)
+		complain(f, column, "%d policies at most", POLICIES_MAX - 1);
+	if (good && i < rules->policies)
+		return i;
+	/* What follows is read even if there is no such policy, for the mistakes in it. */
+	if (!good || i == POLICIES_MAX)
+		return begin_policy(s, POLICIES_MAX - 1);
+	snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
+	rules->policies++;
+	return begin_policy(s, i);
 }
 
-/* Reads the head of a section, behind its [. */
+/* Reads the head of a section, after its [. */
 static void begin_section(struct file *f, const char *text)
 {
 	size_t length = strcspn(text, "]"), column = (size_t)(text - f->text);
@@ -477,6 +676,7 @@ static void begin_section(struct file *f, const char *text)
 	f->seen = 0;
 	if (*rest != ']') {
 		complain(f, column - 1, "a section without its ]");
+		f->policy = begin_policy(f->settings, POLICIES_MAX - 1);
 		return;
 	}
 	rest += 1 + blanks(rest + 1);
@@ -484,44 +684,57 @@ static void begin_section(struct file *f, const char *text)
 	section[length] = '\0';
 	if (!strchr(";#\r\n", *rest))
 		complain(f, (size_t)(rest - f->text), "behind a section's ] stands nothing but a comment");
-	else if (length == 0)
-		complain(f, column - 1, "a section without a name");
-	else
-		policy_of(f, section);
+	f->policy = policy_of(f, section, column - 1);
 }
 
-/* An ini_reader: without blanks at the beginning, which would mean that a value goes on. */
+/* Reads a line into f->text. Returns false at the end. *good: it is text of no more than `most`
+ * characters. */
+static bool next_line(struct file *f, size_t most, bool *good)
+{
+	static const char mark[] = "\xef\xbb\xbf";	/* some editors begin a file with it */
+	char *line = NULL;
+	size_t room = 0, skip;
+	ssize_t length = getline(&line, &room, f->in);
+
+	if (length < 0) {
+		free(line);
+		return false;
+	}
+	f->line++;
+	skip = f->line == 1 && strncmp(line, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
+	*good = strlen(line) == (size_t)length;
+	if (!*good) {
+		complain(f, strlen(line), "a character of value 0: this is no text");
+	} else if (strcspn(line + skip, "\n") > most) {
+		complain(f, 0, "a line of more than %zu characters", most);
+		*good = false;
+	} else {
+		snprintf(f->text, sizeof(f->text), "%s", line + skip);
+	}
+	free(line);
+	return true;
+}
+
+/* An ini_reader: without blanks at the beginning, which would mean that a value goes on. What is
+ * wrong already is as good as an empty line. */
 static char *read_line(char *to, int size, void *arg)
 {
 	struct file *f = arg;
 	const char *text;
-	size_t len;
+	bool good;
 
-	if (f->failed || !fgets(f->text, sizeof(f->text), f->in))
+	if (!next_line(f, (size_t)size - 1 < LINE_MOST ? (size_t)size - 1 : LINE_MOST, &good))
 		return NULL;
-	f->line++;
+	snprintf(to, (size_t)size, "\n");
 	text = f->text + blanks(f->text);
-	len = strlen(text);
-	if (len >= (size_t)size || (len > 0 && text[len - 1] != '\n' && !feof(f->in))) {
-		complain(f, 0, "a line of more than %d characters", size - 1);
-		return NULL;
-	}
 	/* It calls nobody for these. */
-	if (text[0] == '[')
+	if (good && text[0] == '[')
 		begin_section(f, text + 1);
-	else if (!strchr("[;#\r\n", text[0]) && !strpbrk(text, "=:"))
+	else if (good && !strchr("[;#\r\n", text[0]) && !strpbrk(text, "=:"))
 		complain(f, blanks(f->text), "neither \"key = value\" nor [policy NAME]");
-	memcpy(to, text, len + 1);
+	else if (good)
+		snprintf(to, (size_t)size, "%s", text);
 	return to;
-}
-
-static const struct settings_key *find_key(const char *name)
-{
-	for (const struct settings_key *k = settings_keys; k->name; k++) {
-		if (strcmp(k->name, name) == 0)
-			return k;
-	}
-	return NULL;
 }
 
 /* Where the value of the line is. */
@@ -533,50 +746,50 @@ static size_t value_column(const struct file *f)
 	return at + blanks(f->text + at);
 }
 
-/* An ini_handler. */
+/* An ini_handler. Sections are none of its business: see begin_section(). */
 static int handle(void *arg, const char *section, const char *name, const char *value)
 {
 	struct file *f = arg;
-	unsigned policy;
 	const struct settings_key *key = find_key(name);
+	size_t column = blanks(f->text);
+	struct settings_place place = { f->line, (unsigned)column + 1 };
 	struct faultspec_error error;
+	bool again;
 
-	if (f->failed)
-		return 0;
-	policy = policy_of(f, section);
-	if (policy == POLICIES_MAX)
-		return 0;
-	if (!key)
-		complain(f, blanks(f->text), "%s: no such key; see reseg.conf(5)", name);
-	else if (policy > 0 && (key->where & SETTINGS_BOX))
-		complain(f, blanks(f->text), "%s is for all connections: put it before the first section", name);
-	else if (policy == 0 && key->where == SETTINGS_MATCH)
-		complain(f, blanks(f->text), "%s chooses connections for a policy: put it into a section "
+	(void)section;
+	if (!key) {
+		complain(f, column, "%s: no such key; see reseg.conf(5)", name);
+		return 1;
+	}
+	again = (f->seen >> (key - settings_keys) & 1u) && strcmp(name, "fault") != 0;
+	f->seen |= 1u << (key - settings_keys);
+	if (f->policy > 0 && (key->where & SETTINGS_BOX))
+		complain(f, column, "%s is for all connections: put it before the first section", name);
+	else if (f->policy == 0 && key->where == SETTINGS_MATCH)
+		complain(f, column, "%s chooses connections for a policy: put it into a section "
 			 "[policy NAME]", name);
-	else if ((f->seen >> (key - settings_keys) & 1u) && strcmp(name, "fault") != 0)
-		complain(f, blanks(f->text), "%s stands here twice", name);
-	else if (!key->set(f->settings, policy, value, &error))
+	else if (again)
+		complain(f, column, "%s stands here twice", name);
+	else if (!set_key(f->settings, key, f->policy, value, place, &error))
 		complain(f, value_column(f) + error.at, "%s %s: %s", name, value, error.text);
-	else
-		f->seen |= 1u << (key - settings_keys);
-	return !f->failed;
+	return 1;
 }
 
-bool settings_load(struct settings *s, const char *path, char *error, size_t size)
+void settings_load(struct settings *s, const char *path, struct settings_mistakes *m)
 {
-	struct file f = { .settings = s, .path = path, .error = error, .size = size };
+	struct file f = { .settings = s, .mistakes = m };
 	int line;
 
+	s->path = path;
 	f.in = fopen(path, "re");
 	if (!f.in) {
-		snprintf(error, size, "%s: %s", path, strerror(errno));
-		return false;
+		note(m, "%s: %s", path, strerror(errno));
+		return;
 	}
 	line = ini_parse_stream(read_line, &f, handle, &f);
 	if (ferror(f.in))
-		complain(&f, 0, "%s", strerror(errno));
-	else if (line != 0)
-		complain(&f, 0, "line %d cannot be read", line);
+		note(m, "%s: %s", path, strerror(errno));
+	else if (line != 0 && m->count == 0)
+		note(m, "%s: line %d cannot be read", path, line);
 	fclose(f.in);
-	return !f.failed;
 }

@@ -19,11 +19,26 @@
 
 #define SETTINGS_NAME_BYTES 32
 #define SETTINGS_WORKERS_MAX 64
+#define SETTINGS_KEYS_MAX 32
+/* Of what is wrong with the settings; mistakes that do not fit are counted. */
+#define SETTINGS_MISTAKES_BYTES 8192
 #define SETTINGS_GRACE_SECONDS 5
 #define SETTINGS_GRACE_MAX_SECONDS 86400
 /* Packets that may wait in the kernel, and memory for as many small ones. */
 #define SETTINGS_QUEUE_LENGTH 16384
 #define SETTINGS_QUEUE_BUFFER (32 << 20)
+
+/* Where something was said: by which file; or on the command line, where line is 0. */
+struct settings_place {
+	unsigned line, column;	/* from 1 */
+};
+
+/* What is wrong, all of it: a line for each mistake, without control characters. */
+struct settings_mistakes {
+	char text[SETTINGS_MISTAKES_BYTES];
+	size_t bytes;		/* of text, but for the line that counts those left out */
+	unsigned count, left_out;
+};
 
 struct settings {
 	struct engine_config engine;
@@ -40,6 +55,10 @@ struct settings {
 	char *user;		/* whom it becomes; NULL: it stays who it is */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
 	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: bits */
+	const char *path;	/* of the file, which the caller keeps; NULL: none */
+	struct settings_place place;	/* of the key that is being read */
+	struct settings_place at[SETTINGS_KEYS_MAX];	/* of each key that was given last */
+	struct settings_place fault_at[POLICIES_MAX][FAULTS_MAX];
 };
 
 /* One key. On the command line it has "--" before it. */
@@ -60,18 +79,29 @@ extern const struct settings_key settings_keys[];
 void settings_init(struct settings *s);
 void settings_free(struct settings *s);
 
-/* Reads a file. Returns false, and what is wrong, with the file's name, line and column, in
- * `error`, if it cannot. */
-bool settings_load(struct settings *s, const char *path, char *error, size_t size);
+/* Reads a file. Adds what is wrong in it, with the file's name, line and column, to mistakes. */
+void settings_load(struct settings *s, const char *path, struct settings_mistakes *m);
 
-/* Does as one key of the command line says. Returns false, and why, if it cannot. */
-bool settings_set(struct settings *s, const struct settings_key *key, const char *value, char *error, size_t size);
+/* Does as one key of the command line says. Adds why it cannot to mistakes. */
+void settings_set(struct settings *s, const struct settings_key *key, const char *value,
+		  struct settings_mistakes *m);
 
 /* What is said after this replaces what was said before, and does not add to it. */
 void settings_override(struct settings *s);
 
-/* Gives each policy what it has not said itself. To be called once all is said. */
-void settings_finish(struct settings *s);
+/* Gives each policy what it has not said itself. To be called once all is said. Adds to mistakes
+ * the faults that can never act, as what they are for is not intercepted. */
+void settings_finish(struct settings *s, struct settings_mistakes *m);
+
+/* Adds to mistakes what resegd could not start with, as keys contradict each other or name users
+ * that there are not. look_up: whether users are looked up, for which a sandbox has no room. */
+void settings_check(const struct settings *s, bool look_up, struct settings_mistakes *m);
+
+/* The keys in which these differ and that cannot be changed while resegd runs, with ", " between
+ * them; "" if there is none. */
+#define SETTINGS_NAMES_BYTES 400
+void settings_fixed_changes(const struct settings *a, const struct settings *b,
+			    char names[SETTINGS_NAMES_BYTES]);
 
 /* Gives the faults of s ids: those of `before` that are the same in a policy of the same name
  * keep theirs. Where before is NULL, those that have one keep it. *last is the id given last. */

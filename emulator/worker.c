@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -98,6 +99,21 @@ static bool is_first(bool happened, bool *told)
 	return first;
 }
 
+/* Says why it cannot go on, which ends the thread. The first thread sees to the rest: exit() would run
+ * what is to be done at the end of the program while other workers go on. */
+__attribute__((format(printf, 2, 3)))
+static void fail(struct worker *w, const char *format, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	cli_complain("%s", text);
+	w->failed = true;
+}
+
 /* Says once what an operator must know and can mend. */
 static void warn(struct worker *w)
 {
@@ -124,7 +140,7 @@ static void warn(struct worker *w)
 	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
 		cli_complain("the capture cannot be written any further: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
-		cli_fail("its TUN device was removed: start it again");
+		fail(w, "its TUN device was removed: start it again");
 }
 
 /* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */
@@ -151,8 +167,11 @@ static void add_one(int event_fd)
 {
 	uint64_t one = 1;
 
-	if (write(event_fd, &one, sizeof(one)) < 0)
-		cli_fail("eventfd: %s", strerror(errno));
+	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
+		return;
+	/* Nobody would learn of anything any more. */
+	cli_complain("eventfd: %s", strerror(errno));
+	_exit(EXIT_FINDING);
 }
 
 /* Begins to hand over what there is. */
@@ -209,12 +228,14 @@ static void use_rules(struct worker *w)
 	wanted = q->rules_wanted;
 	if (wanted != q->rules_used) {
 		struct engine_rules rules = q->rules;
+		int rc;
 
 		pthread_mutex_unlock(&q->lock);
-		engine_set_rules(w->engine, now_ns(), &rules);
+		rc = engine_set_rules(w->engine, now_ns(), &rules);
 		send_output(w);
 		pthread_mutex_lock(&q->lock);
 		q->rules_used = wanted;
+		q->rules_error = rc;
 		pthread_cond_signal(&q->answered);
 	}
 	pthread_mutex_unlock(&q->lock);
@@ -320,7 +341,10 @@ int worker_await_rules(struct worker *w, const struct timespec *until)
 	pthread_mutex_lock(&q->lock);
 	while (q->rules_used != q->rules_wanted && q->what != QUESTION_ENDED && rc == 0)
 		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, until);
-	rc = q->what == QUESTION_ENDED ? -ESRCH : q->rules_used != q->rules_wanted ? -rc : 0;
+	if (q->what == QUESTION_ENDED)
+		rc = -ESRCH;
+	else
+		rc = q->rules_used != q->rules_wanted ? -rc : q->rules_error;
 	pthread_mutex_unlock(&q->lock);
 	return rc;
 }
@@ -381,7 +405,7 @@ static void *run(void *arg)
 		w->busy_since_ns = now_ns();
 
 		if (rc < 0 && errno != EINTR)
-			cli_fail("ppoll: %s", strerror(errno));
+			fail(w, "ppoll: %s", strerror(errno));
 		if (engine_deadline(w->engine) <= now_ns()) {
 			engine_expire(w->engine, now_ns());
 			send_output(w);
@@ -392,9 +416,11 @@ static void *run(void *arg)
 
 			send_output(w);
 			if (error < 0)
-				cli_fail("the queue is lost: %s", strerror(-error));
+				fail(w, "the queue is lost: %s", strerror(-error));
 		}
 		warn(w);
+		if (w->failed)
+			break;
 		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) || more_to_answer)
 			more_to_answer = answer(w);
 		requests = rc > 0 && fds[1].revents ? read_events(w->stop) : 0;

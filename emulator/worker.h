@@ -39,6 +39,7 @@ struct worker_question {
 	enum worker_question_type what;
 	struct engine_rules rules;	/* the last that were wanted: that needs no place in a line */
 	uint64_t rules_wanted, rules_used;	/* how many were, and of these are or were in use */
+	int rules_error;		/* of those used last: why the engine refused them */
 	struct worker_report report;
 	struct engine_flow *flows;
 	size_t flow_count, flow_room;
@@ -59,6 +60,7 @@ struct worker {
 	int stop;		/* the same, of requests to stop */
 	_Atomic uint64_t busy_since_ns;	/* 0: it waits for something to do */
 	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
+	_Atomic bool failed;	/* once it has ended: because it could not go on. It has said why */
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	struct worker_question question;
@@ -75,7 +77,7 @@ void worker_observe(void *worker, const struct engine_event *event);
 
 /* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was
  * asked to stop and has handed all connections over, or the time for that is over, or it was
- * asked again. Negative errno. */
+ * asked again; or if it cannot go on. Negative errno. */
 int worker_start(struct worker *w);
 
 /* Asks it to stop; again: at once. */
@@ -84,8 +86,8 @@ void worker_stop(struct worker *w);
 /* These are answered between two packets, and wait for that. -ETIMEDOUT: the worker does not
  * answer, -EBUSY: nor has it answered before; -ESRCH: it has ended. */
 
-/* All workers are told first, and then awaited until then (CLOCK_MONOTONIC). One that is late uses them later, or
- * those that are set after them. */
+/* All workers are told first, and then awaited until then (CLOCK_MONOTONIC). One that is late uses
+ * them later, or those that are set after them. -EINVAL: the engine refuses them. */
 void worker_set_rules(struct worker *w, const struct engine_rules *rules);
 int worker_await_rules(struct worker *w, const struct timespec *until);
 

@@ -14,6 +14,11 @@ die() {
 	exit 2
 }
 
+# Another apt may be at work, as a machine's own at night: it is waited for.
+wait_apt_get() {
+	apt-get -o DPkg::Lock::Timeout=300 "$@"
+}
+
 # Installs Debian packages that are missing; without root, says what to run.
 need_packages() {
 	command -v dpkg-query >/dev/null || return 0	# not Debian: meson will name what it misses
@@ -30,8 +35,8 @@ need_packages() {
 	fi
 	echo "$program: installing$missing"
 	log=$(mktemp)
-	if ! { apt-get update && DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
+	if ! { wait_apt_get update && DEBIAN_FRONTEND=noninteractive \
+		wait_apt_get install -y --no-install-recommends $missing; } >"$log" 2>&1; then
 		cat "$log" >&2
 		rm -f "$log"
 		die "apt-get could not install$missing: see above"

@@ -2,6 +2,7 @@
 #include "fault.h"
 
 #include "bytes.h"
+#include "engine.h"
 #include "tcpopt.h"
 
 #include <string.h>
@@ -281,7 +282,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "off-by-one",
 		.summary = "segment size + 1 bytes pending are never sent on (the firewall of 2008)",
-		.hook = "cut",
 		.symptom = "513 bytes hang with no reply, 1025 after the replies to the first 512; all is ACKed",
 		.param = { { "over", "bytes more than the segment size that are nobody's case", 1, 65535, 1 } },
 		.cut = off_by_one,
@@ -289,13 +289,11 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "none",
 		.summary = "no fault: the box is a byte-exact relay",
-		.hook = "-",
 		.symptom = "none",
 	},
 	{
 		.name = "lose-tail",
 		.summary = "a last piece that is very short is never sent",
-		.hook = "piece",
 		.symptom = "513 bytes get replies to all commands but the last: the obvious reading of 2008, and "
 			   "the wrong one",
 		.param = { { "bytes", "longest last piece that is lost", 1, 65535, 1 } },
@@ -304,14 +302,12 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "no-retransmit",
 		.summary = "what is lost behind the box is never sent again, though it was ACKed",
-		.hook = "piece",
 		.symptom = "connections stall for good wherever the network loses a packet",
 		.piece = no_retransmit,
 	},
 	{
 		.name = "corrupt",
 		.summary = "one bit in the middle of a piece is altered, and its checksum made good",
-		.hook = "piece",
 		.symptom = "data is silently wrong, and no checksum below the application tells",
 		.every = 10,
 		.piece = corrupt,
@@ -319,7 +315,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "drop",
 		.summary = "pieces are lost when they are first sent",
-		.hook = "piece",
 		.symptom = "none but time: a healthy end survives it",
 		.every = 10,
 		.piece = drop,
@@ -327,7 +322,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "duplicate",
 		.summary = "pieces are sent twice",
-		.hook = "piece",
 		.symptom = "none: a healthy end survives it",
 		.every = 10,
 		.piece = duplicate,
@@ -335,7 +329,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "reorder",
 		.summary = "pieces are overtaken by the next one",
-		.hook = "piece",
 		.symptom = "none: a healthy end survives it",
 		.every = 10,
 		.piece = reorder,
@@ -343,7 +336,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "mtu-blackhole",
 		.summary = "packets over a length vanish on arrival, and nobody is told",
-		.hook = "packet",
 		.symptom = "connections work until the first long packet: the envelope passes, the message hangs, "
 			   "and is not ACKed (what the postmaster of 2008 first suspected)",
 		.param = { { "bytes", "longest IP packet that passes", 68, 65535, 1280 } },
@@ -352,21 +344,18 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "ecn-drop",
 		.summary = "SYNs that ask for ECN vanish",
-		.hook = "packet",
 		.symptom = "no connection from hosts with ECN on, until they fall back",
 		.packet = ecn_drop,
 	},
 	{
 		.name = "ecn-rst",
 		.summary = "SYNs that ask for ECN are refused",
-		.hook = "packet",
 		.symptom = "\"connection refused\" for hosts with ECN on",
 		.packet = ecn_rst,
 	},
 	{
 		.name = "tfo-blackhole",
 		.summary = "SYNs with data (TCP Fast Open) vanish",
-		.hook = "packet",
 		.symptom = "the second connection to a server takes a second longer, or is never made",
 		.keeps_fast_open = true,
 		.packet = tfo_blackhole,
@@ -374,15 +363,14 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "banner-mask",
 		.summary = "what the server says before the client speaks becomes *, but for 2, 0 and space",
-		.hook = "packet",
 		.symptom = "the server seems to know no ESMTP; Postfix switches on its work-arounds for PIX",
+		.only = DIRECTION_S2C,
 		.packet = banner_mask,
 		.rewrite = mask_banner,
 	},
 	{
 		.name = "split-command",
 		.summary = "the verb of an SMTP command that goes on in the next piece becomes XXXX",
-		.hook = "cut",
 		.symptom = "\"command unrecognized\" for one command out of many, at certain lengths",
 		.reads_text = true,
 		.alter = overwrite_split_command,
@@ -390,7 +378,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "split-eod",
 		.summary = "the dot that ends a message is not sent on if it and its CR LF are in two pieces",
-		.hook = "cut",
 		.symptom = "a time-out after the message, which may have been taken: it comes twice",
 		.reads_text = true,
 		.cut = split_eod,
@@ -398,7 +385,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "psh-hold",
 		.summary = "data is held until PSH is set, or so much has come",
-		.hook = "cut",
 		.symptom = "transfers hang where the last segment has no PSH",
 		.param = { { "bytes", "that many are sent on in any case", 1, 65535, 4096 } },
 		.cut = psh_hold,
@@ -406,7 +392,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "fin-early",
 		.summary = "the FIN goes with the last piece but one if the last is shorter than a header",
-		.hook = "piece",
 		.symptom = "the end is missing; who sent it gets a RST, or never learns of it",
 		.param = { { "bytes", "pieces shorter than that are overlooked", 2, 65535, 20 } },
 		.piece = fin_early,
@@ -414,21 +399,18 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "fin-dup",
 		.summary = "all pieces of a segment with FIN have it",
-		.hook = "piece",
 		.symptom = "all is missing behind the first piece; who sent it gets a RST, or never learns of it",
 		.piece = fin_dup,
 	},
 	{
 		.name = "isn-shift",
 		.summary = "sequence numbers are other ones behind the box, but not in SACK",
-		.hook = "packet",
 		.symptom = "connections crawl under loss only, and only with SACK",
 		.shifts = true,
 	},
 	{
 		.name = "wscale-strip",
 		.summary = "window scale is taken out of the SYN-ACK, which only one end can know",
-		.hook = "packet",
 		.symptom = "large mail crawls or stalls",
 		.packet = wscale_strip,
 		.rewrite = strip_wscale,
@@ -436,7 +418,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "ack-thin",
 		.summary = "only each N-th ACK passes, and there is no SACK",
-		.hook = "packet",
 		.symptom = "bursts, and time-outs at the end of them",
 		.param = { { "pass", "one ACK in so many passes", 2, 1000, 4 } },
 		.packet = ack_thin,
@@ -445,7 +426,6 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "hello-256-511",
 		.summary = "TLS handshake records of certain lengths are ACKed and not sent on",
-		.hook = "cut",
 		.symptom = "STARTTLS hangs with some clients, and for some names of servers",
 		.param = { { "least", "shortest such record, in bytes", 1, 65535, 256 },
 			   { "most", "longest such record, in bytes", 1, 65535, 511 } },
@@ -455,18 +435,17 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "first-segment-parser",
 		.summary = "a TLS ClientHello that takes two segments vanishes, or ends the connection",
-		.hook = "packet",
 		.symptom = "TLS hangs with clients that use post-quantum keys",
 		.param = { { "reset", "1: both ends get a RST", 0, 1, 0 } },
+		.only = DIRECTION_C2S,
 		.packet = first_segment_parser,
 	},
 	{
 		.name = "ack-then-die",
 		.summary = "once so much is ACKed the box forgets the connection, and lets nothing of it pass",
-		.hook = "packet",
 		.symptom = "what was ACKed is lost, and is found out late or never",
 		.param = { { "bytes", "that many are ACKed", 1, 1000000000, 1024 },
-			   { "reset", "1: both ends get a RST then", 0, 1, 0 } },
+			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1, 0 } },
 		.cut = die_with_what_is_pending,
 		.packet = ack_then_die,
 	},
@@ -485,6 +464,19 @@ const struct fault_kind *fault_find(const char *name)
 bool fault_acts(const struct fault_kind *kind)
 {
 	return kind->cut || kind->alter || kind->packet || kind->piece || kind->shifts;
+}
+
+bool fault_can_act(const struct fault *f, unsigned intercepted)
+{
+	unsigned halves = f->scope.direction;
+
+	if (halves == 0 || !fault_acts(f->kind))
+		return true;
+	if (f->kind->only != 0)
+		halves &= f->kind->only;
+	if (f->kind->packet || f->kind->shifts)
+		return halves != 0 && intercepted != 0;
+	return (halves & intercepted) != 0;
 }
 
 struct fault fault_of(const struct fault_kind *kind)

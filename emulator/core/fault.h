@@ -78,10 +78,11 @@ enum fault_fate {
 struct fault_kind {
 	const char *name;
 	const char *summary;	/* one line, no full stop */
-	const char *hook;	/* where it acts, for people; "-" for none */
 	const char *symptom;	/* what its users see */
 	struct fault_param param[FAULT_PARAMS_MAX];
 	uint32_t every;		/* the preset of struct fault's */
+	uint8_t only;		/* enum engine_direction, of the one source whose packets can be
+				 * concerned; 0: both */
 	bool reads_text;
 	bool keeps_fast_open;	/* clients are to get cookies */
 	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the
@@ -113,7 +114,7 @@ struct fault_scope {
 	uint8_t direction;	/* enum engine_direction, of the source; 0: both */
 	struct range flows;	/* of those that match, counted from 1 since it is in use */
 	struct range arrivals;	/* of data in its half, counted from 1: the last one's number */
-	struct range seconds;	/* since it is in use, counted from 0 */
+	struct range seconds;	/* since it is in use, counted from 1: the one it began in */
 };
 
 /* A kind in use. An occasion is a time at which it would change something. */
@@ -136,6 +137,11 @@ const struct fault_kind *fault_find(const char *name);
 
 /* Does this kind do anything? "none" does not. */
 bool fault_acts(const struct fault_kind *kind);
+
+/* Can it act in connections of which these halves are intercepted (enum engine_direction)? Data is
+ * cut and sent on only there; packets are looked at in both, if either is. Without a direction of its
+ * own it is for all there is, and the answer is yes. */
+bool fault_can_act(const struct fault *f, unsigned intercepted);
 
 /* A fault of this kind, with its presets. */
 struct fault fault_of(const struct fault_kind *kind);

@@ -143,7 +143,7 @@ static bool acts_on(struct engine *e, const struct flow *flow, enum engine_side 
 	const struct fault *f = &hooks_policy(e, flow)->fault[i];
 	struct fault_state *s = &e->fault[flow->policy][i];
 
-	if (!range_has(&f->scope.seconds, (e->now_ns - s->since_ns) / NS_PER_S) ||
+	if (!range_has(&f->scope.seconds, (e->now_ns - s->since_ns) / NS_PER_S + 1) ||
 	    ++s->occasions % f->every != 0 ||
 	    (f->percent < 100 && random_percent(e) >= f->percent))
 		return false;

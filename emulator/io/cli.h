@@ -10,6 +10,7 @@
  */
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -18,7 +19,11 @@ enum { EXIT_GOOD = 0, EXIT_FINDING = 1, EXIT_USAGE = 2 };
 /* The program's name in messages; set first of all. */
 extern const char *cli_program;
 
-/* Prints "program: message" and a line feed on standard error. */
+/* Copies text as it may be shown: control characters, and what is no UTF-8, become \xNN. What does
+ * not fit is left out. */
+void cli_escape(char *to, size_t size, const char *text);
+
+/* Prints "program: message" and a line feed on standard error, escaped: so it is one line. */
 void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, and exits with EXIT_USAGE. */
@@ -26,6 +31,10 @@ _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1,
 
 /* The same with EXIT_FINDING, for what goes wrong later than set-up. */
 _Noreturn void cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same as cli_complain() and cli_die() for each line of a text. */
+void cli_complain_lines(const char *text);
+_Noreturn void cli_die_lines(const char *text);
 
 /* The options every program has: the end of its table for cli_option(). */
 enum { CLI_HELP = 1000, CLI_VERSION };

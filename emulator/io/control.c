@@ -19,8 +19,9 @@
 struct client {
 	int fd;			/* -1: none */
 	uint64_t served;	/* the order in which they were last answered */
-	char *in;		/* CONTROL_REQUEST_MAX bytes */
+	char *in;		/* CONTROL_REQUEST_MAX bytes, and a line feed */
 	size_t in_bytes;
+	bool skips;		/* what comes belongs to a line that was too long, and was answered */
 	char *out;		/* what is left of an answer, from out_at on; NULL: nothing */
 	size_t out_bytes, out_at;
 };
@@ -34,7 +35,11 @@ struct control {
 	struct client clients[CONTROL_CLIENTS_MAX];
 };
 
+_Static_assert(CONTROL_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_path), "unix(7)");
+
 #define CONNECT_SECONDS 2
+#define IN_BYTES (CONTROL_REQUEST_MAX + 1)
+#define TOO_LONG "a request has at most 65536 characters in its line"
 
 static int address_of(const char *path, struct sockaddr_un *address)
 {
@@ -160,21 +165,37 @@ static int give(const char *path, uid_t uid, gid_t gid, bool with_group)
 	return rc;
 }
 
-int control_set_owner(struct control *c, const char *owner)
+/* The numbers of USER:GROUP; UINT32_MAX for one that is not given. Returns false if there is no
+ * such user or group. */
+static bool read_owner(const char *owner, unsigned *uid, unsigned *gid)
 {
-	unsigned uid = UINT32_MAX, gid = UINT32_MAX;	/* as it is */
 	const char *colon = strchr(owner, ':');
 	char *user = strndup(owner, colon ? (size_t)(colon - owner) : strlen(owner));
 	bool found = user != NULL;
 
+	*uid = *gid = UINT32_MAX;
 	if (found && user[0] != '\0')
-		found = find_id(user, false, &uid);
+		found = find_id(user, false, uid);
 	if (found && colon)
-		found = find_id(colon + 1, true, &gid);
+		found = find_id(colon + 1, true, gid);
 	free(user);
-	if (!found)
+	return found;
+}
+
+bool control_owner_exists(const char *owner)
+{
+	unsigned uid, gid;
+
+	return read_owner(owner, &uid, &gid);
+}
+
+int control_set_owner(struct control *c, const char *owner)
+{
+	unsigned uid, gid;
+
+	if (!read_owner(owner, &uid, &gid))
 		return -ENOENT;
-	return give(c->path, uid, gid, colon != NULL);
+	return give(c->path, uid, gid, strchr(owner, ':') != NULL);
 }
 
 static void drop(struct client *client)
@@ -232,7 +253,7 @@ static void take_client(struct control *c)
 
 	if (fd < 0)
 		return;
-	in = malloc(CONTROL_REQUEST_MAX);
+	in = malloc(IN_BYTES);
 	if (!in) {
 		close(fd);
 		return;
@@ -257,17 +278,17 @@ static bool send_answer(struct client *client)
 	return true;
 }
 
-/* Answers one request, a line of len characters. Returns false if that is impossible. */
-static bool answer(struct control *c, struct client *client, const char *line, size_t len)
+static json_t *refusal(const char *why)
 {
-	json_error_t error;
-	json_t *request = json_loadb(line, len, 0, &error);
-	json_t *reply = request ? c->handler(c->arg, request)
-				: json_pack("{s:b, s:s}", "ok", 0, "error", "a request is a JSON object in one line");
-	char *text = reply ? json_dumps(reply, JSON_COMPACT) : NULL;
+	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
+}
 
-	json_decref(request);
-	json_decref(reply);
+/* Sends an answer, which it frees. Returns false if that is impossible. */
+static bool reply(struct control *c, struct client *client, json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
 	if (!text)
 		return false;
 	client->out_bytes = strlen(text) + 1;
@@ -278,7 +299,19 @@ static bool answer(struct control *c, struct client *client, const char *line, s
 	return send_answer(client);
 }
 
-/* Answers the requests that are complete, one at a time as the answers are taken. */
+/* Answers one request, a line of len characters. */
+static bool answer(struct control *c, struct client *client, const char *line, size_t len)
+{
+	json_error_t error;
+	json_t *request = json_loadb(line, len, 0, &error);
+	json_t *answer = request ? c->handler(c->arg, request) : refusal("a request is a JSON object in one line");
+
+	json_decref(request);
+	return reply(c, client, answer);
+}
+
+/* Answers the requests that are complete, one at a time as the answers are taken. One that is too long
+ * is refused at once, and read to its end. */
 static bool answer_all(struct control *c, struct client *client)
 {
 	char *end;
@@ -286,12 +319,19 @@ static bool answer_all(struct control *c, struct client *client)
 	while (!client->out && (end = memchr(client->in, '\n', client->in_bytes))) {
 		size_t len = (size_t)(end - client->in);
 
-		if (!answer(c, client, client->in, len))
+		if (!client->skips && !answer(c, client, client->in, len))
 			return false;
+		client->skips = false;
 		client->in_bytes -= len + 1;
 		memmove(client->in, end + 1, client->in_bytes);
 	}
-	return client->out || client->in_bytes < CONTROL_REQUEST_MAX;
+	if (client->out || client->in_bytes < IN_BYTES)
+		return true;
+	client->in_bytes = 0;
+	if (client->skips)
+		return true;
+	client->skips = true;
+	return reply(c, client, refusal(TOO_LONG));
 }
 
 static bool serve(struct control *c, struct client *client)
@@ -300,7 +340,7 @@ static bool serve(struct control *c, struct client *client)
 
 	if (client->out)
 		return send_answer(client) && (client->out || answer_all(c, client));
-	n = recv(client->fd, client->in + client->in_bytes, CONTROL_REQUEST_MAX - client->in_bytes, 0);
+	n = recv(client->fd, client->in + client->in_bytes, IN_BYTES - client->in_bytes, 0);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR;
 	if (n == 0)

@@ -13,11 +13,14 @@
 
 #include <jansson.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #define CONTROL_CLIENTS_MAX 16
 #define CONTROL_FDS_MAX (1 + CONTROL_CLIENTS_MAX)
 #define CONTROL_REQUEST_MAX 65536
+/* Bytes of the socket's path, unix(7). */
+#define CONTROL_PATH_MAX 107
 
 struct control;
 
@@ -27,6 +30,9 @@ typedef json_t *control_handler(void *arg, json_t *request);
 /* Listens at a path, with mode 0600. The place of a server that is gone is taken. Negative errno;
  * -EADDRINUSE: a server is there, or something that is no socket. */
 int control_open(struct control **out, const char *path, control_handler *handler, void *arg);
+
+/* Are there the user and the group that control_set_owner() is to be given? */
+bool control_owner_exists(const char *owner);
 
 /* Makes the socket another's: USER, USER:GROUP or :GROUP, names or numbers. With a group its mode is 0660.
  * Negative errno; -ENOENT: there is no such user or group. */

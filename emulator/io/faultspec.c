@@ -12,7 +12,7 @@ static const struct fault_param every = {
 	"every", "act on each such occasion", 1, FAULTSPEC_EVERY_MAX, 1,
 };
 static const struct fault_param percent = {
-	"percent", "and then with this probability", 1, 100, 100,
+	"percent", "and then with this probability, anew on each occasion", 1, 100, 100,
 };
 
 /* Keys that say where and when. */
@@ -25,21 +25,22 @@ static const struct scope_key {
 	size_t at;		/* in struct fault_scope */
 	enum scope_type type;
 	uint32_t most;
+	uint32_t shift;		/* added to numbers that people count from 0 */
 } scope_keys[] = {
 	{ "direction", "the half that is concerned: of a packet, its own way", "c2s or s2c",
-	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0 },
+	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0, 0 },
 	{ "client", "connections of these clients", "an address, or a prefix as 198.51.100.0/24",
-	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0 },
+	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0, 0 },
 	{ "server", "connections to these servers", "likewise",
-	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0 },
+	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0, 0 },
 	{ "port", "connections to these ports", "as 25, or 25-587",
-	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX },
+	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX, 0 },
 	{ "flows", "of those connections the N-th, since the fault is in use", "as 3, 1-2 or 3-",
-	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX },
+	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX, 0 },
 	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534", "likewise",
-	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX },
-	{ "seconds", "the time since the fault is in use, from 0", "as 10-, or 0-59",
-	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX },
+	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
+	{ "seconds", "the time since the fault is in use, from 0", "as 0, 10- or 0-59",
+	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX, 1 },
 };
 
 #define SCOPE_KEYS (sizeof(scope_keys) / sizeof(scope_keys[0]))
@@ -82,10 +83,13 @@ static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint
 	return *at > start;
 }
 
-bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most)
+/* Reads a range of numbers up to most - shift, which is added to them. */
+static bool read_range(struct range *out, const char *text, size_t len, uint32_t most,
+		       uint32_t shift)
 {
 	size_t at = 0;
 
+	most -= shift;
 	if (!number(text, len, &at, most, &out->first))
 		return false;
 	out->last = out->first;
@@ -95,7 +99,14 @@ bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t m
 		if (at < len && !number(text, len, &at, most, &out->last))
 			return false;
 	}
+	out->first += shift;
+	out->last += shift;
 	return at == len && out->first <= out->last && out->last > 0;
+}
+
+bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most)
+{
+	return read_range(out, text, len, most, 0);
 }
 
 bool faultspec_prefix(struct prefix *out, const char *text, size_t len)
@@ -159,7 +170,7 @@ static bool read_scope(struct fault *f, const struct scope_key *k, const char *v
 
 	switch (k->type) {
 	case SCOPE_RANGE:
-		return faultspec_range(to, value, len, k->most);
+		return read_range(to, value, len, k->most, k->shift);
 	case SCOPE_PREFIX:
 		return faultspec_prefix(to, value, len);
 	case SCOPE_DIRECTION:
@@ -238,6 +249,22 @@ bool faultspec_add(struct engine_policy *policy, const char *text, struct faults
 	return true;
 }
 
+bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
+		       struct faultspec_error *error)
+{
+	static const char *const names[] = { "none", "c2s", "s2c", "both" };
+	static const char *const sources[] = { [DIRECTION_C2S] = "client", [DIRECTION_S2C] = "server" };
+	unsigned direction = f->scope.direction, only = f->kind->only;
+
+	if (fault_can_act(f, intercepted))
+		return true;
+	if (only != 0 && !(direction & only))
+		return refuse(error, 0, "it acts on what the %s sends only: take out direction=%s",
+			      sources[only], names[direction]);
+	return refuse(error, 0, "it can never act, as what the %s sends is not intercepted: %s%s",
+		      sources[direction], what_to_do, names[intercepted | direction]);
+}
+
 static void print_prefix(FILE *out, const struct prefix *p)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -267,11 +294,11 @@ static bool print_scope(FILE *out, const struct fault_scope *s, const struct sco
 	else if (k->type == SCOPE_DIRECTION)
 		fputs(s->direction == DIRECTION_C2S ? "c2s" : "s2c", out);
 	else if (range->first == range->last)
-		fprintf(out, "%" PRIu32, range->first);
+		fprintf(out, "%" PRIu32, range->first - k->shift);
 	else if (range->last == k->most)
-		fprintf(out, "%" PRIu32 "-", range->first);
+		fprintf(out, "%" PRIu32 "-", range->first - k->shift);
 	else
-		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first, range->last);
+		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first - k->shift, range->last - k->shift);
 	return true;
 }
 
@@ -342,17 +369,57 @@ void faultspec_list(FILE *out)
 		fprintf(out, "  %-12s  %s: %s\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
 }
 
+void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
+{
+	const char *const at[] = {
+		k->cut || k->alter ? "cut" : NULL, k->piece ? "piece" : NULL,
+		k->packet ? "packet" : NULL, k->shifts ? "connection" : NULL,
+	};
+
+	snprintf(text, size, "-");
+	for (size_t i = 0, len = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		const char *comma = len > 0 ? ", " : "";
+
+		if (at[i] && len < size)
+			len += (size_t)snprintf(text + len, size - len, "%s%s", comma, at[i]);
+	}
+}
+
+/* Where and when. */
+static void page_scope(FILE *out)
+{
+	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
+	for (size_t i = 0; i < SCOPE_KEYS; i++)
+		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
+	fprintf(out, "\nA fault that can never act is refused: `lose-tail:direction=s2c` wants `--direction s2c` or\n"
+		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are seen in both\n"
+		     "halves, whichever is intercepted.\n");
+	fprintf(out, "\n`percent` is of occasions, not of connections: `drop:every=1,percent=30` loses 30 %% of the\n"
+		     "pieces in each connection. That a fault spoils 30 %% of the connections cannot be said; `flows`\n"
+		     "names connections by their numbers. Only `isn-shift` has one occasion in each connection.\n"
+		     "\n`ack-then-die` forgets a connection when a packet of it comes, after so much is ACKed. So with\n"
+		     "`reset=1` the RSTs are sent with the next packet of either end, not with the ACK; as long as\n"
+		     "both wait for each other, none is sent.\n");
+	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
+		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
+}
+
 void faultspec_page(FILE *out)
 {
+	char hooks[64];
+
 	fprintf(out, "# Faults\n\n"
 		     "Made by `resegd --list-faults=markdown`.\n\n"
 		     "`--fault NAME[:KEY=VALUE,...]`, up to %d times: faults act side by side, in their order.\n"
 		     "Without it the box has the first of the table.\n\n"
 		     "| fault | at | what the box does | what its users see |\n|---|---|---|---|\n", FAULTS_MAX);
-	for (const struct fault_kind *k = fault_table; k->name; k++)
-		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, k->hook, k->summary, k->symptom);
+	for (const struct fault_kind *k = fault_table; k->name; k++) {
+		faultspec_hooks(hooks, sizeof(hooks), k);
+		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, hooks, k->summary, k->symptom);
+	}
 	fprintf(out, "\nA *cut* is made when data arrives, and never again; a *piece* is what was cut, each time that it is\n"
-		     "sent; a *packet* is anything that comes, before the box looks at it.\n\n"
+		     "sent; a *packet* is anything that comes, before the box looks at it; a *connection* is asked\n"
+		     "about once, at its first SYN.\n\n"
 		     "| fault | parameter | what it is | from, to (preset) |\n|---|---|---|---|\n");
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
 		for (unsigned i = 0; i < FAULT_PARAMS_MAX && k->param[i].name; i++) {
@@ -368,9 +435,5 @@ void faultspec_page(FILE *out)
 	print_param(out, "| `%s` | %s | %s |\n", &every, every.preset);
 	fprintf(out, "| all ");
 	print_param(out, "| `%s` | %s | %s |\n", &percent, percent.preset);
-	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
-	for (size_t i = 0; i < SCOPE_KEYS; i++)
-		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
-	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
-		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
+	page_scope(out);
 }

@@ -28,6 +28,11 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 /* Adds a fault to a policy; "none" adds nothing. Returns false if it cannot. */
 bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error);
 
+/* Says so if it can never act where these halves are intercepted, and returns false. what_to_do
+ * goes before the direction that would do. */
+bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
+		       struct faultspec_error *error);
+
 /* The largest number that the keys of a match take. */
 #define FAULTSPEC_PORT_MAX UINT16_MAX
 
@@ -42,6 +47,9 @@ void faultspec_print(FILE *out, const struct fault *f);
 
 /* The same as a text, which the caller frees; NULL: out of memory. */
 char *faultspec_text(const struct fault *f);
+
+/* At which hooks a kind acts: "cut", "cut, packet"; "-" for none. */
+void faultspec_hooks(char *text, size_t size, const struct fault_kind *kind);
 
 /* All kinds with their parameters, for people. */
 void faultspec_list(FILE *out);

@@ -811,6 +811,8 @@ Test(fault, scope_of_time)
 {
 	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE SOUND);
 	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=0" }, SCRIPT_HANDSHAKE SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=0" }, SCRIPT_HANDSHAKE "+1\n" SOUND);
 	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
 	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+3\n" SOUND);
 	script_run((struct script){ .fault = "none" },
@@ -1228,13 +1230,16 @@ Test(fault, text_is_read_and_written)
 		  "drop:every=4,client=198.51.100.0/24,port=25-587,flows=1-2" },
 		{ "drop:server=2001:db8::1,direction=s2c,arrivals=3,seconds=10-",
 		  "drop:direction=s2c,server=2001:db8::1,arrivals=3,seconds=10-" },
+		{ "drop:seconds=0", "drop:seconds=0" }, { "drop:seconds=0-", "drop:seconds=0-" },
+		{ "drop:seconds=0-0", "drop:seconds=0" }, { "drop:seconds=4294967294", "drop:seconds=4294967294" },
 		{ "drop:client=::/0,server=0.0.0.0/0", "drop:server=0.0.0.0/0" },
 	};
 	static const char *const bad[] = {
 		"", ":", "dro", "drop:", "drop:every", "drop:every=", "drop:every=0", "drop:every=-1",
 		"drop:every=1000001", "drop:every=99999999999999999999", "drop:every=1,", "drop:,every=1",
 		"drop:over=1", "drop:every= 1", "drop:percent=101", "off-by-one:over=65536",
-		"drop:port=65536", "drop:port=2-1", "drop:port=0", "drop:port=1-2-3", "drop:flows=-1", "drop:seconds=0",
+		"drop:port=65536", "drop:port=2-1", "drop:port=0", "drop:port=1-2-3", "drop:flows=-1", "drop:flows=0",
+		"drop:arrivals=0", "drop:seconds=-1", "drop:seconds=4294967295", "drop:seconds=1-0",
 		"drop:client=198.51.100.0/33", "drop:client=198.51.100", "drop:server=2001:db8::/129", "drop:server=/8",
 		"drop:direction=both", "drop:client=", "drop:flows", "drop:client=198.51.100.0/",
 		"a-name-that-is-longer-than-any-that-there-is",

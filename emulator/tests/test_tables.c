@@ -9,6 +9,7 @@
 #include "core/siphash.h"
 #include "core/stream.h"
 #include "core/timers.h"
+#include "io/faultspec.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -339,7 +340,6 @@ Test(fault, table_is_whole)
 		struct engine *e;
 
 		cr_assert_not_null(k->summary);
-		cr_assert_not_null(k->hook);
 		cr_assert_not_null(k->symptom);
 		cr_assert_eq(fault_find(k->name), k);
 		/* Its presets are good. */
@@ -962,5 +962,20 @@ Test(stream, a_full_list_of_waiting_keeps_to_its_page)
 		cr_assert_eq(a.start, 32 * i);
 		cr_assert_eq(a.bytes, 16);
 		check_octets(32 * i, 16, 0);
+	}
+}
+
+/* As the engine asks, not as somebody has written down. */
+Test(fault, hooks_are_told)
+{
+	static const char *const expected[][2] = {
+		{ "off-by-one", "cut" }, { "split-command", "cut" }, { "none", "-" }, { "lose-tail", "piece" },
+		{ "mtu-blackhole", "packet" }, { "isn-shift", "connection" }, { "ack-then-die", "cut, packet" },
+	};
+	char text[64];
+
+	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++) {
+		faultspec_hooks(text, sizeof(text), fault_find(expected[i][0]));
+		cr_assert_str_eq(text, expected[i][1]);
 	}
 }

@@ -45,8 +45,10 @@ static pcap_t *open_end(const struct hosts *h, enum host host)
 	pcap_set_buffer_size(p, KERNEL_BUFFER_BYTES);
 	pcap_set_immediate_mode(p, 1);
 	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
-	if (pcap_activate(p) < 0 || pcap_setnonblock(p, 1, error) < 0)
+	if (pcap_activate(p) < 0)
 		cli_die("cannot capture at the %s: %s", host_name(host), pcap_geterr(p));
+	if (pcap_setnonblock(p, 1, error) < 0)
+		cli_die("cannot capture at the %s: %s", host_name(host), error);
 	return p;
 }
 

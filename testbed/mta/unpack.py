@@ -17,7 +17,9 @@ def apt(*command, cwd=None):
     if shutil.which(command[0]) is None:
         raise Problem("mail servers are fetched by %s, which is not here: unpack them by other means, see "
                       "--binary" % command[0])
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
+    # Another apt may be at work, which is waited for.
+    run = subprocess.run([command[0], "-o", "DPkg::Lock::Timeout=300", *command[1:]],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
                          env={**os.environ, "LC_ALL": "C"})
     if run.returncode != 0:
         raise Problem("%s failed (is apt-get update due?): %s" % (" ".join(command[:2]), run.stdout.strip()[-200:]))

@@ -13,7 +13,11 @@ import struct
 import dpkt
 
 CLIENT_INTERFACE = 0	# reseg-lab writes the client's first
-ENHANCED_PACKET = 6	# block type, draft-ietf-opsawg-pcapng section 4.3
+# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and what a section's first words are if
+# the rest of it has the byte order of little-endian machines.
+SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
+ENHANCED_PACKET = 6
+LITTLE_ENDIAN = b"\x4d\x3c\x2b\x1a"
 
 # `time` in seconds; `start` is the offset of its first octet in the stream.
 Segment = collections.namedtuple("Segment", "time start data")
@@ -29,15 +33,20 @@ Held = collections.namedtuple("Held", "words is_cut")
 def packets(path):
     """Those of the client's interface, as (seconds, IP packet)."""
     with open(path, "rb") as capture:
+        order = "<"
         while header := capture.read(8):
-            kind, length = struct.unpack("<II", header)
-            block = header + capture.read(length - 8)
+            taken = 8
+            if header[:4] == SECTION_HEADER:
+                order = "<" if capture.read(4) == LITTLE_ENDIAN else ">"
+                taken = 12
+            kind, length = struct.unpack(order + "II", header)
+            body = capture.read(length - taken)
             if kind != ENHANCED_PACKET:
                 continue
-            packet = dpkt.pcapng.EnhancedPacketBlockLE(block)
-            if packet.iface_id == CLIENT_INTERFACE:
-                ns = packet.ts_high << 32 | packet.ts_low
-                yield ns / 1e9, dpkt.ethernet.Ethernet(packet.pkt_data).data
+            interface, high, low, captured = struct.unpack_from(order + "IIII", body)
+            if interface == CLIENT_INTERFACE:
+                ns = high << 32 | low
+                yield ns / 1e9, dpkt.ethernet.Ethernet(body[20:20 + captured]).data
 
 
 def segments(path, port):

@@ -349,6 +349,10 @@ Test(capture, usage)
 		{ "--nosuch", "see --help" },
 		{ NULL, NULL },
 	};
+	static const struct lab_usage replay[] = {
+		{ "--fault drop:direction=s2c /dev/null", "what the server sends is not intercepted: add --direction both" },
+		{ NULL, NULL },
+	};
 	static const struct lab_usage lab_cases[] = {
 		{ "--no-box --watch -- true", "there is none" },
 		{ "--report /nonexistent/x -- true", "--report /nonexistent/x: No such file" },
@@ -356,5 +360,6 @@ Test(capture, usage)
 	};
 
 	lab_expect_usage_errors(LAB_ROOT, "reseg-report", "", report);
+	lab_expect_usage_errors(LAB_ROOT, "reseg-replay", "", replay);
 	lab_expect_usage_errors(LAB_ROOT, "reseg-lab", "", lab_cases);
 }

@@ -39,7 +39,24 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "[polcy a]\\n", "[polcy a]: sections are" },
 		{ "[policy a b]\\n", "[policy a b]: sections are" },
 		{ "[policy \\\\xfc]\\n", "sections are" },
-		{ "[]\\n", "c:1:1: a section without a name" },
+		{ "[]\\n", "c:1:1: []: sections are [policy NAME]" },
+		{ "control-owner = root\\n", "c:1:1: control-owner root: there is no socket to give away" },
+		{ "control = x\\ncontrol-owner = :nosuch\\n", "c:2:1: control-owner :nosuch: there is no such user or group" },
+		{ "user = nobody\\nsandbox = off\\n", "c:1:1: user nobody: with sandbox off it stays" },
+		{ "\\n  user = nosuch-user\\n", "c:2:3: user nosuch-user: there is no such user" },
+		{ "queue = 0000000garbage\\n", "c:1:9: queue 0000000garbage: give a whole number from 0" },
+		{ "fault = lose-tail:direction=s2c\\n",
+		  "c:1:1: fault lose-tail:direction=s2c: it can never act, as what the server sends is not "
+		  "intercepted: add direction = both" },
+		{ "direction = s2c\\nfault = split-eod:direction=c2s\\n", "c:2:1: fault split-eod:direction=c2s: it can" },
+		{ "direction = none\\nfault = mtu-blackhole:direction=c2s\\n", "intercepted: add direction = c2s" },
+		{ "direction = both\\n[policy a]\\nport = 25\\ndirection = c2s\\nfault = drop:direction=s2c\\n",
+		  "c:5:1: fault drop:direction=s2c: it can never act" },
+		{ "fault = banner-mask:direction=c2s\\n", "it acts on what the server sends only: take out" },
+		{ "fault = first-segment-parser:direction=s2c\\n", "it acts on what the client sends only: take out" },
+		{ "inject = a\\033]0;\\344b\\n", "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
+		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
+		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
 		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port stands here twice" },
 		{ "inject = nosuch\\n", "c:1:10: inject nosuch: no such injector" },
 		{ "direction = up\\n", "c:1:13: direction up: give c2s, s2c, both or none" },
@@ -60,9 +77,34 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 	r = lab_run(LAB_ROOT, "resegd --check-config -c $DIR/missing");
 	lab_expect_error(&r, 2, "/missing: No such file");
 	r = lab_run(LAB_ROOT, "resegd --check-config -c /");
-	lab_expect_error(&r, 2, "/:0:1: Is a directory");
+	lab_expect_error(&r, 2, "resegd: /: Is a directory");
 	r = lab_run(LAB_ROOT, "resegd --check-config");
 	lab_expect_error(&r, 2, "--config FILE");
+}
+
+/* And none that is but another's consequence. */
+Test(control, all_mistakes_of_a_file)
+{
+	static const char expected[] =
+		"resegd: c:1:9: flows 0: give a whole number from 1 to 16777216\n"
+		"resegd: c:2:1: colour: no such key; see reseg.conf(5)\n"
+		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of less than 32 letters, digits, dots, hyphens "
+		"and underscores that is not default\n"
+		"resegd: c:5:1: queue is for all connections: put it before the first section\n"
+		"resegd: c:7:1: port stands here twice\n"
+		"resegd: c:8:1: neither \"key = value\" nor [policy NAME]\n"
+		"resegd: --grace soon: give a time in seconds from 0 to 86400\n";
+	struct lab_result r = lab_run(LAB_ROOT,
+		"cd $DIR && printf '%%s\\n' 'flows = 0' 'colour = blue' '[politics]' 'port = 25' 'queue = 3' 'client = 203.0.113.1' "
+		"'port = 26' 'nonsense' >c; resegd -c c --check-config --grace soon");
+
+	lab_expect_status(&r, 2);
+	cr_assert_str_eq(r.err, expected, "%s", r.err);
+	/* However many there are. */
+	r = lab_run(LAB_ROOT, "cd $DIR && yes nonsense | head -n 100000 >c; resegd -c c --check-config");
+	lab_expect_status(&r, 2);
+	cr_assert_lt(strlen(r.err), 20000);
+	cr_assert(strstr(r.err, "resegd: c:100:1: neither") && strstr(r.err, "more mistakes\n"), "%s", r.err);
 }
 
 Test(control, a_good_file_is_good)
@@ -76,6 +118,26 @@ Test(control, a_good_file_is_good)
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.err, "");
 	cr_assert_str_eq(r.out, "");
+}
+
+/* Faults that may act are taken: on packets in either half, in a policy that has them from before it. */
+Test(control, faults_that_may_act)
+{
+	static const char *const cases[] = {
+		"fault = mtu-blackhole:direction=s2c\\nfault = isn-shift:direction=s2c\\n",
+		"fault = ack-then-die:direction=s2c\\nfault = banner-mask:direction=s2c\\n",
+		"direction = none\\nfault = drop\\n",
+		"direction = both\\nfault = drop:direction=s2c\\nfault = drop:direction=c2s\\n",
+		"fault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = s2c\\n",
+		"direction = both\\nfault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = c2s\\n",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct lab_result r = check(cases[i]);
+
+		lab_expect_status(&r, 0);
+		cr_assert_str_eq(r.err, "");
+	}
 }
 
 /* In the lab ---------------------------------------------------------------------------- */
@@ -178,7 +240,7 @@ LAB_TEST(control, faults_change_under_a_connection)
 			    "reseg-lab -%d --config $DIR/c --control $DIR/ctl -- sh -c '/usr/bin/python3 -u $DIR/client.py $DIR/ctl $DIR/c'",
 		    client, c.ip);
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, "stalled        513        0      513      513"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, " stalled        513     513   0s\n"), "%s%s", r.out, r.err);
 	cr_assert(strstr(r.out, "True\nFalse True\nTrue\nTrue\nTrue\nTrue\n2\n"), "%s%s", r.out, r.err);
 	cr_assert(strstr(r.out, "default              - none"), "%s%s", r.out, r.err);
 	cr_assert(strstr(r.err, ":1:9: fault 3: no such fault"), "%s%s", r.out, r.err);
@@ -232,24 +294,119 @@ LAB_TEST(control, clients_that_hang)
 		"subprocess.check_call([\"stream-client\", sys.argv[2], \"7\", \"300000\"])\n"
 		"subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], \"status\"])\n"
 		"for text in [b\"nonsense\\n\", b\"[]\\n\", b\"{}\\n\", b\"{\\\"command\\\": 3}\\n\", b\"{\\\"command\\\": \\\"fault\\\"}\\n\",\n"
-		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 70000]:\n"
+		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 65537, b\"x\" * 70000]:\n"
 		"    s = socket.socket(socket.AF_UNIX)\n"
 		"    s.connect(sys.argv[1])\n"
 		"    s.settimeout(5)\n"
-		"    try:\n"
-		"        s.sendall(text)\n"
-		"        answer = s.recv(1000)\n"
-		"    except (BrokenPipeError, ConnectionResetError):\n"
-		"        answer = b\"\"\n"
-		"    assert answer == b\"\" if len(text) > 65536 else b\"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
-;
+		"    s.sendall(text)\n"
+		"    f = s.makefile()\n"
+		"    answer = f.readline()\n"
+		"    assert \"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
+		"    assert (\"at most 65536\" in answer) == (len(text) > 65536), answer\n"
+		/* It goes on after that, and the longest that is allowed is answered. */
+		"    s.sendall(b\"y\" * 200000 * (len(text) > 65536) + b\"\\n\" * (len(text) > 65536) +\n"
+		"              b\"{\\\"command\\\": \\\"flows\\\"}\".ljust(65536) + b\"\\n\")\n"
+		"    answer = f.readline()\n"
+		"    assert \"\\\"ok\\\":true\" in answer, (text[:20], answer)\n"
+		"print(\"answered\")\n";
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
 	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/hanger.py; reseg-lab -%d --fault none --control $DIR/ctl -- "
 			    "sh -c '/usr/bin/python3 $DIR/hanger.py $DIR/ctl $RESEG_SERVER'", hanger, c.ip);
-	cr_assert(strstr(r.out, "resegd "), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "resegd ") && strstr(r.out, "answered\n"), "%s%s", r.out, r.err);
 	cr_assert_str_eq(r.err, "");
+}
+
+/* An answer with flows of all kinds, by a server that says the same again and again, but for what is delivered. */
+static const char flow_server[] =
+	"import json, socket, sys\n"
+	"long = \"2001:db8:1111:2222:3333:4444:5555:%x\"\n"
+	"def flow(n, client, state, acked, delivered, stalled=False, idle=0.2, server=\"203.0.113.1\"):\n"
+	"    half = dict(acked=acked, delivered=delivered, orphaned=acked - delivered, pending=0, stalled=stalled)\n"
+	"    return dict(flow=n, client=client, client_port=60000, server=server, server_port=25, state=state,\n"
+	"                idle_s=idle, c2s=half, s2c=None)\n"
+	"s = socket.socket(socket.AF_UNIX)\n"
+	"s.bind(sys.argv[1])\n"
+	"s.listen()\n"
+	"print(\"ready\", flush=True)\n"
+	"n = 0\n"
+	"while True:\n"
+	"    c = s.accept()[0]\n"
+	"    n += 1\n"
+	"    c.makefile().readline()\n"
+	"    flows = [flow(1, \"198.51.100.255\", \"open\", 10**11, 10**11 - 10**10, idle=4000),\n"
+	"             flow(12345, \"198.51.100.1\", \"open\", 513, 0, True, idle=86400 * 30),\n"
+	"             flow(7, \"203.0.113.255\", \"forgotten\", 2 * 10**6 * n, 2 * 10**6 * n, idle=7200)]\n"
+	"    if len(sys.argv) > 2:\n"
+	"        flows += [flow(i, long % i, \"open\", i, 0, server=long % 9) for i in (20, 21)]\n"
+	"    c.sendall(json.dumps(dict(ok=True, flows=flows)).encode() + b\"\\n\")\n"
+	"    c.close()\n";
+
+/* Runs resegctl for what that server says. */
+static struct lab_result ask_flow_server(const char *argument, const char *resegctl)
+{
+	lab_need("/usr/bin/python3");
+	return lab_run(LAB_ORDINARY, "cd $DIR && printf '%%s' '%s' >server.py && mkfifo up && rm -f ctl && "
+		"{ /usr/bin/python3 server.py ctl %s >up & } && read line <up && rm up && { %s; }; kill $!",
+		flow_server, argument, resegctl);
+}
+
+Test(control, flows_in_80_columns)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = ask_flow_server("", "resegctl --control ctl flows");
+	cr_assert_str_eq(r.out,
+		" flow client               server         state     orphaned   acked idle\n"
+		"    1 198.51.100.255:60000 203.0.113.1:25 open        10000M 100000M  67m\n"
+		"12345 198.51.100.1:60000   203.0.113.1:25 stalled        513     513  30d\n"
+		"    7 203.0.113.255:60000  203.0.113.1:25 forgotten        0 2000000   2h\n", "%s%s", r.out, r.err);
+	/* What is too wide has lines of its own. */
+	r = ask_flow_server("long", "resegctl --control ctl --sort flow flows | tail -n 3; "
+			    "resegctl --control ctl flows | awk \"length > 80\"");
+	cr_assert_str_eq(r.out, "12345 198.51.100.1:60000\n      203.0.113.1:25\n"
+				"      stalled        513     513  30d\n", "%s%s", r.out, r.err);
+}
+
+Test(control, flows_that_are_wanted)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = ask_flow_server("long", "for o in --stalled --client=198.51.100.0/24 --client=2001:db8:1111::/48 "
+		"--client=203.0.113.255 \"--stalled --client=203.0.113.0/24\"; do "
+		"resegctl --control ctl flows --format json $o | grep -c idle_s; done");
+	cr_assert_str_eq(r.out, "1\n2\n2\n1\n0\n", "%s%s", r.out, r.err);
+	/* The rate is that between two looks. */
+	r = ask_flow_server("", "timeout -s INT 10 resegctl --control ctl flows --watch 0.5 --client 203.0.113.255 | "
+			    "grep -m 2 forgotten");
+	cr_assert(strstr(r.out, "forgotten        0       -   2h\n"), "%s%s", r.out, r.err);
+	cr_assert(strstr(strstr(r.out, "\n"), " 2h\n") && !strstr(strstr(r.out, "\n"), "- "), "%s%s", r.out, r.err);
+}
+
+/* What a reload cannot change is named, each key of it and no other. */
+Test(control, keys_that_want_a_restart)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	lab_need("/usr/bin/python3");
+	r = lab_run(LAB_ORDINARY, "cd $DIR && echo fault=none >c && "
+		"reseg-lab --no-box -- sh -c '" START_RESEGD("--quiet --config c --control ctl 2>log")
+		"ctl() { resegctl --control ctl reload; }; "
+		"echo fault=drop >c; ctl; echo grace=7 >>c; ctl; "
+		"printf \"%%s\\n\" grace=5.0 queue=4 arrival=wire flows=10 window=16384 memory=1048576 overload=refuse "
+		"queue-length=5 queue-buffer=65536 inject=raw events=/dev/null pcapng=x control-owner=root user=nobody >c; ctl; "
+		"printf \"%%s\\n\" inject=auto sandbox=off queue=0:1 arrival=burst events= >c; ctl; "
+		"resegctl --control ctl --format json reload; resegctl --control ctl drain; wait; cat log'");
+	cr_assert_str_eq(r.err, "resegctl: restart resegd for these changed keys to take effect: grace\n"
+		"resegctl: restart resegd for these changed keys to take effect: queue, arrival, flows, window, memory, overload, "
+		"queue-length, queue-buffer, inject, events, pcapng, control-owner, user\n"
+		"resegctl: restart resegd for these changed keys to take effect: queue, sandbox\n", "%s%s", r.out, r.err);
+	cr_assert(strncmp(r.out, "{", 1) == 0 && strstr(r.out, "\"needs_start\": true") && strstr(r.out, "\"sandbox\""), "%s", r.out);
+	cr_assert(strstr(r.out, "resegd: c: restart resegd for these changed keys to take effect: grace\n"), "%s", r.out);
 }
 
 /* A connection that lives on without the box, which has ended when its socket is closed. */
@@ -297,6 +454,29 @@ LAB_TEST(control, the_socket_is_its_owners)
 	cr_assert(strstr(r.err, "no such policy"), "%s", r.err);
 	cr_assert(strstr(r.out, "\"flows\": []"), "%s", r.out);
 	cr_assert(strstr(r.out, "gone\n"), "%s", r.out);
+}
+
+/* A fault that can never act is refused, as it is at the start, and nothing is changed. */
+Test(control, a_fault_that_can_never_act)
+{
+	static const char never[] = "resegctl: it can never act, as what the server sends is not intercepted: start resegd, or "
+				    "write into its file and reload, with direction both\n";
+	char expected[3 * sizeof(never) + 100];
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "printf '[policy both]\\nport = 7\\ndirection = both\\n' >$DIR/c; "
+		"reseg-lab --config $DIR/c --control $DIR/ctl -- sh -c '"
+		CTL "fault on lose-tail:direction=s2c; " CTL "fault change all drop:direction=s2c --policy default; "
+		CTL "fault on mtu-blackhole:direction=s2c && " CTL "fault on drop:direction=s2c --policy both && "
+		/* in one of the policies it can */
+		CTL "fault change all corrupt:direction=s2c && " CTL "fault on drop:client=nowhere; " CTL "fault; "
+		"echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
+	snprintf(expected, sizeof(expected), "%s%sresegctl: client is an address, or a prefix as 198.51.100.0/24: client=nowhere\n",
+		 never, never);
+	cr_assert(strncmp(r.err, expected, strlen(expected)) == 0, "%s", r.err);
+	cr_assert(strstr(r.err, "/c:1:1: fault drop:direction=s2c: it can never act"), "%s", r.err);
+	cr_assert(strstr(r.out, "corrupt:direction=s2c") && !strstr(r.out, "lose-tail"), "%s", r.out);
 }
 
 /* To whom it may be given; and who is not named stays out. */
@@ -366,6 +546,9 @@ Test(control, usage)
 		{ "--sort size flows", "see --help" },
 		{ "--watch 1 drain", "can be watched" },
 		{ "--watch 0 status", "from 0.1" },
+		{ "--stalled status", "it is for flows only" },
+		{ "--client 198.51.100.1 metrics", "it is for flows only" },
+		{ "--client nowhere flows", "--client nowhere: give an address, or a prefix" },
 		{ "--control /nonexistent status", "no resegd listens at /nonexistent" },
 		{ NULL, NULL },
 	};

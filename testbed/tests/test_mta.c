@@ -125,6 +125,37 @@ Test(mta, captures_say_the_same)
 	cr_assert_eq(read, 24);
 }
 
+/* A machine writes captures in its own byte order. */
+Test(mta, captures_of_either_byte_order)
+{
+	static const char script[] =
+		"import os, struct, sys\n"
+		"sys.path.insert(0, os.environ[\"FAKE_MTAS\"] + \"/../../mta\")\n"
+		"import dpkt, wire\n"
+		"def block(order, kind, body):\n"
+		"    body += bytes(-len(body) % 4)\n"
+		"    size = struct.pack(order + \"I\", len(body) + 12)\n"
+		"    return struct.pack(order + \"I\", kind) + size + body + size\n"
+		"def frame(seq, flags, data):\n"
+		"    tcp = dpkt.tcp.TCP(sport=40000, dport=25, seq=seq, flags=flags, data=data)\n"
+		"    ip = dpkt.ip.IP(src=bytes([198, 51, 100, 1]), dst=bytes([203, 0, 113, 1]), p=6, data=tcp)\n"
+		"    return bytes(dpkt.ethernet.Ethernet(data=ip))\n"
+		"for order in \"<>\":\n"
+		"    with open(os.environ[\"DIR\"] + \"/c\", \"wb\") as out:\n"
+		"        out.write(block(order, 0x0a0d0d0a, struct.pack(order + \"IHHq\", 0x1a2b3c4d, 1, 0, -1)))\n"
+		"        for name in 0, 1:\n"
+		"            out.write(block(order, 1, struct.pack(order + \"HHI\", 1, 0, 0)))\n"
+		"        for i, (interface, packet) in enumerate([(0, frame(9, 2, b\"\")), (0, frame(10, 24, b\"QUIT\")),\n"
+		"                                                 (1, frame(14, 24, b\"more\"))]):\n"
+		"            out.write(block(order, 6, struct.pack(order + \"IIIII\", interface, 1, i, len(packet), len(packet)) + packet))\n"
+		"    print([[(round(s.time * 1e9), s.start, s.data) for s in c] for c in wire.segments(out.name, 25)])\n";
+	static const char expected[] = "[[(4294967297, 0, b'QUIT')]]\n[[(4294967297, 0, b'QUIT')]]\n";
+	struct lab_result r = lab_run(LAB_ROOT, "printf '%%s' '%s' >$DIR/order.py; /usr/bin/python3 $DIR/order.py", script);
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, expected, "%s", r.out);
+}
+
 /* Each does what it says, on the wire and for the mail; those that only move the stall do so. */
 Test(mta, work_arounds)
 {

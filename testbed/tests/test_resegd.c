@@ -17,18 +17,29 @@ Test(resegd, usage)
 		{ "--window 100", "from 16384" },
 		{ "--memory 100", "from 1048576" },
 		{ "--grace soon", "time in seconds" },
+		{ "--duration 0", "--duration 0: give a time in seconds from 0.001" },
+		{ "--duration 1x", "give a time in seconds" },
 		{ "--fault nosuch", "there are: off-by-one, none" },
 		{ "--segment-size 0", "1 to 65495" },
 		{ "--segment-size 65496", "1 to 65495" },
 		{ "--segment-size 12x", "1 to 65495" },
 		{ "--queue 65536", "0 to 65535" },
 		{ "--queue -1", "0 to 65535" },
+		{ "--queue 0000000garbage", "0 to 65535" },
+		{ "--queue 0000000garbage:9", "0 to 65535" },
+		{ "--queue 00000065536", "0 to 65535" },
 		{ "--queue 5:4", "from 5 to 65535" },
 		{ "--queue 0:64", "more than 64 workers" },
 		{ "--queue-length 0", "from 1" },
 		{ "--queue-buffer 1000", "from 65536" },
 		{ "--inject nosuch", "no such injector" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
+		{ "--control-owner root", "--control-owner root: there is no socket to give away: give control, too" },
+		{ "--control c --control-owner nosuch", "--control-owner nosuch: there is no such user or group" },
+		{ "--user nosuch-user", "--user nosuch-user: there is no such user" },
+		{ "--user nobody --sandbox off", "--user nobody: with sandbox off it stays who it is" },
+		{ "--control $(printf %0108d 1)", "a socket's path has at most 107 bytes" },
+		{ "--inject \"$(printf 'a\\nb\\033[1m\\303\\244\\344')\"", "--inject a\\x0ab\\x1b[1m\303\244\\xe4: no such" },
 		{ "extra", "takes options only" },
 		{ "--nosuch", "--nosuch: not an option" },
 		{ "--queue", "needs a value" },
@@ -36,6 +47,28 @@ Test(resegd, usage)
 	};
 
 	lab_expect_usage_errors(LAB_ROOT, "resegd", "", cases);
+}
+
+/* What is wrong is said of all at once. */
+Test(resegd, all_mistakes_of_a_command_line)
+{
+	struct lab_result r = lab_run(LAB_ROOT, "resegd --flows 0 --queue 7 --grace soon --direction up");
+
+	lab_expect_status(&r, 2);
+	cr_assert_str_eq(r.err, "resegd: --flows 0: give a whole number from 1 to 16777216\n"
+				"resegd: --grace soon: give a time in seconds from 0 to 86400\n"
+				"resegd: --direction up: give c2s, s2c, both or none\n", "%s", r.err);
+}
+
+/* All of its digits. */
+Test(resegd, the_queue_is_the_number_that_is_given)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c '" START_RESEGD("--queue 0000001234:000001235 --control $DIR/ctl")
+		    "resegctl --control $DIR/ctl status; resegctl --control $DIR/ctl drain; wait'");
+	cr_assert(strstr(r.out, "queue 1234, workers 2,"), "%s%s", r.out, r.err);
 }
 
 Test(resegd, help_and_version)
@@ -54,6 +87,17 @@ Test(resegd, help_and_version)
 		r = lab_run(LAB_ROOT, "%s --nosuch", programs[i]);
 		lab_expect_error(&r, 2, "--help");
 	}
+}
+
+/* On a terminal of the usual width. */
+Test(resegd, help_in_80_columns)
+{
+	struct lab_result r = lab_run(LAB_ROOT,
+		"for p in resegd resegctl reseg-probe reseg-sink reseg-replay reseg-report reseg-mta; do "
+		"COLUMNS=80 $p --help | awk -v p=$p \"length > 80 { print p \\\": \\\" \\$0 } END { if (NR < 5) print p }\"; done");
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "", "%s%s", r.out, r.err);
 }
 
 Test(resegd, without_privilege)
@@ -372,8 +416,25 @@ Test(resegd, it_becomes_a_user)
 		  "%s%s", r.out, r.err);
 	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nosuch-user");
 	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
-	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nobody --sandbox off");
-	lab_expect_error(&r, 2, "who keeps its privileges stays who it is");
+}
+
+/* It ends by itself, no earlier, and as after a signal. */
+Test(resegd, it_ends_after_its_duration)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'a=$(date +%%s%%N); resegd --duration 1.5 --control $DIR/ctl; "
+		    "echo $? $((($(date +%%s%%N) - a) / 1500000000 > 0))'; test -e $DIR/ctl || echo gone");
+	cr_assert_str_eq(r.out, "0 1\ngone\n", "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, "0 packets, 0 flows"), "%s", r.err);
+	/* What is held is waited for, for --grace at most. */
+	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'reseg-rules load --quiet --mode host --port 25 --queue 3; "
+		    "mkfifo $DIR/ready; resegd --queue 3 --duration 5 --grace 0.5 --events $DIR/events --ready-fd 3 3>$DIR/ready & "
+		    "read line <$DIR/ready; reseg-probe one --size 513 --timeout 30 server >/dev/null & wait %%1; echo $?'");
+	cr_assert(strstr(r.err, "1 connections wait for data"), "%s", r.err);
+	r = lab_run(LAB_ORDINARY, "tail -n 1 $DIR/events");
+	cr_assert(strstr(r.out, "\"shutdown\""), "%s", r.out);
 }
 
 /* What a service manager hears, from the first to the last. */
@@ -404,4 +465,24 @@ Test(resegd, it_tells_its_manager)
 		"print(line, box.wait())\n'");
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "READY=1 WATCHDOG=1 WATCHDOG=1\nRELOADING=1 READY=1\nSTOPPING=1 0\n", "%s%s", r.out, r.err);
+}
+
+/* A worker that cannot go on ends the program with 1, but in good order: the others hand over, the log has its end,
+ * the socket is gone. */
+Test(resegd, a_worker_that_cannot_go_on)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_need("bash");
+	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- bash -c '"
+		"reseg-rules load --quiet --mode host --port 7 --queue 3:4; mkfifo $DIR/ready; "
+		"resegd --queue 3:4 --fault none --inject tun --events $DIR/events --control $DIR/ctl --ready-fd 3 3>$DIR/ready & "
+		"resegd=$!; read line <$DIR/ready; "
+		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
+		"ip link delete reseg0; echo lost >&4; wait $resegd; echo $?; test -e $DIR/ctl || echo gone; "
+		"grep -c flow_closed $DIR/events'");
+	cr_assert_str_eq(r.out, "before\n1\ngone\n1\n", "%s%s", r.out, r.err);
+	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start it again\n"), "%s", r.err);
+	cr_assert(strstr(r.err, " 1 flows,"), "%s", r.err);
 }
