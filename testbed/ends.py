@@ -168,6 +168,8 @@ class End:
         self.sock.close()
 
     def run(self):
+        if "late_rcvbuf" in self.own:	# less than the window that it has offered
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.own["late_rcvbuf"])
         self.writer = threading.Thread(target=self.later if self.own.get("after_end") else
                                        self.sending, daemon=True)
         self.read_all = threading.Event()
