@@ -114,6 +114,19 @@ static void fail(struct worker *w, const char *format, ...)
 	w->failed = true;
 }
 
+static void warn_of_flows(struct worker *w)
+{
+	struct engine_stats s;
+
+	engine_get_stats(w->engine, &s);
+	if (is_first(s.paths_limited > 0, &w->warned_path))
+		cli_complain("a path carries less than a piece, which goes out in parts: give a smaller "
+			     "--segment-size (the event \"path\" says what it carries)");
+	if (is_first(s.one_sided > 0, &w->warned_one_sided))
+		cli_complain("only one direction of a connection comes by, so it passes untouched: see "
+			     "reseg-rules check (NAT on this host?), and that both ways lead through here");
+}
+
 /* Says once what an operator must know and can mend. */
 static void warn(struct worker *w)
 {
@@ -135,6 +148,10 @@ static void warn(struct worker *w)
 	if (is_first(queue_looped(w->queue), &w->warned_loop))
 		cli_complain("its own packets come back into the queue, and are let through: load the "
 			     "rules by reseg-rules, and look for others that fill the same queue");
+	if (is_first(queue_truncated(w->queue), &w->warned_truncated))
+		cli_complain("packets are longer than the queue can copy, and were lost: ip link set "
+			     "DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
+	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
 		cli_complain("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
 	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))

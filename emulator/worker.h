@@ -70,6 +70,9 @@ struct worker {
 	bool warned_capture;
 	bool warned_overrun;
 	bool warned_loop;
+	bool warned_truncated;
+	bool warned_path;
+	bool warned_one_sided;
 };
 
 /* An engine_observer whose arg is the worker. */

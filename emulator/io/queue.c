@@ -293,6 +293,11 @@ bool queue_looped(const struct queue *q)
 	return q->stats.looped > 0;
 }
 
+bool queue_truncated(const struct queue *q)
+{
+	return q->stats.truncated > 0;
+}
+
 bool queue_overran(const struct queue *q)
 {
 	return q->stats.overruns > 0;

@@ -62,6 +62,9 @@ void queue_get_stats(const struct queue *q, struct queue_stats *out);
 /* Has the kernel said that the socket was full? */
 bool queue_overran(const struct queue *q);
 
+/* Were packets longer than the kernel copies? */
+bool queue_truncated(const struct queue *q);
+
 /* Have the injector's own packets come back? */
 bool queue_looped(const struct queue *q);
 
