@@ -351,6 +351,11 @@ static void piece_at(const struct flow *f, enum engine_side source, struct trans
 		return;
 	}
 	out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
+	/* What was sent before, in other parts, may end where a window did: it can be sent again
+	 * up to there, whatever fits now. */
+	if (offset < t->snd_max && offset + most > t->snd_max &&
+	    offset + most > flow_window_edge(f, source))
+		most = (uint32_t)(t->snd_max - offset);
 	if (out->bytes > most) {
 		out->bytes = most;
 		out->push = false;

@@ -1056,3 +1056,27 @@ Test(sender, half_of_the_widest_window_is_one_segment)
 		"drop\n"
 		"server < P. 1001:1401(400) ack 1\n");
 }
+
+/* What is out ends where the window did: it is sent again up to there, though the part that would
+ * go out now does not fit. */
+Test(sender, what_was_out_is_sent_again_up_to_its_end)
+{
+	script_run((struct script){ .segment_size = 1400, .at_end = script_nothing_is_held },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:201(200) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 201\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 71 win 50\n"
+		"drop\n"
+		"+1.1\n"
+		"server < . 71:101(30) ack 1\n"
+		"server > . 1:1(0) ack 101 win 100\n"
+		"drop\n"
+		"server < P. 101:201(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 100\n"
+		"drop\n");
+}
