@@ -528,7 +528,8 @@ static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	struct piece piece;
 
-	if (r->snd_una >= t->cut_nxt)
+	/* A FIN is small, and what reaches a closed window is not taken. */
+	if (r->snd_una >= t->cut_nxt || f->end[engine_other(source)].window == 0)
 		return;
 	piece_at(f, source, box_transit(e, r), r->snd_una, &piece);
 	bytes = piece.bytes + options;

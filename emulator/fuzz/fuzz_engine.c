@@ -13,6 +13,7 @@
 #include "core/checksum.h"
 #include "core/engine.h"
 #include "core/packet.h"
+#include "sim/router.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -241,7 +242,7 @@ static void change_policy(struct fuzz *f, struct input *in)
 
 static void step(struct fuzz *f, struct input *in)
 {
-	uint8_t packet[PACKET_MAX], kind = take(in);
+	uint8_t packet[PACKET_MAX], answer[ROUTER_ANSWER_BYTES], kind = take(in);
 	enum engine_verdict verdict;
 	struct packet p;
 	unsigned hints = 0;
@@ -283,12 +284,16 @@ static void step(struct fuzz *f, struct input *in)
 			packet[i] = take(in);
 	} else {
 		len = build(f, in, packet);
+		if (kind == 252) {
+			len = router_too_big(answer, packet, take16(in));
+			memcpy(packet, answer, len);
+		}
 		hints = kind % 8 == 0 ? ENGINE_JOINED : kind % 16 == 1 ? ENGINE_NO_CHECKSUM :
 			kind % 32 == 2 ? ENGINE_LOCAL : 0;
 	}
 	verdict = engine_input(f->engine, f->now_ns, packet, &len, hints);
 	/* What goes on was sound, or is now. A raw packet may have been anything. */
-	if (verdict == VERDICT_REPLACE && kind >= 50)
+	if (verdict == VERDICT_REPLACE && kind >= 50 && kind != 252)
 		must(packet_parse(&p, packet, len) == PACKET_TCP && p.ip_bytes == len &&
 		     packet_checksum_good(&p));
 	check_output(f);

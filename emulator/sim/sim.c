@@ -5,6 +5,7 @@
 #include "core/packet.h"
 #include "core/tcpopt.h"
 #include "io/faultspec.h"
+#include "sim/router.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -194,30 +195,10 @@ static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
 /* A router beyond the box says to the packet's source, and so to the box, that it is too big. */
 static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *packet)
 {
-	size_t ip = s->o->ipv6 ? 40 : 20, quoted = ip + 8, bytes = 8 + quoted;
-	struct event e = { .kind = ARRIVES_AT_BOX, .end = end, .len = ip + bytes,
+	struct event e = { .kind = ARRIVES_AT_BOX, .end = end, .bytes = malloc(ROUTER_ANSWER_BYTES),
 			   .at_ns = s->now_ns + s->o->delay_ns };
-	uint8_t *p = e.bytes = calloc(1, e.len);
-	uint32_t sum = 0;
 
-	memcpy(p + ip + 8, packet, quoted);
-	bytes_put32(p + ip + 4, s->o->path_bytes[end]);
-	if (s->o->ipv6) {
-		p[0] = 0x60;
-		bytes_put16(p + 4, (uint16_t)bytes);
-		p[6] = 58, p[7] = 64;
-		addresses(s, end, p + 8);
-		p[ip] = 2;
-		sum = (uint32_t)(uint16_t)~plain_sum(p + 8, 32, 0) + 58 + (uint32_t)bytes;
-	} else {
-		p[0] = 0x45;
-		bytes_put16(p + 2, (uint16_t)e.len);
-		p[8] = 64, p[9] = 1;
-		addresses(s, end, p + 12);
-		bytes_put16(p + 10, plain_sum(p, 20, 0));
-		p[ip] = 3, p[ip + 1] = 4;
-	}
-	bytes_put16(p + ip + 2, plain_sum(p + ip, bytes, sum));
+	e.len = router_too_big(e.bytes, packet, s->o->path_bytes[end]);
 	add_event(s, e);
 }
 

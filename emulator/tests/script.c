@@ -6,6 +6,7 @@
 #include "core/packet.h"
 #include "core/tcpopt.h"
 #include "io/faultspec.h"
+#include "sim/router.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -614,44 +615,6 @@ static void take_output(struct run *r)
 	}
 }
 
-/* Makes of a packet what a router says of it, to its source: it quotes no more than it must. */
-static size_t make_too_big(const struct run *r, enum engine_side from, uint32_t mtu, uint8_t *packet)
-{
-	bool is_ipv4 = r->variant->version == 4;
-	size_t ip = is_ipv4 ? 20 : 40, quoted = ip + 8, bytes = 8 + quoted;
-	uint8_t *icmp = packet + ip, tail[8] = { [7] = 58 };
-	struct checksum c = { 0 };
-	uint16_t sum;
-
-	memmove(icmp + 8, packet, quoted);
-	memset(packet, 0, ip + 8);
-	icmp[0] = is_ipv4 ? 3 : 2;
-	icmp[1] = is_ipv4 ? 4 : 0;
-	bytes_put32(icmp + 4, mtu);
-	if (is_ipv4) {
-		packet[0] = 0x45;
-		bytes_put16(packet + 2, (uint16_t)(ip + bytes));
-		packet[8] = 64;
-		packet[9] = 1;
-		memcpy(packet + 12, addresses4[engine_other(from)], 4);
-		memcpy(packet + 16, addresses4[from], 4);
-	} else {
-		packet[0] = 0x60;
-		bytes_put16(packet + 4, (uint16_t)bytes);
-		packet[6] = 58;
-		packet[7] = 64;
-		memcpy(packet + 8, addresses6[engine_other(from)], 16);
-		memcpy(packet + 24, addresses6[from], 16);
-		bytes_put32(tail, (uint32_t)bytes);
-		checksum_add(&c, packet + 8, 32);
-		checksum_add(&c, tail, sizeof(tail));
-	}
-	checksum_add(&c, icmp, bytes);
-	sum = checksum_finish(&c);
-	memcpy(icmp + 2, &sum, 2);
-	return ip + bytes;
-}
-
 /* mtu: not 0 for a router's word about the packet, in place of it. */
 static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text,
 		  uint32_t mtu)
@@ -664,8 +627,9 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 	enum engine_verdict verdict;
 	struct actual *a;
 
+	memcpy(before, packet, len);
 	if (mtu > 0)
-		len = make_too_big(r, from, mtu, packet);
+		len = router_too_big(packet, before, mtu);
 	if (mtu > 0 && strstr(text, " bad-sum"))
 		packet[len - 1] ^= 1;
 	len_before = len;
