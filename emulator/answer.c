@@ -348,7 +348,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 {
 	struct change c = { .what = "", .which = "", .text = "" };
 	struct settings before = d->settings;
-	struct faultspec_error error;
+	struct faultspec_error error = { .at = 0 };
 	char why[DAEMON_ERROR_BYTES];
 	int concerned, rc;
 
