@@ -18,7 +18,8 @@ def apt(*command, cwd=None):
         raise Problem("mail servers are fetched by %s, which is not here: unpack them by other means, see "
                       "--binary" % command[0])
     # Another apt may be at work, which is waited for.
-    run = subprocess.run([command[0], "-o", "DPkg::Lock::Timeout=300", *command[1:]],
+    wait = ["-o", "DPkg::Lock::Timeout=300"] if command[0].startswith("apt") else []
+    run = subprocess.run([command[0], *wait, *command[1:]],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
                          env={**os.environ, "LC_ALL": "C"})
     if run.returncode != 0:
