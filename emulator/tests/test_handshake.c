@@ -660,3 +660,29 @@ Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
 		"server < . 101:101(0) ack 2\n"
 		"client < F. 1:1(0) ack 101\n");
 }
+
+/* The client has the answer to its SYN, and it did not come by: only one direction does. */
+Test(handshake, a_connection_of_which_one_direction_comes_by_is_counted)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		/* no answer: the same again, or a RST */
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"count one_sided 0\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		"count one_sided 1\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"client:2000 > . 2:2(0) ack 1 win 64240\n"
+		"pass\n"
+		"client:3000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server:3000 > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client:3000 > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		"count one_sided 1\n");
+}

@@ -1080,3 +1080,22 @@ Test(sender, what_was_out_is_sent_again_up_to_its_end)
 		"server > . 1:1(0) ack 201 win 100\n"
 		"drop\n");
 }
+
+/* That of a SYN is not scaled, those after it are: 509 units of 128 here. */
+Test(sender, half_of_the_widest_window_is_scaled)
+{
+	script_run((struct script){ .segment_size = 32700 },
+		"client > S 0:0(0) win 64240 <mss 32735,wscale 7>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32735,wscale 7>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"server > . 1:1(0) ack 1 win 500\n"
+		"drop\n"
+		"client > P. 1:32701(32700) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 32701\n"
+		"server < . 1:32577(32576) ack 1\n"
+		"server < P. 32577:32701(124) ack 1\n");
+}
