@@ -843,10 +843,11 @@ static void run_line(struct run *r, const char *line)
 			forget_actual(r, r->actual_first++);
 		return;
 	}
-	if (sscanf(line, "icmp %u client > %n", &mtu, &n) == 1 && n > 0) {
+	if ((sscanf(line, "icmp %u client > %n", &mtu, &n) == 1 && n > 0) ||
+	    (sscanf(line, "icmp %u server > %n", &mtu, &n) == 1 && n > 0)) {
 		expect_nothing_more(r);
 		note(r, "", line);
-		input(r, CLIENT, CLIENT_PORT, line + n, mtu);
+		input(r, strstr(line, "client") ? CLIENT : SERVER, CLIENT_PORT, line + n, mtu);
 		return;
 	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&

@@ -1311,7 +1311,23 @@ Test(relay, a_connection_that_goes_round_the_box_is_let_go)
 		"server > . 1:1(0) ack 301 win 65160\n"
 		"* closed handed_over acked 100 delivered 100\n"
 		"pass\n"
+		"count one_sided 1\n"
 		"server > P. 1:201(200) ack 301 win 65160\n"
+		"pass\n");
+}
+
+/* What the box holds was answered: then twice is enough. The FIN may stand after the window. */
+Test(relay, a_connection_that_goes_round_an_idle_box_is_let_go_at_the_second_ack)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > . 1:1(0) ack 65162 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		"server > . 1:1(0) ack 65162 win 65160\n"
 		"pass\n");
 }
 

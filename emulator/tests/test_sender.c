@@ -1099,3 +1099,31 @@ Test(sender, half_of_the_widest_window_is_scaled)
 		"server < . 1:32577(32576) ack 1\n"
 		"server < P. 32577:32701(124) ack 1\n");
 }
+
+/* Either half, and no other connection's. */
+Test(sender, a_router_speaks_of_one_half_of_one_connection)
+{
+	script_run((struct script){ .segment_size = 1400, .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"client > P. 1:1401(1400) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"server > P. 1:1401(1400) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1401:1401(0) ack 1401\n"
+		"client < P. 1:1401(1400) ack 1401\n"
+		"icmp 1380 server > P. 1:1401(1400) ack 1401\n"
+		"drop\n"
+		"anything\n"
+		"count paths_limited 1\n"
+		"client > . 1401:1401(0) ack 1401 win 502\n"
+		"drop\n"
+		/* the other half is as it was */
+		"server > . 1401:1401(0) ack 1401 win 509\n"
+		"drop\n"
+		"client > P. 1401:2801(1400) ack 1401 win 502\n"
+		"drop\n"
+		"client < . 1401:1401(0) ack 2801\n"
+		"server < P. 1401:2801(1400) ack 1401\n");
+}
