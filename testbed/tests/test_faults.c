@@ -144,6 +144,38 @@ LAB_TEST(faults, tfo_blackhole)
 	}
 }
 
+/* An ordinary client: the first connection brings a cookie, and those that use it are delayed. */
+LAB_TEST(faults, tfo_blackhole_with_cookies)
+{
+	static const char text[] =
+		"import os, socket, sys, time\n"
+		"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else socket.AF_INET\n"
+		"if sys.argv[1] == \"server\":\n"
+		"    s = socket.socket(family)\n"
+		"    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
+		"    s.setsockopt(socket.IPPROTO_TCP, 23, 5)  # TCP_FASTOPEN\n"
+		"    s.bind((\"\", 25))\n"
+		"    s.listen()\n"
+		"    while True:\n"
+		"        c, _ = s.accept()\n"
+		"        c.sendall(c.recv(100))\n"
+		"        c.close()\n"
+		"for i in range(3):\n"
+		"    s = socket.socket(family)\n"
+		"    start = time.time()\n"
+		"    s.sendto(b\"hello\", socket.MSG_FASTOPEN, (os.environ[\"RESEG_SERVER\"], 25))\n"
+		"    print(s.recv(5), time.time() - start > 0.9)\n";
+	struct lab_result r;
+
+	lab_need("/usr/bin/python3");
+	r = lab_run(c.user,
+		    "printf '%%s' '%s' >$DIR/tfo.py; "
+		    "allow='echo 3 >/proc/sys/net/ipv4/tcp_fastopen; exec /usr/bin/python3'; "
+		    "reseg-lab -%d --fault tfo-blackhole --server \"sh -c '$allow $DIR/tfo.py server'\" "
+		    "-- sh -c \"$allow $DIR/tfo.py client\"", text, c.ip);
+	cr_assert_str_eq(r.out, "b'hello' False\nb'hello' True\nb'hello' True\n", "%s%s", r.out, r.err);
+}
+
 /* A client in Python: its commands, with `s` connected to a port. What it prints is the result. */
 static struct lab_result python(struct lab_case c, const char *lab_options, int port, const char *commands)
 {
