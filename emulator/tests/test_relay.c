@@ -1207,30 +1207,30 @@ Test(relay, fin_between_waiting_data_is_not_believed)
  * when it is taken, and no hole is told meanwhile. */
 Test(relay, data_in_order_waits_for_room)
 {
-	enum { CUTS = STREAM_RUNS_MAX - STREAM_RUNS_SPARE };
+	const unsigned cuts = STREAM_RUNS_MAX - STREAM_RUNS_SPARE;
 	static char text[1 << 17];
 	size_t n;
 
 	n = (size_t)sprintf(text, SCRIPT_HANDSHAKE "server > . 1:1(0) ack 1 win 0\ndrop\n");
-	for (unsigned seq = 1; seq < CUTS; seq++)
+	for (unsigned seq = 1; seq < cuts; seq++)
 		n += (size_t)sprintf(text + n, "client > . %u:%u(1) ack 1 win 502\ndrop\n"
 					       "client < . 1:1(0) ack %u\n", seq, seq + 1, seq + 1);
 	n += (size_t)sprintf(text + n,
 		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
 		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <sack %u:%u>\n"
 		"count refused_arrivals 0\n",
-		CUTS + 1, CUTS + 2, CUTS, CUTS + 1, CUTS + 2,
-		CUTS + 2, CUTS + 3, CUTS, CUTS + 1, CUTS + 3);
+		cuts + 1, cuts + 2, cuts, cuts + 1, cuts + 2,
+		cuts + 2, cuts + 3, cuts, cuts + 1, cuts + 3);
 	n += (size_t)sprintf(text + n,
 		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
 		"client > . %u:%u(1) ack 1 win 502\ndrop\nclient < . 1:1(0) ack %u <>\n"
 		"server > . 1:1(0) ack 1 win 509\ndrop\nanything\n",
-		CUTS, CUTS + 1, CUTS + 1, CUTS, CUTS + 1, CUTS + 1);
+		cuts, cuts + 1, cuts + 1, cuts, cuts + 1, cuts + 1);
 	sprintf(text + n,
 		"server > . 1:1(0) ack 2 win 509\ndrop\n"
 		"client < . 1:1(0) ack %u\nanything\n"
 		"server > . 1:1(0) ack 3 win 509\ndrop\n"
-		"client < . 1:1(0) ack %u\nanything\n", CUTS + 2, CUTS + 3);
+		"client < . 1:1(0) ack %u\nanything\n", cuts + 2, cuts + 3);
 	script_run((struct script){ .segment_size = 1 }, text);
 }
 
