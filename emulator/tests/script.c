@@ -847,6 +847,8 @@ static void run_line(struct run *r, const char *line)
 	    (sscanf(line, "icmp %u server > %n", &mtu, &n) == 1 && n > 0)) {
 		expect_nothing_more(r);
 		note(r, "", line);
+		if (line[5] == '+')
+			mtu += r->variant->version == 4 ? 40 : 60;
 		input(r, strstr(line, "client") ? CLIENT : SERVER, CLIENT_PORT, line + n, mtu);
 		return;
 	}

@@ -28,7 +28,8 @@
  *      anything                                   whatever the box does then is good
  *      icmp 1400 client > . 1:513(512) ack 1      a router beyond the box says that this packet,
  *                                                 which was sent in the client's name, is too
- *                                                 big: it can send on 1400 bytes
+ *                                                 big: it can send on 1400 bytes; +1400: and
+ *                                                 the headers, without options
  *      drain                                      the box begins to hand its flows over
  *      hold                                       what the box sends is not taken out, until
  *      take                                       it is

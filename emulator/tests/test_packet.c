@@ -4,9 +4,11 @@
 
 #include "core/bytes.h"
 #include "core/checksum.h"
+#include "core/icmp.h"
 #include "core/packet.h"
 #include "core/seq.h"
 #include "core/tcpopt.h"
+#include "sim/router.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -426,4 +428,111 @@ Test(tcpopt, an_mss_is_lowered_and_not_raised)
 	cr_assert(packet_checksum_good(&p));
 	end_with(bytes, &p, other, sizeof(other));
 	cr_assert_not(tcpopt_limit_mss(&p, 1));
+}
+
+/* What a router says: read, and anything else left alone. */
+struct icmp_try {
+	size_t at;		/* this octet of the message */
+	uint8_t value;		/* becomes this, */
+	bool resum;		/* and its checksum good again */
+	bool is_read;
+};
+
+static void sum_icmpv4(uint8_t *message, size_t len)
+{
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	message[22] = message[23] = 0;
+	checksum_add(&c, message + 20, len - 20);
+	sum = checksum_finish(&c);
+	memcpy(message + 22, &sum, sizeof(sum));
+}
+
+Test(packet, a_routers_word_is_read_if_it_is_sound)
+{
+	static const struct icmp_try tries[] = {
+		{ 0, 0x45, true, true },
+		{ 0, 0x44, true, false },	/* a header too short */
+		{ 0, 0x65, true, false },	/* of no version */
+		{ 3, 28, true, false },		/* longer than it says: quotes nothing */
+		{ 6, 0x20, true, false },	/* a fragment */
+		{ 9, 6, true, false },		/* TCP itself */
+		{ 20, 11, true, false },	/* time exceeded */
+		{ 21, 3, true, false },		/* port unreachable */
+		{ 27, 7, false, false },	/* damaged */
+		{ 28, 0x44, true, false },	/* quotes no IPv4 header */
+		{ 28, 0x65, true, false },
+		{ 28, 0x46, true, false },	/* one with options, and then too little */
+		{ 37, 17, true, false },	/* quotes UDP */
+	};
+	uint8_t quoted[40] = { 0x45, [3] = 40, [9] = 6, [12] = 198, 51, 100, 2, 203, 0, 113, 2,
+			       0x9c, 0x40, 0, 25, 1, 2, 3, 4 };
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		uint8_t message[ROUTER_ANSWER_BYTES];
+		size_t len = router_too_big(message, quoted, 1300);
+		struct packet p;
+		uint32_t mtu = 0;
+
+		message[tries[i].at] = tries[i].value;
+		if (tries[i].resum)
+			sum_icmpv4(message, len);
+		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
+		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
+		if (!tries[i].is_read)
+			continue;
+		cr_assert(mtu == 1300 && p.src_port == 40000 && p.dst_port == 25 &&
+			  p.seq == 0x01020304 && p.version == 4);
+	}
+}
+
+Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
+{
+	static const struct icmp_try tries[] = {
+		{ 0, 0x60, false, true },
+		{ 5, 55, false, false },	/* shorter than it must be */
+		{ 6, 6, false, false },
+		{ 40, 1, false, false },	/* unreachable */
+		{ 47, 1, false, false },	/* damaged */
+		{ 48, 0x50, false, false },
+		{ 54, 17, false, false },
+	};
+	uint8_t quoted[60] = { 0x60, [5] = 20, [6] = 6, [8] = 0x20, 1, 0x0d, 0xb8,
+			       [40] = 0x9c, 0x40, 0, 25, 1, 2, 3, 4 };
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		uint8_t message[ROUTER_ANSWER_BYTES];
+		size_t len = router_too_big(message, quoted, 1300);
+		struct packet p;
+		uint32_t mtu = 0;
+
+		message[tries[i].at] = tries[i].value;
+		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
+		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
+		if (tries[i].is_read)
+			cr_assert(mtu == 1300 && p.src_port == 40000 && p.seq == 0x01020304);
+	}
+}
+
+/* RFC 1191 section 7.1: an old router says nothing of the MTU. */
+Test(packet, a_router_that_names_no_mtu_means_the_next_plateau)
+{
+	static const struct { uint16_t bytes, mtu; } tries[] = {
+		{ 65535, 32000 }, { 32000, 17914 }, { 17914, 8166 }, { 8166, 4352 }, { 4352, 2002 },
+		{ 2002, 1492 }, { 1500, 1492 }, { 1492, 1006 }, { 1006, 508 }, { 508, 296 }, { 296, 68 },
+	};
+	uint8_t quoted[40] = { 0x45, [9] = 6, [12] = 198, 51, 100, 2, 203, 0, 113, 2 };
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		uint8_t message[ROUTER_ANSWER_BYTES];
+		struct packet p;
+		uint32_t mtu = 0;
+		size_t len;
+
+		bytes_put16(quoted + 2, tries[i].bytes);
+		len = router_too_big(message, quoted, 0);
+		cr_assert(icmp_too_big(&p, &mtu, message, len));
+		cr_assert_eq(mtu, tries[i].mtu, "%u: %u", tries[i].bytes, (unsigned)mtu);
+	}
 }

@@ -1349,3 +1349,41 @@ Test(relay, no_ack_beyond_the_window_lets_a_connection_go)
 		"client < . 1:1(0) ack 101\n"
 		"server < P. 1:101(100) ack 1\n");
 }
+
+/* A repetition may bring more than what it repeats. */
+Test(relay, what_is_new_in_a_repetition_is_taken)
+{
+	script_run((struct script){ .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"client > P. 51:151(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 151\n"
+		"server < P. 101:151(50) ack 1\n"
+		"server > . 1:1(0) ack 151 win 509\n"
+		"drop\n");
+}
+
+/* RFC 9293 section 3.10.7.4: a FIN needs no room, an octet does. */
+Test(relay, a_fin_at_the_edge_of_the_window_is_taken)
+{
+	script_run((struct script){ .window_bytes = 16384, .segment_size = 16384 },
+		"client > S 0:0(0) win 64240 <mss 32000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 32000>\n"
+		"pass S. 0:0(0) ack 1 win 16384\n"
+		"client > . 1:16385(16384) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16385 win 0\n"
+		"server < . 1:16385(16384) ack 1\n"
+		"client > . 16385:16386(1) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16385 win 0\n"
+		"client > F. 16385:16385(0) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 16386 win 0\n"
+		"server < F. 16385:16385(0) ack 1\n");
+}

@@ -260,7 +260,8 @@ Test(sender, a_sink_that_goes_back_on_sack_is_sent_all_again)
 		"drop\n"
 		"server > . 1:1(0) ack 101 win 509\n"
 		"drop\n"
-		"+0.02\n"
+		"+0.0099\n"
+		"+0.0002\n"
 		"server < . 101:201(100) ack 1\n"
 		"server > . 1:1(0) ack 201 win 509\n"
 		"drop\n"
@@ -941,10 +942,6 @@ Test(sender, a_timeout_skips_what_the_sink_has)
  * box. Cuts stay as they were made; a piece that is too large goes out in parts. */
 Test(sender, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 {
-	script_run((struct script){ .segment_size = 1000 },
-		PIECES_OF_1000
-		"icmp 1280 client > . 1:1001(1000) ack 1\n"
-		"drop\n");
 	script_run((struct script){ .segment_size = 1400, .at_end = script_nothing_is_held },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
@@ -955,16 +952,30 @@ Test(sender, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 		"client < . 1:1(0) ack 2001\n"
 		"server < . 1:1401(1400) ack 1\n"
 		"server < P. 1401:2001(600) ack 1\n"
-		"icmp 1300 client > . 1:1401(1400) ack 1\n"
+		/* what just fits was not too big */
+		"icmp +1400 client > . 1:1401(1400) ack 1\n"
 		"drop\n"
-		"anything\n"
+		"count paths_limited 0\n"
+		"icmp +1399 client > . 1:1401(1400) ack 1\n"
+		"drop\n"
+		"server < . 1:1400(1399) ack 1\n"
+		"server < . 1400:1401(1) ack 1\n"
+		"server < P. 1401:2001(600) ack 1\n"
 		"count paths_limited 1\n"
 		/* the same again is no news */
-		"icmp 1300 client > . 1:1401(1400) ack 1\n"
+		"icmp +1399 client > . 1:1401(1400) ack 1\n"
 		"drop\n"
+		"count paths_limited 1\n"
 		"server > . 1:1(0) ack 2001 win 65160\n"
 		"drop\n"
-		"count paths_limited 1\n");
+		/* from now on cuts are as the path wants them */
+		"client > P. 2001:3401(1400) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 3401\n"
+		"server < . 2001:3400(1399) ack 1\n"
+		"server < P. 3400:3401(1) ack 1\n"
+		"server > . 1:1(0) ack 3401 win 65160\n"
+		"drop\n");
 }
 
 /* RFC 5927 section 4.1: only of what is out; nobody else knows its number. */
@@ -1126,4 +1137,24 @@ Test(sender, a_router_speaks_of_one_half_of_one_connection)
 		"drop\n"
 		"client < . 1401:1401(0) ack 2801\n"
 		"server < P. 1401:2801(1400) ack 1401\n");
+}
+
+/* With timestamps a segment holds twelve octets less: RFC 6691. */
+Test(sender, a_routers_word_counts_options)
+{
+	script_run((struct script){ .segment_size = 1400 },
+		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,TS val 70 ecr 10>\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"icmp +1412 client > P. 1:1401(1400) ack 1\n"
+		"drop\n"
+		"icmp +1411 client > P. 1:1401(1400) ack 1\n"
+		"drop\n"
+		"server < . 1:1400(1399) ack 1\n"
+		"server < P. 1400:1401(1) ack 1\n");
 }
