@@ -438,15 +438,20 @@ struct icmp_try {
 	bool is_read;
 };
 
-static void sum_icmpv4(uint8_t *message, size_t len)
+static void sum_again(uint8_t *message, size_t len, size_t ip)
 {
+	uint8_t tail[8] = { [3] = (uint8_t)(len - ip), [7] = 58 };
 	struct checksum c = { 0 };
 	uint16_t sum;
 
-	message[22] = message[23] = 0;
-	checksum_add(&c, message + 20, len - 20);
+	message[ip + 2] = message[ip + 3] = 0;
+	if (ip == 40) {
+		checksum_add(&c, message + 8, 32);
+		checksum_add(&c, tail, sizeof(tail));
+	}
+	checksum_add(&c, message + ip, len - ip);
 	sum = checksum_finish(&c);
-	memcpy(message + 22, &sum, sizeof(sum));
+	memcpy(message + ip + 2, &sum, sizeof(sum));
 }
 
 Test(packet, a_routers_word_is_read_if_it_is_sound)
@@ -477,7 +482,7 @@ Test(packet, a_routers_word_is_read_if_it_is_sound)
 
 		message[tries[i].at] = tries[i].value;
 		if (tries[i].resum)
-			sum_icmpv4(message, len);
+			sum_again(message, len, 20);
 		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
 		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
 		if (!tries[i].is_read)
@@ -490,13 +495,15 @@ Test(packet, a_routers_word_is_read_if_it_is_sound)
 Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 {
 	static const struct icmp_try tries[] = {
-		{ 0, 0x60, false, true },
-		{ 5, 55, false, false },	/* shorter than it must be */
-		{ 6, 6, false, false },
-		{ 40, 1, false, false },	/* unreachable */
+		{ 0, 0x60, true, true },
+		{ 0, 0x50, true, false },	/* of no version */
+		{ 5, 55, true, false },		/* shorter than it must be */
+		{ 5, 57, true, false },		/* longer than it is */
+		{ 6, 6, true, false },		/* TCP itself */
+		{ 40, 1, true, false },		/* unreachable */
 		{ 47, 1, false, false },	/* damaged */
-		{ 48, 0x50, false, false },
-		{ 54, 17, false, false },
+		{ 48, 0x50, true, false },	/* quotes no IPv6 header */
+		{ 54, 17, true, false },	/* quotes UDP */
 	};
 	uint8_t quoted[60] = { 0x60, [5] = 20, [6] = 6, [8] = 0x20, 1, 0x0d, 0xb8,
 			       [40] = 0x9c, 0x40, 0, 25, 1, 2, 3, 4 };
@@ -508,6 +515,8 @@ Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 		uint32_t mtu = 0;
 
 		message[tries[i].at] = tries[i].value;
+		if (tries[i].resum)
+			sum_again(message, len, 40);
 		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
 		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
 		if (tries[i].is_read)
