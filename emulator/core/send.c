@@ -485,43 +485,46 @@ static void persist(const struct engine *e, const struct flow *f, enum engine_si
 	start_timer(e, &f->relay[source], t);
 }
 
-/* From here on the path to a sink is known to carry no more than this, TCP options counted. What is
- * out in larger segments is lost, and sent again in smaller ones: nothing of that is a sign of a
- * loaded network. */
-static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
+/* All that is out counts as lost: it is sent again, as the windows allow. */
+static void go_back(const struct relay *r, struct transit *t)
 {
-	struct relay *r = &f->relay[source];
-	struct transit *t = box_transit(e, r);
-
-	f->path_mss[source] = (uint16_t)most;
-	report_path(e, f, source);
 	t->dup_acks = 0;
 	t->recovering = false;
 	t->resend_owed = false;
-	t->recover = t->snd_max;
+	t->recover = t->snd_max;	/* RFC 6582 section 4 */
 	t->timed_end = 0;
 	t->snd_nxt = r->snd_una;
+}
+
+/* From here on the path to a sink is known to carry no more than this, TCP options counted. */
+static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
+{
+	f->path_mss[source] = (uint16_t)most;
+	report_path(e, f, source);
 }
 
 void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		  uint32_t mtu)
 {
 	const struct relay *r = &f->relay[source];
-	const struct transit *t = box_transit(e, r);
+	struct transit *t = box_transit(e, r);
 	uint32_t headers = (f->version == 4 ? 20 : 40) + TCP_HEADER_BYTES;
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
 
 	/* RFC 5927 section 4.1: only of what is out, and can be too big. */
-	if (t && offset >= r->snd_una && offset < t->snd_max && mtu >= least &&
-	    mtu < headers + options + segment_max(f, source, t))
-		limit_path(e, f, source, mtu - headers);
+	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least ||
+	    mtu >= headers + options + segment_max(f, source, t))
+		return;
+	limit_path(e, f, source, mtu - headers);
+	/* What was out in larger segments is lost, which is no sign of a loaded network. */
+	go_back(r, t);
 }
 
 /* A piece was sent in vain time and again: perhaps a router drops it for its size and says nothing (RFC
  * 8899 section 4.3, RFC 4821 section 7.7). Those that nearly all paths carry wait much longer. */
 static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
-		      const struct transit *t)
+		      struct transit *t)
 {
 	const struct relay *r = &f->relay[source];
 	uint32_t sure = f->version == 4 ? MSS_SURE_IPV4 : MSS_SURE_IPV6, bytes;
@@ -531,7 +534,7 @@ static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
 	/* A FIN is small, and what reaches a closed window is not taken. */
 	if (r->snd_una >= t->cut_nxt || f->end[engine_other(source)].window == 0)
 		return;
-	piece_at(f, source, box_transit(e, r), r->snd_una, &piece);
+	piece_at(f, source, t, r->snd_una, &piece);
 	bytes = piece.bytes + options;
 	if (bytes > sure && t->backoff >= TIMEOUTS_TOO_BIG)
 		limit_path(e, f, source, sure);
@@ -564,12 +567,7 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 		t->stream.sacked_count = 0;
 	r->cwnd = smss;
 	t->backoff++;
-	t->dup_acks = 0;
-	t->recovering = false;
-	t->resend_owed = false;
-	t->recover = t->snd_max;	/* RFC 6582 section 4 */
-	t->timed_end = 0;
-	t->snd_nxt = r->snd_una;
+	go_back(r, t);
 	start_timer(e, r, t);	/* also if nothing can be sent now: something is out */
 	return true;
 }
