@@ -103,4 +103,20 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client > . 1:1(0) ack 1 win 502\n"                                              \
 	"pass . 1:1(0) ack 1 win 2016\n"
 
+/* An opening and 100 octets that are ACKed and under way, with all that the observer is told; no
+ * window is scaled. */
+#define SCRIPT_100_OUT_WITH_EVENTS                                                       \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
+	"* opened S 512\n"                                                               \
+	"pass\n"                                                                         \
+	"client > P. 1:101(100) ack 1 win 64240\n"                                       \
+	"* arrival client 0 bytes 100 pending 100\n"                                     \
+	"* cut client 0 bytes 100 pieces 1 last 100\n"                                   \
+	"drop\n"                                                                         \
+	"* ack client 100 orphaned 100\n"                                                \
+	"client < . 1:1(0) ack 101\n"                                                    \
+	"server < P. 1:101(100) ack 1\n"
+
 #endif

@@ -358,18 +358,7 @@ Test(close, a_rst_whose_number_the_client_expects_is_believed)
 Test(close, a_rst_acknowledges)
 {
 	script_run((struct script){ .events = true },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"* opened S 512\n"
-		"pass\n"
-		"client > P. 1:101(100) ack 1 win 64240\n"
-		"* arrival client 0 bytes 100 pending 100\n"
-		"* cut client 0 bytes 100 pieces 1 last 100\n"
-		"drop\n"
-		"* ack client 100 orphaned 100\n"
-		"client < . 1:1(0) ack 101\n"
-		"server < P. 1:101(100) ack 1\n"
+		SCRIPT_100_OUT_WITH_EVENTS
 		"server > R. 1:1(0) ack 91 win 0\n"
 		"* closed reset acked 100 delivered 90\n"
 		"pass R. 1:1(0) ack 101\n");
@@ -379,18 +368,7 @@ Test(close, a_rst_acknowledges)
 Test(close, a_rst_acknowledges_no_more_than_was_sent)
 {
 	script_run((struct script){ .events = true },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"* opened S 512\n"
-		"pass\n"
-		"client > P. 1:101(100) ack 1 win 64240\n"
-		"* arrival client 0 bytes 100 pending 100\n"
-		"* cut client 0 bytes 100 pieces 1 last 100\n"
-		"drop\n"
-		"* ack client 100 orphaned 100\n"
-		"client < . 1:1(0) ack 101\n"
-		"server < P. 1:101(100) ack 1\n"
+		SCRIPT_100_OUT_WITH_EVENTS
 		"server > R. 1:1(0) ack 102 win 0\n"
 		"* closed reset acked 100 delivered 0\n"
 		"pass R. 1:1(0) ack 101\n");

@@ -454,6 +454,27 @@ static void sum_again(uint8_t *message, size_t len, size_t ip)
 	memcpy(message + ip + 2, &sum, sizeof(sum));
 }
 
+/* Tries them on a router's word about this packet, whose IP header has so many bytes. */
+static void try_messages(const struct icmp_try *tries, size_t count, const uint8_t *quoted, size_t ip)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint8_t message[ROUTER_ANSWER_BYTES];
+		size_t len = router_too_big(message, quoted, 1300);
+		struct packet p;
+		uint32_t mtu = 0;
+
+		message[tries[i].at] = tries[i].value;
+		if (tries[i].resum)
+			sum_again(message, len, ip);
+		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
+		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
+		if (!tries[i].is_read)
+			continue;
+		cr_assert(mtu == 1300 && p.src_port == 40000 && p.dst_port == 25 &&
+			  p.seq == 0x01020304 && p.version == (ip == 20 ? 4 : 6));
+	}
+}
+
 Test(packet, a_routers_word_is_read_if_it_is_sound)
 {
 	static const struct icmp_try tries[] = {
@@ -474,22 +495,7 @@ Test(packet, a_routers_word_is_read_if_it_is_sound)
 	uint8_t quoted[40] = { 0x45, [3] = 40, [9] = 6, [12] = 198, 51, 100, 2, 203, 0, 113, 2,
 			       0x9c, 0x40, 0, 25, 1, 2, 3, 4 };
 
-	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-		uint8_t message[ROUTER_ANSWER_BYTES];
-		size_t len = router_too_big(message, quoted, 1300);
-		struct packet p;
-		uint32_t mtu = 0;
-
-		message[tries[i].at] = tries[i].value;
-		if (tries[i].resum)
-			sum_again(message, len, 20);
-		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
-		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
-		if (!tries[i].is_read)
-			continue;
-		cr_assert(mtu == 1300 && p.src_port == 40000 && p.dst_port == 25 &&
-			  p.seq == 0x01020304 && p.version == 4);
-	}
+	try_messages(tries, sizeof(tries) / sizeof(tries[0]), quoted, 20);
 }
 
 Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
@@ -508,20 +514,7 @@ Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 	uint8_t quoted[60] = { 0x60, [5] = 20, [6] = 6, [8] = 0x20, 1, 0x0d, 0xb8,
 			       [40] = 0x9c, 0x40, 0, 25, 1, 2, 3, 4 };
 
-	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
-		uint8_t message[ROUTER_ANSWER_BYTES];
-		size_t len = router_too_big(message, quoted, 1300);
-		struct packet p;
-		uint32_t mtu = 0;
-
-		message[tries[i].at] = tries[i].value;
-		if (tries[i].resum)
-			sum_again(message, len, 40);
-		cr_assert_eq(icmp_too_big(&p, &mtu, message, len), tries[i].is_read, "try %zu", i);
-		cr_assert(!icmp_too_big(&p, &mtu, message, len - 1), "try %zu, cut", i);
-		if (tries[i].is_read)
-			cr_assert(mtu == 1300 && p.src_port == 40000 && p.seq == 0x01020304);
-	}
+	try_messages(tries, sizeof(tries) / sizeof(tries[0]), quoted, 40);
 }
 
 /* RFC 1191 section 7.1: an old router says nothing of the MTU. */

@@ -1288,18 +1288,7 @@ Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 Test(relay, a_connection_that_goes_round_the_box_is_let_go)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
-		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
-		"* opened S 512\n"
-		"pass\n"
-		"client > P. 1:101(100) ack 1 win 64240\n"
-		"* arrival client 0 bytes 100 pending 100\n"
-		"* cut client 0 bytes 100 pieces 1 last 100\n"
-		"drop\n"
-		"* ack client 100 orphaned 100\n"
-		"client < . 1:1(0) ack 101\n"
-		"server < P. 1:101(100) ack 1\n"
+		SCRIPT_100_OUT_WITH_EVENTS
 		/* once may be a forger's */
 		"server > . 1:1(0) ack 301 win 65160\n"
 		"drop\n"
