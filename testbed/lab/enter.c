@@ -212,7 +212,8 @@ static void print_help(void)
 	       "Runs a further command in a lab that is running; without one, a shell.\n"
 	       "\n"
 	       "  --lab PID   process id of the reseg-lab; not needed if only one is running\n"
-	       "  --on HOST   where to run it: client, box, server, router, client2 and so on (client)\n"
+	       "  --on HOST   where to run it: client, box, server, router, client2 and so on\n"
+	       "              (client)\n"
 	       "  --help, --version\n");
 }
 

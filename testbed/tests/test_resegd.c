@@ -93,8 +93,9 @@ Test(resegd, help_and_version)
 Test(resegd, help_in_80_columns)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
-		"for p in resegd resegctl reseg-probe reseg-sink reseg-replay reseg-report reseg-mta; do "
-		"COLUMNS=80 $p --help | awk -v p=$p \"length > 80 { print p \\\": \\\" \\$0 } END { if (NR < 5) print p }\"; done");
+		"for p in resegd resegctl reseg-lab \"reseg-lab enter\" reseg-probe reseg-sink reseg-replay "
+		"reseg-report reseg-mta reseg-rules; do "
+		"COLUMNS=80 $p --help | awk -v p=\"$p\" \"length > 80 { print p \\\": \\\" \\$0 } END { if (NR < 5) print p }\"; done");
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "", "%s%s", r.out, r.err);
