@@ -608,7 +608,7 @@ static bool has_failed(const struct daemon *d)
 static void print_summary(const struct daemon *d)
 {
 	struct engine_stats sum = { 0 };
-	uint64_t lost = 0;
+	uint64_t lost = 0, truncated = 0;
 
 	for (unsigned i = 0; i < d->count; i++) {
 		const struct queue_stats *q = &d->workers[i].queue_stats;
@@ -620,10 +620,14 @@ static void print_summary(const struct daemon *d)
 		sum.stalls += s.stalls;
 		sum.orphaned_bytes += s.orphaned_bytes;
 		lost += q->lost > q->overruns ? q->lost : q->overruns;
+		truncated += q->truncated;
 	}
 	cli_complain("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
 		     " bytes orphaned now, %" PRIu64 " packets lost before the box",
 		     sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
+	if (truncated > 0)
+		cli_complain("%" PRIu64 " packets were longer than the queue can copy, and were lost: "
+			     "reseg-rules check says of which links", truncated);
 }
 
 static void tear_down(struct daemon *d)

@@ -169,6 +169,33 @@ LAB_TEST(resegd, the_widest_links)
 	lab_expect_status(&r, 0);
 }
 
+/* BIG TCP, which IPv6 over lo has since Linux 5.19: nothing can be done, but said. */
+Test(resegd, packets_too_long_for_the_queue)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ORDINARY,
+		"reseg-lab -6 --no-box -- sh -c '"
+		"ip link set lo gso_max_size 185000 gro_max_size 185000 || exit 77; "
+		"reseg-rules load --quiet --mode host --port 7 --queue 3; "
+		START_RESEGD("--queue 3 --fault none --control $DIR/ctl")
+		"resegd=$!; reseg-rules check --quiet --mode host --queue 3 && exit 10; "
+		"mkfifo $DIR/sink; reseg-sink --echo 7 --ready-fd 3 3>$DIR/sink & "
+		"read line <$DIR/sink; rm $DIR/sink; "
+		"stream-client ::1 7 1000000 || exit 11; "
+		"ip link set lo gso_max_size 65536 gro_max_size 65536; "
+		"reseg-rules check --quiet --mode host --queue 3 || exit 12; "
+		"resegctl --control $DIR/ctl drain; wait $resegd'");
+	if (r.status == 77)
+		cr_skip_test("this kernel has no BIG TCP");
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.err, "reseg-rules: a link joins packets to more than the queue can copy"),
+		  "%s", r.err);
+	cr_assert(strstr(r.err, "resegd: packets are longer than the queue can copy"), "%s", r.err);
+	cr_assert(strstr(r.err, " packets were longer than the queue can copy"), "%s", r.err);
+}
+
 /* Rules that forget to leave out what resegd sends. */
 LAB_TEST(resegd, packets_that_come_back_are_let_through)
 {
