@@ -1434,8 +1434,7 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 		} else if (e->draining && can_be_handed_over(e, f)) {
 			end_flow(e, h, CLOSE_HANDED_OVER);
 		} else {
-			queue_output(e, h);
-			set_alarm(e, h);
+			queue_output(e, h);	/* its next alarm is set once it has none */
 		}
 	}
 }
@@ -1481,8 +1480,6 @@ int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rule
 		if (f->state == FLOW_FREE)
 			continue;
 		hooks_renew(e, f, &old, stalls);
-		if (f->state != FLOW_OPEN)
-			continue;
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			if (stalls[side])
 				receive_cut_again(e, f, side);

@@ -403,9 +403,10 @@ static struct fault_packet view(const struct flow *f, enum engine_side source,
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct relay *r = &f->relay[side];
+		uint64_t acked = r->intercepted ? box_data_end(r) - SEQ_BASE - 1 : 0;
 
-		if (r->intercepted && box_data_end(r) - SEQ_BASE - 1 > v.acked)
-			v.acked = box_data_end(r) - SEQ_BASE - 1;
+		if (acked > v.acked)
+			v.acked = acked;
 	}
 	return v;
 }

@@ -71,7 +71,7 @@ static bool too_big_ipv6(struct packet *quoted, uint32_t *mtu, uint8_t *ip, size
 	struct checksum c = { 0 };
 	size_t bytes;
 
-	if (len < 40 + ICMP_HEADER_BYTES + 40 + QUOTED_TCP_BYTES || ip[6] != PROTO_ICMPV6)
+	if (len < 40 || ip[6] != PROTO_ICMPV6)
 		return false;
 	bytes = bytes_get16(ip + 4);
 	if (40 + bytes > len || bytes < ICMP_HEADER_BYTES + 40 + QUOTED_TCP_BYTES ||

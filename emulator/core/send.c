@@ -198,7 +198,6 @@ static void duplicate_ack(struct relay *r, struct transit *t)
 	t->recovering = true;
 	t->resend_owed = true;
 	t->resend_nxt = r->snd_una;
-	t->timed_end = 0;
 }
 
 /* Has the sink thrown away what it had told by SACK (RFC 2018 section 8)? Else it would have

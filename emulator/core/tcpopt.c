@@ -195,8 +195,6 @@ bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o,
 {
 	uint8_t fresh[TCP_OPTIONS_MAX];
 
-	if (o->sack_bytes == 0)
-		return false;
 	memset(fresh, KIND_NOP, sizeof(fresh));
 	if (count > o->sack_count)
 		count = o->sack_count;

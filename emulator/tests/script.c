@@ -75,6 +75,7 @@ struct run {
 	bool is_turned;			/* the server has begun a connection */
 	bool has_sent;			/* the box, a packet of its own over IPv4 */
 	uint16_t next_ip_id;		/* and this must be the next one's */
+	uint32_t opened_size;		/* S, as the last connection was opened with it */
 	struct engine_stats count;	/* of what was put in and came out */
 	struct engine_rules rules;	/* as they are now */
 };
@@ -508,8 +509,12 @@ static void observe(void *arg, const struct engine_event *ev)
 	int n = 0;
 
 	a->kind = ACTUAL_EVENT;
+	if ((ev->type == EVENT_STALL || ev->type == EVENT_RESUME) && ev->segment_size != r->opened_size)
+		fail(r, "an event has S %" PRIu32 ", and the flow was opened with %" PRIu32, ev->segment_size,
+		     r->opened_size);
 	switch (ev->type) {
 	case EVENT_FLOW_OPENED:
+		r->opened_size = ev->segment_size;
 		n = asprintf(&a->text, "opened S %" PRIu32, ev->segment_size);
 		break;
 	case EVENT_ARRIVAL:
@@ -797,10 +802,12 @@ static void flow_text(struct run *r, const struct engine_flow *f, char *text)
 	append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / 1000000000);
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct engine_totals *t = &f->totals[side];
+		uint8_t address[16] = { 0 };	/* of IPv4 what follows is zeros */
 
+		memcpy(address, f->version == 4 ? addresses4[side] : addresses6[side],
+		       f->version == 4 ? 4 : 16);
 		if (f->version != r->variant->version ||
-		    memcmp(f->address[side], f->version == 4 ? addresses4[side] : addresses6[side],
-			   f->version == 4 ? 4 : 16) != 0 ||
+		    memcmp(f->address[side], address, sizeof(address)) != 0 ||
 		    (side == SERVER && f->port[side] != SERVER_PORT))
 			fail(r, "the box lists a connection of others");
 		if (t->intercepted)

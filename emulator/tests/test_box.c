@@ -365,7 +365,8 @@ Test(box, flows_that_hold_nothing_are_handed_over_at_once)
 		"client > P. 1:514(513) ack 1 win 502\n"
 		"pass\n"
 		"client:3000 > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n");
+		"pass\n"
+		"count passed_draining 1\n");
 }
 
 /* What the server has not acknowledged is delivered first, and so is what the client sends

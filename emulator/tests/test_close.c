@@ -325,6 +325,20 @@ Test(close, whoever_sends_more_has_sent_no_rst)
 		"server < P. 101:201(100) ack 1\n");
 }
 
+/* Each RST may be asked about, but nobody can have the box ask often. */
+Test(close, the_server_is_asked_once_in_half_a_second)
+{
+	script_run((struct script){ 0 },
+		SUSPECTED_RST
+		"+0.3\n"
+		"server > R 502:502(0)\n"
+		"pass R 502:502(0)\n"
+		"+0.3\n"
+		"server > R 503:503(0)\n"
+		"pass R 503:503(0)\n"
+		"server < . 101:101(0) ack 1\n");
+}
+
 /* It was real, and overtook what was lost: a closed server answers the ACK with that ACK's own number. */
 Test(close, a_second_rst_with_the_acks_number_is_believed)
 {

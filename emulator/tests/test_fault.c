@@ -287,6 +287,23 @@ Test(fault, ack_then_die)
 		"pass\n");
 }
 
+/* One octet less is not enough. */
+Test(fault, ack_then_die_counts_what_is_acked)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=601" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:601(600) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 601\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:601(88) ack 1\n"
+		"client > P. 601:602(1) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 602\n"
+		"client > P. 602:603(1) ack 1 win 502\n"
+		"drop\n");
+}
+
 Test(fault, ack_then_reset)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1", .at_end = script_nothing_is_held },
@@ -467,6 +484,17 @@ Test(fault, corrupt_with_offload)
 		"server < P. 1025:1101(76) ack 1 altered\n");
 }
 
+/* A fault that looks only at where it is cut leaves the train together. */
+Test(fault, off_by_one_with_offload)
+{
+	script_run((struct script){ .fault = "off-by-one", .offload = true },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1101(1100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1101\n"
+		"server < P. 1:1101(1100) ack 1 seg 512\n");
+}
+
 /* Sent again a piece is as any other; a probe is none. */
 Test(fault, repetitions_and_probes_are_spared)
 {
@@ -586,6 +614,9 @@ Test(fault, tfo_blackhole_lets_a_cookie_pass)
 		"pass\n"
 		"client:1002 > S 0:100(100) win 64240 <mss 1460,tfo>\n"
 		"drop\n"
+		"faults drop tfo-blackhole\n"
+		"client:1004 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass\n"
 		/* a fault that is not for a connection leaves it no option */
 		"faults tfo-blackhole:client=203.0.113.77/32\n"
 		"client:1003 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
@@ -1131,6 +1162,47 @@ Test(fault, a_stall_stays_with_its_fault)
 		"faults mtu-blackhole corrupt\n"
 		"server < . 514:1026(512) ack 1\n"
 		"server < P. 1026:1027(1) ack 1\n");
+}
+
+/* Each of its parameters is looked at; and a fault of one half stays with the connection that it
+ * was for. */
+Test(fault, a_fault_with_another_parameter_is_another)
+{
+	script_run((struct script){ .fault = "hello-256-511:most=257" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:6(5) ack 1 win 502 '\\x16\\x03\\x01\\x01\\x01'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 6\n"
+		"faults hello-256-511:most=257\n"
+		"faults hello-256-511:most=256\n"
+		"server < P. 1:6(5) ack 1\n");
+	script_run((struct script){ .fault = "off-by-one:flows=1,direction=c2s" },
+		SCRIPT_HANDSHAKE
+		"faults off-by-one:flows=1,direction=c2s\n"
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n");
+}
+
+/* An ACK of what was cut before is no reason to cut again what is held: that would be one more
+ * occasion for the fault. */
+Test(fault, a_stall_lasts_while_acks_come)
+{
+	script_run((struct script){ .fault = "off-by-one:every=2" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:514(1) ack 1\n"
+		"client > P. 514:1027(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1027\n"
+		"server > . 1:1(0) ack 513 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 514 win 509\n"
+		"drop\n"
+		"acted 1\n");
 }
 
 /* Those of a fault that was gone begin anew. */

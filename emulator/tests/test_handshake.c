@@ -661,6 +661,74 @@ Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
 		"client < F. 1:1(0) ack 101\n");
 }
 
+/* Its window is not scaled, and what was told first holds for the box's own sending, too. */
+Test(handshake, a_repeated_syn_ack_lets_more_be_sent)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 50 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n");
+}
+
+/* It knows the client's SYN as any other does: a RST is believed by its sequence number only. */
+Test(handshake, another_syn_ack_acknowledges_the_syn)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > S. 5000:5000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 5001 win 64240\n"
+		"pass\n"
+		"client > R. 100:100(0) ack 5001 win 64240\n"
+		"drop\n"
+		"client < . 5001:5001(0) ack 1\n");
+}
+
+/* What the box owes of the connection before, it does not owe any more. */
+Test(handshake, another_syn_ack_ends_what_was_owed)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"hold\n"
+		"server > . 1:101(100) ack 70000 win 65160\n"
+		"drop\n"
+		"server > S. 5000:5000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"take\n");
+}
+
+/* A client that begins anew before it was answered has begun another connection. */
+Test(handshake, another_syn_is_another_connection)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"flow 1 opening S 512 idle 0\n"
+		"client > S 5000:5000(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"flow 2 opening S 512 idle 0\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 5001 win 65160 <mss 1460>\n"
+		"pass\n"
+		"count flows_opened 1\n");
+}
+
 /* The client has the answer to its SYN, and it did not come by: only one direction does. */
 Test(handshake, a_connection_of_which_one_direction_comes_by_is_counted)
 {

@@ -219,6 +219,7 @@ Test(packet, payload_is_cut_off)
 	cr_assert_eq(p.payload_bytes, 40);
 	packet_drop_payload(&p);
 	cr_assert_eq(p.ip_bytes, 60);
+	cr_assert_eq(p.payload_bytes, 0);
 	cr_assert_eq(packet_parse(&p, bytes, 60), PACKET_TCP);
 	cr_assert_eq(p.payload_bytes, 0);
 	cr_assert(packet_checksum_good(&p));
@@ -482,7 +483,9 @@ Test(packet, a_routers_word_is_read_if_it_is_sound)
 		{ 0, 0x44, true, false },	/* a header too short */
 		{ 0, 0x65, true, false },	/* of no version */
 		{ 3, 28, true, false },		/* longer than it says: quotes nothing */
-		{ 6, 0x20, true, false },	/* a fragment */
+		{ 6, 0x20, true, false },	/* a fragment, the first */
+		{ 7, 1, true, false },		/* the second */
+		{ 6, 0x40, true, true },	/* not to be fragmented */
 		{ 9, 6, true, false },		/* TCP itself */
 		{ 20, 11, true, false },	/* time exceeded */
 		{ 21, 3, true, false },		/* port unreachable */

@@ -667,7 +667,11 @@ Test(relay, fin_of_a_joined_packet_below_waiting_data_is_not_believed)
 		"client < . 1:1(0) ack 31\n"
 		"server < . 1:11(10) ack 1\n"
 		"server < . 11:21(10) ack 1\n"
-		"server < P. 21:31(10) ack 1\n");
+		"server < P. 21:31(10) ack 1\n"
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 41\n"
+		"server < P. 31:41(10) ack 1\n");
 }
 
 /* Segments that only a forger could send, who knows the addresses and ports. */
@@ -1254,6 +1258,43 @@ Test(relay, what_is_refused_is_counted)
 		"client < . 1:1(0) ack 1\n"
 		"count refused_arrivals 1\n"
 		"count orphaned_bytes 0\n");
+	/* A FIN, too, needs a page to be kept in: the other connection has the one that there is. */
+	script_run((struct script){ .memory_bytes = 4096 },
+		SCRIPT_HANDSHAKE
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server:2000 > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client:2000 > . 1:1(0) ack 1 win 64240\n"
+		"pass\n"
+		"client > F. 1:1(0) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"client:2000 > F. 1:1(0) ack 1 win 64240\n"
+		"drop\n"
+		"client:2000 < . 1:1(0) ack 1\n"
+		"count refused_arrivals 1\n");
+}
+
+/* The same events are told of what the server sends. */
+Test(relay, what_the_server_sends_is_told_as_its_own)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C, .events = true, .fault = "off-by-one" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass . 1:1(0) ack 1\n"
+		"server > P. 1:514(513) ack 1 win 65160\n"
+		"* arrival server 0 bytes 513 pending 513\n"
+		"* fault off-by-one server\n"
+		"* stall server 0 pending 513\n"
+		"drop\n"
+		"* ack server 513 orphaned 513\n"
+		"server < . 1:1(0) ack 514\n");
 }
 
 /* The box holds 15,001 octets of 16,384: never will a good part of its buffer open. But after the

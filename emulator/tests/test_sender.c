@@ -5,11 +5,12 @@
 
 #include "script.h"
 
+#include "core/box.h"
 #include "core/bytes.h"
-#include "core/packet.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 TestSuite(sender, .timeout = 20);
@@ -43,6 +44,99 @@ TestSuite(sender, .timeout = 20);
 Test(sender, the_initial_window_is_ten_pieces)
 {
 	script_run((struct script){ .segment_size = 100 }, HANDSHAKE_AND_5000);
+}
+
+/* Ten pieces, also where they are so large that four of them, or 14,600 octets, come near. */
+Test(sender, ten_large_pieces_are_an_initial_window)
+{
+	script_run((struct script){ .segment_size = 1400 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:14501(14500) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 14501\n"
+		"server < . 1:1401(1400) ack 1\n"
+		"server < . 1401:2801(1400) ack 1\n"
+		"server < . 2801:4201(1400) ack 1\n"
+		"server < . 4201:5601(1400) ack 1\n"
+		"server < . 5601:7001(1400) ack 1\n"
+		"server < . 7001:8401(1400) ack 1\n"
+		"server < . 8401:9801(1400) ack 1\n"
+		"server < . 9801:11201(1400) ack 1\n"
+		"server < . 11201:12601(1400) ack 1\n"
+		"server < . 12601:14001(1400) ack 1\n");
+}
+
+/* ACKs that repeat what was said tell of no loss where nothing is out. */
+Test(sender, nothing_that_is_out_cannot_be_lost)
+{
+	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
+		SCRIPT_HANDSHAKE
+		"client > . 1:102(101) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 102\n"
+		THREE_DUPLICATE_ACKS
+		"client > . 102:5001(4899) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5001\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server < . 501:601(100) ack 1\n"
+		"server < . 601:701(100) ack 1\n"
+		"server < . 701:801(100) ack 1\n"
+		"server < . 801:901(100) ack 1\n"
+		"server < . 901:1001(100) ack 1\n");
+}
+
+/* What was owed to a hole is not owed any more once the hole is filled. */
+Test(sender, a_hole_may_be_filled_before_it_is_its_turn)
+{
+	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
+		SCRIPT_HANDSHAKE
+		"client > . 1:301(300) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 301\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		"hold\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"client > . 301:401(100) ack 1 win 502\n"
+		"drop\n"
+		"server > . 1:1(0) ack 301 win 509\n"
+		"drop\n"
+		"take\n"
+		"client < . 1:1(0) ack 401\n"
+		"server < . 301:401(100) ack 1\n"
+		"server > . 1:1(0) ack 401 win 509\n"
+		"drop\n");
+}
+
+/* After the first timeout the sink is still believed what it has told by SACK. */
+Test(sender, what_is_sacked_is_not_sent_after_a_timeout)
+{
+	script_run((struct script){ .segment_size = 100 },
+		SCRIPT_HANDSHAKE
+		"client > . 1:501(500) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 501\n"
+		"server < . 1:101(100) ack 1\n"
+		"server < . 101:201(100) ack 1\n"
+		"server < . 201:301(100) ack 1\n"
+		"server < . 301:401(100) ack 1\n"
+		"server < . 401:501(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 101:201 301:501,nop,nop>\n"
+		"drop\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 201 win 509\n"
+		"drop\n"
+		"server < . 201:301(100) ack 1\n");
 }
 
 /* RFC 5681 section 3.1, with the L of RFC 3465: an ACK lets at most two pieces more in
@@ -420,6 +514,140 @@ Test(sender, more_than_4_gib_in_one_stream, .timeout = 300)
 		cr_assert_eq(sent, 2, "in round %" PRIu64 " %zu pieces went out", i, sent);
 		cr_assert_eq(put_in(e, i * 1000000, SERVER, TCP_ACK, 1, seq, 0), VERDICT_DROP);
 	}
+	engine_destroy(e);
+}
+
+static struct engine *make_open(uint16_t segment_size)
+{
+	struct engine_config config;
+	struct engine *e;
+
+	engine_config_init(&config);
+	config.rules.policy[0].segment_size = segment_size;
+	cr_assert_eq(engine_create(&e, &config), 0);
+	put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
+	put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
+	put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
+	return e;
+}
+
+/* All that it sends over IPv4; returns the most octets of one packet. */
+static size_t take_all(struct engine *e)
+{
+	struct engine_emit emit;
+	size_t most = 0;
+
+	while (engine_next(e, &emit))
+		most = emit.bytes - 40 > most ? emit.bytes - 40 : most;
+	return most;
+}
+
+/* A sample of more than a minute, as when the box itself was stopped, counts as one of a minute. */
+Test(sender, a_round_trip_has_a_longest_time)
+{
+	struct engine *e = make_open(512);
+	uint64_t now = NS_PER_S, srtt = 60 * 1000000, rttvar = srtt / 2, rto_ms;
+	uint32_t seq = 1;
+
+	for (unsigned i = 0; i < 20; i++, seq += 10) {
+		put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
+		take_all(e);
+		now += i == 0 ? 60030 * NS_PER_MS : 1000;	/* the timer is not looked at */
+		put_in(e, now, SERVER, TCP_ACK, 1, seq + 10, 0);
+		take_all(e);
+		if (i == 0)
+			continue;
+		rttvar = (3 * rttvar + srtt - 1) / 4;	/* RFC 6298 rule 2.3 */
+		srtt = (7 * srtt + 1) / 8;
+	}
+	engine_expire(e, now);		/* sees that the first alarm is long over */
+	take_all(e);
+	put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
+	take_all(e);
+	rto_ms = (srtt + 4 * rttvar) / 1000 + 1;
+	cr_assert_lt(rto_ms, 50000);
+	cr_assert_eq(engine_deadline(e), now + rto_ms * NS_PER_MS);
+	engine_destroy(e);
+}
+
+/* Half the size with each timeout from the seventh on, but not less than what IPv4 must carry. */
+Test(sender, a_small_piece_is_halved_in_the_end)
+{
+	struct engine *e = make_open(512);
+	struct engine_stats stats;
+
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 1, 1, 512);
+	for (;;) {
+		size_t most = take_all(e);
+
+		engine_get_stats(e, &stats);
+		if (stats.orphaned_bytes == 0)	/* given up */
+			break;
+		cr_assert_eq(most, stats.paths_limited < 5 ? 512u >> stats.paths_limited : 28);
+		engine_expire(e, engine_deadline(e));
+	}
+	cr_assert_eq(stats.paths_limited, 5);
+	engine_destroy(e);
+}
+
+/* What the simulator and the fuzzers look at: each state that must not be is seen. */
+Test(sender, what_must_hold_is_watched)
+{
+	struct engine *e = make_open(512);
+	struct flow *f = flow_get(&e->table, 0), flow;
+	struct relay *r = &f->relay[CLIENT];
+	struct transit *t, was;
+	uint64_t orphaned;
+
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 1, 1, 10);
+	take_all(e);
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 11, 1, 10);
+	take_all(e);
+	t = box_transit(e, r);
+	cr_assert_not_null(t);
+	was = *t;
+	flow = *f;
+	orphaned = e->stats.orphaned_bytes;
+	cr_assert_null(engine_wrong(e));
+
+	t->timer_ns = 0;
+	cr_assert_str_eq(engine_wrong(e), "something is under way and no timer runs");
+	f->output_queued = true;	/* it will be set */
+	cr_assert_null(engine_wrong(e));
+	f->output_queued = false;
+	t->snd_nxt = t->snd_max = r->snd_una;
+	cr_assert_str_eq(engine_wrong(e), "something waits to be sent and no timer runs");
+	t->timer_ns = was.timer_ns;
+	cr_assert_null(engine_wrong(e));
+	*t = was;
+	t->snd_nxt = t->snd_max + 1;
+	cr_assert_str_eq(engine_wrong(e), "what is sent, cut and acknowledged is in no order");
+	*t = was;
+	t->cut_nxt -= 5;
+	cr_assert_str_eq(engine_wrong(e), "more was sent than there is");
+	t->early_fin = true;
+	cr_assert_null(engine_wrong(e));
+	*t = was;
+	r->edge_low = (uint32_t)r->rcv_nxt;
+	cr_assert_str_eq(engine_wrong(e), "a source knows of no room, and there is some");
+	r->ack_owed = true;	/* it will be told */
+	cr_assert_null(engine_wrong(e));
+	*f = flow;
+	e->stats.orphaned_bytes++;
+	cr_assert_str_eq(engine_wrong(e), "orphaned octets are miscounted");
+	e->stats.orphaned_bytes = orphaned;
+	cr_assert_null(engine_wrong(e));
+	engine_destroy(e);
+}
+
+/* However many they are, pieces of one size take one place, also where a fault looks at each. */
+Test(sender, full_pieces_are_one_run)
+{
+	struct engine *e = make_open(10);
+
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 1, 1, 30005);
+	take_all(e);
+	cr_assert_eq(box_transit(e, &flow_get(&e->table, 0)->relay[CLIENT])->stream.runs_count, 1);
 	engine_destroy(e);
 }
 
@@ -1006,6 +1234,28 @@ Test(sender, a_router_that_speaks_of_an_end_to_end_half_is_heard_by_its_source)
 		"pass\n");
 }
 
+Test(sender, a_path_that_takes_less_is_told)
+{
+	script_run((struct script){ .segment_size = 1400, .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 1400\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240\n"
+		"* arrival client 0 bytes 1400 pending 1400\n"
+		"* cut client 0 bytes 1400 pieces 1 last 1400\n"
+		"drop\n"
+		"* ack client 1400 orphaned 1400\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"icmp +1300 client > P. 1:1401(1400) ack 1\n"
+		"* path client bytes 1300\n"
+		"drop\n"
+		"server < . 1:1301(1300) ack 1\n"
+		"server < P. 1301:1401(100) ack 1\n");
+}
+
 /* RFC 4821: where no router says so, timeouts do. */
 Test(sender, a_piece_that_is_never_acknowledged_is_tried_smaller)
 {
@@ -1025,6 +1275,52 @@ Test(sender, a_piece_that_is_never_acknowledged_is_tried_smaller)
 		"+4.01\n"
 		"anything\n"
 		"count paths_limited 1\n");
+}
+
+/* A closed window takes nothing, whatever the size. */
+Test(sender, a_piece_that_reaches_a_closed_window_is_not_too_big)
+{
+	script_run((struct script){ .segment_size = 1400 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"+20\n"
+		"anything\n"
+		"count paths_limited 0\n");
+}
+
+/* RFC 9293 section 3.8.6.1: it may stay closed as long as the sink answers. */
+Test(sender, a_window_may_be_closed_for_long)
+{
+	char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s",
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"+100\n"
+		"anything\n");
+
+	for (unsigned i = 0; i < 30; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s",
+				      "server > . 1:1(0) ack 1 win 0\n"
+				      "drop\n"
+				      "+60\n"
+				      "server < . 0:0(0) ack 1\n");
+	snprintf(text + n, sizeof(text) - n, "%s",
+		 "server > . 1:1(0) ack 1 win 509\n"
+		 "drop\n"
+		 "server < P. 1:101(100) ack 1\n");
+	script_run((struct script){ 0 }, text);
 }
 
 /* What nearly every path carries is not given up so soon. */

@@ -165,6 +165,41 @@ Test(stream, splitting_makes_one_piece_two)
 			cr_assert_eq(push, at == 2 * S + 100, "case %zu, piece %zu", i, j);
 		}
 	}
+	/* At a piece's own end there is nothing to split. */
+	stream_begin(&stream, 0);
+	stream_cut(&stream, 2 * S, false);
+	cr_assert_eq(stream_split(&stream, S, 0, S), 0);
+	cr_assert_eq(stream.runs_count, 1);
+}
+
+/* Splitting may use all runs that there are, and no more. */
+Test(stream, splitting_needs_runs)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < STREAM_RUNS_MAX - 1; i++)
+		stream_cut(&stream, S, false);
+	cr_assert_eq(stream_split(&stream, S, 0, 10), 0);
+	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
+	cr_assert_eq(stream_split(&stream, S, 2 * S, 10), -ENOBUFS);
+	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
+}
+
+/* Anywhere, over the borders of pages. */
+Test(stream, octets_can_be_changed_in_their_place)
+{
+	enum { OCTETS = 5 * POOL_PAGE_BYTES };
+
+	stream_begin(&stream, 0);
+	cr_assert_eq(stream_store(&stream, &pool, 0, data, OCTETS), 0);
+	for (uint64_t at = 0; at < OCTETS; at += 7) {
+		stream_alter(&stream, &pool, at);
+		data[at] ^= 1;
+	}
+	check_octets(0, OCTETS, 0);
+	for (size_t i = 0; i < OCTETS; i++)
+		data[i] = (uint8_t)(i * 37);
+	stream_overwrite(&stream, &pool, 0, data, OCTETS);
+	check_octets(0, OCTETS, 0);
 }
 
 Test(stream, scoreboard_joins_what_touches)
@@ -255,7 +290,7 @@ Test(siphash, vectors_of_its_authors)
 		uint64_t hash;
 	} vectors[] = { { 0, UINT64_C(0x726fdb47dd0e0e31) }, { 1, UINT64_C(0x74f839c593dc67fd) },
 			{ 8, UINT64_C(0x93f5f5799a932462) }, { 15, UINT64_C(0xa129ca6149be45e5) } };
-	uint8_t key[16], input[16];
+	uint8_t key[17] = { [16] = 0xff }, input[16];	/* what is behind it does not count */
 
 	for (uint8_t i = 0; i < 16; i++)
 		key[i] = input[i] = i;
@@ -385,7 +420,17 @@ Test(engine, configuration_out_of_range_is_refused)
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.window_bytes = ENGINE_WINDOW_MIN - 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
-	c = good, c.rules.policy[0].faults = FAULTS_MAX + 1;
+	c = good, c.rules.policy[0].faults = FAULTS_MAX;
+	for (unsigned i = 0; i < FAULTS_MAX; i++)
+		c.rules.policy[0].fault[i] = good.rules.policy[0].fault[0];
+	cr_assert_eq(engine_create(&e, &c), 0);
+	engine_destroy(e);
+	/* One more would be read from where the next policy is. */
+	c.rules.policies = 2;
+	memset(&c.rules.policy[1], 0, sizeof(c.rules.policy[1]));
+	memcpy(&c.rules.policy[1], &good.rules.policy[0].fault[0], sizeof(struct fault));
+	c.rules.policies = 1;
+	c.rules.policy[0].faults = FAULTS_MAX + 1;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
 	c = good, c.rules.policy[0].fault[0].kind = NULL;
 	cr_assert_eq(engine_create(&e, &c), -EINVAL);
@@ -509,6 +554,7 @@ Test(engine, a_list_in_parts_is_whole)
 			cr_assert_eq(flows[i].port[SERVER], 25);
 		}
 	}
+	cr_assert_eq(cursor, FLOWS);
 	for (size_t i = 1; i <= FLOWS; i++)
 		cr_assert(seen[i]);
 	engine_destroy(e);
