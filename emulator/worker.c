@@ -125,6 +125,9 @@ static void warn_of_flows(struct worker *w)
 	if (is_first(s.one_sided > 0, &w->warned_one_sided))
 		cli_complain("only one direction of a connection comes by, so it passes untouched: see "
 			     "reseg-rules check (NAT on this host?), and that both ways lead through here");
+	if (is_first(s.unanswered > 0, &w->warned_unanswered))
+		cli_complain("an end of a connection acknowledges nothing: it is gone, or what it answers "
+			     "takes another way and does not come by");
 }
 
 /* Says once what an operator must know and can mend. */

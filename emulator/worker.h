@@ -73,6 +73,7 @@ struct worker {
 	bool warned_truncated;
 	bool warned_path;
 	bool warned_one_sided;
+	bool warned_unanswered;
 };
 
 /* An engine_observer whose arg is the worker. */

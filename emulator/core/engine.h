@@ -199,6 +199,8 @@ struct engine_stats {
 	uint64_t retransmissions;
 	uint64_t paths_limited;		/* paths to sinks found to carry less than was thought */
 	uint64_t one_sided;		/* flows of which only one direction comes by */
+	uint64_t unanswered;		/* flows in which an end was sent something again and again,
+					 * by no fault, and acknowledged nothing */
 	uint64_t urgent_segments;	/* their data was taken as any other */
 	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */

@@ -34,6 +34,8 @@
 /* Timeouts in a row after which a piece is tried smaller: a second or two, and some half a minute. */
 #define TIMEOUTS_TOO_BIG 2
 #define TIMEOUTS_TOO_BIG_SURE 6
+/* Timeouts in a row after which it is worth saying that nobody answers: half a minute, too. */
+#define TIMEOUTS_UNANSWERED 6
 /* A window of this or less is used up by one segment. Linux: TCP_MSS_DEFAULT. */
 #define WINDOW_SMALL 536
 /* Before what a sink has gone back on is sent again: its ACKs may have been reordered. */
@@ -565,7 +567,9 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
 	r->cwnd = smss;
-	t->backoff++;
+	if (++t->backoff == TIMEOUTS_UNANSWERED && f->end[engine_other(source)].window > 0 &&
+	    !hooks_any_piece(e, f, source))
+		e->stats.unanswered++;
 	go_back(r, t);
 	start_timer(e, r, t);	/* also if nothing can be sent now: something is out */
 	return true;

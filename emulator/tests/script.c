@@ -770,7 +770,7 @@ static void check_count(struct run *r, const char *line)
 		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated),
 		COUNTER(passed_overload), COUNTER(passed_draining),
 		COUNTER(passed_policy), COUNTER(refused_overload),
-		COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
+		COUNTER(unanswered), COUNTER(flows_opened), COUNTER(flows_active), COUNTER(stalls), COUNTER(forged_acks),
 		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(paths_limited), COUNTER(one_sided),
 		 COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),

@@ -495,6 +495,19 @@ Test(fault, off_by_one_with_offload)
 		"server < P. 1:1101(1100) ack 1 seg 512\n");
 }
 
+/* That nobody answers is the fault's doing. */
+Test(fault, what_a_fault_keeps_back_is_not_unanswered)
+{
+	script_run((struct script){ .fault = "lose-tail:bytes=10" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"+100\n"
+		"count retransmissions 6\n"
+		"count unanswered 0\n");
+}
+
 /* Sent again a piece is as any other; a probe is none. */
 Test(fault, repetitions_and_probes_are_spared)
 {

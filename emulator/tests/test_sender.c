@@ -1291,9 +1291,10 @@ Test(sender, a_piece_that_reaches_a_closed_window_is_not_too_big)
 		"server < P. 1:1401(1400) ack 1\n"
 		"server > . 1:1(0) ack 1 win 0\n"
 		"drop\n"
-		"+20\n"
+		"+100\n"
 		"anything\n"
-		"count paths_limited 0\n");
+		"count paths_limited 0\n"
+		"count unanswered 0\n");
 }
 
 /* RFC 9293 section 3.8.6.1: it may stay closed as long as the sink answers. */
@@ -1340,7 +1341,16 @@ Test(sender, a_small_piece_stays_as_it_is_for_long)
 		"server < P. 1:513(512) ack 1\n"
 		"+8.01\n"
 		"server < P. 1:513(512) ack 1\n"
-		"count paths_limited 0\n");
+		"count paths_limited 0\n"
+		"+16.01\n"
+		"anything\n"
+		"count unanswered 0\n"
+		"+32.01\n"
+		"anything\n"
+		"count unanswered 1\n"
+		"+120\n"
+		"anything\n"
+		"count unanswered 1\n");
 }
 
 /* A kernel sends at most half of the widest window it has seen, so that a sink with a small buffer is
