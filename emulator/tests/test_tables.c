@@ -522,6 +522,23 @@ Test(engine, serial_numbers_are_of_one_connection)
 	}
 }
 
+/* As many as a policy can have, and nothing behind them. */
+Test(engine, faults_are_counted_in_their_order)
+{
+	uint64_t acted[FAULTS_MAX + 1];
+	struct engine_config config;
+	struct engine *e;
+
+	memset(acted, 0xff, sizeof(acted));
+	engine_config_init(&config);
+	cr_assert_eq(engine_create(&e, &config), 0);
+	engine_get_faults(e, 0, acted);
+	for (size_t i = 0; i < FAULTS_MAX; i++)
+		cr_assert_eq(acted[i], 0);
+	cr_assert_eq(acted[FAULTS_MAX], UINT64_MAX);
+	engine_destroy(e);
+}
+
 /* A list in parts has each connection once, whatever the parts' length. */
 Test(engine, a_list_in_parts_is_whole)
 {
