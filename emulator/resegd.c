@@ -374,6 +374,8 @@ static void set_up_workers(struct daemon *d)
 		struct worker *w = &d->workers[i];
 		int rc;
 
+		w->all = d->workers;
+		w->count = d->count;
 		w->log = d->log;
 		w->capture = d->capture;
 		if (d->capture && boxcap_tap(&w->tap, d->capture, d->epoch_ns) < 0)

@@ -14,6 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <netinet/in.h>
+
 #define NS_PER_S UINT64_C(1000000000)
 /* No work takes a worker so long at a time; as long as this it is stuck. */
 #define STUCK_NS (5 * NS_PER_S)
@@ -21,6 +23,17 @@
 static uint64_t now_ns(void)
 {
 	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void add_one(int event_fd)
+{
+	uint64_t one = 1;
+
+	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
+		return;
+	/* Nobody would learn of anything any more. */
+	cli_complain("eventfd: %s", strerror(errno));
+	_exit(EXIT_FINDING);
 }
 
 void worker_observe(void *worker, const struct engine_event *event)
@@ -70,6 +83,47 @@ static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
 	return true;
 }
 
+static bool is_icmp(const uint8_t *packet, size_t len)
+{
+	return len >= 20 && (packet[0] >> 4 == 4 ? packet[9] == IPPROTO_ICMP : packet[6] == IPPROTO_ICMPV6);
+}
+
+/* Lets the other workers know what a router said of none of this one's connections. */
+static void share_icmp(const struct worker *w, const uint8_t *packet, size_t len)
+{
+	for (unsigned i = 0; i < w->count; i++) {
+		struct worker *other = &w->all[i];
+
+		if (other == w)
+			continue;
+		pthread_mutex_lock(&other->question.lock);
+		if (other->icmps < WORKER_ICMP_MAX) {
+			other->icmp[other->icmps].bytes = len;
+			memcpy(other->icmp[other->icmps++].packet, packet, len);
+		}
+		pthread_mutex_unlock(&other->question.lock);
+		add_one(other->question.asked);
+	}
+}
+
+/* Hears what another worker was told by a router. It has gone on: its source will find that the box
+ * has acknowledged all that it is about. */
+static void hear_icmp(struct worker *w)
+{
+	struct worker_question *q = &w->question;
+	struct worker_icmp icmp;
+
+	pthread_mutex_lock(&q->lock);
+	while (w->icmps > 0) {
+		icmp = w->icmp[--w->icmps];
+		pthread_mutex_unlock(&q->lock);
+		engine_icmp(w->engine, now_ns(), icmp.packet, icmp.bytes);
+		send_output(w);
+		pthread_mutex_lock(&q->lock);
+	}
+	pthread_mutex_unlock(&q->lock);
+}
+
 static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct worker *w = arg;
@@ -85,6 +139,8 @@ static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned
 	verdict = engine_input(w->engine, now, packet, len, hints);
 	if (w->tap)
 		boxcap_after(w->tap, w->engine, now, verdict, packet, *len);
+	if (verdict == VERDICT_ACCEPT && w->count > 1 && *len <= WORKER_ICMP_BYTES && is_icmp(packet, *len))
+		share_icmp(w, packet, *len);
 	if (verdict == VERDICT_REPLACE && send_anew(w, packet, *len, hints))
 		return VERDICT_DROP;
 	return verdict;
@@ -183,17 +239,6 @@ static uint64_t flows_active(const struct worker *w)
 	return s.flows_active;
 }
 
-static void add_one(int event_fd)
-{
-	uint64_t one = 1;
-
-	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
-		return;
-	/* Nobody would learn of anything any more. */
-	cli_complain("eventfd: %s", strerror(errno));
-	_exit(EXIT_FINDING);
-}
-
 /* Begins to hand over what there is. */
 static void drain(struct worker *w)
 {
@@ -268,6 +313,7 @@ static bool answer(struct worker *w)
 	bool done = true;
 
 	use_rules(w);
+	hear_icmp(w);
 	pthread_mutex_lock(&q->lock);
 	switch (q->what) {
 	case QUESTION_REPORT:

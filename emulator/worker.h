@@ -7,7 +7,8 @@
  *
  * The kernel hands all packets between two hosts to the same queue, so no worker needs to
  * know of another's connections, and nothing is shared while packets pass but the event
- * log.
+ * log. Only what routers say by ICMP comes to the first worker, whose connection it may be
+ * or not: so it tells the others, too.
  */
 
 #include "core/engine.h"
@@ -47,6 +48,15 @@ struct worker_question {
 	int error;
 };
 
+/* What routers have said to the first worker; if there is no room the others find out by time-outs. */
+#define WORKER_ICMP_MAX 16
+#define WORKER_ICMP_BYTES 1280
+
+struct worker_icmp {
+	size_t bytes;
+	uint8_t packet[WORKER_ICMP_BYTES];
+};
+
 struct worker {
 	struct engine *engine;
 	struct queue *queue;	/* closed when it ends, so that packets pass */
@@ -64,6 +74,10 @@ struct worker {
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	struct worker_question question;
+	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be heard; the question's lock is theirs */
+	unsigned icmps;
+	struct worker *all;	/* workers, of which this is one, */
+	unsigned count;		/* and how many they are */
 	bool warned_too_big;
 	bool warned_failed;
 	bool warned_log;

@@ -1218,6 +1218,12 @@ static bool take_icmp(struct engine *e, void *data, size_t len)
 	return true;
 }
 
+bool engine_icmp(struct engine *e, uint64_t now_ns, void *packet, size_t len)
+{
+	set_now(e, now_ns);
+	return take_icmp(e, packet, len);
+}
+
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
 				 unsigned hints)
 {

@@ -243,6 +243,10 @@ struct engine_subject {
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
 				 unsigned hints);
 
+/* Hands in what a router said by ICMP to another engine, all of the IP packet. Returns true if it was
+ * about a connection of this one. */
+bool engine_icmp(struct engine *e, uint64_t now_ns, void *packet, size_t len);
+
 /* That of the packet that was handed in last; it is of no flow if it passed as one the box does
  * not know. */
 struct engine_subject engine_input_subject(const struct engine *e);

@@ -86,6 +86,22 @@ LAB_TEST(invisible, a_path_that_carries_less_than_the_links)
 	expect_all(c, "UP=300000 DOWN=300000 PAUSE=0", "--segment-size 1448 --path-mtu 1300");
 }
 
+/* What a router says comes to the first worker, and the connection may be of another one. */
+LAB_TEST(invisible, a_path_that_carries_less_with_several_workers)
+{
+	for (unsigned workers = 2; workers <= 4; workers++) {
+		struct lab_result r = lab_run(c.user,
+			"rm -f $DIR/events.jsonl; reseg-lab -%d --fault none --segment-size 1448 --path-mtu 1300 --workers %u "
+			"--events $DIR/events.jsonl -- "
+			"sh -c 'stream-client $RESEG_SERVER 7 300000'; "
+			"grep -c path.*segment_bytes.*:%d, $DIR/events.jsonl", c.ip, workers,
+			c.ip == 4 ? 1300 - 52 : 1300 - 72);
+
+		/* By time-outs it would have found less. */
+		cr_assert_str_eq(r.out, "1\n", "%u workers: %s%s", workers, r.out, r.err);
+	}
+}
+
 /* Such a router says nothing: the box tries smaller segments by itself. */
 LAB_TEST(invisible, a_path_that_carries_less_and_does_not_say_so)
 {
