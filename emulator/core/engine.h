@@ -112,7 +112,7 @@ struct engine_event {
 	uint64_t flow;			/* serial number of the flow, from 1; with several
 					 * engines not all are used */
 	uint8_t version;		/* 4 or 6 */
-	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order; zeros follow */
+	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
 	enum engine_side source;	/* of the relay, or fault: of the packet it acted on; all
 					 * types but opened and closed */
@@ -309,7 +309,7 @@ void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[F
 struct engine_flow {
 	uint64_t serial;
 	uint8_t version;		/* 4 or 6 */
-	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order */
+	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order; zeros follow */
 	uint16_t port[2];
 	const char *state;		/* "opening", "open", "reset", "closed" or "forgotten" */
 	unsigned policy;

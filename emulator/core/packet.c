@@ -84,6 +84,7 @@ static enum packet_kind parse_ipv6(struct packet *p, size_t len)
 	}
 	p->label = bytes_get32(ip) & 0x0fffffff;
 	p->ttl = ip[7];
+	p->dont_fragment = true;
 	p->ip_bytes = (uint32_t)total;
 	p->tcp = p->ip + IPV6_HEADER_BYTES;
 	return PACKET_TCP;

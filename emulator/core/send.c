@@ -493,7 +493,6 @@ static void go_back(const struct relay *r, struct transit *t)
 	t->recovering = false;
 	t->resend_owed = false;
 	t->recover = t->snd_max;	/* RFC 6582 section 4 */
-	t->timed_end = 0;
 	t->snd_nxt = r->snd_una;
 }
 

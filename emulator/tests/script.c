@@ -509,6 +509,11 @@ static void observe(void *arg, const struct engine_event *ev)
 	int n = 0;
 
 	a->kind = ACTUAL_EVENT;
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if (memcmp(ev->address[side], ev->version == 4 ? addresses4[side] : addresses6[side],
+			   ev->version == 4 ? 4 : 16) != 0)
+			fail(r, "an event has another's address");
+	}
 	if ((ev->type == EVENT_STALL || ev->type == EVENT_RESUME) && ev->segment_size != r->opened_size)
 		fail(r, "an event has S %" PRIu32 ", and the flow was opened with %" PRIu32, ev->segment_size,
 		     r->opened_size);

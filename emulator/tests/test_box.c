@@ -568,6 +568,20 @@ Test(box, a_flow_is_handed_over_when_its_server_is_quiet)
 		"count flows_active 0\n");
 }
 
+/* What happened before the request to drain counts, though nothing has come since. */
+Test(box, a_flow_that_was_quiet_before_is_handed_over_at_once)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_SYNS_ONLY
+		"client > . 1:1(0) ack 1 win 502\n"
+		"pass\n"
+		"server > P. 1:11(10) ack 1 win 100\n"
+		"pass P. 1:11(10) ack 1 win 2016\n"
+		"+2\n"
+		"drain\n"
+		"count flows_active 0\n");
+}
+
 /* The limit is a time between two challenges, and there was none before the first. */
 Test(box, the_first_challenge_is_owed_at_any_time)
 {

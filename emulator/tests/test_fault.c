@@ -304,6 +304,18 @@ Test(fault, ack_then_die_counts_what_is_acked)
 		"drop\n");
 }
 
+/* Nothing is acknowledged before the first octet came. */
+Test(fault, ack_then_die_waits_for_the_first_octet)
+{
+	script_run((struct script){ .fault = "ack-then-die:bytes=1" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n");
+}
+
 Test(fault, ack_then_reset)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1", .at_end = script_nothing_is_held },
@@ -1216,6 +1228,35 @@ Test(fault, a_stall_lasts_while_acks_come)
 		"server > . 1:1(0) ack 514 win 509\n"
 		"drop\n"
 		"acted 1\n");
+}
+
+/* Nobody has looked at how what was cut ended. */
+Test(fault, a_fault_that_reads_text_begins_in_the_middle)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:4(3) ack 1 win 502 'abc'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 4\n"
+		"server < P. 1:4(3) ack 1\n"
+		"faults split-eod\n"
+		"client > P. 4:7(3) ack 1 win 502 '.\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 7\n"
+		"server < P. 4:7(3) ack 1\n");
+}
+
+/* The same place among the faults does not make it the same: it acts each third time only. */
+Test(fault, a_fault_that_acts_less_often_is_another)
+{
+	script_run((struct script){ .fault = "off-by-one" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:514(513) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 514\n"
+		"faults off-by-one:every=3\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < P. 513:514(1) ack 1\n");
 }
 
 /* Those of a fault that was gone begin anew. */

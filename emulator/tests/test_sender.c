@@ -7,6 +7,7 @@
 
 #include "core/box.h"
 #include "core/bytes.h"
+#include "sim/router.h"
 
 #include <criterion/criterion.h>
 #include <inttypes.h>
@@ -542,28 +543,81 @@ static size_t take_all(struct engine *e)
 /* A sample of more than a minute, as when the box itself was stopped, counts as one of a minute. */
 Test(sender, a_round_trip_has_a_longest_time)
 {
-	struct engine *e = make_open(512);
-	uint64_t now = NS_PER_S, srtt = 60 * 1000000, rttvar = srtt / 2, rto_ms;
-	uint32_t seq = 1;
+	static const struct { uint64_t ms, counts_as_ms; } samples[] = {
+		{ 45000, 45000 }, { 59970, 59970 }, { 60030, 60000 },
+	};
 
-	for (unsigned i = 0; i < 20; i++, seq += 10) {
+	for (size_t k = 0; k < sizeof(samples) / sizeof(samples[0]); k++) {
+		struct engine *e = make_open(512);
+		uint64_t now = NS_PER_S, srtt = samples[k].counts_as_ms * 1000, rttvar = srtt / 2, rto_ms;
+		uint32_t seq = 1;
+
+		for (unsigned i = 0; i < 20; i++, seq += 10) {
+			put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
+			take_all(e);
+			/* the timer is not looked at */
+			now += i == 0 ? samples[k].ms * NS_PER_MS : 1000;
+			put_in(e, now, SERVER, TCP_ACK, 1, seq + 10, 0);
+			take_all(e);
+			if (i == 0)
+				continue;
+			rttvar = (3 * rttvar + srtt - 1) / 4;	/* RFC 6298 rule 2.3 */
+			srtt = (7 * srtt + 1) / 8;
+		}
+		engine_expire(e, now);		/* sees that the first alarm is long over */
+		take_all(e);
 		put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
 		take_all(e);
-		now += i == 0 ? 60030 * NS_PER_MS : 1000;	/* the timer is not looked at */
-		put_in(e, now, SERVER, TCP_ACK, 1, seq + 10, 0);
-		take_all(e);
-		if (i == 0)
-			continue;
-		rttvar = (3 * rttvar + srtt - 1) / 4;	/* RFC 6298 rule 2.3 */
-		srtt = (7 * srtt + 1) / 8;
+		rto_ms = (srtt + 4 * rttvar) / 1000 + 1;
+		cr_assert_lt(rto_ms, 50000);
+		cr_assert_eq(engine_deadline(e), now + rto_ms * NS_PER_MS);
+		engine_destroy(e);
 	}
-	engine_expire(e, now);		/* sees that the first alarm is long over */
+}
+
+/* A least time of 200 ms for the variance, to the microsecond. */
+Test(sender, the_least_variance_is_exact)
+{
+	struct engine *e = make_open(512);
+	uint64_t now = NS_PER_S;
+
+	put_in(e, now, CLIENT, TCP_ACK, 1, 1, 10);
 	take_all(e);
-	put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
+	now += 900 * 1000;
+	put_in(e, now, SERVER, TCP_ACK, 1, 11, 0);
 	take_all(e);
-	rto_ms = (srtt + 4 * rttvar) / 1000 + 1;
-	cr_assert_lt(rto_ms, 50000);
-	cr_assert_eq(engine_deadline(e), now + rto_ms * NS_PER_MS);
+	engine_expire(e, now + NS_PER_S);
+	now += NS_PER_S;
+	take_all(e);
+	put_in(e, now, CLIENT, TCP_ACK, 11, 1, 10);
+	take_all(e);
+	cr_assert_eq(engine_deadline(e), now + 201 * NS_PER_MS);
+	engine_destroy(e);
+}
+
+/* RFC 791: a router of IPv4 may carry as little as 68 octets. */
+Test(sender, a_router_of_ipv4_may_carry_very_little)
+{
+	struct engine *e = make_open(512);
+	uint8_t packet[1024], word[ROUTER_ANSWER_BYTES];
+	struct engine_stats stats;
+	struct engine_emit emit;
+	size_t len = 0;
+
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 1, 1, 512);
+	while (engine_next(e, &emit)) {
+		len = 0;
+		for (size_t i = 0; i < emit.parts; len += emit.part[i++].bytes)
+			memcpy(packet + len, emit.part[i].data, emit.part[i].bytes);
+	}
+	cr_assert_eq(len, 552);
+	engine_get_stats(e, &stats);
+	cr_assert_gt(stats.pages_used, 0);
+	len = router_too_big(word, packet, 68);
+	cr_assert_eq(engine_input(e, NS_PER_S, word, &len, 0), VERDICT_DROP);
+	engine_get_stats(e, &stats);
+	cr_assert_eq(stats.paths_limited, 1);
+	cr_assert_eq(take_all(e), 28);
 	engine_destroy(e);
 }
 
@@ -1319,6 +1373,25 @@ Test(sender, a_window_may_be_closed_for_long)
 		 "drop\n"
 		 "server < P. 1:101(100) ack 1\n");
 	script_run((struct script){ 0 }, text);
+}
+
+/* RFC 9293 section 3.8.3: a sink that never answers is given up after more than ten minutes: here 63 s
+ * of ever longer waits, and ten of a minute. */
+Test(sender, a_closed_window_that_nobody_tells_of_is_given_up)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"server > . 1:1(0) ack 1 win 0\n"
+		"drop\n"
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"+650\n"
+		"anything\n"
+		"count orphaned_bytes 100\n"
+		"+20\n"
+		"anything\n"
+		"count orphaned_bytes 0\n");
 }
 
 /* What nearly every path carries is not given up so soon. */

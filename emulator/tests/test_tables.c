@@ -184,6 +184,27 @@ Test(stream, splitting_needs_runs)
 	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
 }
 
+/* What is in order stays, to its last octet, wherever its page begins. */
+Test(stream, what_waits_can_be_forgotten)
+{
+	for (uint32_t bytes = POOL_PAGE_BYTES - 1; bytes <= POOL_PAGE_BYTES + 1; bytes++) {
+		uint8_t other[4] = { 1, 2, 3, 4 };
+
+		stream_begin(&stream, 0);
+		cr_assert_eq(stream_store(&stream, &pool, 0, data, bytes), 0);
+		cr_assert_eq(stream_wait(&stream, &pool, 3 * POOL_PAGE_BYTES, data, 100, false), 0);
+		stream_forget_waiting(&stream, &pool, bytes);
+		cr_assert_eq(stream.waiting_count, 0);
+		/* A page that was given back would be used again. */
+		for (unsigned i = 0; i < 4; i++)
+			cr_assert_eq(stream_store(&stream, &pool, (4 + i) * POOL_PAGE_BYTES, other, 4), 0);
+		check_octets(0, bytes, 0);
+		cr_assert_eq(pool.used, (bytes + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES + 4);
+		stream_end(&stream, &pool);
+	}
+	stream_begin(&stream, 0);
+}
+
 /* Anywhere, over the borders of pages. */
 Test(stream, octets_can_be_changed_in_their_place)
 {
@@ -333,6 +354,18 @@ Test(flow, table_finds_what_is_in_it)
 	key = key_of(1);
 	cr_assert_neq(flow_add(&t, &key), FLOW_NONE, "places are used again");
 	flow_table_destroy(&t);
+}
+
+Test(timers, one_that_is_earlier_is_first)
+{
+	struct timers t;
+
+	cr_assert_eq(timers_create(&t, 8), 0);
+	for (uint32_t i = 0; i < 8; i++) {
+		timers_set(&t, i, 100 - i);
+		cr_assert_eq(timers_next(&t), 100 - i);
+	}
+	timers_destroy(&t);
 }
 
 Test(timers, ring_in_order)
