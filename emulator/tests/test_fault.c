@@ -1240,10 +1240,14 @@ Test(fault, a_fault_that_reads_text_begins_in_the_middle)
 		"client < . 1:1(0) ack 4\n"
 		"server < P. 1:4(3) ack 1\n"
 		"faults split-eod\n"
-		"client > P. 4:7(3) ack 1 win 502 '.\\r\\n'\n"
+		"client > P. 4:5(1) ack 1 win 502 '.'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5\n"
+		"server < P. 4:5(1) ack 1\n"
+		"client > P. 5:7(2) ack 1 win 502 '\\r\\n'\n"
 		"drop\n"
 		"client < . 1:1(0) ack 7\n"
-		"server < P. 4:7(3) ack 1\n");
+		"server < P. 5:7(2) ack 1\n");
 }
 
 /* The same place among the faults does not make it the same: it acts each third time only. */
