@@ -63,7 +63,9 @@ static void print_help(void)
 	       "  -4, -6             use only that IP version\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Outcomes: ok; stalled (all bytes ACKed, replies missing); reset; refused; error.\n"
+	       "Outcomes: ok; rejected (all replies came, and the server would not take the\n"
+	       "mail; counts as ok); stalled (all bytes ACKed, replies missing); reset; refused\n"
+	       "(no connection); error.\n"
 	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be tried.\n",
 	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / 1000000000),
 	       PARALLEL_DEFAULT);

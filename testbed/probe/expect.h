@@ -23,7 +23,8 @@ const char *expect_name(const struct expect *x);
 /* The outcome expected of a row that has been measured; -1 if none is. */
 int expect_outcome(const struct expect *x, const struct sweep *s, const struct row *row);
 
-/* Is every row as expected? With no expectation (x is NULL): is every row ok? */
+/* Is this row as expected? With no expectation (x is NULL): is it ok? It is about the path, so
+ * rejected counts as ok. */
 bool expect_met(const struct expect *x, const struct sweep *s, const struct row *row);
 
 #endif

@@ -4,6 +4,7 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "probe/envelope.h"
+#include "probe/report.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -63,6 +64,16 @@ static void evidence(struct identify *id, const char *format, ...)
 	id->evidence_count++;
 }
 
+/* What became of an envelope that failed, in the server's own words if there are any. */
+static void quote(struct identify *id, const struct row *row)
+{
+	char note[REPORT_NOTE_BYTES];
+
+	report_note(note, row);
+	if (note[0] != '\0')
+		evidence(id, "of one of %" PRIu32 " bytes: %s", row->size, note);
+}
+
 /* Predictions ---------------------------------------------------------------------------- */
 
 /* How many bytes of the envelope a server gets, of writes that end at parts[0], parts[1]. */
@@ -107,7 +118,7 @@ static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t
 	uint32_t arrived = delivered(h, parts);
 
 	if (arrived == row->size)
-		return row->outcome == OUTCOME_OK;
+		return sweep_answered(row->outcome);
 	return row->outcome == OUTCOME_STALLED && row->replies == replies_to(row->size, arrived);
 }
 
@@ -115,7 +126,7 @@ static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t
 
 static bool failed(const struct row *row)
 {
-	return row->outcome != OUTCOME_OK;
+	return !sweep_answered(row->outcome);
 }
 
 static bool all_acked(const struct row *row)
@@ -176,6 +187,10 @@ static void run_rows(struct identify *id, struct row *rows, size_t count, uint32
 		cli_die("out of memory or descriptors");
 	qsort(rows, count, sizeof(*rows), compare_sizes);
 	id->connections += count;
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].written && rows[i].said.refusal[0] != '\0' && id->refused++ == 0)
+			memcpy(id->refusal, rows[i].said.refusal, sizeof(id->refusal));
+	}
 }
 
 /* Once more those for which the server was not ready, with fewer at once. */
@@ -212,15 +227,12 @@ static size_t keep_served(struct identify *id, struct row *rows, size_t count)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		bool greeted = rows[i].greeting[0] != '\0' && rows[i].greeting[0] != '2';
-
 		if (rows[i].written) {
 			rows[kept++] = rows[i];
 			continue;
 		}
 		if (id->unserved++ == 0)
-			snprintf(id->unserved_text, sizeof(id->unserved_text), "%s",
-				 greeted ? rows[i].greeting : rows[i].detail ? rows[i].detail : "no reply");
+			report_note(id->unserved_text, &rows[i]);
 	}
 	return kept;
 }
@@ -328,6 +340,7 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 		evidence(id, reset ? "what is written then is answered by a RST" : "what is written then is not ACKed any more");
 	} else {
 		evidence(id, "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered", bad.size, good.size);
+		quote(id, &bad);
 		if (bad.poke_acked)
 			evidence(id, "what is written then is still ACKed: the other end is there, and silent");
 		unsure(id);
@@ -477,16 +490,18 @@ static void list_failed(const struct row *rows, size_t count, char *text, size_t
 static void conclude_sizes(struct identify *id, const struct row *rows, size_t count)
 {
 	static struct hypothesis h[2 * HYPOTHESES_MAX];
-	uint32_t first = 0;
+	const struct row *least = NULL;
+	uint32_t first;
 	bool acked = true;
 	char text[512];
 	size_t n;
 
 	for (size_t i = 0; i < count; i++) {
-		if (failed(&rows[i]) && first == 0)
-			first = rows[i].size;
+		if (failed(&rows[i]) && !least)
+			least = &rows[i];
 		acked = acked && (!failed(&rows[i]) || all_acked(&rows[i]));
 	}
+	first = least->size;
 	list_failed(rows, count, text, sizeof(text));
 	evidence(id, "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: %s", rows[0].size,
 		 rows[count - 1].size, text);
@@ -499,6 +514,7 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 		n = 0;
 	}
 	if (n == 0) {
+		quote(id, least);
 		unsure(id);
 		return;
 	}
@@ -693,9 +709,11 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 	*masked = is_masked(base->greeting);
 	id->codes = base->codes;
 	if (!base->written) {
-		error = base->detail;
+		report_note(id->unserved_text, base);
+		error = id->unserved_text;
 	} else if (failed(base)) {
 		evidence(id, "even an envelope of %d bytes is not answered", ENVELOPE_MIN);
+		quote(id, base);
 		unsure(id);
 	} else {
 		try_unserved(id, rows, count);
@@ -742,6 +760,11 @@ static void weigh(struct identify *id, bool masked)
 			 "mere loss", id->intermittent);
 	if (id->unserved > 0)
 		evidence(id, "%zu times the server was not ready for an envelope: %s", id->unserved, id->unserved_text);
+	if (id->refused > 0)
+		evidence(id,
+			 "in %zu connections the server refused something of the envelope; that is a "
+			 "reply, and no fault of the path; the first one: %s", id->refused,
+			 id->refusal);
 	if (masked)
 		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites it");
 	if (id->class != CLASS_NONE)
@@ -838,6 +861,8 @@ void identify_print_json(FILE *out, const struct identify *id, const char *targe
 	set_known(object, "segment_size", id->segment_size);
 	set_known(object, "over", id->over);
 	set_known(object, "bytes", id->bytes);
+	if (id->refused > 0)
+		json_object_set_new(object, "refusal", json_string(id->refusal));
 	if (id->delay_ns > 0)
 		json_object_set_new(object, "delay_s", json_real((double)id->delay_ns / NS_PER_S));
 	json_dumpf(object, out, JSON_INDENT(2));

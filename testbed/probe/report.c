@@ -8,6 +8,7 @@
 #include <jansson.h>
 
 #define SECONDS(ns) ((double)(ns) / 1e9)
+#define CODES_COLUMN 21		/* what is left of 80 columns */
 
 static const char *expected_name(const struct report *r, const struct row *row)
 {
@@ -16,13 +17,35 @@ static const char *expected_name(const struct report *r, const struct row *row)
 	return outcome < 0 ? "nothing" : outcome_names[outcome];
 }
 
+static void add(char *to, size_t size, const char *label, const char *text)
+{
+	size_t used = strlen(to);
+
+	if (text[0] != '\0')
+		snprintf(to + used, size - used, "%s%s%s", used > 0 ? "; " : "", label, text);
+}
+
+void report_note(char to[static REPORT_NOTE_BYTES], const struct row *row)
+{
+	const struct replies *said = &row->said;
+	bool ended = row->outcome != OUTCOME_OK && row->outcome != OUTCOME_STALLED;
+
+	to[0] = '\0';
+	add(to, REPORT_NOTE_BYTES, "", row->detail ? row->detail : "");
+	if (!ended || strcmp(said->last, said->refusal) != 0)
+		add(to, REPORT_NOTE_BYTES, "refusal: ", said->refusal);
+	if (ended)
+		add(to, REPORT_NOTE_BYTES, "last reply: ", said->last);
+}
+
 /* Table ------------------------------------------------------------------------- */
 
 /* May these stand in one line of the table? */
 static bool alike(const struct report *r, const struct row *a, const struct row *b)
 {
-	return b->size == a->size + 1 && a->outcome == b->outcome && a->detail == b->detail &&
-	       a->outcome != OUTCOME_STALLED &&
+	return b->size == a->size + 1 && a->outcome == b->outcome &&
+	       a->detail == b->detail && a->outcome != OUTCOME_STALLED &&
+	       replies_alike(&a->said, &b->said) &&
 	       expect_met(r->expect, r->sweep, a) == expect_met(r->expect, r->sweep, b);
 }
 
@@ -38,34 +61,71 @@ static const char *colour_of(const struct row *row)
 	}
 }
 
+/* The codes of rows first to last. If there is no room for all codes, the first are left out: the
+ * last ones tell more. */
+static void print_codes(FILE *out, const struct row *rows, size_t first, size_t last)
+{
+	struct replies low = rows[first].said, high = low;
+	char codes[REPLY_CODES_BYTES];
+	const char *from = codes;
+
+	for (size_t i = first + 1; i <= last; i++)
+		replies_widen(&low, &high, &rows[i].said);
+	replies_codes(codes, &low, &high);
+	if (strlen(codes) <= CODES_COLUMN) {
+		fprintf(out, "  %s", codes[0] != '\0' ? codes : "-");
+		return;
+	}
+	while (strlen(from) > CODES_COLUMN - 4)
+		from = strchr(from, ' ') + 1;
+	fprintf(out, "  ... %s", from);
+}
+
+static void print_sizes(FILE *out, const struct row *rows, size_t first, size_t last)
+{
+	char sizes[32];
+
+	if (rows[first].size != rows[last].size)
+		snprintf(sizes, sizeof(sizes), "%" PRIu32 "-%" PRIu32, rows[first].size,
+			 rows[last].size);
+	else
+		snprintf(sizes, sizeof(sizes), "%" PRIu32, rows[first].size);
+	fprintf(out, "%11s", sizes);
+}
+
+static void print_notes(FILE *out, const struct report *r, const struct row *row)
+{
+	char note[REPORT_NOTE_BYTES];
+
+	report_note(note, row);
+	if (r->expect && !expect_met(r->expect, r->sweep, row))
+		fprintf(out, "%13sexpected: %s\n", "", expected_name(r, row));
+	if (note[0] != '\0')
+		fprintf(out, "%13s%s\n", "", note);
+}
+
 static void print_line(FILE *out, const struct report *r, size_t first, size_t last, bool colour)
 {
 	const struct row *a = &r->sweep->rows[first];
-	char sizes[32], replies[32] = "all", acked[32] = "all";
+	char replies[32] = "all", acked[32] = "all";
 	uint64_t time = 0;
 
 	for (size_t i = first; i <= last; i++) {
 		if (r->sweep->rows[i].time_ns > time)
 			time = r->sweep->rows[i].time_ns;
 	}
-	if (first == last)
-		snprintf(sizes, sizeof(sizes), "%" PRIu32, a->size);
-	else
-		snprintf(sizes, sizeof(sizes), "%" PRIu32 "-%" PRIu32, a->size,
-			 r->sweep->rows[last].size);
-	if (first == last || a->outcome != OUTCOME_OK) {
+	print_sizes(out, r->sweep->rows, first, last);
+	if (first == last || !sweep_answered(a->outcome)) {
 		snprintf(replies, sizeof(replies), "%" PRIu32 " of %" PRIu32, a->replies,
 			 a->replies_due);
 		snprintf(acked, sizeof(acked), "%" PRIu64, a->bytes_acked);
 	}
-	fprintf(out, "%13s  %s%-8s%s  %10s  %11s  %8.3f s", sizes, colour ? colour_of(a) : "",
+	fprintf(out, "  %s%-8s%s  %10s  %11s  %7.3f s", colour ? colour_of(a) : "",
 		outcome_names[a->outcome], colour ? "\033[0m" : "", replies, acked, SECONDS(time));
-	if (!expect_met(r->expect, r->sweep, a))
-		fprintf(out, "%s%s", r->expect ? "  expected: " : "",
-			r->expect ? expected_name(r, a) : "");
-	if (a->detail)
-		fprintf(out, "  %s", a->detail);
+	if (r->sweep->protocol == PROTOCOL_SMTP)
+		print_codes(out, r->sweep->rows, first, last);
 	fputc('\n', out);
+	print_notes(out, r, a);
 }
 
 static void table(FILE *out, const struct report *r)
@@ -74,8 +134,9 @@ static void table(FILE *out, const struct report *r)
 	bool colour = isatty(fileno(out));
 	size_t unmet = 0;
 
-	fprintf(out, "%13s  %-8s  %10s  %11s  %10s\n", "size", "outcome",
-		s->protocol == PROTOCOL_SMTP ? "replies" : "bytes back", "bytes ACKed", "time");
+	fprintf(out, "%11s  %-8s  %10s  %11s  %9s%s\n", "size", "outcome",
+		s->protocol == PROTOCOL_SMTP ? "replies" : "bytes back", "bytes ACKed", "time",
+		s->protocol == PROTOCOL_SMTP ? "  reply codes" : "");
 	for (size_t i = 0; i < s->count; i++) {
 		size_t last = i;
 
@@ -97,6 +158,18 @@ static void table(FILE *out, const struct report *r)
 
 /* JSON -------------------------------------------------------------------------- */
 
+static void json_said(json_t *o, const struct replies *said)
+{
+	char codes[REPLY_CODES_BYTES];
+
+	replies_codes(codes, said, said);
+	json_object_set_new(o, "codes", json_string(codes));
+	if (said->last[0] != '\0')
+		json_object_set_new(o, "last_reply", json_string(said->last));
+	if (said->refusal[0] != '\0')
+		json_object_set_new(o, "refusal", json_string(said->refusal));
+}
+
 static void json(FILE *out, const struct report *r)
 {
 	const struct sweep *s = r->sweep;
@@ -113,6 +186,8 @@ static void json(FILE *out, const struct report *r)
 
 		if (row->detail)
 			json_object_set_new(o, "detail", json_string(row->detail));
+		if (s->protocol == PROTOCOL_SMTP)
+			json_said(o, &row->said);
 		if (r->expect)
 			json_object_set_new(o, "expected", json_string(expected_name(r, row)));
 		json_array_append_new(rows, o);
@@ -136,15 +211,18 @@ static void tap(FILE *out, const struct report *r)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct row *row = &s->rows[i];
 		bool met = expect_met(r->expect, s, row);
+		char note[REPORT_NOTE_BYTES];
 
+		report_note(note, row);
 		fprintf(out, "%sok %zu - size %" PRIu32 " %s\n", met ? "" : "not ", i + 1, row->size,
 			outcome_names[row->outcome]);
 		if (!met)
 			fprintf(out, "# expected %s; %" PRIu32 " of %" PRIu32 " replies, %" PRIu64
 				     " bytes ACKed%s%s\n",
 				expected_name(r, row), row->replies, row->replies_due,
-				row->bytes_acked, row->detail ? "; " : "",
-				row->detail ? row->detail : "");
+				row->bytes_acked, note[0] ? "; " : "", note);
+		else if (note[0] != '\0')
+			fprintf(out, "# %s\n", note);
 	}
 }
 
@@ -182,7 +260,9 @@ static void junit(FILE *out, const struct report *r)
 	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\">\n", s->count, unmet);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct row *row = &s->rows[i];
+		char note[REPORT_NOTE_BYTES];
 
+		report_note(note, row);
 		fprintf(out, "  <testcase name=\"size %" PRIu32 "\" time=\"%.6f\"", row->size,
 			SECONDS(row->time_ns));
 		if (expect_met(r->expect, s, row)) {
@@ -193,9 +273,9 @@ static void junit(FILE *out, const struct report *r)
 			     " replies, %" PRIu64 " bytes ACKed",
 			outcome_names[row->outcome], expected_name(r, row), row->replies,
 			row->replies_due, row->bytes_acked);
-		if (row->detail) {
+		if (note[0] != '\0') {
 			fputs("; ", out);
-			put_xml(out, row->detail);
+			put_xml(out, note);
 		}
 		fputs("\"/>\n  </testcase>\n", out);
 	}

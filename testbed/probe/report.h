@@ -15,6 +15,11 @@ struct report {
 	const char *target;		/* as the user wrote it */
 };
 
+#define REPORT_NOTE_BYTES (2 * REPLY_TEXT_BYTES + 256)
+
+/* What happened, and the server's own words if it refused or ended. "": nothing to be said. */
+void report_note(char to[static REPORT_NOTE_BYTES], const struct row *row);
+
 typedef void report_format(FILE *out, const struct report *r);
 
 /* table, json, tap or junit; NULL if there is no such format. */

@@ -17,10 +17,13 @@
 #include <linux/tcp.h>
 
 #define INPUT_BYTES 65536
+#define CODE_CLOSING 421	/* RFC 5321 section 3.8: the server ends the session */
 #define POKE "NOOP\r\n"
 #define POKE_BYTES 6
 
-const char *const outcome_names[OUTCOMES] = { "ok", "stalled", "reset", "refused", "error" };
+const char *const outcome_names[OUTCOMES] = {
+	"ok", "rejected", "stalled", "reset", "refused", "error",
+};
 
 enum phase { CONNECTING, BANNER, EHLO, ENVELOPE };
 
@@ -33,6 +36,7 @@ struct connection {
 	uint64_t acked_before;
 	char line[512];		/* of a reply, so far */
 	size_t line_bytes;
+	char reply[REPLY_TEXT_BYTES];	/* its lines so far, joined; "": none */
 	bool pipelining;
 	bool poked;
 };
@@ -76,6 +80,8 @@ static void finish(struct state *st, struct connection *c, enum outcome outcome,
 
 	row->outcome = outcome;
 	row->detail = detail;
+	if (c->reply[0] != '\0')
+		replies_quote(&row->said, c->reply);
 	if (c->phase == ENVELOPE) {
 		row->bytes_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before;
 		row->time_ns = now_ns() - c->written_ns;
@@ -147,13 +153,20 @@ static void finish_timeout(struct state *st, struct connection *c)
 		finish(st, c, OUTCOME_ERROR, "no reply to EHLO");
 		break;
 	case ENVELOPE:
-		if (all_acked(c))
+		if (c->row->said.last_code == CODE_CLOSING)
+			finish(st, c, OUTCOME_ERROR, "the server ended the session");
+		else if (all_acked(c))
 			finish(st, c, OUTCOME_STALLED, NULL);
 		else
 			finish(st, c, OUTCOME_ERROR,
 			       "time-out, and not every byte was ACKed: packets are lost on the way");
 		break;
 	}
+}
+
+bool sweep_answered(enum outcome outcome)
+{
+	return outcome == OUTCOME_OK || outcome == OUTCOME_REJECTED;
 }
 
 size_t sweep_split(const struct sweep *s, uint32_t size)
@@ -216,29 +229,21 @@ static void note_code(struct row *row, char code)
 		codes->rcpt = code;
 	else
 		codes->mixed |= codes->rcpt != code;
+	codes->taken |= row->replies > 0 && row->replies + 1 < row->replies_due && code == '2';
 }
 
-/* One whole reply line, without its end. */
-static void take_line(struct state *st, struct connection *c)
+/* A server may say 354 to DATA even if it refused all recipients (RFC 2920 section 3.1). */
+static bool accepted(const struct sweep_codes *codes)
 {
-	const char *line = c->line;
-	bool is_reply = isdigit((unsigned char)line[0]) && isdigit((unsigned char)line[1]) &&
-			isdigit((unsigned char)line[2]) &&
-			(line[3] == ' ' || line[3] == '-' || line[3] == '*' || line[3] == '\0');
-	bool is_last = is_reply && line[3] != '-';
+	return codes->mail == '2' && codes->taken && codes->data == '3';
+}
 
-	if (!is_reply) {
-		finish(st, c, OUTCOME_ERROR, "the server does not talk SMTP: try --protocol echo");
-		return;
-	}
+/* The code of a whole reply. */
+static void take_reply(struct state *st, struct connection *c, char code)
+{
 	switch (c->phase) {
 	case BANNER:
-		if (c->row->greeting[0] == '\0')
-			snprintf(c->row->greeting, sizeof(c->row->greeting), "%.*s",
-				 (int)sizeof(c->row->greeting) - 1, line);
-		if (!is_last)
-			break;
-		if (line[0] != '2') {
+		if (code != '2') {
 			finish(st, c, OUTCOME_ERROR, "the server greets with an error");
 			break;
 		}
@@ -247,11 +252,9 @@ static void take_line(struct state *st, struct connection *c)
 			finish_error(st, c, errno);
 		break;
 	case EHLO:
-		if (strcasecmp(line[3] ? line + 4 : "", "PIPELINING") == 0)
-			c->pipelining = true;
-		if (!is_last)
-			break;
-		if (!c->pipelining)
+		if (code != '2')
+			finish(st, c, OUTCOME_ERROR, "the server refuses EHLO");
+		else if (!c->pipelining)
 			finish(st, c, OUTCOME_ERROR,
 			       "the server does not offer PIPELINING, so no envelope may be sent in "
 			       "one write");
@@ -259,15 +262,38 @@ static void take_line(struct state *st, struct connection *c)
 			write_envelope(st, c);
 		break;
 	case ENVELOPE:
-		if (!is_last)
-			break;
-		note_code(c->row, line[0]);
+		note_code(c->row, code);
 		if (++c->row->replies == c->row->replies_due)
-			finish(st, c, OUTCOME_OK, NULL);
+			finish(st, c, accepted(&c->row->codes) ? OUTCOME_OK : OUTCOME_REJECTED,
+			       NULL);
 		break;
 	case CONNECTING:
 		break;
 	}
+}
+
+/* One whole reply line, without its end. */
+static void take_line(struct state *st, struct connection *c)
+{
+	const char *line = c->line;
+	struct row *row = c->row;
+
+	if (!reply_is_line(line)) {
+		replies_quote(&row->said, line);
+		finish(st, c, OUTCOME_ERROR, "the server does not talk SMTP: try --protocol echo");
+		return;
+	}
+	if (c->phase == BANNER && row->greeting[0] == '\0')
+		snprintf(row->greeting, sizeof(row->greeting), "%.*s",
+			 (int)sizeof(row->greeting) - 1, line);
+	if (c->phase == EHLO && line[3] != '\0' && strcasecmp(line + 4, "PIPELINING") == 0)
+		c->pipelining = true;
+	reply_join(c->reply, line);
+	if (line[3] == '-')
+		return;
+	replies_note(&row->said, c->reply);
+	c->reply[0] = '\0';
+	take_reply(st, c, line[0]);
 }
 
 static void take_smtp(struct state *st, struct connection *c, const char *data, size_t bytes)

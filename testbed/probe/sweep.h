@@ -11,6 +11,7 @@
  */
 
 #include "net.h"
+#include "probe/replies.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,7 +23,8 @@ enum protocol {
 };
 
 enum outcome {
-	OUTCOME_OK,		/* all replies came */
+	OUTCOME_OK,		/* all replies came, and the server would take the mail */
+	OUTCOME_REJECTED,	/* all replies came, and the server would not */
 	OUTCOME_STALLED,	/* every byte was ACKed, but replies are missing */
 	OUTCOME_RESET,		/* the connection was reset */
 	OUTCOME_REFUSED,	/* there was no connection */
@@ -47,8 +49,10 @@ struct row {
 	uint32_t retransmitted;	/* segments, by the client */
 	struct sweep_codes {	/* SMTP: the first digits of replies */
 		char mail, rcpt, data;	/* '\0': there was none. rcpt: to the first one */
+		bool taken;		/* some recipient was accepted */
 		bool mixed;		/* other recipients were answered otherwise */
 	} codes;
+	struct replies said;	/* SMTP: what the server said, from its greeting on */
 	char greeting[80];	/* SMTP: the server's first line, or how it begins */
 	uint16_t local_port;
 	const char *detail;	/* what happened if not ok, with what to do; or NULL */
@@ -74,6 +78,9 @@ struct sweep {
 	size_t count;
 	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
 };
+
+/* Did all replies come? Then the path did what it is there for, whatever they say. */
+bool sweep_answered(enum outcome outcome);
 
 /* Where the first write of a row ended: for law_stalls(). 0: nowhere. */
 size_t sweep_split(const struct sweep *s, uint32_t size);

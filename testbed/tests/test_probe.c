@@ -424,7 +424,8 @@ LAB_TEST(identify, chaos)
 	static const struct {
 		const char *chaos, *outcome, *replies;
 	} cases[] = {
-		{ "RCPT=451", "ok", "5 of 5" }, { "DATA=silence", "stalled", "4 of 5" }, { "RCPT=reset", "reset", "0 of 5" },
+		{ "RCPT=451", "rejected", "5 of 5" }, { "DATA=silence", "stalled", "4 of 5" },
+		{ "RCPT=reset", "reset", "0 of 5" },
 		{ "RCPT=close/2", "error", "2 of 5" }, { "DATA=0.2s", "ok", "5 of 5" }, { "NOOP=close", "ok", "5 of 5" },
 	};
 
