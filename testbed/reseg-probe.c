@@ -121,7 +121,7 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 	if (done == count)
 		fprintf(stderr, "\r\033[K");
 	else if (now - shown_ns >= PROGRESS_EVERY_NS)
-		fprintf(stderr, "\r\033[K%zu of %zu sizes done, %zu waiting for replies", done,
+		fprintf(stderr, "\r\033[K%zu of %zu connections done, %zu waiting for replies", done,
 			count, waiting);
 	else
 		return;

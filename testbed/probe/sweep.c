@@ -435,6 +435,8 @@ static void run(struct state *st)
 				handle(st, c);
 		}
 	}
+	if (s->progress)
+		s->progress(st->done, s->count, st->in_envelope);
 }
 
 int sweep_run(struct sweep *s)

@@ -245,6 +245,21 @@ Test(refusal, table)
 	expect_all(&r, (const char *const[]){ "    285-288  rej", " 250x2 550x1-2 554\n", NULL });
 }
 
+/* Nothing of the progress report is left over. */
+Test(refusal, on_a_terminal)
+{
+	static const struct mood reject = { READY, .rcpt = "550 no", .data = "554 none" };
+	struct lab_result r;
+
+	lab_need("script");
+	r = mood_run(4, &reject,
+		     "script -qec 'reseg-probe sweep --sizes 300,600 --timeout 2 %s' /dev/null");
+	lab_expect_status(&r, 0);
+	expect_all(&r, (const char *const[]){ "\033[K       size  outcome",
+					      "        300  \033[33mrejected\033[0m  ",
+					      "        600  \033[33mrejected\033[0m  ", NULL });
+}
+
 /* The other formats say it, too. */
 Test(refusal, tap_and_junit)
 {
