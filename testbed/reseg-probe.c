@@ -47,14 +47,15 @@ static void print_help(void)
 	       "each, and says what came back. It ends each connection before the message: no\n"
 	       "mail is sent. identify finds out what is wrong with a path: a box that\n"
 	       "re-segments, an MTU black hole, a slow server... It makes some 1,500\n"
-	       "connections; --timeout, --parallel, --format table and json, -4 and -6 are for\n"
-	       "it, too.\n"
+	       "connections; --timeout, --limit, --parallel, --format table and json, -4 and -6\n"
+	       "are for it, too.\n"
 	       "\n"
 	       "  --sizes LIST       sizes in bytes, as 500-530,1025; %d to %d (echo: from 1)\n"
 	       "  --protocol NAME    smtp, or echo: any bytes, to a server that sends them back\n"
 	       "                     (smtp)\n"
 	       "  --split WHERE      write in two parts: first-line, or a number of bytes\n"
 	       "  --timeout S        give up after S seconds without progress (%d)\n"
+	       "  --limit S          end a connection after S seconds in any case (%d time-outs)\n"
 	       "  --parallel N       connections at once (%d)\n"
 	       "  --format NAME      table, json, tap or junit (table)\n"
 	       "  --expect WHAT      compare with finch2008, clean, or a FILE that --format json\n"
@@ -68,7 +69,7 @@ static void print_help(void)
 	       "(no connection); error.\n"
 	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be tried.\n",
 	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / 1000000000),
-	       PARALLEL_DEFAULT);
+	       SWEEP_LIMIT_TIMEOUTS, PARALLEL_DEFAULT);
 }
 
 static uint32_t parse_size(const char **text, uint32_t min, const char *list)
@@ -130,10 +131,12 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE };
+	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE,
+	       LIMIT };
 	static const struct option table[] = {
 		{ "sizes", required_argument, NULL, SIZES },
 		{ "size", required_argument, NULL, SIZE },
+		{ "limit", required_argument, NULL, LIMIT },
 		{ "protocol", required_argument, NULL, PROTOCOL },
 		{ "split", required_argument, NULL, SPLIT },
 		{ "timeout", required_argument, NULL, TIMEOUT },
@@ -172,6 +175,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			timed = true;
 			o->sweep.timeout_ns = cli_seconds("--timeout", optarg, 0.001, 86400);
 			break;
+		case LIMIT:
+			o->sweep.limit_ns = cli_seconds("--limit", optarg, 0.001, 8640000);
+			break;
 		case PARALLEL:
 			o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
 			break;
@@ -203,12 +209,16 @@ static void parse_options(struct options *o, int argc, char **argv)
 	for_sweep |= sized || o->expect || o->split || (o->format_name && strcmp(o->format_name, "table") != 0 &&
 							strcmp(o->format_name, "json") != 0);
 	if (o->identify && for_sweep)
-		cli_die("identify takes --timeout, --parallel, --format table or json, -4 and -6; see --help");
+		cli_die("identify takes --timeout, --limit, --parallel, --format table or json, "
+			"-4 and -6; see --help");
 	if (o->identify && !timed)
 		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
 	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
 		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
 								 "sweep needs --sizes LIST");
+	if (o->sweep.limit_ns > 0 && o->sweep.limit_ns < o->sweep.timeout_ns)
+		cli_die("--limit is shorter than --timeout: give at least %g s, or less --timeout",
+			(double)o->sweep.timeout_ns / 1e9);
 	if (optind + 2 != argc)
 		cli_die("give one target, HOST or HOST:PORT; see --help");
 	o->target = argv[optind + 1];
@@ -227,6 +237,7 @@ static int identify(const struct options *o)
 	struct identify id = {
 		.target = o->sweep.target,
 		.timeout_ns = o->sweep.timeout_ns,
+		.limit_ns = o->sweep.limit_ns,
 		.parallel = o->sweep.parallel,
 		.progress = o->sweep.progress,
 	};

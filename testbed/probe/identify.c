@@ -175,6 +175,7 @@ static void run_rows(struct identify *id, struct row *rows, size_t count, uint32
 		.target = id->target,
 		.split = split,
 		.timeout_ns = id->timeout_ns,
+		.limit_ns = id->limit_ns,
 		.poke = poke,
 		.parallel = id->parallel,
 		.count = count,
@@ -693,7 +694,7 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 	/* A SYN may be lost, and a slow server must not look like a path on which nothing with two recipients is
 	 * answered. */
 	for (unsigned i = 0; i < 2 && (!base->written || failed(base) || base->time_ns * PATIENCE > id->timeout_ns); i++) {
-		if (base->outcome == OUTCOME_REFUSED && base->timed_out == false)
+		if (base->limited || (base->outcome == OUTCOME_REFUSED && base->timed_out == false))
 			break;
 		if (base->written && i == 0)
 			id->timeout_ns *= PATIENCE;

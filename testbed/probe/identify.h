@@ -37,6 +37,7 @@ struct identify {
 	/* in */
 	union net_address target;
 	uint64_t timeout_ns;
+	uint64_t limit_ns;	/* as in struct sweep */
 	unsigned parallel;	/* becomes less for a server that refuses some */
 	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
 	/* out */

@@ -17,6 +17,7 @@
 #include <linux/tcp.h>
 
 #define INPUT_BYTES 65536
+#define REPLY_BYTES_MAX 65536	/* of one reply; RFC 5321 section 4.5.3.1.5 has 512 for a line */
 #define CODE_CLOSING 421	/* RFC 5321 section 3.8: the server ends the session */
 #define POKE "NOOP\r\n"
 #define POKE_BYTES 6
@@ -32,11 +33,13 @@ struct connection {
 	int fd;
 	enum phase phase;
 	uint64_t deadline_ns;
+	uint64_t limit_ns;
 	uint64_t written_ns;
 	uint64_t acked_before;
 	char line[512];		/* of a reply, so far */
 	size_t line_bytes;
 	char reply[REPLY_TEXT_BYTES];	/* its lines so far, joined; "": none */
+	size_t reply_bytes;
 	bool pipelining;
 	bool poked;
 };
@@ -162,6 +165,12 @@ static void finish_timeout(struct state *st, struct connection *c)
 			       "time-out, and not every byte was ACKed: packets are lost on the way");
 		break;
 	}
+}
+
+static void finish_limit(struct state *st, struct connection *c, const char *detail)
+{
+	c->row->limited = true;
+	finish(st, c, OUTCOME_ERROR, detail);
 }
 
 bool sweep_answered(enum outcome outcome)
@@ -293,6 +302,7 @@ static void take_line(struct state *st, struct connection *c)
 		return;
 	replies_note(&row->said, c->reply);
 	c->reply[0] = '\0';
+	c->reply_bytes = 0;
 	take_reply(st, c, line[0]);
 }
 
@@ -308,6 +318,8 @@ static void take_smtp(struct state *st, struct connection *c, const char *data, 
 		} else if (c->line_bytes < sizeof(c->line) - 1) {
 			c->line[c->line_bytes++] = data[i];
 		}
+		if (c->row && ++c->reply_bytes > REPLY_BYTES_MAX)
+			finish_limit(st, c, "the server keeps sending: its reply does not end");
 	}
 }
 
@@ -371,6 +383,11 @@ static void handle(struct state *st, struct connection *c)
 		take_echo(st, c, input, (size_t)n);
 }
 
+static uint64_t limit_of(const struct sweep *s)
+{
+	return s->limit_ns > 0 ? s->limit_ns : SWEEP_LIMIT_TIMEOUTS * s->timeout_ns;
+}
+
 static void start(struct state *st, struct connection *c, struct row *row)
 {
 	const union net_address *to = &st->sweep->target;
@@ -379,6 +396,7 @@ static void start(struct state *st, struct connection *c, struct row *row)
 
 	*c = (struct connection){ .row = row, .phase = CONNECTING };
 	c->deadline_ns = now_ns() + st->sweep->timeout_ns;
+	c->limit_ns = now_ns() + limit_of(st->sweep);
 	st->active++;
 	c->fd = socket(to->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (c->fd < 0) {
@@ -403,8 +421,15 @@ static int check_deadlines(struct state *st)
 
 		if (c->row && c->deadline_ns <= now)
 			finish_timeout(st, c);
+		if (c->row && c->limit_ns <= now)
+			finish_limit(st, c,
+				     c->phase == ENVELOPE ?
+				     "not all replies came within --limit" :
+				     "the server keeps sending, and is not ready within --limit");
 		if (c->row && c->deadline_ns < next)
 			next = c->deadline_ns;
+		if (c->row && c->limit_ns < next)
+			next = c->limit_ns;
 	}
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }

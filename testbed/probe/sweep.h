@@ -45,6 +45,7 @@ struct row {
 	uint32_t mtu;		/* of the path, as the kernel knows it */
 	bool written;		/* it came to that: the server was ready for an envelope */
 	bool timed_out;		/* it ended for want of progress */
+	bool limited;		/* it ended at sweep.limit_ns, or a reply had no end */
 	bool poke_acked;	/* what was written into the silence was ACKed: see sweep.poke */
 	uint32_t retransmitted;	/* segments, by the client */
 	struct sweep_codes {	/* SMTP: the first digits of replies */
@@ -66,11 +67,14 @@ struct row {
  * after the first line; 0: all in one write. */
 #define SPLIT_LINE UINT32_MAX
 
+#define SWEEP_LIMIT_TIMEOUTS 10
+
 struct sweep {
 	union net_address target;
 	enum protocol protocol;
 	uint32_t split;
 	uint64_t timeout_ns;	/* without any progress */
+	uint64_t limit_ns;	/* for a whole connection; 0: SWEEP_LIMIT_TIMEOUTS time-outs */
 	bool poke;		/* where replies are missing then and every byte was ACKed, write a
 				 * NOOP and wait once more: does somebody still ACK? */
 	unsigned parallel;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The probe against servers that refuse, or end. */
+/* The probe against servers that refuse, end, or keep sending. */
 
 #include "lab.h"
 #include "mood.h"
@@ -11,6 +11,7 @@
 
 TestSuite(replies, .timeout = 60);
 TestSuite(refusal, .timeout = 60);
+TestSuite(limit, .timeout = 60);
 
 static const json_t *row_at(const json_t *root, size_t i)
 {
@@ -312,4 +313,123 @@ LAB_TEST(refusal, identify)
 		    "reseg-probe identify --timeout 1 server",
 		    c.ip);
 	lab_expect_error(&r, 2, "the server refuses EHLO; last reply: 550 ");
+}
+
+/* Servers without an end ------------------------------------------------------------------ */
+
+#define KILOBYTE_OF(x) x x x x x x x x x x x x x x x x
+#define X64 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+
+static const struct endless {
+	struct mood mood;
+	const char *detail, *last;
+	int replies;
+	bool drips;
+} endless[] = {
+	{ { GOOD, .endless = "2", .endless_to = "greeting", .pause_us = 20000 },
+	  "is not ready within --limit",
+	  "",
+	  0,
+	  true },
+	{ { GOOD, .endless = "220-more\r\n", .endless_to = "greeting", .pause_us = 20000 },
+	  "is not ready within --limit",
+	  "220 more more",
+	  0,
+	  true },
+	{ { GOOD, .endless = KILOBYTE_OF(X64), .endless_to = "greeting" },
+	  "its reply does not end",
+	  "",
+	  0,
+	  false },
+	{ { GOOD, .endless = KILOBYTE_OF("220-more\r\n"), .endless_to = "greeting" },
+	  "its reply does not end",
+	  "220 more more",
+	  0,
+	  false },
+	{ { GOOD, .endless = "2", .endless_to = "EHLO", .pause_us = 20000 },
+	  "is not ready within --limit",
+	  "220 test",
+	  0,
+	  true },
+	{ { GOOD, .endless = "250-" X64 "\r\n", .endless_to = "EHLO" },
+	  "its reply does not end",
+	  "250 xxx",
+	  0,
+	  false },
+	{ { GOOD, .endless = "2", .endless_to = "DATA", .pause_us = 20000 },
+	  "not all replies came within --limit",
+	  "250 ok",
+	  3,
+	  true },
+	{ { GOOD, .endless = "250-" X64 "\r\n", .endless_to = "RCPT" },
+	  "its reply does not end",
+	  "250 xxx",
+	  1,
+	  false },
+};
+
+static void check_endless(const struct endless *c, int ip)
+{
+	struct lab_result r = mood_run(
+		ip, &c->mood,
+		c->drips
+			? "reseg-probe sweep --sizes 300,301 --timeout 2 --limit 3 --format json %s"
+			: "reseg-probe sweep --sizes 300,301 --timeout 20 --format json %s");
+	const json_t *root = lab_json(r.out);
+
+	lab_expect_status(&r, 1);
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *row = row_at(root, i);
+
+		cr_assert_str_eq(lab_string(row, "outcome"), "error", "%s", r.out);
+		cr_assert(strstr(lab_string(row, "detail"), c->detail), "%s", r.out);
+		cr_assert(strstr(string_or_none(row, "last_reply"), c->last), "%s", r.out);
+		cr_assert_eq(lab_number(row, "replies"), c->replies, "%s", r.out);
+	}
+}
+
+Test(limit, a_server_that_keeps_sending)
+{
+	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++)
+		check_endless(&endless[i], i % 2 ? 6 : 4);
+}
+
+/* Without the option it is ten time-outs; identify is not caught, either, and says so in a line. */
+Test(limit, of_itself)
+{
+	struct lab_result r =
+		mood_run(4, &endless[0].mood, "reseg-probe sweep --sizes 300,600 --timeout 0.2 %s");
+
+	lab_expect_status(&r, 1);
+	expect_all(&r,
+		   (const char *const[]){ "300  error ", "600  error ", "within --limit\n", NULL });
+	r = mood_run(4, &endless[1].mood, "reseg-probe identify --timeout 0.5 --limit 1 %s");
+	lab_expect_error(&r, 2, "within --limit; last reply: 220 more more");
+}
+
+/* A server that is merely slow, but within the limit, is as ever. */
+Test(limit, slow_is_not_endless)
+{
+	struct lab_result r =
+		mood_run(4,
+			 &(struct mood){ .greeting = "220-a\r\n220-b\r\n220 c",
+					 .ehlo = EHLO_REPLY,
+					 .mail = "250 ok",
+					 .rcpt = "250 ok",
+					 .data = "354 go" },
+			 "reseg-probe sweep --sizes 300,600 --timeout 2 --limit 2 %s");
+
+	lab_expect_status(&r, 0);
+}
+
+Test(limit, usage)
+{
+	static const struct lab_usage cases[] = {
+		{ "one --size 300 --limit 1 127.0.0.1", "at least 10 s" },
+		{ "identify --limit 1 127.0.0.1", "at least 3 s" },
+		{ "one --size 300 --limit x 127.0.0.1", "in seconds" },
+		{ NULL, NULL },
+	};
+
+	lab_expect_usage_errors(LAB_ROOT, "reseg-probe", "", cases);
 }
