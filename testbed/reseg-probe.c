@@ -24,9 +24,11 @@
 #define IDENTIFY_TIMEOUT_DEFAULT_NS (UINT64_C(3) * 1000000000)
 #define PARALLEL_DEFAULT 100
 #define PROGRESS_EVERY_NS 100000000
+#define ROWS_MAX 200000
 
 struct options {
 	const char *sizes;
+	uint32_t repeat;
 	const char *expect;
 	const char *split;
 	const char *target;
@@ -51,6 +53,8 @@ static void print_help(void)
 	       "are for it, too.\n"
 	       "\n"
 	       "  --sizes LIST       sizes in bytes, as 500-530,1025; %d to %d (echo: from 1)\n"
+	       "  --repeat N         sweep: try each size N times (1); a size that is listed\n"
+	       "                     twice is tried twice, too\n"
 	       "  --protocol NAME    smtp, or echo: any bytes, to a server that sends them back\n"
 	       "                     (smtp)\n"
 	       "  --split WHERE      write in two parts: first-line, or a number of bytes\n"
@@ -84,12 +88,13 @@ static uint32_t parse_size(const char **text, uint32_t min, const char *list)
 	return (uint32_t)value;
 }
 
-/* Each size once, in order. */
-static void make_rows(struct sweep *s, const char *list)
+/* Each size `repeat` times for each time it is listed, in the order of sizes. */
+static void make_rows(struct sweep *s, const char *list, uint32_t repeat)
 {
-	static bool wanted[ENVELOPE_MAX + 1];
+	static uint32_t wanted[ENVELOPE_MAX + 1];
 	uint32_t min = s->protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1;
 	const char *text = list;
+	size_t count = 0;
 
 	for (;;) {
 		uint32_t first = parse_size(&text, min, list), last = first;
@@ -101,15 +106,19 @@ static void make_rows(struct sweep *s, const char *list)
 		if (last < first || (*text != ',' && *text != '\0'))
 			cli_die("--sizes %s: give sizes as 500-530,1025", list);
 		for (uint32_t size = first; size <= last; size++)
-			wanted[size] = true;
+			wanted[size] += repeat;
+		count += (size_t)(last - first + 1) * repeat;
+		if (count > ROWS_MAX)
+			cli_die("more than %d connections: give fewer --sizes or less --repeat",
+				ROWS_MAX);
 		if (*text++ == '\0')
 			break;
 	}
-	s->rows = calloc(ENVELOPE_MAX + 1, sizeof(*s->rows));
+	s->rows = calloc(count, sizeof(*s->rows));
 	if (!s->rows)
 		cli_die("out of memory");
 	for (uint32_t size = 0; size <= ENVELOPE_MAX; size++) {
-		if (wanted[size])
+		for (uint32_t i = 0; i < wanted[size]; i++)
 			s->rows[s->count++].size = size;
 	}
 }
@@ -132,10 +141,11 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 static void parse_options(struct options *o, int argc, char **argv)
 {
 	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE,
-	       LIMIT };
+	       REPEAT, LIMIT };
 	static const struct option table[] = {
 		{ "sizes", required_argument, NULL, SIZES },
 		{ "size", required_argument, NULL, SIZE },
+		{ "repeat", required_argument, NULL, REPEAT },
 		{ "limit", required_argument, NULL, LIMIT },
 		{ "protocol", required_argument, NULL, PROTOCOL },
 		{ "split", required_argument, NULL, SPLIT },
@@ -178,6 +188,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 		case LIMIT:
 			o->sweep.limit_ns = cli_seconds("--limit", optarg, 0.001, 8640000);
 			break;
+		case REPEAT:
+			o->repeat = (uint32_t)cli_number("--repeat", optarg, 1, ROWS_MAX);
+			break;
 		case PARALLEL:
 			o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
 			break;
@@ -206,6 +219,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			       strcmp(argv[optind], "identify") != 0))
 		cli_die("say sweep, one or identify; see --help");
 	o->identify = strcmp(argv[optind], "identify") == 0;
+	for_sweep |= o->repeat > 0;
 	for_sweep |= sized || o->expect || o->split || (o->format_name && strcmp(o->format_name, "table") != 0 &&
 							strcmp(o->format_name, "json") != 0);
 	if (o->identify && for_sweep)
@@ -216,6 +230,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
 		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
 								 "sweep needs --sizes LIST");
+	if (one && o->repeat)
+		cli_die("--repeat is for sweep: say sweep --sizes %s --repeat %" PRIu32, o->sizes,
+			o->repeat);
 	if (o->sweep.limit_ns > 0 && o->sweep.limit_ns < o->sweep.timeout_ns)
 		cli_die("--limit is shorter than --timeout: give at least %g s, or less --timeout",
 			(double)o->sweep.timeout_ns / 1e9);
@@ -268,7 +285,7 @@ int main(int argc, char **argv)
 	cli_program = "reseg-probe";
 	parse_options(&o, argc, argv);
 	if (!o.identify)
-		make_rows(&o.sweep, o.sizes);
+		make_rows(&o.sweep, o.sizes, o.repeat > 0 ? o.repeat : 1);
 	if (o.expect) {
 		error = expect_open(&expect, o.expect, o.segment_size);
 		if (error)

@@ -86,16 +86,31 @@ const char *expect_name(const struct expect *x)
 	return x->name;
 }
 
-static int outcome_in_file(const struct expect *x, uint32_t size)
+/* The n-th row of this size, from 0, or the last one if there are fewer. */
+static int outcome_in_file(const struct expect *x, uint32_t size, size_t n)
 {
+	int outcome = -1;
 	json_t *row;
 	size_t i;
 
 	json_array_foreach(x->rows, i, row) {
-		if (json_integer_value(json_object_get(row, "size")) == size)
-			return outcome_of(json_string_value(json_object_get(row, "outcome")));
+		if (json_integer_value(json_object_get(row, "size")) != size)
+			continue;
+		outcome = outcome_of(json_string_value(json_object_get(row, "outcome")));
+		if (n-- == 0)
+			break;
 	}
-	return -1;
+	return outcome;
+}
+
+/* How many rows of the same size stand before this one: a size may be repeated. */
+static size_t repetition(const struct sweep *s, const struct row *row)
+{
+	const struct row *first = row;
+
+	while (first > s->rows && first[-1].size == row->size)
+		first--;
+	return (size_t)(row - first);
 }
 
 int expect_outcome(const struct expect *x, const struct sweep *s, const struct row *row)
@@ -109,7 +124,7 @@ int expect_outcome(const struct expect *x, const struct sweep *s, const struct r
 			return OUTCOME_STALLED;
 		return OUTCOME_OK;
 	case EXPECT_FILE:
-		return outcome_in_file(x, row->size);
+		return outcome_in_file(x, row->size, repetition(s, row));
 	default:
 		return OUTCOME_OK;
 	}

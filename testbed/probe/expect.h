@@ -8,6 +8,8 @@
  *      clean       every size is ok
  *      finch2008   the sizes stall that the firewall of 2008 would stall (law.h)
  *      FILE        what an earlier sweep found, as --format json printed it
+ *
+ * Where sizes are repeated, the n-th row of a size is compared with the n-th of the file.
  */
 
 #include "probe/sweep.h"

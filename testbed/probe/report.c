@@ -43,7 +43,7 @@ void report_note(char to[static REPORT_NOTE_BYTES], const struct row *row)
 /* May these stand in one line of the table? */
 static bool alike(const struct report *r, const struct row *a, const struct row *b)
 {
-	return b->size == a->size + 1 && a->outcome == b->outcome &&
+	return (b->size == a->size || b->size == a->size + 1) && a->outcome == b->outcome &&
 	       a->detail == b->detail && a->outcome != OUTCOME_STALLED &&
 	       replies_alike(&a->said, &b->said) &&
 	       expect_met(r->expect, r->sweep, a) == expect_met(r->expect, r->sweep, b);
@@ -88,6 +88,9 @@ static void print_sizes(FILE *out, const struct row *rows, size_t first, size_t 
 	if (rows[first].size != rows[last].size)
 		snprintf(sizes, sizeof(sizes), "%" PRIu32 "-%" PRIu32, rows[first].size,
 			 rows[last].size);
+	else if (first != last)
+		snprintf(sizes, sizeof(sizes), "%" PRIu32 " x%zu", rows[first].size,
+			 last - first + 1);
 	else
 		snprintf(sizes, sizeof(sizes), "%" PRIu32, rows[first].size);
 	fprintf(out, "%11s", sizes);

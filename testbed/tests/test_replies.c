@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The probe against servers that refuse, end, or keep sending. */
+/* The probe against servers that refuse, end, or keep sending; and sizes that are repeated. */
 
 #include "lab.h"
 #include "mood.h"
@@ -12,6 +12,7 @@
 TestSuite(replies, .timeout = 60);
 TestSuite(refusal, .timeout = 60);
 TestSuite(limit, .timeout = 60);
+TestSuite(repeat, .timeout = 60);
 
 static const json_t *row_at(const json_t *root, size_t i)
 {
@@ -422,9 +423,68 @@ Test(limit, slow_is_not_endless)
 	lab_expect_status(&r, 0);
 }
 
-Test(limit, usage)
+/* Repetition -------------------------------------------------------------------------------- */
+
+Test(repeat, rows_in_order)
+{
+	static const struct mood good = { GOOD };
+	static const struct {
+		const char *options;
+		int sizes[8];
+	} cases[] = {
+		{ "--sizes 300,301 --repeat 2", { 300, 300, 301, 301 } },
+		{ "--sizes 301,300,300", { 300, 300, 301 } },
+		{ "--sizes 300-302,301 --repeat 2", { 300, 300, 301, 301, 301, 301, 302, 302 } },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char command[128];
+		struct lab_result r;
+		const json_t *root;
+		size_t n = 0;
+
+		snprintf(command, sizeof(command),
+			 "reseg-probe sweep %s --format json --timeout 5 %%s", cases[i].options);
+		r = mood_run(i % 2 ? 6 : 4, &good, command);
+		root = lab_json(r.out);
+		for (; n < 8 && cases[i].sizes[n] > 0; n++) {
+			cr_assert_eq(lab_number(row_at(root, n), "size"), cases[i].sizes[n], "%s",
+				     r.out);
+			cr_assert_str_eq(lab_string(row_at(root, n), "outcome"), "ok");
+		}
+		cr_assert_null(row_at(root, n), "%s", r.out);
+	}
+}
+
+/* Rows that fared alike share a line; the n-th of a size is compared with the n-th. */
+Test(repeat, table_and_expectation)
+{
+	static const struct mood good = { GOOD };
+	struct lab_result r = mood_run(
+		4, &good, "reseg-probe sweep --sizes 300,302-303 --repeat 3 --timeout 5 %s");
+
+	lab_expect_status(&r, 0);
+	expect_all(&r, (const char *const[]){ "     300 x3  ok  ", "    302-303  ok  ", NULL });
+	r = mood_run(
+		4, &good,
+		"echo '[{\"size\": 300, \"outcome\": \"ok\"}, {\"size\": 300, \"outcome\": "
+		"\"stalled\"},"
+		" {\"size\": 302, \"outcome\": \"ok\"}]' >$DIR/before; "
+		"reseg-probe sweep --sizes 300,302 --repeat 2 --expect $DIR/before --timeout 5 %s");
+	lab_expect_status(&r, 1);
+	expect_all(&r, (const char *const[]){ "expected: stalled", "1 of 4 sizes", NULL });
+}
+
+Test(repeat, usage)
 {
 	static const struct lab_usage cases[] = {
+		{ "sweep --sizes 300 --repeat 0 127.0.0.1", "--repeat" },
+		{ "sweep --sizes 300 --repeat x 127.0.0.1", "--repeat" },
+		{ "one --size 300 --repeat 2 127.0.0.1", "sweep --sizes 300 --repeat 2" },
+		{ "sweep --sizes 35-65536 --repeat 4 127.0.0.1", "more than 200000" },
+		{ "sweep --sizes 35-65536,35-65536,35-65536,35-65536 127.0.0.1",
+		  "more than 200000" },
+		{ "identify --repeat 2 127.0.0.1", "identify takes" },
 		{ "one --size 300 --limit 1 127.0.0.1", "at least 10 s" },
 		{ "identify --limit 1 127.0.0.1", "at least 3 s" },
 		{ "one --size 300 --limit x 127.0.0.1", "in seconds" },
