@@ -491,14 +491,14 @@ static void list_failed(const struct row *rows, size_t count, char *text, size_t
 static void conclude_sizes(struct identify *id, const struct row *rows, size_t count)
 {
 	static struct hypothesis h[2 * HYPOTHESES_MAX];
-	const struct row *least = NULL;
+	const struct row *least = rows;	/* of those that failed */
 	uint32_t first;
 	bool acked = true;
 	char text[512];
 	size_t n;
 
 	for (size_t i = 0; i < count; i++) {
-		if (failed(&rows[i]) && !least)
+		if (failed(&rows[i]) && !failed(least))
 			least = &rows[i];
 		acked = acked && (!failed(&rows[i]) || all_acked(&rows[i]));
 	}

@@ -173,11 +173,6 @@ static void finish_limit(struct state *st, struct connection *c, const char *det
 	finish(st, c, OUTCOME_ERROR, detail);
 }
 
-bool sweep_answered(enum outcome outcome)
-{
-	return outcome == OUTCOME_OK || outcome == OUTCOME_REJECTED;
-}
-
 size_t sweep_split(const struct sweep *s, uint32_t size)
 {
 	if (s->split != SPLIT_LINE)

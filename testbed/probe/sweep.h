@@ -84,7 +84,10 @@ struct sweep {
 };
 
 /* Did all replies come? Then the path did what it is there for, whatever they say. */
-bool sweep_answered(enum outcome outcome);
+static inline bool sweep_answered(enum outcome outcome)
+{
+	return outcome == OUTCOME_OK || outcome == OUTCOME_REJECTED;
+}
 
 /* Where the first write of a row ended: for law_stalls(). 0: nowhere. */
 size_t sweep_split(const struct sweep *s, uint32_t size);

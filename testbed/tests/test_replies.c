@@ -230,8 +230,8 @@ Test(refusal, table)
 		(const char *const[]){
 			"       size  outcome      replies  bytes ACKed       time  reply codes\n",
 			"    300-302  rejected         all          all  ",
-			" s  220 250x2 550x2 554\n             refusal: 550 no; last reply: 554 "
-			"none\n",
+			" s  220 250x2 550x2 554\n",
+			"\n             refusal: 550 no; last reply: 554 none\n",
 			"        600  rejected      5 of 5          600  ",
 			" s  220 250x2 550x3 554\n", NULL });
 	for (const char *line = r.out; end; line = end + 1, end = strchr(line, '\n'))
