@@ -29,8 +29,9 @@ struct options {
 static void print_help(void)
 {
 	printf("Usage: reseg-replay [OPTION]... CAPTURE\n"
-	       "Runs the connections of a capture (pcap or pcapng) through the box, without a\n"
-	       "network: what would have become of them behind it.\n"
+	       "Runs the connections of a capture (pcap or pcapng, also packed by gzip; -: from\n"
+	       "standard input) through the box, without a network: what would have become of\n"
+	       "them behind it.\n"
 	       "\n"
 	       "  --output FILE, -o     write what the box took in and made, as pcapng with\n"
 	       "                        comments\n"
@@ -43,7 +44,7 @@ static void print_help(void)
 	       "  --format table|json   (table)\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Exit status: 1 if a connection would have lost octets or hung.\n");
+	       "Exit status: 1 if a connection would have lost octets or hung by the fault.\n");
 }
 
 static void parse_options(struct options *o, int argc, char **argv)
@@ -104,56 +105,43 @@ static void parse_options(struct options *o, int argc, char **argv)
 	o->in = argv[optind];
 }
 
-/* The number of the interface to read. */
-static unsigned choose_interface(const struct options *o)
-{
-	char error[CAPREAD_ERROR_BYTES];
-	struct capread_packet packet;
-	struct capread *in;
-	unsigned found = 0;
-	int rc;
-
-	if (!o->interface)
-		return 0;
-	if (o->interface[strspn(o->interface, "0123456789")] == '\0')
-		return (unsigned)cli_number("--interface", o->interface, 0, UINT16_MAX);
-	if (!capread_open(&in, o->in, error))
-		cli_die("%s", error);
-	do {
-		rc = capread_next(in, &packet, error);
-		while (capread_interface(in, found) && strcmp(capread_interface(in, found), o->interface) != 0)
-			found++;
-	} while (rc > 0 && !capread_interface(in, found));
-	if (!capread_interface(in, found))
-		cli_die("--interface %s: %s has no interface of that name", o->interface, o->in);
-	capread_close(in);
-	return found;
-}
-
 /* Results --------------------------------------------------------------------------------- */
 
+static uint64_t orphaned_of(const struct replay_result *r, enum engine_side source)
+{
+	return r->totals[source].acked - r->totals[source].delivered;
+}
+
 /* Did all come through? An end that got a RST had no more to send. */
-static bool is_good(const struct replay_connection *c)
+static bool is_good(const struct replay_connection *c, const struct replay_result *r)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if ((c->sent[side] < c->packets[side] && !c->reset) || c->totals[side].acked > c->totals[side].delivered)
+		if ((r->sent[side] < c->packets[side] && !r->reset) || orphaned_of(r, side) > 0)
 			return false;
 	}
 	return true;
 }
 
+/* Faults are to blame only for what goes well without them. */
+static bool is_finding(const struct replay_connection *c)
+{
+	return c->result.taken && !is_good(c, &c->result) && is_good(c, &c->without);
+}
+
 static const char *outcome(const struct replay_connection *c)
 {
-	if (!c->taken)
+	if (!c->result.taken)
 		return "passed";
-	if (is_good(c))
+	if (is_good(c, &c->result))
 		return "ok";
-	return c->stalls > 0 ? "stalled" : "hung";
+	if (is_finding(c))
+		return c->result.stalls > 0 ? "stalled" : "hung";
+	return c->without.reset ? "reset" : "incomplete";
 }
 
 static uint64_t orphaned(const struct replay_connection *c, enum engine_side source)
 {
-	return c->totals[source].acked - c->totals[source].delivered;
+	return orphaned_of(&c->result, source);
 }
 
 /* The caller frees it. */
@@ -167,30 +155,72 @@ static char *end_text(const struct replay_connection *c, enum engine_side side)
 	return text;
 }
 
+static const char *const outcomes[] = { "ok", "stalled", "hung", "reset", "incomplete", "passed" };
+
+/* "3 ok, 1 stalled" */
+static void print_counts(const struct replay *r)
+{
+	const char *comma = "";
+
+	for (size_t k = 0; k < sizeof(outcomes) / sizeof(outcomes[0]); k++) {
+		size_t count = 0;
+
+		for (size_t i = 0; i < r->connections; i++)
+			count += strcmp(outcome(&r->connection[i]), outcomes[k]) == 0;
+		if (count > 0) {
+			printf("%s%zu %s", comma, count, outcomes[k]);
+			comma = ", ";
+		}
+	}
+}
+
+/* The widest name of an end. */
+static int width_of(const struct replay *r, enum engine_side side, const char *heading)
+{
+	size_t width = strlen(heading);
+
+	for (size_t i = 0; i < r->connections; i++) {
+		char *text = end_text(&r->connection[i], side);
+
+		width = strlen(text) > width ? strlen(text) : width;
+		free(text);
+	}
+	return (int)width;
+}
+
 static void print_table(const struct replay *r)
 {
-	printf("%-24s  %-24s  outcome    stalls   orphaned  packets sent of those captured\n", "client", "server");
+	int wide[2] = { width_of(r, CLIENT, "client"), width_of(r, SERVER, "server") };
+
+	printf("%-*s  %-*s  outcome     stalls  acted  orphaned  packets sent of those captured\n", wide[CLIENT], "client",
+	       wide[SERVER], "server");
 	for (size_t i = 0; i < r->connections; i++) {
 		const struct replay_connection *c = &r->connection[i];
 		char *client = end_text(c, CLIENT), *server = end_text(c, SERVER);
 
-		printf("%-24s  %-24s  %-8s %8" PRIu64 " %10" PRIu64 "  client %" PRIu64 " of %" PRIu64 ", server %" PRIu64
-		       " of %" PRIu64 "\n", client, server, outcome(c), c->stalls, orphaned(c, CLIENT) + orphaned(c, SERVER),
-		       c->sent[CLIENT], c->packets[CLIENT], c->sent[SERVER], c->packets[SERVER]);
+		printf("%-*s  %-*s  %-10s  %6" PRIu64 "  %5" PRIu64 "  %8" PRIu64 "  client %" PRIu64 " of %" PRIu64
+		       ", server %" PRIu64 " of %" PRIu64 "\n", wide[CLIENT], client, wide[SERVER], server, outcome(c),
+		       c->result.stalls, c->result.acted, orphaned(c, CLIENT) + orphaned(c, SERVER), c->result.sent[CLIENT],
+		       c->packets[CLIENT], c->result.sent[SERVER], c->packets[SERVER]);
 		free(client);
 		free(server);
 	}
-	printf("%" PRIu64 " packets of %zu connection%s", r->packets, r->connections, r->connections == 1 ? "" : "s");
+	printf("%" PRIu64 " packets of %zu connection%s: ", r->packets, r->connections, r->connections == 1 ? "" : "s");
+	print_counts(r);
 	if (r->others > 0)
 		printf("; %" PRIu64 " that are not TCP are left out", r->others);
+	if (r->repaired > 0)
+		printf("; %" PRIu64 " checksums are wrong in the capture only", r->repaired);
+	if (r->unread > 0)
+		printf("; %" PRIu64 " of link type %u are left out", r->unread, r->unread_type);
 	printf("\n");
 }
 
 static json_t *end_json(const struct replay_connection *c, enum engine_side side)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "packets", (json_int_t)c->packets[side], "sent",
-			 (json_int_t)c->sent[side], "acked", (json_int_t)c->totals[side].acked, "delivered",
-			 (json_int_t)c->totals[side].delivered);
+			 (json_int_t)c->result.sent[side], "acked", (json_int_t)c->result.totals[side].acked, "delivered",
+			 (json_int_t)c->result.totals[side].delivered);
 }
 
 static void print_json(const struct replay *r)
@@ -205,15 +235,15 @@ static void print_json(const struct replay *r)
 		for (unsigned side = CLIENT; side <= SERVER; side++)
 			inet_ntop(c->version == 4 ? AF_INET : AF_INET6, c->address[side], address[side],
 				  sizeof(address[side]));
-		json_array_append_new(rows, json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:I, s:o, s:o}", "client", address[CLIENT],
+		json_array_append_new(rows, json_pack("{s:s, s:i, s:s, s:i, s:s, s:I, s:I, s:I, s:o, s:o}", "client", address[CLIENT],
 						      "client_port", (int)c->port[CLIENT], "server", address[SERVER],
 						      "server_port", (int)c->port[SERVER], "outcome", outcome(c), "stalls",
-						      (json_int_t)c->stalls, "orphaned",
+						      (json_int_t)c->result.stalls, "acted", (json_int_t)c->result.acted, "orphaned",
 						      (json_int_t)lost, "c2s",
 						      end_json(c, CLIENT), "s2c", end_json(c, SERVER)));
 	}
-	root = json_pack("{s:I, s:I, s:f, s:o}", "packets", (json_int_t)r->packets, "left_out", (json_int_t)r->others,
-			 "time_s", (double)r->duration_ns / 1e9, "rows", rows);
+	root = json_pack("{s:I, s:I, s:I, s:b, s:f, s:o}", "packets", (json_int_t)r->packets, "left_out",
+			 (json_int_t)(r->others + r->unread), "repaired", (json_int_t)r->repaired, "cut", r->cut, "time_s", (double)r->duration_ns / 1e9, "rows", rows);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(root);
@@ -226,34 +256,51 @@ static bool is_same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+/* Says why there is nothing to replay. */
+static void die_without_packets(const struct options *o, const struct replay *r, const struct capread *in)
+{
+	unsigned found = 0;
+
+	while (o->interface && found < capread_interfaces(in) &&
+	       (!capread_interface(in, found) || strcmp(capread_interface(in, found), o->interface) != 0))
+		found++;
+	if (o->interface && o->interface[strspn(o->interface, "0123456789")] != '\0' && found == capread_interfaces(in))
+		cli_die("--interface %s: %s has no interface of that name", o->interface, o->in);
+	if (r->unread > 0)
+		cli_die("%s: no IP packets can be found in it, as its link type is %u (see "
+			"https://www.tcpdump.org/linktypes.html)", o->in, r->unread_type);
+	cli_die("%s: there is no TCP in it%s", o->in, o->interface ? ", by that interface" :
+		capread_interfaces(in) > 1 ? ", by the first interface: choose another with --interface" : "");
+}
+
 int main(int argc, char **argv)
 {
 	struct options o;
 	struct replay r = { .connections = 0 };
 	char error[CAPREAD_ERROR_BYTES];
 	struct capread *in;
-	unsigned interface;
 	int rc, status = EXIT_GOOD;
 
 	cli_program = "reseg-replay";
 	parse_options(&o, argc, argv);
-	interface = choose_interface(&o);
 	if (!capread_open(&in, o.in, error))
 		cli_die("%s", error);
 	if (o.out && is_same_file(o.in, o.out))
 		cli_die("--output %s: that is the capture itself", o.out);
 	r.engine = o.settings.engine;
+	r.interface = o.interface;
 	rc = o.out ? boxcap_open(&r.capture, o.out) : 0;
 	if (rc < 0)
 		cli_die("--output %s: %s", o.out, strerror(-rc));
 	rc = o.settings.events ? eventlog_open(&r.log, o.settings.events, 0) : 0;
 	if (rc < 0)
 		cli_die("--events %s: %s", o.settings.events, strerror(-rc));
-	if (!replay_run(&r, in, interface, error))
+	if (!replay_run(&r, in, error))
 		cli_die("%s: %s", o.in, error);
 	if (r.packets == 0)
-		cli_die("%s: there is no TCP in it%s", o.in, o.interface ? ", by that interface" :
-			capread_interface(in, 1) ? ", by the first interface: choose another with --interface" : "");
+		die_without_packets(&o, &r, in);
+	if (r.cut)
+		cli_complain("%s ends in the middle of a packet: what comes before it was replayed", o.in);
 	if (!boxcap_close(r.capture))
 		cli_die("--output %s: it could not be written whole", o.out);
 	rc = r.log ? eventlog_flush(r.log) : 0;
@@ -266,7 +313,7 @@ int main(int argc, char **argv)
 	else
 		print_table(&r);
 	for (size_t i = 0; i < r.connections; i++)
-		status = is_good(&r.connection[i]) || !r.connection[i].taken ? status : EXIT_FINDING;
+		status = is_finding(&r.connection[i]) ? EXIT_FINDING : status;
 	replay_free(&r);
 	settings_free(&o.settings);
 	return status;

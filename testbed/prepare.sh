@@ -5,7 +5,7 @@
 : "${top:=$(cd "$(dirname "$0")/.." && pwd)}"
 build=$top/build
 
-build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev libseccomp-dev
+build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev zlib1g-dev libseccomp-dev
 	meson ninja-build pkg-config"
 run_packages="iptables nftables"
 

@@ -1,18 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io/capread.h"
 
-#include "core/bytes.h"
-
 #include <byteswap.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include <net/ethernet.h>
-#include <pcap/pcap.h>
+#include <zlib.h>
 
-/* Blocks of a pcapng file (draft-ietf-opsawg-pcapng). */
+/* The first octets of a pcap file: with microseconds, with nanoseconds; and those of an old patch of
+ * libpcap, whose packets have eight octets more before them. */
+#define MAGIC_MICROSECONDS 0xa1b2c3d4
+#define MAGIC_NANOSECONDS 0xa1b23c4d
+#define MAGIC_PATCHED 0xa1b2cd34
+#define PATCHED_BYTES 8
+#define FILE_HEADER_BYTES 24
+#define PACKET_HEADER_BYTES 16
+
+/* Blocks of pcapng, and their options. */
 #define BLOCK_SECTION_HEADER 0x0a0d0d0a
 #define BLOCK_INTERFACE 1
 #define BLOCK_OLD_PACKET 2
@@ -22,167 +30,395 @@
 #define OPTION_END 0
 #define OPTION_COMMENT 1
 #define OPTION_IF_NAME 2
-/* libpcap takes none that is larger. */
-#define BLOCK_BYTES_MAX (16 << 20)
-#define INTERFACES_MAX 256
+#define OPTION_IF_TSRESOL 9
+#define OPTION_IF_TSOFFSET 14
+/* Neither tcpdump nor Wireshark write longer ones. */
+#define BLOCK_BYTES_MAX (16u << 20)
+#define INTERFACES_MAX 65536
 
-/* Goes through the blocks of a file beside libpcap, which reads the same ones. */
-struct blocks {
-	FILE *file;		/* NULL: it is no pcapng */
-	bool swapped;		/* the section's byte order is not this machine's */
-	uint8_t *block;		/* the last one, without its type and lengths */
-	uint32_t bytes;
-	char *name[INTERFACES_MAX];	/* of interfaces, in all sections */
-	unsigned interfaces;
-	unsigned first;		/* of this section */
-	unsigned interface;	/* of the last packet */
-	char *comment;
+struct interface {
+	char *name;		/* NULL: none */
+	uint16_t link_type;
+	uint32_t snaplen;	/* 0: no limit */
+	uint64_t units;		/* of time stamps, in a second */
+	int64_t offset_s;	/* is added to them */
 };
 
 struct capread {
-	pcap_t *pcap;
-	int link_type;
-	struct blocks blocks;
+	gzFile file;
+	bool is_ng;
+	bool swapped;		/* its byte order is not this machine's */
+	bool cut;
+	uint32_t extra;		/* octets between a pcap packet's header and the packet */
+	struct interface *interface;
+	unsigned interfaces, room;
+	unsigned first;		/* of this section */
+	uint8_t *block;		/* the last block or packet */
+	uint32_t bytes;		/* of it */
+	uint64_t number;	/* of the last packet */
+	char *comment;		/* and its */
 };
 
-static uint32_t get32(const struct blocks *b, const uint8_t *at)
+static uint32_t get32(const struct capread *c, const uint8_t *at)
 {
 	uint32_t v;
 
 	memcpy(&v, at, sizeof(v));
-	return b->swapped ? bswap_32(v) : v;
+	return c->swapped ? bswap_32(v) : v;
 }
 
-static uint16_t get16(const struct blocks *b, const uint8_t *at)
+static uint16_t get16(const struct capread *c, const uint8_t *at)
 {
 	uint16_t v;
 
 	memcpy(&v, at, sizeof(v));
-	return b->swapped ? bswap_16(v) : v;
+	return c->swapped ? bswap_16(v) : v;
 }
 
-/* The value of the first option of this code, in the options that begin at octet `at`, as text;
- * NULL: there is none. The caller frees it. */
-static char *option(const struct blocks *b, size_t at, uint16_t wanted)
+__attribute__((format(printf, 2, 3)))
+static int broken(char error[CAPREAD_ERROR_BYTES], const char *format, ...)
 {
-	while (at + 4 <= b->bytes) {
-		uint16_t code = get16(b, b->block + at), bytes = get16(b, b->block + at + 2);
+	va_list ap;
 
+	va_start(ap, format);
+	vsnprintf(error, CAPREAD_ERROR_BYTES, format, ap);
+	va_end(ap);
+	return -1;
+}
+
+/* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with why. */
+static int take(struct capread *c, void *to, uint32_t bytes, char error[CAPREAD_ERROR_BYTES])
+{
+	uint32_t got = 0;
+	int rc = 1, code = Z_OK;
+	const char *why;
+
+	while (got < bytes && rc > 0) {
+		rc = gzread(c->file, (uint8_t *)to + got, bytes - got);
+		got += rc > 0 ? (uint32_t)rc : 0;
+	}
+	if (got == bytes)
+		return 1;
+	why = gzerror(c->file, &code);
+	if (rc < 0 && code != Z_BUF_ERROR)	/* that one: a packed file that ends too early */
+		return broken(error, "it cannot be read: %s", code == Z_ERRNO ? strerror(errno) : why);
+	c->cut |= got > 0 || code == Z_BUF_ERROR;
+	return 0;
+}
+
+/* Makes room for a block, and reads it. */
+static int take_block(struct capread *c, uint32_t bytes, char error[CAPREAD_ERROR_BYTES])
+{
+	uint8_t *block;
+	int rc;
+
+	if (bytes > BLOCK_BYTES_MAX)
+		return broken(error, "%u bytes in one piece make no sense", bytes);
+	block = realloc(c->block, bytes + 1u);
+	if (!block)
+		return broken(error, "out of memory");
+	c->block = block;
+	c->bytes = bytes;
+	rc = take(c, block, bytes, error);
+	c->cut |= rc == 0;	/* its header was there */
+	return rc;
+}
+
+static struct interface *add_interface(struct capread *c)
+{
+	struct interface *larger;
+
+	if (c->interfaces == c->room) {
+		if (c->room >= INTERFACES_MAX)
+			return NULL;
+		larger = reallocarray(c->interface, 2 * c->room + 4, sizeof(*larger));
+		if (!larger)
+			return NULL;
+		c->interface = larger;
+		c->room = 2 * c->room + 4;
+	}
+	c->interface[c->interfaces] = (struct interface){ .units = 1000000 };
+	return &c->interface[c->interfaces++];
+}
+
+/* Units to nanoseconds, without leaving 64 bits. */
+static uint64_t time_ns(const struct interface *i, uint64_t stamp)
+{
+	uint64_t s = stamp / i->units, rest = stamp % i->units;
+
+	return (s + (uint64_t)i->offset_s) * 1000000000 +
+	       (uint64_t)((long double)rest * 1000000000 / (long double)i->units);
+}
+
+/* pcap ------------------------------------------------------------------------------------ */
+
+static int next_of_pcap(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+{
+	uint8_t head[PACKET_HEADER_BYTES + PATCHED_BYTES];
+	const struct interface *i = &c->interface[0];
+	uint64_t stamp;
+	int rc = take(c, head, PACKET_HEADER_BYTES + c->extra, error);
+
+	if (rc > 0)
+		rc = take_block(c, get32(c, head + 8), error);
+	if (rc <= 0)
+		return rc;
+	stamp = get32(c, head) * i->units + get32(c, head + 4);
+	*out = (struct capread_packet){
+		.number = ++c->number,
+		.time_ns = time_ns(i, stamp),
+		.data = c->block,
+		.bytes = c->bytes,
+		.wire_bytes = get32(c, head + 12),
+		.link_type = i->link_type,
+	};
+	return 1;
+}
+
+/* Reads what follows the magic number. */
+static int open_pcap(struct capread *c, uint32_t magic, char error[CAPREAD_ERROR_BYTES])
+{
+	uint8_t head[FILE_HEADER_BYTES - 4];
+	struct interface *i;
+	int rc = take(c, head, sizeof(head), error);
+
+	if (rc < 0)
+		return rc;
+	if (rc == 0 || get16(c, head) != 2)
+		return broken(error, "it is no capture: give a pcap or pcapng file");
+	i = add_interface(c);
+	if (!i)
+		return broken(error, "out of memory");
+	i->units = magic == MAGIC_NANOSECONDS ? 1000000000 : 1000000;
+	i->snaplen = get32(c, head + 12);
+	i->link_type = (uint16_t)get32(c, head + 16);	/* above: whether there is a FCS */
+	c->extra = magic == MAGIC_PATCHED ? PATCHED_BYTES : 0;
+	return 1;
+}
+
+/* pcapng ---------------------------------------------------------------------------------- */
+
+/* Finds the first option of this code, in those that begin at octet `at` of the block. Returns its
+ * value, of *bytes; NULL: there is none. */
+static const uint8_t *option(const struct capread *c, uint32_t at, uint16_t wanted, uint16_t *bytes)
+{
+	while (at <= c->bytes && c->bytes - at >= 4) {
+		uint16_t code = get16(c, c->block + at);
+
+		*bytes = get16(c, c->block + at + 2);
 		at += 4;
-		if (code == OPTION_END || bytes > b->bytes - at)
+		if (code == OPTION_END || *bytes > c->bytes - at)
 			return NULL;
 		if (code == wanted)
-			return strndup((const char *)b->block + at, bytes);
-		at += (bytes + 3u) & ~3u;
+			return c->block + at;
+		at += (*bytes + 3u) & ~3u;
 	}
 	return NULL;
 }
 
-/* Reads the next block. Returns its type; 0: there is none, or it is broken. */
-static uint32_t next_block(struct blocks *b)
+static char *text_option(const struct capread *c, uint32_t at, uint16_t wanted)
 {
-	uint8_t head[12];
-	uint32_t type, length, magic;
+	uint16_t bytes;
+	const uint8_t *value = option(c, at, wanted, &bytes);
 
-	if (fread(head, 1, 8, b->file) != 8)
-		return 0;
-	memcpy(&type, head, sizeof(type));
-	if (type == BLOCK_SECTION_HEADER) {
-		/* The same in either byte order; what follows tells that. */
-		if (fread(head + 8, 1, 4, b->file) != 4 || fseek(b->file, -4, SEEK_CUR) < 0)
-			return 0;
-		memcpy(&magic, head + 8, sizeof(magic));
-		b->swapped = magic != BYTE_ORDER_MAGIC;
-		b->first = b->interfaces;
-	}
-	type = get32(b, head);
-	length = get32(b, head + 4);
-	if (length < 12 || length > BLOCK_BYTES_MAX)
-		return 0;
-	free(b->block);
-	b->bytes = length - 12;
-	b->block = malloc(b->bytes + 1u);
-	if (!b->block || fread(b->block, 1, b->bytes, b->file) != b->bytes || fseek(b->file, 4, SEEK_CUR) < 0)
-		return 0;
-	return type;
+	return value ? strndup((const char *)value, bytes) : NULL;
 }
 
-/* Moves on to the next packet's block. Returns false if there is none that makes sense. */
-static bool next_packet_block(struct blocks *b)
+static int section_header(struct capread *c, char error[CAPREAD_ERROR_BYTES])
 {
-	uint32_t type, captured;
+	if (get16(c, c->block) != 1)
+		return broken(error, "a section is of a version that is not known");
+	c->first = c->interfaces;
+	return 1;
+}
 
-	free(b->comment);
-	b->comment = NULL;
-	while ((type = next_block(b)) != 0) {
+static int interface_block(struct capread *c, char error[CAPREAD_ERROR_BYTES])
+{
+	struct interface *i;
+	const uint8_t *value;
+	uint16_t bytes;
+
+	if (c->bytes < 8)
+		return broken(error, "an interface makes no sense");
+	i = add_interface(c);
+	if (!i)
+		return broken(error, "it has too many interfaces");
+	i->link_type = get16(c, c->block);
+	i->snaplen = get32(c, c->block + 4);
+	i->name = text_option(c, 8, OPTION_IF_NAME);
+	value = option(c, 8, OPTION_IF_TSRESOL, &bytes);
+	if (value && bytes == 1) {
+		unsigned power = *value & 0x7f;
+
+		if (power > (*value & 0x80 ? 63 : 19))
+			return broken(error, "its time stamps make no sense");
+		for (i->units = 1; power > 0; power--)
+			i->units *= *value & 0x80 ? 2 : 10;
+	}
+	value = option(c, 8, OPTION_IF_TSOFFSET, &bytes);
+	if (value && bytes == 8) {
+		uint64_t offset;
+
+		memcpy(&offset, value, sizeof(offset));
+		i->offset_s = (int64_t)(c->swapped ? bswap_64(offset) : offset);
+	}
+	return 1;
+}
+
+/* A packet of interface `which` of the section, whose data begin at octet `at` of the block. */
+static int packet_block(struct capread *c, struct capread_packet *out, uint32_t which, uint64_t stamp,
+			uint32_t at, uint32_t bytes, uint32_t wire_bytes, char error[CAPREAD_ERROR_BYTES])
+{
+	const struct interface *i;
+
+	if (which >= c->interfaces - c->first)
+		return broken(error, "a packet is of an interface that there is not");
+	if (bytes > c->bytes - at)
+		return broken(error, "a packet is longer than its block");
+	i = &c->interface[c->first + which];
+	*out = (struct capread_packet){
+		.number = ++c->number,
+		.time_ns = time_ns(i, stamp),
+		.data = c->block + at,
+		.bytes = bytes,
+		.wire_bytes = wire_bytes,
+		.interface = c->first + which,
+		.link_type = i->link_type,
+	};
+	return 1;
+}
+
+static int simple_packet(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+{
+	uint32_t wire_bytes, bytes, limit;
+
+	if (c->bytes < 4 || c->first == c->interfaces)
+		return broken(error, "a packet makes no sense");
+	wire_bytes = get32(c, c->block);
+	limit = c->interface[c->first].snaplen;
+	bytes = limit != 0 && limit < wire_bytes ? limit : wire_bytes;
+	return packet_block(c, out, 0, 0, 4, bytes, wire_bytes, error);
+}
+
+/* An enhanced packet, or an old one, which is the same but for its first four octets. */
+static int full_packet(struct capread *c, struct capread_packet *out, bool old, char error[CAPREAD_ERROR_BYTES])
+{
+	uint32_t bytes;
+	uint64_t stamp;
+	int rc;
+
+	if (c->bytes < 20)
+		return broken(error, "a packet makes no sense");
+	stamp = (uint64_t)get32(c, c->block + 4) << 32 | get32(c, c->block + 8);
+	bytes = get32(c, c->block + 12);
+	rc = packet_block(c, out, old ? get16(c, c->block) : get32(c, c->block), stamp, 20, bytes,
+			  get32(c, c->block + 16), error);
+	if (rc > 0)
+		out->comment = c->comment = text_option(c, 20 + ((bytes + 3u) & ~3u), OPTION_COMMENT);
+	return rc;
+}
+
+/* Reads the next block; of a section header the type was read. Its type is *type. */
+static int next_block(struct capread *c, bool typed, uint32_t *type, char error[CAPREAD_ERROR_BYTES])
+{
+	uint8_t head[12], tail[4];
+	uint32_t length, magic;
+	int rc;
+
+	*type = BLOCK_SECTION_HEADER;
+	rc = typed ? 1 : take(c, type, sizeof(*type), error);
+	if (rc > 0 && (rc = take(c, head, 4, error)) == 0)
+		c->cut = true;
+	if (rc <= 0)
+		return rc;
+	if (*type == BLOCK_SECTION_HEADER) {	/* the same in either byte order; what follows tells */
+		rc = take(c, &magic, sizeof(magic), error);
+		c->cut |= rc == 0;
+		if (rc <= 0)
+			return rc;
+		c->swapped = magic != BYTE_ORDER_MAGIC;
+		if (c->swapped && bswap_32(magic) != BYTE_ORDER_MAGIC)
+			return broken(error, "a section is of no byte order");
+	} else if (c->swapped) {
+		*type = bswap_32(*type);
+	}
+	length = get32(c, head);
+	if (length < (*type == BLOCK_SECTION_HEADER ? 28 : 12) || length % 4 != 0)
+		return broken(error, "a block of %u bytes makes no sense", length);
+	rc = take_block(c, length - (*type == BLOCK_SECTION_HEADER ? 16 : 12), error);
+	if (rc > 0) {
+		rc = take(c, tail, sizeof(tail), error);
+		c->cut |= rc == 0;
+		if (rc > 0 && get32(c, tail) != length)
+			return broken(error, "a block makes no sense: it says two lengths");
+	}
+	return rc;
+}
+
+static int next_of_pcapng(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+{
+	uint32_t type;
+	int rc;
+
+	free(c->comment);
+	c->comment = NULL;
+	while ((rc = next_block(c, false, &type, error)) > 0) {
 		switch (type) {
+		case BLOCK_SECTION_HEADER:
+			rc = section_header(c, error);
+			break;
 		case BLOCK_INTERFACE:
-			if (b->interfaces < INTERFACES_MAX)
-				b->name[b->interfaces++] = option(b, 8, OPTION_IF_NAME);
+			rc = interface_block(c, error);
 			break;
 		case BLOCK_SIMPLE_PACKET:
-			b->interface = b->first;
-			return true;
+			return simple_packet(c, out, error);
 		case BLOCK_OLD_PACKET:
-			if (b->bytes < 20)
-				return false;
-			b->interface = b->first + get16(b, b->block);
-			return true;
 		case BLOCK_ENHANCED_PACKET:
-			if (b->bytes < 20)
-				return false;
-			b->interface = b->first + get32(b, b->block);
-			captured = get32(b, b->block + 12);
-			if (captured <= b->bytes - 20)
-				b->comment = option(b, 20 + ((captured + 3u) & ~3u), OPTION_COMMENT);
-			return true;
+			return full_packet(c, out, type == BLOCK_OLD_PACKET, error);
 		default:
 			break;
 		}
+		if (rc < 0)
+			return rc;
 	}
-	return false;
+	return rc;
 }
 
-static bool open_blocks(struct blocks *b, const char *path)
-{
-	uint32_t type = 0;
+/* Both ------------------------------------------------------------------------------------ */
 
-	b->file = fopen(path, "re");
-	if (!b->file)
-		return false;
-	if (fread(&type, 1, sizeof(type), b->file) != sizeof(type) || type != BLOCK_SECTION_HEADER) {
-		fclose(b->file);
-		b->file = NULL;
-		return true;
+static int open_file(struct capread *c, const char *path, char error[CAPREAD_ERROR_BYTES])
+{
+	uint32_t magic = 0, type;
+	int rc;
+
+	errno = ENOMEM;
+	c->file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path, "rbe");
+	if (!c->file)
+		return broken(error, "%s", strerror(errno));
+	rc = take(c, &magic, sizeof(magic), error);
+	if (rc < 0)
+		return rc;
+	if (magic == BLOCK_SECTION_HEADER) {
+		c->is_ng = true;
+		rc = next_block(c, true, &type, error);
+		return rc > 0 ? section_header(c, error) : rc;
 	}
-	rewind(b->file);
-	return true;
-}
-
-/* Those that capread_ip() knows. */
-static bool is_known(int link_type)
-{
-	return link_type == DLT_RAW || link_type == DLT_IPV4 || link_type == DLT_IPV6 || link_type == DLT_NULL ||
-	       link_type == DLT_LOOP || link_type == DLT_EN10MB || link_type == DLT_LINUX_SLL ||
-	       link_type == DLT_LINUX_SLL2;
+	for (int i = 0; i < 2; i++, magic = bswap_32(magic)) {
+		c->swapped = i == 1;
+		if (magic == MAGIC_MICROSECONDS || magic == MAGIC_NANOSECONDS || magic == MAGIC_PATCHED)
+			return open_pcap(c, magic, error);
+	}
+	return broken(error, rc == 0 ? "it is empty, or no capture" : "it is no capture: give a pcap or pcapng file");
 }
 
 bool capread_open(struct capread **out, const char *path, char error[CAPREAD_ERROR_BYTES])
 {
 	struct capread *c = calloc(1, sizeof(*c));
-	char why[PCAP_ERRBUF_SIZE] = "out of memory";
+	char why[CAPREAD_ERROR_BYTES] = "out of memory";
+	int rc = c ? open_file(c, path, why) : -1;
 
-	if (c)
-		c->pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, why);
-	if (!c || !c->pcap || !open_blocks(&c->blocks, path)) {
-		snprintf(error, CAPREAD_ERROR_BYTES, "%s: %s", path, c && c->pcap ? strerror(errno) : why);
-		capread_close(c);
-		return false;
-	}
-	c->link_type = pcap_datalink(c->pcap);
-	if (!is_known(c->link_type)) {
-		snprintf(error, CAPREAD_ERROR_BYTES, "%s: no IP packets can be found in it, as its link type is %s", path,
-			 pcap_datalink_val_to_name(c->link_type) ? pcap_datalink_val_to_name(c->link_type) : "unknown");
+	if (rc <= 0) {
+		snprintf(error, CAPREAD_ERROR_BYTES, "%s: %.300s", path, rc < 0 ? why : "it ends in its first lines");
 		capread_close(c);
 		return false;
 	}
@@ -194,96 +430,32 @@ void capread_close(struct capread *c)
 {
 	if (!c)
 		return;
-	if (c->blocks.file)
-		fclose(c->blocks.file);
-	for (unsigned i = 0; i < c->blocks.interfaces; i++)
-		free(c->blocks.name[i]);
-	free(c->blocks.block);
-	free(c->blocks.comment);
-	if (c->pcap)
-		pcap_close(c->pcap);
+	if (c->file)
+		gzclose(c->file);
+	for (unsigned i = 0; i < c->interfaces; i++)
+		free(c->interface[i].name);
+	free(c->interface);
+	free(c->block);
+	free(c->comment);
 	free(c);
 }
 
 int capread_next(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
 {
-	struct pcap_pkthdr *header;
-	const u_char *data;
-	int rc = pcap_next_ex(c->pcap, &header, &data);
+	return c->is_ng ? next_of_pcapng(c, out, error) : next_of_pcap(c, out, error);
+}
 
-	if (rc == PCAP_ERROR_BREAK)
-		return 0;
-	if (rc < 0) {
-		snprintf(error, CAPREAD_ERROR_BYTES, "%s", pcap_geterr(c->pcap));
-		return -1;
-	}
-	if (c->blocks.file && !next_packet_block(&c->blocks)) {
-		snprintf(error, CAPREAD_ERROR_BYTES, "a block that makes no sense");
-		return -1;
-	}
-	*out = (struct capread_packet){
-		.time_ns = (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec,
-		.data = data,
-		.bytes = header->caplen,
-		.wire_bytes = header->len,
-		.interface = c->blocks.interface,
-		.comment = c->blocks.comment,
-	};
-	return 1;
+bool capread_is_cut(const struct capread *c)
+{
+	return c->cut;
+}
+
+unsigned capread_interfaces(const struct capread *c)
+{
+	return c->interfaces;
 }
 
 const char *capread_interface(const struct capread *c, unsigned interface)
 {
-	return interface < c->blocks.interfaces ? c->blocks.name[interface] : NULL;
-}
-
-/* Link layers ---------------------------------------------------------------------------- */
-
-static bool is_ip(uint16_t ether_type)
-{
-	return ether_type == ETHERTYPE_IP || ether_type == ETHERTYPE_IPV6;
-}
-
-const uint8_t *capread_ip(const struct capread *c, const struct capread_packet *packet, size_t *bytes)
-{
-	const uint8_t *data = packet->data;
-	size_t header, at;
-
-	switch (c->link_type) {
-	case DLT_RAW:
-	case DLT_IPV4:
-	case DLT_IPV6:
-		header = 0;
-		break;
-	case DLT_NULL:
-	case DLT_LOOP:
-		header = 4;	/* an address family, which says no more than the IP version */
-		break;
-	case DLT_EN10MB:
-		/* Tags of IEEE 802.1Q and 802.1ad may stand before the type. */
-		at = 12;
-		while (at + 6 <= packet->bytes && (bytes_get16(data + at) == ETHERTYPE_VLAN ||
-						   bytes_get16(data + at) == 0x88a8))
-			at += 4;
-		if (at + 2 > packet->bytes || !is_ip(bytes_get16(data + at)))
-			return NULL;
-		header = at + 2;
-		break;
-	case DLT_LINUX_SLL:
-		if (packet->bytes < 16 || !is_ip(bytes_get16(data + 14)))
-			return NULL;
-		header = 16;
-		break;
-	case DLT_LINUX_SLL2:
-		if (packet->bytes < 20 || !is_ip(bytes_get16(data)))
-			return NULL;
-		header = 20;
-		break;
-	default:
-		return NULL;
-	}
-	if (packet->bytes <= header)
-		return NULL;
-	*bytes = packet->bytes - header;
-	return data + header;
+	return interface < c->interfaces ? c->interface[interface].name : NULL;
 }

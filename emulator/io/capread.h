@@ -3,10 +3,11 @@
 #define RESEG_IO_CAPREAD_H
 
 /*
- * Reads capture files: pcap and pcapng, by libpcap; and of pcapng what libpcap does not tell,
- * by which interface each packet came, and its comment
+ * Reads captures: pcap (draft-ietf-opsawg-pcap) and pcapng (draft-ietf-opsawg-pcapng), plain or
+ * packed by gzip, from files, FIFOs and standard input
  *
- * A file may come from anywhere, so nothing in it is trusted.
+ * A capture may come from anywhere, so nothing in it is trusted. It is read once, from its
+ * beginning to its end, and needs no more memory than its longest block.
  */
 
 #include <stdbool.h>
@@ -16,28 +17,30 @@
 struct capread;
 
 struct capread_packet {
+	uint64_t number;	/* from 1, as Wireshark counts them */
 	uint64_t time_ns;	/* since 1970 */
 	const uint8_t *data;	/* until the next one is read */
 	uint32_t bytes;		/* at data, */
 	uint32_t wire_bytes;	/* of so many */
-	unsigned interface;	/* from 0 */
-	const char *comment;	/* likewise; NULL: none */
+	unsigned interface;	/* from 0, over all sections */
+	uint16_t link_type;	/* one of https://www.tcpdump.org/linktypes.html */
+	const char *comment;	/* as data; NULL: none */
 };
 
 #define CAPREAD_ERROR_BYTES 512
 
-/* On error returns false, with what is wrong in words. */
+/* "-" is standard input. On error returns false, with what is wrong in words, and the path. */
 bool capread_open(struct capread **out, const char *path, char error[CAPREAD_ERROR_BYTES]);
 void capread_close(struct capread *c);
 
-/* The next packet. Returns 1; 0 after the last; -1 if the file is broken here, with why. */
+/* The next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with why. */
 int capread_next(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES]);
 
-/* The name of an interface that packets were read from; NULL: it has none. */
-const char *capread_interface(const struct capread *c, unsigned interface);
+/* Did it end in the middle of something, as one does whose writer was killed? */
+bool capread_is_cut(const struct capread *c);
 
-/* Finds the IP packet in one of this file. Returns its first octet and how many are there; NULL:
- * it has none. */
-const uint8_t *capread_ip(const struct capread *c, const struct capread_packet *packet, size_t *bytes);
+/* How many interfaces have come so far, and the name of one; NULL: it has none. */
+unsigned capread_interfaces(const struct capread *c);
+const char *capread_interface(const struct capread *c, unsigned interface);
 
 #endif

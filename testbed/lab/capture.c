@@ -5,6 +5,7 @@
 #include "core/siphash.h"
 #include "io/capread.h"
 #include "io/cli.h"
+#include "io/linklayer.h"
 #include "io/pcapng.h"
 
 #include <errno.h>
@@ -157,7 +158,7 @@ static struct noted *read_notes(const char *path, size_t *count)
 	if (!capread_open(&in, path, error))
 		return NULL;	/* resegd says why there is none */
 	while (capread_next(in, &packet, error) > 0) {
-		const uint8_t *ip = capread_ip(in, &packet, &bytes);
+		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
 
 		if (*count == room) {
 			room = 2 * room + 1024;
@@ -218,7 +219,7 @@ static bool add_comments(const char *path, struct noted *notes, size_t count)
 	out = create(part);
 	while ((rc = capread_next(in, &packet, error)) > 0) {
 		size_t bytes;
-		const uint8_t *ip = capread_ip(in, &packet, &bytes);
+		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
 
 		pcapng_packet(out, &(struct pcapng_packet){
 			.interface = packet.interface,

@@ -228,18 +228,15 @@ Test(capture, what_replay_refuses)
 	lab_start(LAB_ROOT);
 	lab_need("editcap");
 	lab((struct lab_case){ LAB_ROOT, 4 }, "--no-box --capture $DIR/cap", "stream-client $RESEG_SERVER 7 20000");
-	r = lab_run(LAB_ROOT, "cd $DIR && editcap -s 80 cap/lab.pcapng short.pcapng && head -c 5000 cap/lab.pcapng >half.pcapng && "
-			      "editcap -F pcap cap/lab.pcapng one.pcap && head -c 3000 one.pcap >half.pcap && echo x >text && : >empty && "
+	r = lab_run(LAB_ROOT, "cd $DIR && editcap -s 80 cap/lab.pcapng short.pcapng && echo x >text && : >empty && "
 			      "editcap -T usb-linux cap/lab.pcapng usb.pcapng && "
 			      "tshark -r cap/lab.pcapng -Y 'not tcp' -w other.pcapng");
 	lab_expect_status(&r, 0);
 	expect_refusal("short.pcapng", "is cut off at 80 of");
-	expect_refusal("half.pcapng", "half.pcapng: behind packet");
-	expect_refusal("half.pcap", "half.pcap: behind packet");
 	expect_refusal("text", "text: ");
 	expect_refusal("empty", "empty: ");
 	expect_refusal("missing", "missing: ");
-	expect_refusal("usb.pcapng", "its link type is USB_LINUX");
+	expect_refusal("usb.pcapng", "its link type is 189");
 	expect_refusal("other.pcapng", "there is no TCP in it");
 	expect_refusal("cap/lab.pcapng --interface nosuch", "no interface of that name");
 	expect_refusal("cap/lab.pcapng --interface 7", "there is no TCP in it, by that interface");
@@ -274,7 +271,8 @@ Test(capture, broken_captures)
 		"                    [\"reseg-report\", \"--ends\", \"broken\", \"-o\", \"page.html\"]):\n"
 		"        done = subprocess.run(command, capture_output=True, text=True, timeout=20)\n"
 		"        lines = done.stderr.count(chr(10))\n"
-		"        assert (done.returncode in (0, 1) and lines == 0) or (done.returncode == 2 and lines == 1), (seed, command, done)\n"
+		"        cut = lines == 1 and \"in the middle of a packet: what comes before\" in done.stderr\n"
+		"        assert (done.returncode in (0, 1) and (lines == 0 or cut)) or (done.returncode == 2 and lines == 1), (seed, command, done)\n"
 		"'");
 	cr_assert_eq(r.status, 0, "%s", r.err);
 }

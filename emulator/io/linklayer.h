@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_IO_LINKLAYER_H
+#define RESEG_IO_LINKLAYER_H
+
+/* Finds the IP packet in one of a capture, below all that a network may put around it. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Is this link type (https://www.tcpdump.org/linktypes.html) one that is read here? */
+bool linklayer_is_known(uint16_t link_type);
+
+/* Returns the first octet of the innermost IP packet, and how many octets there are from it on; NULL:
+ * there is none. Nothing in `data` is trusted. */
+const uint8_t *linklayer_ip(uint16_t link_type, const uint8_t *data, size_t len, size_t *bytes);
+
+#endif
