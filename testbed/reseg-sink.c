@@ -104,6 +104,7 @@ struct connection {
 	bool in_data;
 	enum body_state body_state;
 	uint64_t message_bytes;
+	uint64_t message_number;
 	FILE *message;
 };
 
@@ -176,31 +177,37 @@ static void begin_data(struct sink *sink, struct connection *c)
 	c->in_data = true;
 	c->body_state = BODY_LINE_START;
 	c->message_bytes = 0;
+	c->message_number = ++sink->messages;
 	if (sink->o.save) {
 		char path[4096];
 
 		snprintf(path, sizeof(path), "%s/message-%" PRIu64, sink->o.save,
-			 sink->messages + 1);
+			 c->message_number);
 		c->message = fopen(path, "we");
 		if (!c->message)
 			cli_complain("%s: %s", path, strerror(errno));
 	}
-	sink->messages++;
 	reply(c, "354 end with a line of one dot");
 }
 
 static void end_data(struct sink *sink, struct connection *c)
 {
-	char text[64];
-	bool saved = true;
+	char text[64], file[64] = "";
+	bool saved = !sink->o.save;
 
-	if (c->message)
-		saved = fclose(c->message) == 0;
+	if (c->message) {
+		/* A write that failed earlier is remembered, and fclose() does not tell of it. */
+		bool written = !ferror(c->message);
+
+		saved = fclose(c->message) == 0 && written;
+		snprintf(file, sizeof(file), "message-%" PRIu64, c->message_number);
+	}
 	c->message = NULL;
 	c->in_data = false;
-	log_event(sink, c, "message", "{s:I, s:i, s:O, s:O}", "bytes",
-		  (json_int_t)c->message_bytes, "recipients", (int)c->recipients, "from",
-		  c->sender, "to", c->to);
+	if (saved)
+		log_event(sink, c, "message", "{s:I, s:i, s:O, s:O, s:s*}", "bytes",
+			  (json_int_t)c->message_bytes, "recipients", (int)c->recipients, "from",
+			  c->sender, "to", c->to, "saved", *file ? file : NULL);
 	forget_mail(c);
 	if (saved)
 		snprintf(text, sizeof(text), "250 %" PRIu64 " bytes accepted", c->message_bytes);
