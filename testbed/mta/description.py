@@ -3,6 +3,7 @@
 """The descriptions of mail servers. docs/mta.md says what may stand in one."""
 
 import dataclasses
+import difflib
 import pathlib
 import re
 import tomllib
@@ -83,28 +84,57 @@ class Mta:
     receiver: Receiver = None
 
 
-def load_workarounds(table):
-    return {name: Workaround(**workaround) for name, workaround in table.items()}
+KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false", int: "a number"}
+
+
+def make(kind, table, where, **more):
+    """An object of a table, whose keys are looked at first."""
+    if not isinstance(table, dict):
+        raise Problem("%s is a table" % where)
+    fields = {one.name: one for one in dataclasses.fields(kind)}
+    for key, value in table.items():
+        if key not in fields or key in more:
+            near = difflib.get_close_matches(key, fields.keys() - more.keys(), 1)
+            raise Problem("%s has no key \"%s\"%s" % (where, key, ": is it \"%s\"?" % near[0] if near else ""))
+        wanted = fields[key].type
+        # A part of a server is a table here.
+        wanted = wanted if wanted in KINDS else dict
+        if type(value) is not wanted:
+            raise Problem("%s: %s is %s" % (where, key, KINDS[wanted]))
+    for name, one in fields.items():
+        lacks = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+        if lacks and name not in table and name not in more:
+            raise Problem("%s lacks the key \"%s\"" % (where, name))
+    return kind(**table, **more)
+
+
+def load_workarounds(table, where=""):
+    return {name: make(Workaround, workaround, "[%s%s]" % (where, name)) for name, workaround in table.items()}
 
 
 def read(path):
     """One file as a table. `load` makes something of it."""
+    if not path.is_file():
+        raise Problem("it is not a regular file")
     with open(path, "rb") as file:
         return tomllib.load(file)
 
 
 def load_mta(path):
-    mta = Mta(**read(path), name=path.stem)
+    mta = make(Mta, read(path), "the file", name=path.stem)
     if mta.sender is not None:
-        mta.sender["workarounds"] = load_workarounds(mta.sender.get("workarounds", {}))
-        mta.sender = Sender(**mta.sender)
-        for pattern in (mta.sender.deferred, mta.sender.bounced):
-            re.compile(pattern)
+        mta.sender = make(Sender, mta.sender, "[sender]")
+        mta.sender.workarounds = load_workarounds(mta.sender.workarounds, "sender.workarounds.")
+        for name in ("deferred", "bounced"):
+            try:
+                re.compile(getattr(mta.sender, name))
+            except re.error as error:
+                raise Problem("[sender]: %s is no regular expression: %s" % (name, error)) from error
         for workaround in mta.sender.workarounds.values():
             if workaround.size_of not in ("", "none", *mta.sender.workarounds):
                 raise Problem("there is no work-around %s for size_of" % workaround.size_of)
     if mta.receiver is not None:
-        mta.receiver = Receiver(**mta.receiver)
+        mta.receiver = make(Receiver, mta.receiver, "[receiver]")
     return mta
 
 
@@ -118,6 +148,8 @@ def load(folders):
                     common.update(load_workarounds(read(path)))
                 else:
                     mtas[path.stem] = load_mta(path)
-            except (ValueError, OSError, TypeError, AttributeError, re.error, Problem) as error:
-                raise Problem("%s: %s" % (path, str(error).replace(".__init__()", ""))) from error
+            except OSError as error:
+                raise Problem("%s: %s" % (path, error.strerror)) from error
+            except (ValueError, TypeError, AttributeError, Problem) as error:
+                raise Problem("%s: %s" % (path, error)) from error
     return mtas, common

@@ -387,5 +387,11 @@ Test(mta, usage)
 	r = lab_run(LAB_ROOT, "mkdir $DIR/mta; echo 'summary = 1 2' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
 	lab_expect_error(&r, 2, "x.toml: Expected newline");
 	r = lab_run(LAB_ROOT, "printf 'summary = \"x\"\\n[sender]\\nsends = \"x\"\\n' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: Sender got an unexpected keyword argument 'sends'");
+	lab_expect_error(&r, 2, "x.toml: [sender] has no key \"sends\": is it \"send\"?");
+	r = lab_run(LAB_ROOT, "printf 'summary = \"x\"\n[sender]\nsend = \"x\"\ntmpfs = \"/x\"\n' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
+	lab_expect_error(&r, 2, "x.toml: [sender]: tmpfs is a list");
+	r = lab_run(LAB_ROOT, "printf 'summary = \"x\"\n[receiver]\n' >$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
+	lab_expect_error(&r, 2, "x.toml: [receiver] lacks the key \"serve\"");
+	r = lab_run(LAB_ROOT, "rm $DIR/mta/x.toml; mkfifo $DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
+	lab_expect_error(&r, 2, "x.toml: it is not a regular file");
 }
