@@ -8,13 +8,12 @@ each message is accounted for: the sender says what it thinks and what it still 
 receiver what it took, and the capture what was on the wire.
 """
 
-import collections
 import concurrent.futures
 import dataclasses
 import json
 import os
 import pathlib
-import re
+import secrets
 import shlex
 import shutil
 import signal
@@ -23,6 +22,7 @@ import sys
 import threading
 import time
 
+import account
 import wire
 
 FROM = "s@client.example"
@@ -41,7 +41,8 @@ LOCAL_MAX, DOMAIN_MAX = 64, 180
 TRIES = 30		# of what takes luck
 NO_BOX = ["--no-box"]
 PATIENCE = 5		# times the time-out, to wait for replies without the box
-LAB_SECONDS = 30	# and ten time-outs: more than any message takes
+SEND_SECONDS = 30	# and ten time-outs: more than any message takes, and then `send` is ended
+LAB_SECONDS = 30	# more, for all that is around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,11 +91,29 @@ def envelope(size, count, overhead, repeats):
     return LONGER_FROM if odd else FROM, addresses(count, rest)
 
 
-def message(to):
-    """With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some."""
-    headers = ("From: <%s>\nTo: <%s>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
-               "Message-Id: <reseg@client.example>\n\n" % (FROM, to[0]))
-    return headers + ("%s\n" % ("hello " * 9).strip()) * 7 + "end of message\n"
+def new_mark():
+    return secrets.token_hex(8)
+
+
+def message(mark, padding=0):
+    """
+    With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some. Each octet of
+    `padding` makes it longer by one, line ends counted as two octets.
+    """
+    headers = ("From: <%s>\nTo: <r@x.example>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
+               "Message-Id: <reseg.%s@client.example>\n%s: %s\n\n" % (FROM, mark, account.MARK_HEADER, mark))
+    lines = [("hello " * 9).strip()] * (0 if padding else 5)
+    while padding > 0:
+        # No line of nothing but a line end.
+        octets = padding if padding <= 72 else 70 if padding < 75 else 72
+        lines.append("x" * (octets - 2))
+        padding -= octets
+    return headers + "".join(line + "\n" for line in lines) + "end of message %s\n" % mark
+
+
+def on_wire(text):
+    """Its octets, each line end taken as two."""
+    return len(text) + text.count("\n")
 
 
 # Labs ----------------------------------------------------------------------------------
@@ -133,6 +152,10 @@ class Labs:
                 self.running.discard(process)
 
 
+def send_limit(options):
+    return SEND_SECONDS + 10 * options.timeout
+
+
 def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
     """Writes what host.py is to do on one host; returns the command that does it."""
     out = folder / role
@@ -151,8 +174,9 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
         "needs_users": part.needs_users,
         "files": {**mta.files, **part.files},
         "tmpfs": part.tmpfs,
-        "sink": options.sink if mta.name == "reseg-sink" else "",
+        "sink": options.sink if role == "server" else "",
         # Settings are filled in first, and may have values in them.
+        "limit_s": send_limit(options),
         "values": {**part.settings, **settings, **values},
         "scripts": {name: script for name, script in scripts.items() if script},
     }
@@ -162,14 +186,15 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
             str(pathlib.Path(__file__).parent / "host.py"), str(path)]
 
 
-def run_lab(labs, cell, workaround, sender_address, to, folder, box):
-    """Sends one message between these addresses. Returns the lab's status."""
+def run_lab(labs, cell, workaround, mail, folder, box):
+    """Sends this message. Returns the lab's status."""
     options = labs.options
     sender, receiver = options.mtas[cell.sender], options.mtas[cell.receiver]
     # Where nothing can stall, who is late is only slow: a busy machine, and never a finding.
     timeout = options.timeout * (PATIENCE if box == NO_BOX else 1)
     folder.mkdir(parents=True)
-    values = {**VALUES, "timeout": str(timeout), **(SERVER_IPV6 if options.ipv6 else SERVER_IPV4)}
+    values = {**VALUES, "timeout": str(timeout), "measures": "1" if box == NO_BOX else "", "mark": mail.mark,
+              **(SERVER_IPV6 if options.ipv6 else SERVER_IPV4)}
     offered = {}
     for keyword in workaround.needs:
         offered.update(receiver.receiver.extra.get(keyword, {}))
@@ -177,95 +202,74 @@ def run_lab(labs, cell, workaround, sender_address, to, folder, box):
         offered.update(receiver.receiver.without.get(keyword, {}))
     serve = end_of_lab("server", receiver, receiver.receiver, folder, values, offered,
                        {"serve": receiver.receiver.serve}, options)
-    part = dataclasses.replace(sender.sender, files={**sender.sender.files, "/mnt/message": message(to)})
+    part = dataclasses.replace(sender.sender, files={**sender.sender.files, "/mnt/message": mail.text})
     send = end_of_lab("client", sender, part, folder,
-                      {**values, "from": sender_address, "to": " ".join(to)}, workaround.settings,
+                      {**values, "from": mail.sender, "to": " ".join(mail.to)}, workaround.settings,
                       {"network": workaround.network, "setup": part.setup, "send": part.send,
                        "queue": part.queue}, options)
     try:
         with open(folder / "lab.log", "wb") as log:
             return labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
-                             "--", *send], log, LAB_SECONDS + 10 * timeout)
+                             "--", *send], log, LAB_SECONDS + send_limit(options))
     finally:
         for role in ("client", "server"):
             (folder / role).chmod(0o755)
 
 
-# Accounts ------------------------------------------------------------------------------
-
-def last_line(folder, names, pattern):
-    """The last line of these logs that the pattern is in, or the part that its group is."""
-    found = ""
-    for name in names:
-        path = folder / name
-        if pattern and path.exists():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                match = re.search(pattern, line)
-                if match:
-                    found = (match.groups() or [line])[0].strip()
-    return found
-
-
-def accepted(folder):
-    """How often the receiver took the message for each address."""
-    counts = collections.Counter()
-    path = folder / "server" / "received"
-    if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
-            event = json.loads(line)
-            # The null sender's are reports on it.
-            if event["event"] == "message" and event["from"]:
-                counts.update(event["to"])
-    return counts
-
-
-def account(sender, folder, to):
-    """The outcome of the message, and the line that says why."""
-    result = json.loads((folder / "client" / "result.json").read_text(encoding="utf-8"))
-    logs = [sender.log, "output"]
-    took = [accepted(folder)[address] for address in to]
-    bounced = last_line(folder / "client", logs, sender.bounced)
-    deferred = last_line(folder / "client", logs, sender.deferred)
-    failed = result["status"] != 0
-    # Whoever called still has the message if he was told of a failure.
-    has = failed or (result["queued"] or 0) > 0
-    why = bounced or deferred or (last_line(folder / "client", ["output"], ".") if failed else "")
-    if max(took) > 1:
-        return "duplicated", why
-    if all(took) and has and not (bounced or result["status"] in sender.permanent):
-        return "duplicated", "taken, and still to be sent: " + why
-    if all(took):
-        return "delivered", ""
-    if bounced or result["status"] in sender.permanent:
-        return "bounced", why
-    if has:
-        return "deferred", why
-    return "lost", why or "the sender is content, and nobody has the message"
-
-
-def read_wire(cell, folder, options):
+def read_wire(cell, mail, folder, options, talks):
     """The part of a row that the capture says."""
-    talks = wire.dialogues(folder / "lab.pcapng", PORT)
     workaround = options.workaround(cell)
-    style = wire.style(talks)
+    ours = wire.about(talks, mail.to)
+    style = wire.style(ours)
+    texts = [one.text for talk in ours for one in wire.transactions(talk) if wire.is_of(one, mail.to) and one.text]
     return {
         "wire": [wire.summary(talk) for talk in talks],
-        "sizes": [len(group) for group in (wire.group(talk, options.mtas[cell.sender].sender.group)
-                                           for talk in talks[-1:]) if group],
+        "sizes": [len(group) for group in (wire.group(talk, mail.to) for talk in ours[-1:]) if group],
+        "message_sizes": [len(text) for text in texts],
         "style": style,
         "as_described": style == workaround.wire if workaround.wire else None,
-        "must_stall": any(wire.is_stalled(talk, options.segment_size, options.timeout / 2) for talk in talks)
+        "must_stall": any(wire.is_stalled(talk, options.segment_size, options.timeout / 2) for talk in ours)
                       if options.is_law(cell.fault) else None,
     }
 
 
+def account_for(cell, mail, folder, options, talks):
+    """The rest of a row: outcome, detail and recipients."""
+    found = account.accounts(options.mtas[cell.sender].sender, folder, mail.text, mail.mark, mail.to,
+                             wire.answers(talks, mail.to))
+    outcome, detail = account.summary(found)
+    return {"outcome": outcome, "detail": detail, "recipients": found}
+
+
 # Cells ---------------------------------------------------------------------------------
+
+@dataclasses.dataclass
+class Mail:
+    """A message under test."""
+    sender: str
+    to: list
+    mark: str
+    text: str
+
+    @staticmethod
+    def make(sender, to, octets=0):
+        """`octets`: how long it is, line ends taken as two; 0: as it comes."""
+        mark = new_mark()
+        text = message(mark)
+        if octets:
+            least = on_wire(message(mark)) - 5 * len("hello " * 9 + "\n")
+            if octets < least + 2:
+                return None
+            text = message(mark, octets - least)
+        return Mail(sender, to, mark, text)
+
 
 class Sizes:
     """
     How many octets of an envelope are not recipients' addresses, and how often one stands in it
     (DSN has them twice, RFC 3461): measured, once for each sender, receiver and number of
-    recipients, by a message that no box is in the way of.
+    recipients, by a message that no box is in the way of. And how many octets the sender adds to the
+    message.
     """
 
     def __init__(self, labs):
@@ -289,7 +293,7 @@ class Sizes:
 
     def measure(self, cell, count):
         options = self.labs.options
-        to = addresses(count, count * 40)
+        mail = Mail.make(FROM, addresses(count, count * 40), options.message_size)
         folder = options.work / cell.folder()
         workaround = options.workaround(cell)
         if workaround.size_of:
@@ -297,18 +301,37 @@ class Sizes:
             workaround = dataclasses.replace(workaround, settings=other.settings)
         # Under TLS there is nothing to see, and the commands are the same.
         workaround = dataclasses.replace(workaround, needs=[need for need in workaround.needs if need != "starttls"])
-        status = run_lab(self.labs, cell, workaround, FROM, to, folder, NO_BOX)
+        style = "" if workaround.wire else options.mtas[cell.sender].sender.repeat_until
+        for _ in range(TRIES):
+            talks = self.send(cell, workaround, mail, folder)
+            if style in ("", wire.style(talks)):
+                break
+        return self.read(mail, folder, talks)
+
+    def send(self, cell, workaround, mail, folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        status = run_lab(self.labs, cell, workaround, mail, folder, NO_BOX)
         if status != 0:
             raise NotRun(why_not_run(folder, status), folder)
-        outcome, why = account(options.mtas[cell.sender].sender, folder, to)
-        if outcome != "delivered":
-            raise NotRun("%s without the box: %s" % (outcome, why), folder)
-        for talk in reversed(wire.dialogues(folder / "lab.pcapng", PORT)):
-            group = wire.group(talk, options.mtas[cell.sender].sender.group)
+        talks = wire.dialogues(folder / "lab.pcapng", PORT)
+        seen = account_for(cell, mail, folder, self.labs.options, talks)
+        if seen["outcome"] == "stalled":
+            raise NotRun("`send` did not end within %d s, without the box: it must end once it is known what "
+                         "came of the message" % send_limit(self.labs.options), folder)
+        if seen["outcome"] != "delivered":
+            raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
+        return wire.about(talks, mail.to)
+
+    @staticmethod
+    def read(mail, folder, talks):
+        for talk in reversed(talks):
+            group = wire.group(talk, mail.to)
             if group:
                 shutil.rmtree(folder)
-                repeats = max(1, group.count(to[0].encode("ascii")))
-                return len(group) - repeats * sum(map(len, to)), repeats
+                repeats = max(1, group.count(mail.to[0].encode("ascii")))
+                texts = [one.text for one in wire.transactions(talk) if wire.is_of(one, mail.to) and one.text]
+                added = len(texts[-1]) - on_wire(mail.text) if texts else 0
+                return len(group) - repeats * sum(map(len, mail.to)), repeats, added
         raise NotRun("no envelope can be found in its capture", folder)
 
 
@@ -323,48 +346,82 @@ class NotRun(Exception):
 
 def why_not_run(folder, status):
     if status is None:
-        return "it did not end in time"
+        return "the lab did not end in time"
     # Who was first to fail knows best.
-    return (last_line(folder, ["lab.log"], "^(?!reseg-lab:)") or last_line(folder, ["lab.log"], ".") or
-            "the lab's status was %d" % status)
+    lines = [line.strip() for line in (folder / "lab.log").read_text(encoding="utf-8", errors="replace").split("\n")]
+    lines = [line for line in lines if line]
+    return ([line for line in lines if not line.startswith("reseg-lab:")] + lines[-1:] +
+            ["the lab's status was %d" % status])[0]
+
+
+def mail_for(labs, sizes, cell):
+    """A message whose envelope, and text if that is wanted, have the sizes on the wire."""
+    options = labs.options
+    most = options.mtas[cell.sender].sender.max_recipients
+    count = recipients_for(cell.size, most)
+    overhead, repeats, added = sizes.measured(cell, count)
+    sender_address, to = envelope(cell.size, count, overhead, repeats)
+    if not to:
+        raise NotRun("no envelope of %d octets: it has %d recipient%s" % (
+            cell.size, count, " at most" if most else "s"))
+    mail = Mail.make(sender_address, to, options.message_size and max(1, options.message_size - added))
+    if mail is None:
+        raise NotRun("no message of %d octets: its headers alone have more" % options.message_size)
+    return mail
+
+
+def check_sizes(cell, row, options):
+    """What was not measured would not be worth its name. But no trouble is talked away by that."""
+    if row["outcome"] != "delivered":
+        return
+    if any(size != cell.size for size in row["sizes"]) and not options.workaround(cell).size_of:
+        raise NotRun("its envelopes have %s octets" % " and ".join(map(str, row["sizes"])))
+    if options.message_size and any(size != options.message_size for size in row["message_sizes"]):
+        raise NotRun("its messages have %s octets" % " and ".join(map(str, row["message_sizes"])))
+
+
+def attempt(labs, cell, mail, folder):
+    """Sends the message once; what a row says of it."""
+    options = labs.options
+    shutil.rmtree(folder, ignore_errors=True)
+    status = run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
+    if status != 0:
+        raise NotRun(why_not_run(folder, status), folder)
+    talks = wire.dialogues(folder / "lab.pcapng", PORT)
+    return {**read_wire(cell, mail, folder, options, talks), **account_for(cell, mail, folder, options, talks)}
+
+
+def is_settled(row, style):
+    """Is nothing to be gained by another try? Only an envelope that was written whole can be in the wrong style."""
+    whole = any("DATA" in connection or "BDAT" in connection
+                for talk in row["wire"] for connection in talk)
+    return style in ("", row["style"]) or not whole or row["outcome"] not in ("delivered", "deferred")
 
 
 def run(labs, sizes, cell):
     """A row."""
     options = labs.options
-    row = {**dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [], "style": "",
-           "as_described": None, "must_stall": None, "tries": 0, "time_s": 0.0, "folder": ""}
+    row = {**dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [],
+           "message_sizes": [], "style": "", "as_described": None, "must_stall": None, "recipients": [],
+           "tries": 0, "time_s": 0.0, "folder": ""}
     reason = options.why_not(cell)
     if reason:
         return {**row, "detail": reason}
     folder = options.work / cell.folder()
     start = time.monotonic()
-    sender = options.mtas[cell.sender].sender
-    style = "" if options.workaround(cell).wire else sender.repeat_until
+    style = "" if options.workaround(cell).wire else options.mtas[cell.sender].sender.repeat_until
     try:
-        count = recipients_for(cell.size, sender.max_recipients)
-        sender_address, to = envelope(cell.size, count, *sizes.measured(cell, count))
-        if not to:
-            raise NotRun("no envelope of %d octets: it has %d recipient%s" % (
-                cell.size, count, " at most" if sender.max_recipients else "s"))
+        mail = mail_for(labs, sizes, cell)
         for tries in range(1, TRIES + 1):
-            shutil.rmtree(folder, ignore_errors=True)
-            status = run_lab(labs, cell, options.workaround(cell), sender_address, to, folder,
-                             options.box(cell.fault))
-            if status != 0:
-                raise NotRun(why_not_run(folder, status), folder)
-            seen = read_wire(cell, folder, options)
-            outcome, detail = account(sender, folder, to)
-            # What was not measured would not be worth its name.
-            if any(size != cell.size for size in seen["sizes"]) and not options.workaround(cell).size_of:
-                raise NotRun("its envelopes have %s octets" % " and ".join(map(str, seen["sizes"])), folder)
-            if style in ("", seen["style"]) or outcome in ("lost", "duplicated"):
+            seen = attempt(labs, cell, mail, folder)
+            if is_settled(seen, style):
                 break
         else:
             raise NotRun("in %d tries its envelope never was in one segment" % TRIES, folder)
+        check_sizes(cell, seen, options)
     except NotRun as reason:
-        return {**row, "detail": reason.text, "folder": reason.folder.name if reason.folder else ""}
+        place = reason.folder or (folder if folder.is_dir() else None)
+        return {**row, "detail": reason.text, "folder": place.name if place else ""}
     except Exception as error:	# one's own description may have anything in it
         return {**row, "detail": "%s: %s" % (type(error).__name__, error)}
-    return {**row, "outcome": outcome, "detail": detail, **seen, "tries": tries,
-            "time_s": round(time.monotonic() - start, 3), "folder": folder.name}
+    return {**row, **seen, "tries": tries, "time_s": round(time.monotonic() - start, 3), "folder": folder.name}

@@ -51,13 +51,13 @@ class Sender(Part):
     """How to make an instance send one message, and how to see what came of it."""
     send: str
     setup: str = ""
-    queue: str = ""		# prints a word for each message that it still has
+    queue: str = ""		# prints each address that it still has a message for
     log: str = "output"
     deferred: str = ""		# regular expressions for lines of the log; a group is what to tell of it
     bounced: str = ""
     permanent: list = field(default_factory=list)	# exit statuses of `send` that mean so
     pipelines: bool = False
-    group: str = "MAIL"		# the first of the commands that it writes at once
+    group: str = ""		# older descriptions have it: the capture shows what is written at once
     max_recipients: int = 0	# of one transaction; 0: any number
     repeat_until: str = ""	# its writes share a segment or not by chance: try until the style is this
     workarounds: dict = field(default_factory=dict)

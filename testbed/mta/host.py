@@ -11,6 +11,7 @@ for others to read goes to `out`, a folder outside of the lab.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,12 +22,22 @@ WORK = "/mnt"
 FIRST_ID = 300	# of the users that a mail server wants; those of a name are mapped to one of them
 END_USAGE = 2
 CLOSE_TRIES = 25
-# For receivers: note FROM TO... says that a message was taken. Commas between addresses do no harm.
+# For receivers: note [--message FILE] FROM TO... says that a message was taken, and keeps it for comparison;
+# FILE - is standard input. Commas between addresses do no harm.
 NOTE = """#!/bin/sh
+set -e
+saved=
+if [ "$1" = --message ]; then
+	mkdir -p "$out/messages"
+	saved=$(mktemp "$out/messages/XXXXXX")
+	cat -- "$2" >"$saved"
+	saved=${saved##*/}
+	shift 2
+fi
 from=$1
 shift
 to=$(printf '%s' "$*" | sed 's/,* /", "/g')
-printf '{"event": "message", "from": "%s", "to": ["%s"]}\\n' "$from" "$to" >>"$received"
+printf '{"event": "message", "from": "%s", "to": ["%s"], "saved": "%s"}\\n' "$from" "$to" "$saved" >>"$received"
 """
 
 
@@ -162,6 +173,18 @@ def wait_for_close():
         time.sleep(0.02)	# nothing tells
 
 
+def run_within(job, name, output):
+    """The exit status; None if it did not end in time, and was ended with all that it started."""
+    process = subprocess.Popen(shell(job, name), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                               start_new_session=True)
+    try:
+        return process.wait(job["limit_s"])
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return None
+
+
 def send(job):
     out = job["values"]["out"]
     result = {"queued": None}
@@ -169,11 +192,11 @@ def send(job):
         for name in ("network", "setup"):
             if name in job["scripts"] and run(job, name, output).returncode != 0:
                 give_up("the %s script failed" % name)
-        result["status"] = run(job, "send", output).returncode
+        result["status"] = run_within(job, "send", output)
         wait_for_close()
         if "queue" in job["scripts"]:
             queue = run(job, "queue", output, stdout=subprocess.PIPE, text=True)
-            result["queued"] = len(queue.stdout.split())
+            result["queued"] = queue.stdout.split()
     write(out + "/result.json", json.dumps(result))
 
 

@@ -33,7 +33,9 @@ svg .mark { text-anchor: middle; font-size: 12px; fill: #fff }
 svg a:hover rect { stroke: var(--ink); stroke-width: 2 }
 .delivered { fill: #2a7f4f }
 .deferred { fill: #c4432b }
+.stalled { fill: #8f2d1d }
 .bounced { fill: #9a2f6f }
+.altered { fill: #a05a00 }
 .duplicated { fill: #6b46a8 }
 .lost { fill: #111 }
 .not-run { fill: #8c959f }
@@ -110,6 +112,9 @@ def section(number, row, folder, page):
     parts = ['<section id="m%d"><h3>%s: %s</h3>' % (number, html.escape(report.title(row)), row["outcome"])]
     if row["problem"] or row["detail"]:
         parts.append("<p>%s</p>" % html.escape(row["problem"] or row["detail"]))
+    if len({one["outcome"] for one in row["recipients"]}) > 1:
+        parts += ["<p><code>%s</code>: %s</p>" % (html.escape(one["address"]), html.escape(
+            one["outcome"] + (": " + one["detail"] if one["detail"] else ""))) for one in row["recipients"]]
     for connection in row["wire"]:
         parts.append("<p><code>%s</code></p>" % html.escape(" | ".join(connection)))
     if row["folder"] and folder:

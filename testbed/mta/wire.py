@@ -7,11 +7,13 @@ Nothing here knows what came of the message: it says which segments the sender w
 in them, and whether a firewall with the off-by-one must have held something back.
 """
 
+import bisect
 import collections
 import struct
 
 import dpkt
 
+FULL_MIN = 500	# what a full segment has at least, with an MTU of 552
 CLIENT_INTERFACE = 0	# reseg-lab writes the client's first
 # Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and what a section's first words are if
 # the rest of it has the byte order of little-endian machines.
@@ -19,15 +21,24 @@ SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
 ENHANCED_PACKET = 6
 LITTLE_ENDIAN = b"\x4d\x3c\x2b\x1a"
 
-# `time` in seconds; `start` is the offset of its first octet in the stream.
-Segment = collections.namedtuple("Segment", "time start data")
+# `time` in seconds; `start` is the offset of its first octet in the stream; `begins`: it is not
+# the rest of what filled the one before.
+Segment = collections.namedtuple("Segment", "time start data begins", defaults=[True])
 
-# One connection: the sender's segments and the stream they make; its parts, see lines(); and
-# for each segment what it held.
-Dialogue = collections.namedtuple("Dialogue", "segments stream parts held")
+# One connection: the sender's segments and the stream they make; its parts, see lines(); for each
+# segment what it held; and the replies, the greeting first.
+Dialogue = collections.namedtuple("Dialogue", "segments stream parts held replies")
 
 # The first words of what is in a segment, and whether the last of it goes on in the next.
 Held = collections.namedtuple("Held", "words is_cut")
+
+# A server's reply: its code, and the text of its last line.
+Reply = collections.namedtuple("Reply", "code text")
+
+# One message of a connection. `mail`, `data` and `end` are the replies to MAIL, to DATA and to the
+# text; `to` has those to RCPT by address. None: there was none. `commands`: (word, first octet,
+# octet after it).
+Transaction = collections.namedtuple("Transaction", "sender to mail data end commands text")
 
 
 def packets(path):
@@ -49,36 +60,78 @@ def packets(path):
                 yield ns / 1e9, dpkt.ethernet.Ethernet(body[20:20 + captured]).data
 
 
-def segments(path, port):
-    """The new data that clients of this port sent: a list of Segments for each connection."""
+class Stream:
+    """One direction of a connection, put together in order."""
+
+    def __init__(self, first):
+        self.first = first
+        self.known = 0
+        self.early = {}
+        self.segments = []
+
+    def add(self, time, tcp, begins):
+        """Returns whether there was something new."""
+        start = (tcp.seq - self.first + 2**31) % 2**32 - 2**31
+        self.early[start] = max(bytes(tcp.data), self.early.get(start, b""), key=len)
+        was = self.known
+        while ready := [at for at in self.early if at <= self.known]:
+            for at in ready:
+                data = self.early.pop(at)[self.known - at:]
+                if data:
+                    self.segments.append(Segment(time, self.known, data, begins))
+                    self.known += len(data)
+        return self.known > was
+
+
+def connections(path, port):
+    """The new data of both directions: (sent, came back) for each connection to this port."""
     found = {}
     for time, ip in packets(path):
-        tcp = ip.data
-        if not isinstance(tcp, dpkt.tcp.TCP) or tcp.dport != port:
+        tcp = getattr(ip, "data", None)
+        if not isinstance(tcp, dpkt.tcp.TCP) or port not in (tcp.dport, tcp.sport):
             continue
-        key = ip.src, tcp.sport
-        if tcp.flags & dpkt.tcp.TH_SYN:
-            found[key] = (tcp.seq + 1, [])
-        if key not in found or not tcp.data:
+        sent = tcp.dport == port
+        key = (ip.src, tcp.sport) if sent else (ip.dst, tcp.dport)
+        if tcp.flags & dpkt.tcp.TH_SYN and sent:
+            found[key] = {True: Stream(tcp.seq + 1), "begins": True}
+        elif tcp.flags & dpkt.tcp.TH_SYN and key in found:
+            found[key][False] = Stream(tcp.seq + 1)
+        if not tcp.data or sent not in found.get(key, {}):
             continue
-        first, sent = found[key]
-        start = (tcp.seq - first) % 2**32
-        known = sent[-1].start + len(sent[-1].data) if sent else 0
-        # Linux repeats a segment as it was; what is old is not an arrival that counts.
-        if start == known:
-            sent.append(Segment(time, start, bytes(tcp.data)))
-    return [sent for _, sent in found.values() if sent]
+        ends = found[key]
+        if ends[sent].add(time, tcp, ends["begins"]) and sent:
+            # A full segment without PSH is not the end of what was there to be sent.
+            ends["begins"] = len(tcp.data) < FULL_MIN or bool(tcp.flags & dpkt.tcp.TH_PUSH)
+    return [(ends[True].segments, ends[False].segments if False in ends else [])
+            for ends in found.values() if ends[True].segments]
+
+
+def segments(path, port):
+    """The new data that clients of this port sent: a list of Segments for each connection."""
+    return [sent for sent, _ in connections(path, port)]
 
 
 # Words ---------------------------------------------------------------------------------
 
-def lines(stream):
+def replies(stream):
+    """What a server said, until it is TLS."""
+    found = []
+    for line in stream.split(b"\n")[:-1]:
+        if not line[:3].isdigit():
+            break
+        if line[3:4] != b"-":
+            found.append(Reply(int(line[:3]), line.decode("ascii", "replace").strip()))
+    return found
+
+
+def lines(stream, said=()):
     """
-    Splits a client's stream: (word, first octet, octet behind it) for each command, for the
-    text of the message, and for what is TLS.
+    Splits a client's stream: (word, first octet, octet after it) for each command, for the
+    text of the message, and for what is TLS. No text follows a DATA that was refused.
     """
     parts = []
     at = 0
+    answers = 1	# the greeting has come
     while at < len(stream):
         if stream[at] in (0x14, 0x15, 0x16, 0x17) and stream[at + 1:at + 2] == b"\x03":
             end = at + 5 + int.from_bytes(stream[at + 3:at + 5], "big")
@@ -90,7 +143,11 @@ def lines(stream):
         word = line[0].decode("ascii", "replace").upper() if line else ""
         parts.append((word, at, end))
         at = end
+        answers += 1
         if word == "DATA":
+            if len(said) >= answers and said[answers - 1].code >= 400:
+                continue
+            answers += 1
             end = stream.find(b"\r\n.\r\n", at - 2)
             end = end + 5 if end >= 0 else len(stream)
         elif word == "BDAT" and len(line) > 1 and line[1].isdigit():
@@ -114,20 +171,21 @@ def name(words):
     return "+".join(word if count == 1 else "%s*%d" % (word, count) for word, count in runs)
 
 
-def dialogue(sent):
+def dialogue(sent, came=()):
     """Takes the segments of one connection apart."""
     stream = b"".join(segment.data for segment in sent)
-    parts = lines(stream)
+    said = replies(b"".join(segment.data for segment in came))
+    parts = lines(stream, said)
     held = []
     for segment in sent:
         end = segment.start + len(segment.data)
         inside = [part for part in parts if part[1] < end and part[2] > segment.start]
         held.append(Held([part[0] for part in inside], bool(inside) and inside[-1][2] > end))
-    return Dialogue(sent, stream, parts, held)
+    return Dialogue(sent, stream, parts, held, said)
 
 
 def dialogues(path, port):
-    return [dialogue(sent) for sent in segments(path, port)]
+    return [dialogue(*ends) for ends in connections(path, port)]
 
 
 def summary(talk):
@@ -141,21 +199,95 @@ def summary(talk):
 
 # Readings ------------------------------------------------------------------------------
 
-def group(talk, first):
-    """
-    From the first command of this name up to and with the DATA or BDAT line that follows; None
-    if the connection has no such thing in clear text.
-    """
-    start = None
+ENVELOPE = {"MAIL", "RCPT", "DATA", "BDAT"}
+
+
+def address(line):
+    """What is between < and >."""
+    return line.partition(b"<")[2].partition(b">")[0].decode("ascii", "replace")
+
+
+def transactions(talk):
+    """The messages of a connection, each with the replies it had."""
+    found = []
+    said = iter(talk.replies[1:])
+    verb = ""
     for word, begin, end in talk.parts:
-        if word == first and start is None:
-            start = begin
-        if word in ("DATA", "BDAT") and start is not None:
-            return talk.stream[start:end]
+        if word == "TLS":
+            break
+        # The text behind BDAT is answered with it.
+        answer = None if word == "text" and verb == "BDAT" else next(said, None)
+        if word == "MAIL":
+            found.append(Transaction(address(talk.stream[begin:end]), {}, answer, None, None, [], None))
+        elif found and word == "RCPT":
+            found[-1].to[address(talk.stream[begin:end])] = answer
+        elif found and word == "DATA":
+            found[-1] = found[-1]._replace(data=answer)
+        elif found and word == "BDAT":
+            found[-1] = found[-1]._replace(end=answer)
+        elif found and word == "text":
+            text = talk.stream[begin:end]
+            found[-1] = found[-1]._replace(end=found[-1].end if verb == "BDAT" else answer, text=text)
+        if found and word in ENVELOPE:
+            found[-1].commands.append((word, begin, end))
+        verb = word
+    return found
+
+
+def is_of(transaction, to):
+    """Is this the message to these addresses, and not a report on it, or another?"""
+    return transaction.sender != "" and not transaction.to.keys().isdisjoint(to)
+
+
+def about(talks, to):
+    """The connections that may be about the message to these addresses, and not just another."""
+    found = []
+    for talk in talks:
+        messages = transactions(talk)
+        if not messages or any(is_of(one, to) or not one.to for one in messages):
+            found.append(talk)
+    return found
+
+
+def answers(talks, to):
+    """The last reply that decided on each address: it refuses it, or it takes the message."""
+    found = {}
+    for talk in talks:
+        for one in transactions(talk):
+            for name, answer in one.to.items() if one.sender else []:
+                steps = [one.mail, answer, one.data, one.end]
+                refused = [step for step in steps if step and step.code >= 400]
+                found[name] = refused[0] if refused else one.end
+        # Whoever is refused at the door names no recipient.
+        if not any(one.to for one in transactions(talk)):
+            refused = [reply for reply in talk.replies if reply.code >= 400]
+            for name in to if refused else []:
+                found.setdefault(name, refused[-1])
+    return found
+
+
+def group(talk, to):
+    """
+    What the sender wrote at once, of the envelope to these addresses: the commands from MAIL to
+    DATA that are in one write with a recipient; all of them if each command has a write of its own.
+    None if there is no such envelope, or if it ends before its last recipient.
+    """
+    for one in reversed(transactions(talk)):
+        if not is_of(one, to):
+            continue
+        starts = [segment.start for segment in talk.segments if segment.begins]
+        writes = collections.defaultdict(list)
+        for word, begin, end in one.commands:
+            writes[bisect.bisect(starts, begin)].append((word, begin, end))
+        together = [write for write in writes.values()
+                    if len(write) > 1 and any(word == "RCPT" for word, _, _ in write)]
+        found = together[0] if together else one.commands
+        if found[-1][0] not in ("DATA", "BDAT") and (not together or len(one.to) < len(to)):
+            return None
+        return talk.stream[found[0][1]:found[-1][2]]
     return None
 
 
-ENVELOPE = {"MAIL", "RCPT", "DATA", "BDAT"}
 
 
 def is_filled(sizes):

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+What came of one message, for each recipient.
+
+The message carries a mark of its own in a header and in its last line. So whatever else the
+sender sends, a bounce above all, is told from it. The outcome is found from the receiver's store,
+the sender's queue, its log and exit status, and the replies that it got.
+"""
+
+import collections
+import dataclasses
+import json
+import re
+
+MARK_HEADER = "X-Reseg-Mark"
+# The worst first: that of a message is the worst of its recipients'.
+OUTCOMES = ["lost", "duplicated", "altered", "bounced", "stalled", "deferred", "delivered"]
+
+# A message that a receiver took; `text` is None if the receiver did not keep it.
+Taken = collections.namedtuple("Taken", "sender to text")
+
+
+@dataclasses.dataclass
+class Witness:
+    """What the sender shows of the message."""
+    status: int		# exit status of `send`; None: it had to be ended
+    told: str		# its last words
+    queued: list	# the words of the `queue` script; None: there is no such script
+    log: list		# (outcome, what is told of it, line), in their order
+    answers: dict	# by address: the reply that decided on it
+    permanent: list
+    reports: bool	# the receiver took a report on it
+
+    def keeps(self, address):
+        """Is the message still to be sent to this one? None: the queue does not say for whom."""
+        if self.queued is None or any("@" not in word for word in self.queued):
+            return None
+        return address in [word.strip("<>,") for word in self.queued]
+
+    def keeps_any(self):
+        return bool(self.queued)
+
+    def says(self, address, to):
+        """The last line of the log on this recipient, and the last on none by name."""
+        own = general = None
+        for outcome, why, line in self.log:
+            named = sorted((line.find(other), other) for other in to if other in line)
+            if not named:
+                general = outcome, why
+            elif named[0][1] == address:
+                own = outcome, why
+        return own, general
+
+    def knows(self):
+        """Has whoever sent the message been told of a failure, or will the sender try again?"""
+        return self.status != 0 or bool(self.queued) or bool(self.log) or self.reports
+
+
+# Contents ------------------------------------------------------------------------------
+
+def parts_of(text):
+    """
+    (headers with folded lines joined, lines of the body), however lines end; without empty ones
+    at the end.
+    """
+    head, _, body = text.replace("\r\n", "\n").rstrip("\n").partition("\n\n")
+    headers = re.sub(r"\n[ \t]+", " ", head).split("\n")
+    return [re.sub(r":\s*", ": ", header.strip(), count=1) for header in headers], body.split("\n")
+
+
+def change(sent, came):
+    """What is not as it was sent, or nothing. Headers may be added."""
+    headers, body = parts_of(sent)
+    other_headers, other_body = parts_of(came)
+    for header in headers:
+        name = header.partition(":")[0].lower()
+        if not any(other.lower() == header.lower() for other in other_headers):
+            now = [other for other in other_headers if other.partition(":")[0].lower() == name]
+            if now:
+                return "header \"%s\" became \"%s\"" % (header, now[0])
+            return "header \"%s\" is gone" % header
+    for number, (line, other) in enumerate(zip(body, other_body), 1):
+        if line != other:
+            return "line %d of the text was \"%s\" and became \"%s\"" % (
+                number, line[:60], other[:60])
+    if len(body) != len(other_body):
+        return "of %d lines %d arrived" % (len(body), len(other_body))
+    return ""
+
+
+def is_marked(taken, mark):
+    """
+    Is this the message under test? Either mark will do, as the fault may have changed one. What is
+    quoted in a report is in neither place.
+    """
+    if taken.sender == "":
+        return False
+    if taken.text is None:
+        return True
+    headers, body = parts_of(taken.text)
+    end = [line for line in body if line.strip()][-1:]
+    in_header = any(header.startswith(MARK_HEADER) and mark in header for header in headers)
+    return in_header or mark in "".join(end)
+
+
+def store(folder):
+    """What the receiver took."""
+    found = []
+    path = folder / "server" / "received"
+    if not path.exists():
+        return found
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        event = json.loads(line)
+        if event["event"] != "message":
+            continue
+        text = None
+        if event.get("saved"):
+            kept = folder / "server" / "messages" / event["saved"]
+            text = kept.read_bytes().decode("utf-8", "replace")
+        found.append(Taken(event["from"], event["to"], text))
+    return found
+
+
+# Logs ----------------------------------------------------------------------------------
+
+def log_lines(folder, names, patterns):
+    """(outcome, what is told, line) for each line of these files that one of the patterns is in."""
+    found = []
+    for name in names:
+        path = folder / name
+        if not path.is_file():
+            continue
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for outcome, pattern in patterns.items():
+                match = re.search(pattern, line) if pattern else None
+                if match:
+                    found.append((outcome, (match.groups() or [line])[0].strip(), line))
+    return found
+
+
+def last_words(path):
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def witness(sender, folder, answers, reports):
+    result = json.loads((folder / "client" / "result.json").read_text(encoding="utf-8"))
+    logs = dict.fromkeys([sender.log, "output"])
+    told = last_words(folder / "client" / "output")
+    if result["status"]:
+        told = "exit status %d%s" % (result["status"], ": " + told if told else "")
+    patterns = {"deferred": sender.deferred, "bounced": sender.bounced}
+    return Witness(result["status"], told, result["queued"],
+                   log_lines(folder / "client", logs, patterns), answers, sender.permanent, reports)
+
+
+# Accounts ------------------------------------------------------------------------------
+
+def of_untaken(seen, address, to):
+    """Of a recipient who does not have the message."""
+    own, general = seen.says(address, to)
+    answer = seen.answers.get(address)
+    refused = answer if answer and answer.code >= 400 else None
+    if seen.status is None:
+        return "stalled", "the sender did not end: %s" % (seen.told or "it said nothing")
+    if own and own[0] == "bounced":
+        return own
+    why = own[1] if own else refused.text if refused else general[1] if general else seen.told
+    if seen.keeps(address):
+        return "deferred", why
+    if not seen.knows():
+        return "lost", "the sender is content, and nobody has the message"
+    if seen.keeps(address) is False and (seen.reports or seen.keeps_any()):
+        return "bounced", why or "the sender reported that it has given up"
+    said_so = seen.status != 0 or general and general[0] == "bounced"
+    if seen.keeps(address) is False and not said_so:
+        return "lost", "the sender no longer has it, and did not say so: " + why
+    if own:
+        return own
+    if refused:
+        return "bounced" if refused.code >= 500 else "deferred", why
+    if general:
+        return general
+    return "bounced" if seen.status in seen.permanent else "deferred", why
+
+
+def of_taken(seen, address, to, all_taken):
+    """Of a recipient who has the message once, as it was sent."""
+    own, general = seen.says(address, to)
+    why = own[1] if own else general[1] if general else seen.told
+    if own and own[0] == "bounced" or all_taken and seen.status in seen.permanent:
+        return "delivered", ""
+    answer = seen.answers.get(address)
+    if seen.status is None:
+        again = not answer or answer.code >= 400
+    elif seen.keeps(address) is not None and seen.queued:
+        again = seen.keeps(address)
+    elif all_taken:
+        again = seen.status != 0 or seen.keeps_any()
+    else:
+        # Others failed, which explains the status. Was this one told to be done?
+        again = seen.status != 0 and address in seen.answers and (not answer or answer.code >= 400)
+    if again:
+        return "duplicated", "taken, and still to be sent" + (": " + why if why else "")
+    return "delivered", ""
+
+
+def accounts(sender, folder, sent, mark, to, answers):
+    """A list of {address, outcome, detail} for the recipients."""
+    taken = store(folder)
+    ours = [one for one in taken if is_marked(one, mark)]
+    seen = witness(sender, folder, answers, any(one.sender == "" for one in taken))
+    others = [other for one in ours for other in one.to if other not in to]
+    copies = {address: [one for one in ours for other in one.to if other == address]
+              for address in to}
+    found = []
+    for address, copy in copies.items():
+        changes = [change(sent, one.text) for one in copy if one.text is not None]
+        if len(copy) > 1:
+            outcome, why = "duplicated", "taken %d times" % len(copy)
+        elif any(changes):
+            outcome, why = "altered", changes[0]
+        elif copy:
+            outcome, why = of_taken(seen, address, to, all(copies.values()))
+        elif others:
+            outcome, why = "altered", "taken for %s instead" % others.pop(0)
+        else:
+            outcome, why = of_untaken(seen, address, to)
+        found.append({"address": address, "outcome": outcome, "detail": why})
+    return found
+
+
+def summary(found):
+    """The outcome of the message, and why."""
+    worst = min((one["outcome"] for one in found), key=OUTCOMES.index)
+    those = [one for one in found if one["outcome"] == worst]
+    why = those[0]["detail"]
+    if len(those) < len(found):
+        why = "%d of %d recipients%s" % (len(those), len(found), ": " + why if why else "")
+    return worst, why
