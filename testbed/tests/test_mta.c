@@ -544,7 +544,7 @@ Test(mta, usage)
 		{ "--sender exim --binary /nowhere", "--binary /nowhere: there is no such thing" },
 		{ "--sender postfix --binary /bin/true", "of postfix it takes the folder that make install filled" },
 		{ "--sender exim --binary /etc/passwd", "--binary /etc/passwd: it is neither a program that may be run nor a folder" },
-		{ "--message-size -1", "--message-size: up to" },
+		{ "--message-size=-1", "--message-size: up to" },
 		{ "--report /dev/null/x.html", "/dev/null/x.d: Not a directory" },
 		{ "--report x.d", "--report x.d: its folder would have the same name" },
 		{ "--expect /nowhere", "/nowhere: No such file or directory" },
