@@ -225,6 +225,7 @@ static json_t *end_json(const struct replay_connection *c, enum engine_side side
 
 static void print_json(const struct replay *r)
 {
+	json_int_t left_out = (json_int_t)r->others + (json_int_t)r->unread;
 	json_t *rows = json_array(), *root;
 
 	for (size_t i = 0; i < r->connections; i++) {
@@ -243,7 +244,7 @@ static void print_json(const struct replay *r)
 						      end_json(c, CLIENT), "s2c", end_json(c, SERVER)));
 	}
 	root = json_pack("{s:I, s:I, s:I, s:b, s:f, s:o}", "packets", (json_int_t)r->packets, "left_out",
-			 (json_int_t)(r->others + r->unread), "repaired", (json_int_t)r->repaired, "cut", r->cut, "time_s", (double)r->duration_ns / 1e9, "rows", rows);
+			 left_out, "repaired", (json_int_t)r->repaired, "cut", r->cut, "time_s", (double)r->duration_ns / 1e9, "rows", rows);
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(root);

@@ -10,8 +10,9 @@
  * What stands around IP: link layers, tags, labels, sessions, tunnels
  *
  * Each function is handed what is left of a packet, takes off its own header, and hands the rest
- * on. A tunnel may be in a tunnel, so they count how deep they are.
+ * on. A tunnel may be in a tunnel, so they count how deep they are, and go DEPTH_MAX deep at most.
  */
+/* NOLINTBEGIN(misc-no-recursion): see there */
 
 #define DEPTH_MAX 12
 
@@ -295,6 +296,8 @@ static bool by_link_type(struct rest *r, uint16_t link_type)
 		return false;
 	}
 }
+
+/* NOLINTEND(misc-no-recursion) */
 
 bool linklayer_is_known(uint16_t link_type)
 {

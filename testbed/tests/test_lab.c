@@ -218,8 +218,8 @@ LAB_TEST(lab, default_command_is_the_sweep)
 	struct lab_result r = lab_run(c.user, "reseg-lab -%d", c.ip);
 
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, "\n          513  stalled"), "%s", r.out);
-	cr_assert(strstr(r.out, "\n         1025  stalled"), "%s", r.out);
+	cr_assert(strstr(r.out, "\n        513  stalled"), "%s", r.out);
+	cr_assert(strstr(r.out, "\n       1025  stalled"), "%s", r.out);
 	cr_assert(strstr(r.out, "As expected (finch2008)."), "%s", r.out);
 }
 
