@@ -17,11 +17,7 @@
 TestSuite(sender, .timeout = 20);
 
 /* S = 100, so 5,000 octets are 50 pieces: more than any window here. */
-#define HANDSHAKE_AND_5000                                                               \
-	SCRIPT_HANDSHAKE                                                                 \
-	"client > . 1:5001(5000) ack 1 win 502\n"                                        \
-	"drop\n"                                                                         \
-	"client < . 1:1(0) ack 5001\n"                                                   \
+#define TEN_PIECES                                                                       \
 	"server < . 1:101(100) ack 1\n"                                                  \
 	"server < . 101:201(100) ack 1\n"                                                \
 	"server < . 201:301(100) ack 1\n"                                                \
@@ -32,6 +28,13 @@ TestSuite(sender, .timeout = 20);
 	"server < . 701:801(100) ack 1\n"                                                \
 	"server < . 801:901(100) ack 1\n"                                                \
 	"server < . 901:1001(100) ack 1\n"
+
+#define HANDSHAKE_AND_5000                                                               \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > . 1:5001(5000) ack 1 win 502\n"                                        \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 5001\n"                                                   \
+	TEN_PIECES
 
 #define THREE_DUPLICATE_ACKS                                                             \
 	"server > . 1:1(0) ack 1 win 509\n"                                              \
@@ -79,16 +82,7 @@ Test(sender, nothing_that_is_out_cannot_be_lost)
 		"client > . 102:5001(4899) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 5001\n"
-		"server < . 1:101(100) ack 1\n"
-		"server < . 101:201(100) ack 1\n"
-		"server < . 201:301(100) ack 1\n"
-		"server < . 301:401(100) ack 1\n"
-		"server < . 401:501(100) ack 1\n"
-		"server < . 501:601(100) ack 1\n"
-		"server < . 601:701(100) ack 1\n"
-		"server < . 701:801(100) ack 1\n"
-		"server < . 801:901(100) ack 1\n"
-		"server < . 901:1001(100) ack 1\n");
+		TEN_PIECES);
 }
 
 /* What was owed to a hole is not owed any more once the hole is filled. */
