@@ -139,21 +139,27 @@ static bool is_wanted(const struct replay *r, const struct capread *in, const st
 	return name && strcmp(name, wanted) == 0;
 }
 
+static void sum_ipv4_header(uint8_t *ip, size_t header)
+{
+	struct checksum c = { 0 };
+	uint16_t sum;
+
+	memset(ip + 10, 0, 2);
+	checksum_add(&c, ip, header);
+	sum = checksum_finish(&c);
+	memcpy(ip + 10, &sum, sizeof(sum));
+}
+
 /* Where a card joins segments the kernel may note a length of 0: it is all that was captured. */
 static void mend_length(uint8_t *ip, size_t bytes)
 {
 	if (ip[0] >> 4 == 4 && bytes_get16(ip + 2) == 0 && bytes <= UINT16_MAX) {
-		struct checksum c = { 0 };
 		size_t header = (ip[0] & 15u) * 4u;
-		uint16_t sum;
 
 		if (header < 20 || header > bytes)
 			return;
 		bytes_put16(ip + 2, (uint16_t)bytes);
-		memset(ip + 10, 0, 2);
-		checksum_add(&c, ip, header);
-		sum = checksum_finish(&c);
-		memcpy(ip + 10, &sum, sizeof(sum));
+		sum_ipv4_header(ip, header);
 	} else if (ip[0] >> 4 == 6 && bytes >= 40 && bytes_get16(ip + 4) == 0 && bytes - 40 <= UINT16_MAX) {
 		bytes_put16(ip + 4, (uint16_t)(bytes - 40));
 	}
@@ -401,7 +407,7 @@ struct doubt {
 /* What is known of the checksums of one side of a connection. */
 struct sums {
 	uint64_t wrong, packets;
-	struct doubt doubt[DOUBTS_MAX];
+	struct doubt *doubt;	/* DOUBTS_MAX of them; NULL: there was none yet, as nearly always */
 	unsigned doubts;
 };
 
@@ -440,7 +446,9 @@ static void look_at_sum(struct run *run, struct sums sums[2], uint32_t number)
 			settle(run, own, p.seq, end, false);
 	} else {
 		own->wrong++;
-		if (end != p.seq && own->doubts < DOUBTS_MAX)
+		if (end != p.seq && !own->doubt)
+			own->doubt = calloc(DOUBTS_MAX, sizeof(*own->doubt));
+		if (end != p.seq && own->doubt && own->doubts < DOUBTS_MAX)
 			own->doubt[own->doubts++] = (struct doubt){ number, p.seq, end };
 	}
 	if (p.flags & TCP_ACK)
@@ -468,6 +476,10 @@ static bool mend_checksums(struct run *run, char error[CAPREAD_ERROR_BYTES])
 			c->unsummed = true;
 			run->r->repaired++;
 		}
+	}
+	for (size_t i = 0; i < run->r->connections; i++) {
+		free(sums[i][CLIENT].doubt);
+		free(sums[i][SERVER].doubt);
 	}
 	free(sums);
 	return true;
@@ -786,14 +798,8 @@ static bool send_own(struct run *run, uint32_t connection, enum engine_side side
 		memcpy(tcp + header, data, bytes);
 	header += bytes;
 	if (p.version == 4) {
-		struct checksum c = { 0 };
-		uint16_t sum;
-
 		bytes_put16(segment + 2, (uint16_t)(ip + header));
-		memset(segment + 10, 0, 2);
-		checksum_add(&c, segment, ip);
-		sum = checksum_finish(&c);
-		memcpy(segment + 10, &sum, sizeof(sum));
+		sum_ipv4_header(segment, ip);
 	} else {
 		bytes_put16(segment + 4, (uint16_t)header);
 	}

@@ -39,7 +39,7 @@
 struct interface {
 	char *name;		/* NULL: none */
 	uint16_t link_type;
-	uint32_t snaplen;	/* 0: no limit */
+	uint32_t snaplen;	/* of pcapng; 0: no limit */
 	uint64_t units;		/* of time stamps, in a second */
 	int64_t offset_s;	/* is added to them */
 };
@@ -190,7 +190,6 @@ static int open_pcap(struct capread *c, uint32_t magic, char error[CAPREAD_ERROR
 	if (!i)
 		return broken(error, "out of memory");
 	i->units = magic == MAGIC_NANOSECONDS ? 1000000000 : 1000000;
-	i->snaplen = get32(c, head + 12);
 	i->link_type = (uint16_t)get32(c, head + 16);	/* above: whether there is a FCS */
 	c->extra = magic == MAGIC_PATCHED ? PATCHED_BYTES : 0;
 	return 1;
