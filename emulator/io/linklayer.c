@@ -45,6 +45,9 @@
 #define TYPE_BRIDGED 0x6558
 #define TYPE_ERSPAN2 0x88be
 #define TYPE_ERSPAN3 0x22eb
+#define TYPE_WCCP 0x883e
+#define TYPE_ETAG 0x893f
+#define TYPE_FABRICPATH 0x8903
 #define TYPE_MAX_LENGTH 1500		/* a type that is a length, of LLC */
 
 #define PPP_IPV4 0x0021
@@ -54,6 +57,13 @@
 #define PORT_VXLAN 4789
 #define PORT_VXLAN_LINUX 8472
 #define PORT_GENEVE 6081
+#define PORT_GTP 2152
+
+#define GTP_VERSION 0xe0
+#define GTP_VERSION_1 0x20
+#define GTP_OPTIONAL 0x07	/* extension, sequence number, N-PDU number */
+#define GTP_EXTENSION 0x04
+#define GTP_DATA 255
 
 #define GRE_CHECKSUM 0x8000
 #define GRE_KEY 0x2000
@@ -80,6 +90,7 @@ static bool skip(struct rest *r, size_t bytes)
 
 static bool by_type(struct rest *r, uint16_t type);
 static bool ethernet(struct rest *r);
+static bool ip(struct rest *r);
 
 /* RFC 2784, RFC 2890; version 1: RFC 2637. */
 static bool gre(struct rest *r)
@@ -105,7 +116,31 @@ static bool gre(struct rest *r)
 
 		return skip(r, more ? 20 : 12) && ethernet(r);
 	}
+	/* Web Cache Communication Protocol, version 2: what was redirected has a header, or none. */
+	if (type == TYPE_WCCP)
+		return r->len > 0 && (r->data[0] >> 4 == 4 || skip(r, 4)) && ip(r);
 	return by_type(r, type);
+}
+
+/* 3GPP TS 29.281: user data of mobile networks. */
+static bool gtp(struct rest *r)
+{
+	uint8_t flags, next;
+
+	if (r->len < 12 || (r->data[0] & GTP_VERSION) != GTP_VERSION_1 || r->data[1] != GTP_DATA)
+		return false;
+	flags = r->data[0];
+	next = flags & GTP_EXTENSION ? r->data[11] : 0;
+	if (!skip(r, flags & GTP_OPTIONAL ? 12 : 8))
+		return false;
+	while (next != 0) {
+		size_t length = r->len > 0 ? r->data[0] * 4u : 0;
+
+		if (length == 0 || !skip(r, length))
+			return false;
+		next = r->data[-1];
+	}
+	return ip(r);
 }
 
 static bool udp(struct rest *r)
@@ -118,11 +153,43 @@ static bool udp(struct rest *r)
 	port = bytes_get16(r->data + 2);
 	if (port == PORT_VXLAN || port == PORT_VXLAN_LINUX)	/* RFC 7348 */
 		return (r->data[8] & 0x08) && skip(r, 16) && ethernet(r);
+	if (port == PORT_GTP)
+		return skip(r, 8) && gtp(r);
 	if (port != PORT_GENEVE)				/* RFC 8926 */
 		return false;
 	options = (r->data[8] & 0x3f) * 4u;
 	port = bytes_get16(r->data + 10);
 	return skip(r, 16 + options) && by_type(r, port);
+}
+
+/* How long is this header that stands between IP's and TCP's? 0: it is none. */
+static size_t between_bytes(bool v4, uint8_t protocol, const uint8_t *header)
+{
+	if (protocol == IPPROTO_AH)
+		return (header[1] + 2u) * 4u;
+	if (v4)
+		return 0;
+	if (protocol == IPPROTO_FRAGMENT && (bytes_get16(header + 2) & 0xfff9) == 0)
+		return 8;	/* RFC 6946: it is the whole packet */
+	if (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_ROUTING)
+		return (header[1] + 1u) * 8u;
+	return 0;
+}
+
+size_t linklayer_upper(const uint8_t *ip, size_t bytes, uint8_t *protocol)
+{
+	bool v4 = bytes > 0 && ip[0] >> 4 == 4;
+	size_t at = bytes == 0 ? 0 : v4 ? (ip[0] & 15u) * 4u : 40, length;
+
+	*protocol = IPPROTO_NONE;
+	if (bytes < 20 || bytes < at)
+		return bytes;
+	*protocol = ip[v4 ? 9 : 6];
+	while (bytes - at >= 8 && (length = between_bytes(v4, *protocol, ip + at)) > 0) {
+		*protocol = ip[at];
+		at = bytes - at < length ? bytes : at + length;
+	}
+	return at;
 }
 
 /* What is in this IP packet is TCP, or the box has nothing to do with it; unless it is a tunnel's. */
@@ -131,15 +198,12 @@ static bool ip(struct rest *r)
 	struct rest inner = *r;
 	unsigned version = r->len > 0 ? r->data[0] >> 4 : 0;
 	uint8_t protocol;
-	size_t header;
 
 	if (r->len < 20 || (version != 4 && version != 6))
 		return false;
-	header = version == 4 ? (r->data[0] & 15u) * 4u : 40;
-	protocol = r->data[version == 4 ? 9 : 6];
 	if (version == 4 && (bytes_get16(r->data + 6) & 0x1fff))
 		return true;		/* a fragment, not the first */
-	if (!skip(&inner, header) || ++inner.depth > DEPTH_MAX)
+	if (!skip(&inner, linklayer_upper(r->data, r->len, &protocol)) || ++inner.depth > DEPTH_MAX)
 		return true;
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) ? ip(&inner) :
 	    protocol == IPPROTO_GRE ? gre(&inner) :
@@ -148,10 +212,18 @@ static bool ip(struct rest *r)
 	return true;
 }
 
+static bool c_hdlc(struct rest *r)
+{
+	return skip(r, 4) && by_type(r, bytes_get16(r->data - 2));
+}
+
 static bool ppp(struct rest *r)
 {
 	uint16_t protocol;
 
+	/* Cisco's framing, which BSD captures as PPP, too: unicast or broadcast. */
+	if (r->len >= 4 && (r->data[0] == 0x0f || r->data[0] == 0x8f) && r->data[1] == 0)
+		return c_hdlc(r);
 	/* Address and control, which may be left out; so may the first octet of the protocol. */
 	if (r->len >= 2 && r->data[0] == 0xff && r->data[1] == 0x03)
 		skip(r, 2);
@@ -203,6 +275,10 @@ static bool by_type(struct rest *r, uint16_t type)
 	case 0x9200:
 	case TYPE_QINQ_OLD_LAST:
 		return skip(r, 4) && by_type(r, bytes_get16(r->data - 2));
+	case TYPE_ETAG:			/* IEEE 802.1BR */
+		return skip(r, 8) && by_type(r, bytes_get16(r->data - 2));
+	case TYPE_FABRICPATH:
+		return skip(r, 2) && ethernet(r);
 	case TYPE_MPLS:
 	case TYPE_MPLS_MULTICAST:
 		return mpls(r);
@@ -280,7 +356,7 @@ static bool by_link_type(struct rest *r, uint16_t link_type)
 	case LINK_LINUX_SLL2:
 		return skip(r, 20) && by_type(r, bytes_get16(r->data - 20));
 	case LINK_C_HDLC:
-		return skip(r, 4) && by_type(r, bytes_get16(r->data - 2));
+		return c_hdlc(r);
 	case LINK_PPP:
 	case LINK_PPP_HDLC:
 		return ppp(r);

@@ -15,4 +15,8 @@ bool linklayer_is_known(uint16_t link_type);
  * there is none. Nothing in `data` is trusted. */
 const uint8_t *linklayer_ip(uint16_t link_type, const uint8_t *data, size_t len, size_t *bytes);
 
+/* The offset of what is behind the headers of an IP packet (IPv6's extensions, the authentication
+ * header), and its protocol (IPPROTO_NONE: there is none in these octets). */
+size_t linklayer_upper(const uint8_t *ip, size_t bytes, uint8_t *protocol);
+
 #endif
