@@ -228,11 +228,11 @@ Test(capture, what_replay_refuses)
 	lab_start(LAB_ROOT);
 	lab_need("editcap");
 	lab((struct lab_case){ LAB_ROOT, 4 }, "--no-box --capture $DIR/cap", "stream-client $RESEG_SERVER 7 20000");
-	r = lab_run(LAB_ROOT, "cd $DIR && editcap -s 80 cap/lab.pcapng short.pcapng && echo x >text && : >empty && "
+	r = lab_run(LAB_ROOT, "cd $DIR && editcap -s 40 cap/lab.pcapng short.pcapng && echo x >text && : >empty && "
 			      "editcap -T usb-linux cap/lab.pcapng usb.pcapng && "
 			      "tshark -r cap/lab.pcapng -Y 'not tcp' -w other.pcapng");
 	lab_expect_status(&r, 0);
-	expect_refusal("short.pcapng", "is cut off at 80 of");
+	expect_refusal("short.pcapng", "are cut off within their headers");
 	expect_refusal("text", "text: ");
 	expect_refusal("empty", "empty: ");
 	expect_refusal("missing", "missing: ");
@@ -258,6 +258,7 @@ Test(capture, broken_captures)
 	r = lab_run(LAB_ROOT, "/usr/bin/python3 -c '\n"
 		"import os, random, subprocess\n"
 		"os.chdir(os.environ[\"DIR\"])\n"
+		"os.environ.pop(\"MALLOC_PERTURB_\", None)\n"	/* it fills 256 MiB, each time */
 		"whole = [open(\"cap/\" + name, \"rb\").read() for name in (\"lab.pcapng\", \"box.pcapng\")]\n"
 		"for seed in range(60):\n"
 		"    rng = random.Random(seed)\n"
@@ -267,12 +268,12 @@ Test(capture, broken_captures)
 		"    if seed %% 5 == 0:\n"
 		"        del data[rng.randrange(len(data)):]\n"
 		"    open(\"broken\", \"wb\").write(data)\n"
-		"    for command in ([\"reseg-replay\", \"-o\", \"out\", \"broken\"], [\"reseg-report\", \"broken\"],\n"
-		"                    [\"reseg-report\", \"--ends\", \"broken\", \"-o\", \"page.html\"]):\n"
-		"        done = subprocess.run(command, capture_output=True, text=True, timeout=20)\n"
-		"        lines = done.stderr.count(chr(10))\n"
-		"        cut = lines == 1 and \"in the middle of a packet: what comes before\" in done.stderr\n"
-		"        assert (done.returncode in (0, 1) and (lines == 0 or cut)) or (done.returncode == 2 and lines == 1), (seed, command, done)\n"
+		"    reports = ([\"reseg-report\", \"broken\"], [\"reseg-report\", \"--ends\", \"broken\", \"-o\", \"page.html\"])\n"
+		"    for command in ([\"reseg-replay\", \"-o\", \"out\", \"broken\"], *(reports if seed %% 3 == 0 else ())):\n"
+		"        done = subprocess.run(command, capture_output=True, text=True)\n"
+		"        lines = done.stderr.splitlines()\n"
+		"        told = all(\"what comes before\" in line or \"cut off\" in line for line in lines)\n"
+		"        assert told if done.returncode in (0, 1) else done.returncode == 2 and len(lines) <= 2, (seed, command, done)\n"
 		"'");
 	cr_assert_eq(r.status, 0, "%s", r.err);
 }

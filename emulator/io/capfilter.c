@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "io/capfilter.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <pcap/pcap.h>
+
+#define LINK_RAW 101
+#define CAPTURED_MAX 262144	/* tcpdump's own limit */
+
+/* The expression for one link type. */
+struct program {
+	uint16_t link_type;
+	struct bpf_program code;
+};
+
+struct capfilter {
+	const char *text;
+	struct program *program;
+	size_t programs;
+};
+
+struct capfilter *capfilter_new(const char *text)
+{
+	struct capfilter *f = calloc(1, sizeof(*f));
+
+	if (f)
+		f->text = text;
+	return f;
+}
+
+void capfilter_free(struct capfilter *f)
+{
+	for (size_t i = 0; f && i < f->programs; i++)
+		pcap_freecode(&f->program[i].code);
+	if (f)
+		free(f->program);
+	free(f);
+}
+
+static bool compile(struct program *p, const char *text, char error[CAPREAD_ERROR_BYTES])
+{
+	/* In files it has a number of its own. */
+	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type, CAPTURED_MAX);
+	bool good = pcap && pcap_compile(pcap, &p->code, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
+
+	if (!good)
+		snprintf(error, CAPREAD_ERROR_BYTES, "--filter %s: for link type %u: %s", text, p->link_type,
+			 pcap ? pcap_geterr(pcap) : "out of memory");
+	if (pcap)
+		pcap_close(pcap);
+	return good;
+}
+
+int capfilter_match(struct capfilter *f, const struct capread_packet *packet, char error[CAPREAD_ERROR_BYTES])
+{
+	struct pcap_pkthdr header = { .caplen = packet->bytes, .len = packet->wire_bytes };
+	struct program *larger;
+	size_t i = 0;
+
+	while (i < f->programs && f->program[i].link_type != packet->link_type)
+		i++;
+	if (i == f->programs) {
+		larger = reallocarray(f->program, i + 1, sizeof(*larger));
+		if (!larger) {
+			snprintf(error, CAPREAD_ERROR_BYTES, "out of memory");
+			return -1;
+		}
+		f->program = larger;
+		larger[i].link_type = packet->link_type;
+		if (!compile(&larger[i], f->text, error))
+			return -1;
+		f->programs++;
+	}
+	return pcap_offline_filter(&f->program[i].code, &header, packet->data) != 0;
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/bytes.h"
+#include "core/checksum.h"
+#include "io/linklayer.h"
+#include "replay/run.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <netinet/in.h>
+
+#define IPV6_HEADER 40
+
+/* A capture while it is read. */
+struct load {
+	struct replay *r;
+	size_t room;		/* for packets */
+	size_t connection_room;
+	uint64_t last_ns;
+	unsigned interface;	/* of the packets so far */
+};
+
+bool replay_no_memory(char error[CAPREAD_ERROR_BYTES])
+{
+	snprintf(error, CAPREAD_ERROR_BYTES, "out of memory");
+	return false;
+}
+
+/* Reading -------------------------------------------------------------------------------- */
+
+/* Makes an array of `count` items that is full larger. */
+static bool grow(void **array, size_t count, size_t *room, size_t item)
+{
+	void *larger;
+
+	if (count < *room)
+		return true;
+	larger = reallocarray(*array, 2 * *room + 64, item);
+	if (!larger)
+		return false;
+	*array = larger;
+	*room = 2 * *room + 64;
+	return true;
+}
+
+/* Is it of the interface that is wanted? Of none: of the first by which TCP comes. */
+static bool is_wanted(const struct load *l, const struct capread *in, const struct capread_packet *p)
+{
+	const char *name = capread_interface(in, p->interface), *wanted = l->r->interface;
+
+	if (!wanted)
+		return l->r->packets == 0 || p->interface == l->interface;
+	if (wanted[strspn(wanted, "0123456789")] == '\0')
+		return p->interface == strtoul(wanted, NULL, 10);
+	return name && strcmp(name, wanted) == 0;
+}
+
+/* Where a card joins segments the kernel may note a length of 0: it is all that there was. */
+static void mend_length(uint8_t *ip, size_t bytes)
+{
+	if (ip[0] >> 4 == 4 && bytes_get16(ip + 2) == 0 && bytes <= UINT16_MAX) {
+		size_t header = (ip[0] & 15u) * 4u;
+
+		if (header < 20 || header > bytes)
+			return;
+		bytes_put16(ip + 2, (uint16_t)bytes);
+		replay_sum_ipv4(ip, header);
+	} else if (ip[0] >> 4 == 6 && bytes_get16(ip + 4) == 0 && bytes >= IPV6_HEADER &&
+		   bytes - IPV6_HEADER <= UINT16_MAX) {
+		bytes_put16(ip + 4, (uint16_t)(bytes - IPV6_HEADER));
+	}
+}
+
+/*
+ * Takes out what may stand between the header of IP and TCP's: the box lets such packets pass, but the
+ * connection is one all the same. Returns how many octets are left of `bytes`.
+ */
+static size_t take_out_extensions(uint8_t *ip, size_t bytes)
+{
+	bool v4 = ip[0] >> 4 == 4;
+	size_t header = v4 ? (ip[0] & 15u) * 4u : IPV6_HEADER, extensions, length;
+	uint8_t protocol;
+
+	extensions = linklayer_upper(ip, bytes, &protocol);
+	if (protocol != IPPROTO_TCP || extensions <= header)
+		return bytes;
+	extensions -= header;
+	length = bytes_get16(ip + (v4 ? 2 : 4));
+	if (length < extensions)
+		return bytes;
+	bytes_put16(ip + (v4 ? 2 : 4), (uint16_t)(length - extensions));
+	ip[v4 ? 9 : 6] = IPPROTO_TCP;
+	memmove(ip + header, ip + header + extensions, bytes - header - extensions);
+	if (v4)
+		replay_sum_ipv4(ip, header);
+	return bytes - extensions;
+}
+
+static bool add_packet(struct load *l, const struct capread_packet *from, const struct packet *p, bool cut)
+{
+	struct replay *r = l->r;
+	struct captured *c;
+
+	if (!grow((void **)&r->captured, r->packets, &l->room, sizeof(*r->captured)))
+		return false;
+	c = &r->captured[r->packets];
+	/* A clock that was set back. */
+	l->last_ns = from->time_ns > l->last_ns ? from->time_ns : l->last_ns;
+	*c = (struct captured){
+		.time_ns = l->last_ns,
+		.number = from->number,
+		.ip = malloc(p->ip_bytes),
+		.bytes = p->ip_bytes,
+		.unsummed = cut,
+	};
+	if (!c->ip)
+		return false;
+	memcpy(c->ip, p->ip, p->ip_bytes);
+	r->packets++;
+	l->interface = from->interface;
+	return true;
+}
+
+/* What is no TCP segment that can be replayed is counted, by what it is. */
+static void leave_out(struct replay *r, enum packet_kind kind, const uint8_t *ip, size_t bytes, bool cut)
+{
+	uint8_t protocol;
+
+	linklayer_upper(ip, bytes, &protocol);
+	if (kind == PACKET_FRAGMENT)
+		r->fragments++;
+	else if (protocol != IPPROTO_TCP)
+		r->not_tcp++;
+	else if (cut)
+		r->headless++;
+	else
+		r->malformed++;
+}
+
+/* Takes one packet. Returns false if memory is short. */
+static bool read_one(struct load *l, const struct capread_packet *packet)
+{
+	uint8_t copy[PACKET_BYTES];
+	struct replay *r = l->r;
+	size_t bytes, whole, left;
+	const uint8_t *ip = linklayer_ip(packet->link_type, packet->data, packet->bytes, &bytes);
+	struct packet p;
+	enum packet_kind kind;
+	bool cut = packet->bytes < packet->wire_bytes;
+
+	if (!linklayer_is_known(packet->link_type)) {
+		r->unread++;
+		r->unread_type = packet->link_type;
+		return true;
+	}
+	if (!ip || bytes == 0) {
+		r->not_tcp++;
+		return true;
+	}
+	whole = bytes + (cut ? packet->wire_bytes - packet->bytes : 0);
+	if (whole > ENGINE_PACKET_MAX) {
+		leave_out(r, PACKET_MALFORMED, ip, bytes, false);
+		return true;
+	}
+	/* What the capture cut off is taken as zeros: where the box cuts does not depend on what is there. */
+	memcpy(copy, ip, bytes);
+	memset(copy + bytes, 0, whole - bytes);
+	mend_length(copy, whole);
+	left = take_out_extensions(copy, whole);
+	kind = packet_parse(&p, copy, left);
+	if (kind != PACKET_TCP) {
+		leave_out(r, kind, ip, bytes, cut);
+		return true;
+	}
+	cut = p.ip_bytes + (whole - left) > bytes;
+	if (cut && r->cut_off++ == 0)
+		r->first_cut_off = packet->number;
+	return add_packet(l, packet, &p, cut);
+}
+
+static bool read_all(struct load *l, struct capread *in, char error[CAPREAD_ERROR_BYTES])
+{
+	struct capread_packet packet = { .number = 0 };
+	struct replay *r = l->r;
+	int rc;
+
+	while ((rc = capread_next(in, &packet, error)) > 0) {
+		bool wanted = is_wanted(l, in, &packet);
+		int matches = wanted && r->filter ? capfilter_match(r->filter, &packet, error) : wanted;
+
+		if (matches < 0)
+			return false;
+		if (matches && !read_one(l, &packet))
+			return replay_no_memory(error);
+		r->other_interfaces += !wanted;
+		r->filtered_out += wanted && !matches;
+		if (r->progress)
+			r->progress(r, "packets read", packet.number, 0);
+	}
+	r->cut = capread_is_cut(in);
+	if (rc == 0)
+		return true;
+	snprintf(r->broken, sizeof(r->broken), "behind packet %" PRIu64 ": %.400s", packet.number, error);
+	return true;
+}
+
+/* Connections ---------------------------------------------------------------------------- */
+
+/* What packets of a connection have in common, whichever way they go. */
+struct name {
+	uint8_t address[2][16];	/* the lower end first */
+	uint16_t port[2];
+	uint8_t version;
+};
+
+static void name_of(struct name *n, const struct packet *p, bool *swapped)
+{
+	const uint8_t *addresses = packet_addresses(p);
+	size_t bytes = packet_address_bytes(p);
+	int order = memcmp(addresses, addresses + bytes, bytes);
+
+	*swapped = order > 0 || (order == 0 && p->src_port > p->dst_port);
+	memset(n, 0, sizeof(*n));
+	memcpy(n->address[*swapped], addresses, bytes);
+	memcpy(n->address[!*swapped], addresses + bytes, bytes);
+	n->port[*swapped] = p->src_port;
+	n->port[!*swapped] = p->dst_port;
+	n->version = p->version;
+}
+
+/* A connection while packets are sorted into them. */
+struct found {
+	struct name name;
+	uint32_t number;
+	bool client_is_higher;	/* of the name's ends */
+	bool answered;		/* there was a SYN-ACK */
+	bool closing;		/* a SYN now begins another one of that name */
+	uint32_t client_isn;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct name));
+}
+
+/* Orders packets by name, and then by time. */
+struct named {
+	struct name name;
+	uint32_t packet;
+	bool from_higher;
+};
+
+static int compare_named(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	int order = compare_names(&x->name, &y->name);
+
+	return order != 0 ? order : (x->packet > y->packet) - (x->packet < y->packet);
+}
+
+/* Begins a connection with this packet, whose sender is its client unless it is a SYN-ACK's. */
+static bool begin(struct load *l, struct found *f, const struct named *n, const struct packet *p)
+{
+	struct replay_connection *c;
+	const uint8_t *addresses = packet_addresses(p);
+	size_t bytes = packet_address_bytes(p);
+	bool by_server = (p->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+
+	if (!grow((void **)&l->r->connection, l->r->connections, &l->connection_room, sizeof(*c)))
+		return false;
+	f->number = (uint32_t)l->r->connections++;
+	f->client_is_higher = n->from_higher != by_server;
+	f->answered = f->closing = false;
+	f->client_isn = by_server ? p->ack - 1 : p->seq;
+	c = &l->r->connection[f->number];
+	*c = (struct replay_connection){
+		.version = p->version,
+	};
+	memcpy(c->address[by_server], addresses, bytes);
+	memcpy(c->address[!by_server], addresses + bytes, bytes);
+	c->port[by_server] = p->src_port;
+	c->port[!by_server] = p->dst_port;
+	return true;
+}
+
+/* Says of each packet which connection it is of, and who sent it. */
+static bool sort(struct load *l, char error[CAPREAD_ERROR_BYTES])
+{
+	struct named *named = calloc(l->r->packets + 1, sizeof(*named));
+	struct found f = { .closing = true };
+
+	if (!named)
+		return replay_no_memory(error);
+	for (size_t i = 0; i < l->r->packets; i++) {
+		struct packet p;
+
+		replay_view(&l->r->captured[i], &p);
+		name_of(&named[i].name, &p, &named[i].from_higher);
+		named[i].packet = (uint32_t)i;
+	}
+	qsort(named, l->r->packets, sizeof(*named), compare_named);
+	for (size_t i = 0; i < l->r->packets; i++) {
+		struct captured *c = &l->r->captured[named[i].packet];
+		struct packet p;
+		bool syn, other;
+
+		replay_view(c, &p);
+		syn = (p.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+		other = i == 0 || compare_names(&f.name, &named[i].name) != 0;
+		/* Ports are used again; a SYN that is repeated is none of a new connection, though what was
+		 * left of an old one may have been reset in between. */
+		if (other || (syn && ((f.closing && f.answered) || p.seq != f.client_isn))) {
+			f.name = named[i].name;
+			if (!begin(l, &f, &named[i], &p)) {
+				free(named);
+				return replay_no_memory(error);
+			}
+		}
+		/* Where several cards or processors capture, a SYN-ACK may come before its SYN. */
+		l->r->connection[f.number].whole |= syn;
+		f.answered |= (p.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+		f.closing |= (p.flags & (TCP_FIN | TCP_RST)) != 0;
+		c->connection = f.number;
+		c->source = named[i].from_higher == f.client_is_higher ? CLIENT : SERVER;
+		l->r->connection[c->connection].packets[c->source]++;
+	}
+	free(named);
+	return true;
+}
+
+/* Numbers connections in the order of their first packets. */
+static bool renumber(struct load *l, char error[CAPREAD_ERROR_BYTES])
+{
+	size_t count = l->r->connections;
+	uint32_t *number = malloc((count + 1) * sizeof(*number)), next = 0;
+	struct replay_connection *c = calloc(count + 1, sizeof(*c));
+	bool good = number && c;
+
+	if (good)
+		memset(number, 0xff, count * sizeof(*number));
+	for (size_t i = 0; good && i < l->r->packets; i++) {
+		uint32_t *old = &l->r->captured[i].connection;
+
+		if (number[*old] == UINT32_MAX) {
+			c[next] = l->r->connection[*old];
+			number[*old] = next++;
+		}
+		*old = number[*old];
+	}
+	free(number);
+	if (!good) {
+		free(c);
+		return replay_no_memory(error);
+	}
+	free(l->r->connection);
+	l->r->connection = c;
+	return true;
+}
+
+bool replay_load(struct replay *r, struct capread *in, char error[CAPREAD_ERROR_BYTES])
+{
+	struct load l = { .r = r };
+
+	return read_all(&l, in, error) && sort(&l, error) && renumber(&l, error) && replay_mend_checksums(r, error);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/seq.h"
+#include "core/tcpopt.h"
+#include "replay/run.h"
+
+#include <string.h>
+
+#define DELAYED_ACK_NS 40000000
+#define WINDOW_MAX (UINT64_C(1) << 30)	/* RFC 7323 section 2.3 */
+
+/* Moves rcv_nxt over what was beyond it. */
+static void close_holes(struct end *end)
+{
+	size_t used = 0;
+
+	while (used < end->beyond_count && end->beyond[used].first <= end->rcv_nxt) {
+		if (end->beyond[used].end > end->rcv_nxt)
+			end->rcv_nxt = end->beyond[used].end;
+		used++;
+	}
+	end->beyond_count -= used;
+	memmove(end->beyond, end->beyond + used, end->beyond_count * sizeof(*end->beyond));
+}
+
+/* Keeps what came out of order; if there are too many holes it is lost, and comes again. */
+static void keep(struct end *end, uint64_t first, uint64_t after)
+{
+	size_t i = 0, joined;
+
+	while (i < end->beyond_count && end->beyond[i].end < first)
+		i++;
+	for (joined = i; joined < end->beyond_count && end->beyond[joined].first <= after; joined++) {
+		first = end->beyond[joined].first < first ? end->beyond[joined].first : first;
+		after = end->beyond[joined].end > after ? end->beyond[joined].end : after;
+	}
+	if (joined == i && end->beyond_count == HOLES_MAX)
+		return;
+	memmove(end->beyond + i + 1, end->beyond + joined, (end->beyond_count - joined) * sizeof(*end->beyond));
+	end->beyond_count = end->beyond_count - (joined - i) + 1;
+	end->beyond[i] = (struct range64){ first, after };
+}
+
+/* The sequence number of the SYN that the other end sent in the capture. */
+static uint32_t captured_isn(const struct run *run, uint32_t connection, enum engine_side side)
+{
+	const struct end *other = &run->connection[connection].end[engine_other(side)];
+	struct packet p = { .seq = 0 };
+
+	for (size_t i = 0; i < other->count; i++) {
+		replay_view(&run->r->captured[other->list[i]], &p);
+		if (p.flags & TCP_SYN)
+			break;
+	}
+	return p.seq;
+}
+
+/* Is it a SYN with data, of which only the SYN is acknowledged? */
+static bool has_syn_data(const struct captured *c, uint32_t ack)
+{
+	struct packet p;
+
+	replay_view(c, &p);
+	return (p.flags & TCP_SYN) && p.payload_bytes > 0 && ack == p.seq + 1;
+}
+
+/* RFC 9293 section 3.10.7.3 and .4: it must acknowledge a SYN, or lie in the window. */
+static bool believes_rst(const struct end *end, const struct packet *p)
+{
+	uint64_t offset;
+
+	if (!end->syn_seen)
+		return !(p->flags & TCP_ACK) || p->ack == end->snd_nxt;
+	offset = seq_widen(end->isn, p->seq, end->rcv_nxt);
+	return offset + 1 >= end->rcv_nxt && offset <= end->rcv_nxt + WINDOW_MAX;
+}
+
+void replay_get(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes)
+{
+	struct end *end = &run->connection[connection].end[side];
+	uint64_t first, after;
+	struct tcpopt o;
+	struct packet p;
+
+	if (packet_parse(&p, ip, bytes) != PACKET_TCP)
+		return;
+	tcpopt_parse(&o, &p);
+	if (o.has_timestamps)
+		end->ts_recent = o.ts_val;
+	replay_wake(run, connection, side, run->now_ns);
+	if (p.flags & TCP_RST) {
+		if (!believes_rst(end, &p))
+			return;
+		end->ended = replay_result(run, connection)->reset = true;
+		return;
+	}
+	if (p.flags & TCP_SYN) {
+		if (!end->syn_seen) {
+			end->syn_seen = true;
+			end->isn = p.seq;
+			end->shift = p.seq - captured_isn(run, connection, side);
+			end->rcv_nxt = end->acked = SEQ_BASE + 1;
+			end->syn_data_owed = (p.flags & TCP_ACK) && end->last && p.ack != end->snd_nxt &&
+					     has_syn_data(end->last, p.ack);
+		}
+		return;
+	}
+	if (!end->syn_seen || p.payload_bytes + (p.flags & TCP_FIN) == 0)
+		return;
+	first = seq_widen(end->isn, p.seq, end->rcv_nxt);
+	after = first + p.payload_bytes + ((p.flags & TCP_FIN) != 0);
+	if (first <= end->rcv_nxt && after > end->rcv_nxt) {
+		bool holes = end->beyond_count > 0;
+
+		end->rcv_nxt = after;
+		close_holes(end);
+		end->unacked++;
+		if (holes || end->unacked >= 2)
+			end->ack_ns = run->now_ns;
+		else if (end->ack_ns == UINT64_MAX)
+			end->ack_ns = run->now_ns + DELAYED_ACK_NS;
+		return;
+	}
+	if (first > end->rcv_nxt)
+		keep(end, first, after);
+	end->acked = 0;		/* to be told once more */
+	end->ack_ns = run->now_ns;
+}
+

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NS_PER_S UINT64_C(1000000000)
+/* If nothing happens for so long but that the box waits, nothing will. */
+#define PATIENCE_NS (120 * NS_PER_S)
+
+void replay_view(const struct captured *c, struct packet *p)
+{
+	/* It was parsed once before, so it can be. */
+	packet_parse(p, c->ip, c->bytes);
+}
+
+void replay_wake(struct run *run, uint32_t connection, enum engine_side side, uint64_t at_ns)
+{
+	timers_set(&run->wake, 2 * connection + side, at_ns);
+}
+
+/* Gives each end its packets. */
+static bool make_ends(struct run *run, char error[CAPREAD_ERROR_BYTES])
+{
+	size_t count = run->r->connections;
+
+	run->connection = calloc(count + 1, sizeof(*run->connection));
+	if (!run->connection || timers_create(&run->wake, (uint32_t)(2 * count + 1)) < 0)
+		return replay_no_memory(error);
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			struct end *end = &run->connection[i].end[side];
+
+			end->ack_ns = UINT64_MAX;
+			end->list = calloc(run->r->connection[i].packets[side] + 1, sizeof(*end->list));
+			if (!end->list)
+				return replay_no_memory(error);
+		}
+	}
+	for (size_t i = 0; i < run->r->packets; i++) {
+		const struct captured *c = &run->r->captured[i];
+		struct end *end = &run->connection[c->connection].end[c->source];
+
+		end->list[end->count++] = (uint32_t)i;
+	}
+	return true;
+}
+
+static uint64_t orphaned(const struct replay_result *r, enum engine_side source)
+{
+	return r->totals[source].acked - r->totals[source].delivered;
+}
+
+/* Did all come through? An end that got a RST had no more to send. */
+static bool is_good(const struct replay_connection *c, const struct replay_result *r)
+{
+	for (unsigned side = CLIENT; side <= SERVER; side++) {
+		if ((r->sent[side] < c->packets[side] && !r->reset) || orphaned(r, side) > 0)
+			return false;
+	}
+	return true;
+}
+
+enum replay_outcome replay_outcome(const struct replay_connection *c)
+{
+	if (!c->result.taken)
+		return REPLAY_PASSED;
+	if (is_good(c, &c->result))
+		return REPLAY_OK;
+	if (is_good(c, &c->without))
+		return c->result.stalls > 0 ? REPLAY_STALLED : REPLAY_HUNG;
+	return c->without.reset ? REPLAY_RESET : REPLAY_INCOMPLETE;
+}
+
+uint64_t replay_orphaned(const struct replay_connection *c)
+{
+	return orphaned(&c->result, CLIENT) + orphaned(&c->result, SERVER);
+}
+
+/* Notes which packet of the capture made a fault hold something back. */
+static void note_stall(struct run *run, uint32_t connection, enum engine_side source)
+{
+	struct replay_result *result = replay_result(run, connection);
+	const struct captured *last = run->connection[connection].end[source].last;
+	uint64_t *larger;
+
+	if (!last)
+		return;
+	larger = reallocarray(result->stall, result->stalls + 1, sizeof(*larger));
+	if (!larger) {
+		run->no_memory = true;
+		return;
+	}
+	result->stall = larger;
+	result->stall[result->stalls++] = last->number;
+}
+
+static void observe(void *arg, const struct engine_event *event)
+{
+	struct run *run = arg;
+	uint32_t connection;
+	struct replay_result *result;
+
+	if (run->r->log && !run->without)
+		eventlog_observe(run->r->log, event);
+	if (run->tap)
+		boxcap_observe(run->tap, event);
+	/* A flow that is not noted yet is that of the packet that the box has in hand. */
+	connection = event->flow <= run->flows ? run->of_flow[event->flow - 1] : run->in_hand;
+	result = replay_result(run, connection);
+	if (event->type == EVENT_STALL)
+		note_stall(run, connection, event->source);
+	else if (event->type == EVENT_FAULT)
+		result->acted++;
+	else if (event->type == EVENT_FLOW_CLOSED)
+		memcpy(result->totals, event->totals, sizeof(result->totals));
+}
+
+static bool drive(struct run *run, char error[CAPREAD_ERROR_BYTES])
+{
+	for (uint32_t i = 0; i < run->r->connections; i++) {
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			const struct end *end = &run->connection[i].end[side];
+
+			if (end->count > 0)
+				replay_wake(run, i, side, run->r->captured[end->list[0]].time_ns);
+		}
+	}
+	for (;;) {
+		uint64_t end_ns = timers_next(&run->wake), box_ns = engine_deadline(run->engine);
+		uint64_t next = end_ns < box_ns ? end_ns : box_ns;
+
+		if (next == UINT64_MAX || (end_ns == UINT64_MAX && box_ns > run->last_ns + PATIENCE_NS))
+			return true;
+		run->now_ns = next > run->now_ns ? next : run->now_ns;
+		if (end_ns <= box_ns) {
+			uint32_t id = timers_pop(&run->wake);
+
+			if (!replay_act(run, id / 2, id % 2))
+				return replay_no_memory(error);
+		} else {
+			engine_expire(run->engine, run->now_ns);
+			replay_take_output(run);
+		}
+	}
+}
+
+static void free_pass(struct run *run)
+{
+	boxcap_tap_free(run->tap);
+	engine_destroy(run->engine);
+	for (size_t i = 0; run->connection && i < run->r->connections; i++) {
+		free(run->connection[i].end[CLIENT].list);
+		free(run->connection[i].end[SERVER].list);
+	}
+	if (run->connection)
+		timers_destroy(&run->wake);
+	free(run->connection);
+	free(run->of_flow);
+}
+
+/* Runs all connections through a box, from the beginning. */
+static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES])
+{
+	struct engine_config config = r->engine;
+	struct run run = { .r = r, .without = without };
+	bool good = make_ends(&run, error);
+
+	for (unsigned i = 0; without && i < config.rules.policies; i++)
+		config.rules.policy[i].faults = 0;
+	config.observer = observe;
+	config.observer_arg = &run;
+	if (good && (engine_create(&run.engine, &config) < 0 ||
+		     (r->capture && !without && boxcap_tap(&run.tap, r->capture, 0) < 0)))
+		good = replay_no_memory(error);
+	good = good && drive(&run, error);
+	if (good) {
+		engine_shutdown(run.engine, run.now_ns);
+		if (!without)
+			r->duration_ns = r->packets > 0 ? run.last_ns - r->captured[0].time_ns : 0;
+	}
+	good = good && (!run.no_memory || replay_no_memory(error));
+	free_pass(&run);
+	return good;
+}
+
+bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES])
+{
+	bool good = true;
+
+	for (size_t i = 0; i < r->connections; i++) {
+		free(r->connection[i].result.stall);
+		memset(&r->connection[i].result, 0, sizeof(r->connection[i].result));
+		memset(&r->connection[i].without, 0, sizeof(r->connection[i].without));
+	}
+	if (!pass(r, false, error))
+		return false;
+	for (size_t i = 0; i < r->connections; i++)
+		good &= !r->connection[i].result.taken || is_good(&r->connection[i], &r->connection[i].result);
+	return good || pass(r, true, error);
+}
+
+void replay_free(struct replay *r)
+{
+	for (size_t i = 0; i < r->connections; i++) {
+		free(r->connection[i].result.stall);
+		free(r->connection[i].without.stall);
+	}
+	for (size_t i = 0; i < r->packets; i++)
+		free(r->captured[i].ip);
+	free(r->captured);
+	free(r->connection);
+	*r = (struct replay){ .connections = 0 };
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_REPLAY_H
+#define RESEG_REPLAY_H
+
+/*
+ * A capture, as it would have been with the box in its place
+ *
+ * The packets of a capture cannot just be fed to the engine: behind a box that holds something
+ * back, the server would not have answered what it did not get. So each end of a connection
+ * sends its packets in their order, each at its time in the capture, but not before it has got
+ * what that packet acknowledges. What never comes is never answered, and the conversation ends
+ * there, as the real one did. An end also acknowledges by itself what the capture has no packet
+ * for, as its TCP would: at once what is out of order and each second segment, anything else
+ * after 40 ms.
+ *
+ * A capture may lack packets, or one direction, or have been edited. So what goes wrong is replayed
+ * without a fault, too, and the fault is to blame only for what went well there.
+ *
+ * The box stands where the capture was made; the way to it and from it takes no time. The same
+ * capture and rules give the same packets, to the last bit.
+ */
+
+#include "core/engine.h"
+#include "io/boxcap.h"
+#include "io/capfilter.h"
+#include "io/capread.h"
+#include "io/eventlog.h"
+
+/* What became of a connection. */
+struct replay_result {
+	bool taken;			/* the box has taken part in it; else it passed untouched */
+	bool reset;			/* an end got a RST: what it would have sent is of no matter */
+	uint64_t sent[2];		/* packets, by who sent them */
+	uint64_t stalls;
+	uint64_t *stall;		/* of each: the packet of the capture with which it began */
+	uint64_t acted;			/* times that a fault did something */
+	struct engine_totals totals[2];	/* by source */
+};
+
+struct replay_connection {
+	uint8_t version;		/* 4 or 6 */
+	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order */
+	uint16_t port[2];
+	bool whole;			/* its SYN is in the capture */
+	uint64_t packets[2];		/* in the capture, by who sent them */
+	struct replay_result result;
+	struct replay_result without;	/* the same, but for the faults: what the capture itself lacks
+					 * is lacking there, too; only if one result is bad */
+};
+
+enum replay_outcome {
+	REPLAY_OK,			/* all came through */
+	REPLAY_STALLED,			/* it did without the fault only: it held something back */
+	REPLAY_HUNG,			/* the same, and it did something else */
+	REPLAY_RESET,			/* it did not without the fault: an end sent a RST, */
+	REPLAY_INCOMPLETE,		/* or the capture lacks something */
+	REPLAY_PASSED,			/* the box had no part in it */
+	REPLAY_OUTCOMES,
+};
+
+struct captured;
+
+struct replay {
+	/* in */
+	struct engine_config engine;	/* its observer is the replay's own */
+	struct boxcap *capture;		/* NULL: none */
+	struct eventlog *log;		/* the same */
+	const char *interface;		/* of pcapng: its name or number; NULL: the first by which TCP comes */
+	struct capfilter *filter;	/* NULL: every packet */
+	/* Told often, unless NULL; of: 0: not known. */
+	void (*progress)(const struct replay *r, const char *what, uint64_t done, uint64_t of);
+	/* out of replay_load() */
+	struct captured *captured;	/* packets of TCP, in their order */
+	uint64_t packets;
+	struct replay_connection *connection;	/* in the order of their first packets */
+	size_t connections;
+	uint64_t other_interfaces;	/* packets left out: of these, */
+	uint64_t filtered_out;
+	uint64_t not_tcp, fragments;
+	uint64_t malformed;		/* of TCP, with lengths that contradict each other, or too long, */
+	uint64_t headless;		/* or that are cut off too early to tell, */
+	uint64_t unread;		/* of a link type that is not read, of which */
+	uint16_t unread_type;		/* this is one */
+	uint64_t cut_off;		/* packets that are not there to their end; zeros stand for that */
+	uint64_t first_cut_off;
+	uint64_t repaired;		/* checksums that were wrong in the capture only */
+	bool cut;			/* the capture ends in the middle of a packet */
+	char broken[CAPREAD_ERROR_BYTES];	/* it cannot be read to its end: why; "": it can */
+	/* out of replay_run() */
+	uint64_t duration_ns;		/* of what became of it */
+};
+
+/* Reads a capture. Returns false, with why, if nothing can be done with it. */
+bool replay_load(struct replay *r, struct capread *in, char error[CAPREAD_ERROR_BYTES]);
+
+/* Replays it; again, with another engine's configuration, as often as is wanted. Returns false, with
+ * why, if it cannot. */
+bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES]);
+
+enum replay_outcome replay_outcome(const struct replay_connection *c);
+
+/* Octets that were acknowledged to their sender, and never delivered. */
+uint64_t replay_orphaned(const struct replay_connection *c);
+
+void replay_free(struct replay *r);
+
+#endif

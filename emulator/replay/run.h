@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_REPLAY_RUN_H
+#define RESEG_REPLAY_RUN_H
+
+/* One pass of a capture through a box: what the parts of reseg-replay know of each other. */
+
+#include "core/engine.h"
+#include "core/packet.h"
+#include "core/timers.h"
+#include "replay/replay.h"
+
+#define HOLES_MAX 64
+#define PACKET_BYTES 65536
+
+/* A packet of the capture. */
+struct captured {
+	uint64_t time_ns;
+	uint64_t number;	/* in the capture, from 1 */
+	uint8_t *ip;
+	uint32_t bytes;
+	uint32_t connection;
+	enum engine_side source;
+	bool unsummed;		/* its TCP checksum is not to be looked at */
+};
+
+/* Octets that came out of order, as offsets. */
+struct range64 {
+	uint64_t first, end;
+};
+
+/*
+ * One end of a connection. It sends list[next], list[next + 1]...; offsets are those of the
+ * other end's stream.
+ */
+struct end {
+	uint32_t *list;
+	size_t count, next;
+	uint64_t lag_ns;	/* it is so much later than in the capture */
+	bool ended;		/* by a RST it got */
+	/* What it got. */
+	bool syn_seen;
+	uint32_t isn;		/* the other's, as it sees it */
+	uint32_t shift;		/* and by how much that is more than in the capture */
+	uint64_t rcv_nxt;
+	struct range64 beyond[HOLES_MAX];	/* sorted, apart from each other */
+	size_t beyond_count;
+	uint32_t ts_recent;
+	/* What it told of that. */
+	uint64_t acked;
+	bool acked_itself;	/* by an ACK that the capture does not have */
+	unsigned unacked;	/* segments */
+	uint64_t ack_ns;	/* when it does so; UINT64_MAX: it need not */
+	bool syn_sent;
+	bool syn_data_owed;	/* its SYN had some, and was answered without regard to them */
+	/* The last packet it sent. */
+	const struct captured *last;
+	uint32_t snd_nxt;	/* behind the highest it sent */
+	uint32_t window;
+	uint32_t ts_val;
+};
+
+struct connection {
+	struct end end[2];	/* by side */
+};
+
+struct run {
+	struct replay *r;
+	struct engine *engine;
+	struct boxcap_tap *tap;
+	bool without;		/* the faults; nothing is written of it */
+	struct connection *connection;
+	struct timers wake;	/* ends; their id is twice the connection's, and their side */
+	uint32_t *of_flow;	/* the connection of each of the engine's flows; serials count from 1 */
+	uint64_t flows;
+	uint64_t now_ns;
+	uint64_t last_ns;	/* when something was sent last */
+	uint64_t sent;		/* packets of the capture */
+	uint32_t in_hand;	/* the connection whose packet the box has just been given */
+	bool no_memory;
+};
+
+/* What becomes of a connection in this pass. */
+static inline struct replay_result *replay_result(const struct run *run, uint32_t connection)
+{
+	struct replay_connection *c = &run->r->connection[connection];
+
+	return run->without ? &c->without : &c->result;
+}
+
+/* load.c. Returns false. */
+bool replay_no_memory(char error[CAPREAD_ERROR_BYTES]);
+
+/* sums.c */
+bool replay_mend_checksums(struct replay *r, char error[CAPREAD_ERROR_BYTES]);
+void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
+
+/* replay.c */
+void replay_view(const struct captured *c, struct packet *p);
+void replay_wake(struct run *run, uint32_t connection, enum engine_side side, uint64_t at_ns);
+
+/* receive.c: an end gets a packet. */
+void replay_get(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes);
+
+/* box.c: the box gets a packet of an end; what it has to send goes to the ends. False: no memory. */
+bool replay_put(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
+		unsigned hints);
+void replay_take_output(struct run *run);
+
+/* send.c: an end sends what it has to send now, and says when there is more. False: no memory. */
+bool replay_act(struct run *run, uint32_t connection, enum engine_side side);
+
+#endif
