@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Fuzzes the reader of captures and what takes link layers off: any bytes, as a file. */
+/* Fuzzes what reads captures, takes link layers off, and replays what is in them: any bytes, as a file. */
 
 #include "io/capread.h"
 #include "io/linklayer.h"
+#include "replay/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,32 @@ static void read_packets(struct capread *c)
 	must((rc < 0) == (error[0] != '\0'));
 }
 
+/* Without a fault there is nobody to blame, and nobody sends more than the capture has. */
+static void replay(struct capread *c)
+{
+	struct replay r = { .connections = 0 };
+	char error[CAPREAD_ERROR_BYTES] = "";
+	uint64_t packets = 0;
+
+	engine_config_init(&r.engine);
+	r.engine.rules.policy[0].faults = 0;
+	r.engine.flows_max = 64;	/* a table that is made quickly */
+	must(replay_load(&r, c, error) && replay_run(&r, error));
+	for (size_t i = 0; i < r.connections; i++) {
+		const struct replay_connection *one = &r.connection[i];
+		enum replay_outcome outcome = replay_outcome(one);
+
+		must(outcome != REPLAY_STALLED && outcome != REPLAY_HUNG && one->result.acted == 0);
+		for (unsigned side = CLIENT; side <= SERVER; side++) {
+			packets += one->packets[side];
+			must(one->result.sent[side] <= one->packets[side]);
+			must(one->result.totals[side].delivered <= one->result.totals[side].acked);
+		}
+	}
+	must(packets == r.packets);
+	replay_free(&r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("capture", MFD_CLOEXEC);
@@ -53,6 +80,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (capread_open(&c, path, error)) {
 		read_packets(c);
+		capread_close(c);
+	}
+	if (capread_open(&c, path, error)) {
+		replay(c);
 		capread_close(c);
 	}
 	close(fd);
