@@ -16,8 +16,12 @@
 #include <net/ethernet.h>
 #include <net/if_arp.h>
 
-#define COMMENT_BYTES 512
+#define COMMENT_BYTES 8192	/* parts beyond are counted */
 #define PART_BYTES 128
+/* A place for each flow, by its serial number. Those of one engine count up in steps of the number
+ * of engines (struct engine_config). As this is a prime, two flows of one place are at least that
+ * many flows apart; then the older one has ended, or has waited too long. */
+#define REMARKS 65521
 #define CUTS_MAX 3	/* that are told of a packet in which many segments were joined */
 #define PACKET_BYTES 65536
 
@@ -34,11 +38,16 @@ struct boxcap {
 struct boxcap_tap {
 	struct pcapng *file;
 	uint64_t epoch_ns;
-	char comment[COMMENT_BYTES];	/* on the packet that is being handled */
-	size_t comment_bytes;
-	uint64_t comment_flow;	/* whose it is */
-	unsigned cuts;		/* of the packet so far */
-	uint32_t cut_bytes;	/* that were cut in one piece; it matters if there is a stall behind */
+	/* What there is to say of a flow, on its next packet. Most of it is said at once, as that
+	 * is the packet which is being handled. What a fault does to a piece that is not sent waits
+	 * for another packet of the flow; if the flow ends before one comes, it is not said. */
+	struct remark {
+		uint64_t flow;
+		char *text;		/* NULL: nothing */
+		unsigned left_out;	/* parts for which there was no room */
+		unsigned cuts;		/* so far */
+		uint32_t cut_bytes;	/* cut in one piece; it matters if a stall follows */
+	} remark[REMARKS];
 	size_t in_bytes;
 	struct record {
 		uint8_t cooked[COOKED_BYTES];
@@ -93,36 +102,68 @@ int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns)
 
 void boxcap_tap_free(struct boxcap_tap *tap)
 {
+	if (!tap)
+		return;
+	for (size_t i = 0; i < REMARKS; i++)
+		free(tap->remark[i].text);
 	free(tap);
 }
 
 /* Comments ------------------------------------------------------------------------------- */
 
-/* Begins anew if what is there is of another flow, which has had no packet since. */
-static void comment_on(struct boxcap_tap *tap, uint64_t flow)
+static void forget_remark(struct remark *r)
 {
-	if (tap->comment_flow != flow)
-		tap->comment_bytes = 0;
-	tap->comment_flow = flow;
+	free(r->text);
+	*r = (struct remark){ 0 };
 }
 
-/* Adds a part. One for which there is no room is left out. */
-__attribute__((format(printf, 2, 3)))
-static void add(struct boxcap_tap *tap, const char *format, ...)
+/* That of a flow, to be added to. */
+static struct remark *remark_on(struct boxcap_tap *tap, uint64_t flow)
 {
-	size_t room = sizeof(tap->comment) - tap->comment_bytes;
-	char part[PART_BYTES];
+	struct remark *r = &tap->remark[flow % REMARKS];
+
+	if (r->flow != flow)
+		forget_remark(r);
+	r->flow = flow;
+	return r;
+}
+
+/* Adds a part. */
+__attribute__((format(printf, 2, 3)))
+static void add(struct remark *r, const char *format, ...)
+{
+	size_t before = r->text ? strlen(r->text) : 0;
+	char part[PART_BYTES], *text;
 	va_list ap;
-	int n;
 
 	va_start(ap, format);
 	vsnprintf(part, sizeof(part), format, ap);
 	va_end(ap);
-	n = snprintf(tap->comment + tap->comment_bytes, room, "%s%s", tap->comment_bytes > 0 ? "; " : "", part);
-	if (n > 0 && (size_t)n < room)
-		tap->comment_bytes += (size_t)n;
-	else
-		tap->comment[tap->comment_bytes] = '\0';
+	if (r->left_out > 0 || before > COMMENT_BYTES - PART_BYTES ||
+	    asprintf(&text, "%s%s%s", r->text ? r->text : "", r->text ? "; " : "", part) < 0) {
+		r->left_out++;
+		return;
+	}
+	free(r->text);
+	r->text = text;
+}
+
+/* All that there is to say of a flow, or NULL; the caller frees it. */
+static char *take_comment(struct boxcap_tap *tap, uint64_t flow)
+{
+	struct remark *r = &tap->remark[flow % REMARKS];
+	char *text, *longer;
+
+	if (r->flow != flow)
+		return NULL;
+	text = r->text;
+	if (text && r->left_out > 0 &&
+	    asprintf(&longer, "%s; and %u more", text, r->left_out) >= 0) {
+		free(text);
+		text = longer;
+	}
+	*r = (struct remark){ 0 };
+	return text;
 }
 
 static const char *name_of(enum engine_side side)
@@ -131,65 +172,67 @@ static const char *name_of(enum engine_side side)
 }
 
 /* All pieces but the last are full ones. */
-static void add_cut(struct boxcap_tap *tap, const struct engine_event *ev)
+static void add_cut(struct remark *r, const struct engine_event *ev)
 {
 	uint32_t full = ev->pieces > 1 ? (ev->bytes - ev->last_piece) / (ev->pieces - 1) : 0;
 
-	if (++tap->cuts > CUTS_MAX)
+	if (++r->cuts > CUTS_MAX)
 		return;
 	switch (ev->pieces) {
 	case 1:
-		tap->cut_bytes = ev->bytes;
+		r->cut_bytes = ev->bytes;
 		break;
 	case 2:
-		add(tap, "cut: %" PRIu32 " + %" PRIu32, full, ev->last_piece);
+		add(r, "cut: %" PRIu32 " + %" PRIu32, full, ev->last_piece);
 		break;
 	case 3:
-		add(tap, "cut: %" PRIu32 " + %" PRIu32 " + %" PRIu32, full, full, ev->last_piece);
+		add(r, "cut: %" PRIu32 " + %" PRIu32 " + %" PRIu32, full, full, ev->last_piece);
 		break;
 	default:
-		add(tap, "cut: %" PRIu32 " x %" PRIu32 " + %" PRIu32, ev->pieces - 1, full, ev->last_piece);
+		add(r, "cut: %" PRIu32 " x %" PRIu32 " + %" PRIu32, ev->pieces - 1, full,
+		    ev->last_piece);
 	}
 }
 
-static void add_orphaned(struct boxcap_tap *tap, const struct engine_event *ev, enum engine_side source)
+static void add_orphaned(struct remark *r, const struct engine_event *ev,
+			 enum engine_side source)
 {
 	uint64_t orphaned = ev->totals[source].acked - ev->totals[source].delivered;
 
 	if (orphaned > 0)
-		add(tap, "orphaned: %" PRIu64 " bytes ACKed to the %s, never delivered", orphaned, name_of(source));
+		add(r, "orphaned: %" PRIu64 " bytes ACKed to the %s, never delivered", orphaned,
+		    name_of(source));
 }
 
 void boxcap_observe(void *arg, const struct engine_event *ev)
 {
-	struct boxcap_tap *tap = arg;
+	struct remark *r = remark_on(arg, ev->flow);
 
-	comment_on(tap, ev->flow);
 	switch (ev->type) {
 	case EVENT_CUT:
-		add_cut(tap, ev);
+		add_cut(r, ev);
 		break;
 	case EVENT_STALL:
-		if (tap->cut_bytes > 0)
-			add(tap, "cut: %" PRIu32, tap->cut_bytes);
-		add(tap, "stall: %" PRIu32 " pending, S = %" PRIu32, ev->pending, ev->segment_size);
+		if (r->cut_bytes > 0)
+			add(r, "cut: %" PRIu32, r->cut_bytes);
+		add(r, "stall: %" PRIu32 " pending, S = %" PRIu32, ev->pending, ev->segment_size);
 		break;
 	case EVENT_RESUME:
-		add(tap, "resume: %" PRIu32 " pending", ev->pending);
+		add(r, "resume: %" PRIu32 " pending", ev->pending);
 		break;
 	case EVENT_FAULT:
 		if (ev->bytes > 0)
-			add(tap, "fault: %s (the %s's bytes %" PRIu64 "-%" PRIu64 ")", ev->fault, name_of(ev->source),
-			    ev->offset, ev->offset + ev->bytes - 1);
+			add(r, "fault: %s (the %s's bytes %" PRIu64 "-%" PRIu64 ")", ev->fault,
+			    name_of(ev->source), ev->offset, ev->offset + ev->bytes - 1);
 		else
-			add(tap, "fault: %s", ev->fault);
+			add(r, "fault: %s", ev->fault);
 		break;
 	case EVENT_PATH:
-		add(tap, "the path carries at most %" PRIu32 " bytes a segment", ev->bytes);
+		add(r, "the path carries at most %" PRIu32 " bytes a segment", ev->bytes);
 		break;
 	case EVENT_FLOW_CLOSED:
-		add_orphaned(tap, ev, CLIENT);
-		add_orphaned(tap, ev, SERVER);
+		add_orphaned(r, ev, CLIENT);
+		add_orphaned(r, ev, SERVER);
 		break;
 	default:
 		break;
@@ -202,6 +245,8 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 static void write_packet(struct boxcap_tap *tap, uint64_t flow, enum engine_side end, enum pcapng_way way,
 			 uint64_t now_ns, struct record *r, size_t bytes)
 {
+	char *comment = take_comment(tap, flow);
+
 	memset(r->cooked, 0, sizeof(r->cooked));
 	bytes_put16(r->cooked, way == PCAPNG_INBOUND ? COOKED_INBOUND : COOKED_OUTBOUND);
 	bytes_put16(r->cooked + 2, ARPHRD_NONE);
@@ -213,18 +258,17 @@ static void write_packet(struct boxcap_tap *tap, uint64_t flow, enum engine_side
 		.data = r,
 		.bytes = (uint32_t)(COOKED_BYTES + bytes),
 		.wire_bytes = (uint32_t)(COOKED_BYTES + bytes),
-		.comment = tap->comment_bytes > 0 && tap->comment_flow == flow ? tap->comment : NULL,
+		.comment = comment,
 	});
-	if (tap->comment_flow == flow)
-		tap->comment_bytes = 0;
+	free(comment);
 }
 
 static void add_forged(struct boxcap_tap *tap, const struct engine_subject *subject)
 {
-	comment_on(tap, subject->flow);
 	if (subject->orphaned > 0)
-		add(tap, "forged ACK: the %s does not have the last %" PRIu64 " bytes", name_of(subject->source),
-		    subject->orphaned);
+		add(remark_on(tap, subject->flow),
+		    "forged ACK: the %s does not have the last %" PRIu64 " bytes",
+		    name_of(subject->source), subject->orphaned);
 }
 
 /* What was left to hardware. */
@@ -242,7 +286,6 @@ void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsig
 	memcpy(tap->in.packet, packet, tap->in_bytes);
 	if (hints & ENGINE_NO_CHECKSUM)
 		finish_checksum(tap->in.packet, tap->in_bytes);
-	tap->cut_bytes = tap->cuts = 0;
 }
 
 void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,

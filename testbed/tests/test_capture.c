@@ -122,6 +122,96 @@ LAB_TEST(capture, comments_of_faults)
 	cr_assert(logged);
 }
 
+/* How often a word begins a part of a comment, in lines of PORT,PORT|COMMENT with this client port. */
+static unsigned parts_of(const char *lines, int64_t port, const char *word)
+{
+	char first[32], begin[32];
+	unsigned count = 0;
+
+	snprintf(first, sizeof(first), "%d,", (int)port);
+	snprintf(begin, sizeof(begin), "%s: ", word);
+	for (const char *line = lines; *line; line = strchr(line, '\n') + 1) {
+		const char *end = strchr(line, '\n');
+
+		if (strncmp(line, first, strlen(first)) != 0 &&
+		    strncmp(strchr(line, ',') + 1, first, strlen(first) - 1) != 0)
+			continue;
+		for (const char *at = line; (at = strstr(at, begin)) && at < end; at++)
+			count++;
+	}
+	return count;
+}
+
+/* Each event of this type in the log is told in the capture, on a packet of its own connection. */
+static void each_event_is_told(const char *type, unsigned connections, unsigned least)
+{
+	json_t *events = lab_json_lines("cap/events.jsonl"), *event, *other;
+	struct lab_result told = lab_run(LAB_ROOT, "tshark -r $DIR/cap/box.pcapng -Y frame.comment -T fields "
+					 "-E separator='|' -e tcp.port -e frame.comment");
+	unsigned opened = 0, all = 0;
+	size_t i, k;
+
+	lab_expect_status(&told, 0);
+	json_array_foreach(events, i, event) {
+		unsigned count = 0;
+		int64_t port;
+
+		if (strcmp(lab_string(event, "event"), "flow_opened") != 0)
+			continue;
+		opened++;
+		port = lab_number(event, "client_port");
+		json_array_foreach(events, k, other)
+			count += strcmp(lab_string(other, "event"), type) == 0 &&
+				 lab_number(other, "flow") == lab_number(event, "flow");
+		cr_expect_eq(parts_of(told.out, port, type), count, "%s, port %d: not %u", type, (int)port, count);
+		all += count;
+	}
+	cr_assert_eq(opened, connections);
+	cr_assert_geq(all, least);
+}
+
+/* Connections whose pieces a fault keeps back, all at the same time. */
+static void faults_of(struct lab_case c, unsigned connections, unsigned workers)
+{
+	char options[64], command[160];
+
+	snprintf(options, sizeof(options), "--workers %u --fault lose-tail:bytes=100 --capture $DIR/cap", workers);
+	snprintf(command, sizeof(command), "reseg-probe sweep --sizes 600-%u --parallel %u --timeout 1 $RESEG_SERVER "
+		 ">/dev/null", 599 + connections, connections);
+	lab(c, options, command);
+	each_event_is_told("fault", connections, connections);
+}
+
+LAB_TEST(capture, comments_of_faults_in_many_connections)
+{
+	lab_need("tshark");
+	faults_of(c, 2, 1);
+	faults_of(c, 2, 2);
+	faults_of(c, 40, 1);
+}
+
+/* Connections that stall, until the fault is taken away from all of them at once. */
+static void resumes_of(struct lab_case c, unsigned connections)
+{
+	char command[400];
+
+	snprintf(command, sizeof(command),
+		 "reseg-probe sweep --protocol echo --sizes 513 --repeat %u --parallel %u --timeout 60 $RESEG_SERVER "
+		 ">/dev/null & "
+		 "until [ $(grep -c event...stall $DIR/cap/events.jsonl) -ge %u ]; do sleep 0.05; done; "
+		 "resegctl --control $DIR/ctl fault off all && wait $!", connections, connections, connections);
+	lab(c, "--capture $DIR/cap --control $DIR/ctl", command);
+	each_event_is_told("resume", connections, connections);
+	each_event_is_told("stall", connections, connections);
+}
+
+LAB_TEST(capture, comments_of_many_resumptions)
+{
+	lab_need("tshark");
+	resumes_of(c, 2);
+	resumes_of(c, 40);
+}
+
 /* Replay --------------------------------------------------------------------------------- */
 
 /* Clean connections, of which the replay must tell what the lab would have shown. */
