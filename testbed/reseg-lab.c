@@ -481,7 +481,9 @@ static void load_rules(const struct hosts *h, const struct options *o)
 	const char *argv[] = { rules, "load", "--port", "all", "--queue", queue_numbers(o), "--quiet",
 			       NULL };
 
-	if (services_run(h, HOST_BOX, argv, NULL, 0) != 0)
+	bool ran;
+
+	if (services_run(h, HOST_BOX, argv, NULL, 0, &ran) != 0)
 		exit(EXIT_USAGE);
 	free(rules);
 }
@@ -499,8 +501,9 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "!", "-i",
 				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random",
 				       "--probability", probability, "-j", "DROP", NULL };
+		bool ran;
 
-		if (services_run(h, host, argv, NULL, 0) != 0)
+		if (services_run(h, host, argv, NULL, 0, &ran) != 0)
 			cli_die("--loss needs iptables and its statistic match (module "
 				"xt_statistic)");
 	}
@@ -517,7 +520,9 @@ static void silence_router(const struct hosts *h)
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0) != 0)
+		bool ran;
+
+		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0, &ran) != 0)
 			cli_die("--path-mtu with silent needs iptables and ip6tables: install iptables");
 	}
 }
@@ -587,13 +592,15 @@ static void die_with_parent(int parent_alive)
 		exit(EXIT_USAGE);
 }
 
-static int run_lab(const struct options *o)
+/* Returns an exit status. Writes a line feed to `begun` if the command could be run. */
+static int run_lab(const struct options *o, int begun)
 {
 	enum { CAPTURE, SERVER, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
 	bool boxed = !o->no_box && !o->box_command;
 	struct hosts hosts;
 	struct seen seen;
+	bool ran;
 	int status;
 
 	hosts_create(&hosts, &o->hosts);
@@ -623,7 +630,9 @@ static int run_lab(const struct options *o)
 	if (boxed)
 		seen_start(&seen, &hosts);
 	status = services_run(&hosts, HOST_CLIENT, o->command ? o->command : default_command(o),
-			      services, SERVICES);
+			      services, SERVICES, &ran);
+	if (ran)
+		cli_ready(begun);
 	if (boxed && services[BOX].pid != 0 && !seen_all(&seen, &hosts, o->loss))
 		status = EXIT_USAGE;
 	/* The capture last, that it sees the end of the others. */
@@ -636,15 +645,14 @@ static int run_lab(const struct options *o)
 
 /* The report ------------------------------------------------------------------------- */
 
-/* Of captures that nobody asked to keep; NULL: none. And which process has made it. */
+/* Of captures that nobody asked to keep; NULL: none. A child forgets it: its parent removes it. */
 static char *own_folder;
-static pid_t own_folder_of;
 
 static void remove_folder(void)
 {
 	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng", "events.jsonl" };
 
-	if (!own_folder || getpid() != own_folder_of)
+	if (!own_folder)
 		return;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		char *path = in_folder(own_folder, names[i]);
@@ -655,29 +663,38 @@ static void remove_folder(void)
 	rmdir(own_folder);
 }
 
+/* Could this file be written? It stays what it is: there may be no report. */
+static void check_output(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+
+	if (fd >= 0)
+		unlink(path);
+	else if (errno == EEXIST)	/* a FIFO may have no reader yet */
+		fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno != ENXIO)
+		cli_die("--report %s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 /* What can be known to fail is found out before the lab, which may take long. */
 static void prepare_report(struct options *o)
 {
 	const char *tmp = getenv("TMPDIR");
 	char *folder, *report = services_find("reseg-report");
-	int fd;
 
 	free(report);
 	if (access("/usr/bin/python3", X_OK) < 0)
 		cli_die("--report and --watch need Python: install python3");
-	if (o->report && strcmp(o->report, "-") != 0) {
-		fd = open(o->report, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-		if (fd < 0)
-			cli_die("--report %s: %s", o->report, strerror(errno));
-		close(fd);
-	}
+	if (o->report && strcmp(o->report, "-") != 0)
+		check_output(o->report);
 	if (o->capture)
 		return;
 	folder = in_folder(tmp && tmp[0] ? tmp : "/tmp", "reseg-lab-XXXXXX");
 	if (!mkdtemp(folder))
 		cli_die("%s: %s", folder, strerror(errno));
 	o->capture = own_folder = folder;
-	own_folder_of = getpid();
 	atexit(remove_folder);
 }
 
@@ -695,6 +712,7 @@ static pid_t start_report(const char *const *argv, int go)
 		cli_die("fork: %s", strerror(errno));
 	if (pid > 0)
 		return pid;
+	own_folder = NULL;
 	/* What the whole group of processes is sent is not meant for this one, which has something to finish:
 	 * who waits is ended by its pipe, and who watches lets SIGTERM in once it can handle it. */
 	sigfillset(&mask);
@@ -788,14 +806,13 @@ static bool write_report(struct reporter r)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-/* Was there a lab? Else it has said why not. */
-static bool was_there_a_lab(const struct options *o)
+/* Could the command be run? If not that has been said, and there is nothing to report. All who
+ * could write to the pipe have ended. */
+static bool has_begun(int begun)
 {
-	char *ends = in_folder(o->capture, "lab.pcapng");
-	bool there = access(ends, F_OK) == 0;
+	char c;
 
-	free(ends);
-	return there;
+	return read(begun, &c, 1) == 1;
 }
 
 /* reseg-lab itself -------------------------------------------------------------------- */
@@ -803,7 +820,7 @@ static bool was_there_a_lab(const struct options *o)
 int main(int argc, char **argv)
 {
 	struct options o;
-	int parent_alive[2], status;
+	int parent_alive[2], begun[2], status;
 	pid_t lab, watch = 0;
 	struct reporter reporter = { 0 };
 	bool report_failed = false;
@@ -823,23 +840,25 @@ int main(int argc, char **argv)
 	if (o.report)
 		reporter = prepare_reporter(&o, argc, argv);
 	hosts_unshare();
-	if (pipe2(parent_alive, O_CLOEXEC) < 0)
+	if (pipe2(parent_alive, O_CLOEXEC) < 0 || pipe2(begun, O_CLOEXEC) < 0)
 		cli_die("pipe: %s", strerror(errno));
 	lab = fork();
 	if (lab < 0)
 		cli_die("fork: %s", strerror(errno));
 	if (lab == 0) {
+		own_folder = NULL;
 		close(parent_alive[1]);
 		die_with_parent(parent_alive[0]);
-		exit(run_lab(&o));
+		exit(run_lab(&o, begun[1]));
 	}
 	close(parent_alive[0]);
+	close(begun[1]);
 	status = services_wait(lab);
 	if (watch > 0) {
 		kill(watch, SIGTERM);
 		waitpid(watch, NULL, 0);
 	}
-	if (o.report && WIFEXITED(status) && was_there_a_lab(&o))
+	if (o.report && WIFEXITED(status) && has_begun(begun[0]))
 		report_failed = !write_report(reporter);
 	if (WIFEXITED(status))
 		return report_failed ? EXIT_USAGE : WEXITSTATUS(status);

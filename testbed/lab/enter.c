@@ -253,7 +253,7 @@ int enter_main(int argc, char **argv)
 		cli_die("fork: %s", strerror(errno));
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		services_exec(host, command);
+		services_exec(host, command, -1);
 	}
 	return services_exit_status(services_wait(child));
 }

@@ -145,7 +145,7 @@ static void restore_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-void services_exec(enum host host, const char *const *argv)
+void services_exec(enum host host, const char *const *argv, int failed)
 {
 	int error;
 
@@ -154,13 +154,16 @@ void services_exec(enum host host, const char *const *argv)
 	execvp(argv[0], (char *const *)argv);
 	error = errno;
 	cli_complain("%s: %s", argv[0], strerror(error));
+	if (failed >= 0 && write(failed, "\n", 1) < 0)
+		_exit(EXIT_USAGE);	/* nobody waits for it */
 	_exit(error == ENOENT ? 127 : 126);	/* as shells do */
 }
 
-static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv)
+static _Noreturn void exec_on(const struct hosts *h, enum host host, const char *const *argv,
+			      int failed)
 {
 	hosts_enter(h, host);
-	services_exec(host, argv);
+	services_exec(host, argv, failed);
 }
 
 static const char *fill_in(const char *argument, int ready)
@@ -195,7 +198,7 @@ struct service services_start(const struct hosts *h, enum host host, const char 
 		for (size_t i = 1; i < 63 && argv[i]; i++)
 			filled[i] = fill_in(argv[i], pipe_fds[1]);
 		setpgid(0, 0);	/* Ctrl-C is for the command */
-		exec_on(h, host, filled);
+		exec_on(h, host, filled, -1);
 	}
 	close(pipe_fds[1]);
 	s.ready = pipe_fds[0];
@@ -288,15 +291,36 @@ bool services_stop(struct service *s)
 	return services_exit_status(status) == 0;
 }
 
-int services_run(const struct hosts *h, enum host host, const char *const *argv,
-		 struct service *services, size_t count)
+/* Starts argv. *ran: it could be executed, which closed the pipe. */
+static pid_t start_command(const struct hosts *h, enum host host, const char *const *argv,
+			   bool *ran)
 {
-	pid_t command = fork();
+	int pipe_fds[2];
+	char byte;
+	ssize_t n;
+	pid_t pid;
 
-	if (command < 0)
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
 		cli_die("fork: %s", strerror(errno));
-	if (command == 0)
-		exec_on(h, host, argv);
+	if (pid == 0)
+		exec_on(h, host, argv, pipe_fds[1]);
+	close(pipe_fds[1]);
+	do {
+		n = read(pipe_fds[0], &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	close(pipe_fds[0]);
+	*ran = n == 0;
+	return pid;
+}
+
+int services_run(const struct hosts *h, enum host host, const char *const *argv,
+		 struct service *services, size_t count, bool *ran)
+{
+	pid_t command = start_command(h, host, argv, ran);
+
 	for (;;) {
 		int status;
 		pid_t ended;

@@ -55,16 +55,18 @@ int services_wait(pid_t child);
 /* The exit status for that: its own, or 128 and the signal that ended it. */
 int services_exit_status(int status);
 
-/* Becomes argv, a command of the host in whose network this process is; does not return. */
-_Noreturn void services_exec(enum host host, const char *const *argv);
+/* Becomes argv, a command of the host in whose network this process is; does not return. If it
+ * cannot be executed says so, and writes a line feed to the descriptor `failed`, unless that is -1. */
+_Noreturn void services_exec(enum host host, const char *const *argv, int failed);
 
 /* Asks it to end, and makes it after a while. Returns false, and has said so, if it did
  * not end well. */
 bool services_stop(struct service *s);
 
 /* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that
- * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. */
+ * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. *ran: it could be
+ * executed at all; if not that has been said. */
 int services_run(const struct hosts *h, enum host host, const char *const *argv,
-		 struct service *services, size_t count);
+		 struct service *services, size_t count, bool *ran);
 
 #endif
