@@ -828,6 +828,7 @@ int main(int argc, char **argv)
 	cli_program = "reseg-lab";
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
 		return enter_main(argc - 1, argv + 1);
+	services_begin();
 	parse_options(&o, argc, argv);
 	if (o.report || o.watch)
 		prepare_report(&o);

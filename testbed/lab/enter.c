@@ -28,7 +28,7 @@ struct process {
 	pid_t pid;
 	pid_t parent;
 	uid_t uid;
-	bool is_lab;		/* the first process of a lab */
+	bool is_lab;		/* the first process of a lab, and its hosts are there */
 };
 
 static bool read_process(pid_t pid, struct process *p)
@@ -52,7 +52,9 @@ static bool read_process(pid_t pid, struct process *p)
 			first = strcmp(strrchr(line, '\t'), "\t1\n") == 0;
 	}
 	fclose(f);
-	p->is_lab = named && first;
+	/* Not the reseg-lab that is the first process of a container: that has no hosts. */
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, HOSTS_FD);
+	p->is_lab = named && first && access(path, F_OK) == 0;
 	return true;
 }
 

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,8 +93,21 @@ static long read_number(const char *path)
 
 /* Namespaces ---------------------------------------------------------------------- */
 
+/* Is this a chroot, other than one that is a mount point? */
+static bool is_chroot(void)
+{
+	struct statx root;
+
+	return statx(AT_FDCWD, "/", 0, 0, &root) == 0 &&
+	       (root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
+	       !(root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 static _Noreturn void die_no_user_namespace(int error)
 {
+	if (is_chroot())
+		cli_die("this is a chroot, in which Linux makes no user namespaces: run the lab "
+			"outside of it, or in a container");
 	if (read_number("/proc/sys/user/max_user_namespaces") == 0 || error == ENOSPC)
 		cli_die("user namespaces are used up or switched off: run as root, or have root "
 			"do: sysctl -w user.max_user_namespaces=10000");
@@ -108,7 +122,7 @@ static _Noreturn void die_no_user_namespace(int error)
 		cli_die("root may not make namespaces here (%s): give this container "
 			"--cap-add SYS_ADMIN --cap-add NET_ADMIN, or --privileged", strerror(error));
 	cli_die("user namespaces are forbidden here (%s): run as root; in a container, allow them "
-		"in its seccomp profile", strerror(error));
+		"in its seccomp profile; in a chroot nobody may make any", strerror(error));
 }
 
 /* The first range of ids that this user may use besides its own: a line "NAME:FIRST:COUNT" of
@@ -214,12 +228,10 @@ static void become_root(void)
 
 void hosts_unshare(void)
 {
-	const int flags = CLONE_NEWPID | CLONE_NEWNS;
-
-	if (geteuid() == 0 && unshare(flags) == 0)
+	if (geteuid() == 0 && unshare(CLONE_NEWPID) == 0)
 		return;
 	become_root();
-	if (unshare(flags) < 0)	/* AppArmor lets the step before pass, and stops here */
+	if (unshare(CLONE_NEWPID) < 0)	/* AppArmor lets the step before pass, and stops here */
 		die_no_user_namespace(errno);
 }
 
@@ -337,11 +349,18 @@ static void add_link(struct rtnl *r, const struct hosts *h, enum host host,
 
 static void forward(enum host host)
 {
+	int rc = write_file("/proc/sys/net/ipv4/ip_forward", "1");
+
+	if (rc == 0)
+		rc = write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+	if (rc == -EROFS)
+		cli_die("/proc/sys is read-only in this container, and it may not mount another: "
+			"give it --privileged, or --security-opt systempaths=unconfined (Podman: "
+			"unmask=ALL)");
+	if (rc < 0)
+		cli_die("cannot make the %s a router: %s", host_name(host), strerror(-rc));
 	/* This one may be inherited from the machine, and would drop what resegd sends. */
 	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
-	if (write_file("/proc/sys/net/ipv4/ip_forward", "1") < 0 ||
-	    write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0)
-		cli_die("cannot make the %s a router: %s", host_name(host), strerror(errno));
 }
 
 static void add_route(struct rtnl *r, const char *name, const struct rtnl_route *route)
@@ -403,6 +422,31 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 
 /* Mounts ---------------------------------------------------------------------------- */
 
+/* What is mounted from now on is seen in the lab only. */
+static void make_mounts_private(void)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		die_no_user_namespace(errno);
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0)
+		return;
+	if (errno == EINVAL && is_chroot())
+		cli_die("this is a chroot that is no mount point, so its mounts cannot be the lab's "
+			"own: leave it, run mount --bind DIR DIR for its folder, and enter it again");
+	if (errno == EACCES || errno == EPERM)
+		cli_die("nothing may be mounted here (%s): give this container --privileged, or "
+			"--security-opt apparmor=unconfined", strerror(errno));
+	cli_die("cannot make mounts private: %s", strerror(errno));
+}
+
+/* One that shows the lab's own processes, and whose /proc/sys can be written to: that of most
+ * containers is read-only. Where it is forbidden /proc stays that of the outside. */
+static void mount_proc(void)
+{
+	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+	if (access("/proc/self", F_OK) < 0)
+		cli_die("there is no /proc here: run mount -t proc proc /proc");
+}
+
 /* The names of the hosts resolve by an /etc/hosts of the lab's own. It lies on a
  * file system that is unmounted at once and lives as long as the lab. */
 static void mount_names(const struct hosts *h, const struct hosts_options *o)
@@ -436,8 +480,8 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 
 void hosts_create(struct hosts *h, const struct hosts_options *o)
 {
-	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
-		cli_die("cannot make mounts private: %s", strerror(errno));
+	make_mounts_private();
+	mount_proc();
 	*h = (struct hosts){ .count = HOST_CLIENT2 + o->clients - 1 };
 	for (enum host host = HOST_CLIENT; host < h->count; host++)
 		make_netns(h, host);
@@ -451,7 +495,4 @@ void hosts_create(struct hosts *h, const struct hosts_options *o)
 		if (host != HOST_BOX)
 			set_up_end(h, host, o);
 	}
-	/* Shows the lab's own processes. Some containers forbid it; then /proc stays
-	 * that of the outside, which nothing here depends on. */
-	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }

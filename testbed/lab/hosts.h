@@ -60,13 +60,13 @@ struct hosts_options {
 	struct rtnl_netem netem;	/* of both links, in both directions */
 };
 
-/* Makes user namespace (for who is not root), PID namespace and mount namespace.
- * The next child is the first process of the new PID namespace. Exits with advice if
- * this machine does not allow it. */
+/* Makes a user namespace (for who is not root) and a PID namespace. The next child is the first
+ * process of that. The mounts stay those of the outside: reseg-lab may be the first process of a
+ * container, which others enter by its mounts. Exits with advice if this machine does not allow it. */
 void hosts_unshare(void);
 
-/* In that child: makes the hosts and their network, and a /proc and an /etc/hosts to
- * match. Exits with a message on any error. */
+/* In that child: makes a mount namespace, the hosts and their network, and a /proc and an
+ * /etc/hosts to match. Exits with a message on any error. */
 void hosts_create(struct hosts *h, const struct hosts_options *o);
 
 /* Moves the calling process to a host. */

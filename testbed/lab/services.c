@@ -25,20 +25,24 @@
 static const char *const folders[] = { ".", "../emulator", "../rules", RESEG_BINDIR,
 				       RESEG_SBINDIR };
 
+static char own_folder[PATH_MAX];	/* empty: not known */
+
+void services_begin(void)
+{
+	ssize_t n = readlink("/proc/self/exe", own_folder, sizeof(own_folder) - 1);
+
+	own_folder[n > 0 ? n : 0] = '\0';
+	if (n > 0)
+		*strrchr(own_folder, '/') = '\0';
+}
+
 static char *folder_path(size_t i)
 {
-	char self[PATH_MAX];
 	char *path;
-	ssize_t n;
 
 	if (folders[i][0] == '/')
 		return strdup(folders[i]);
-	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (n < 0)
-		return NULL;
-	self[n] = '\0';
-	*strrchr(self, '/') = '\0';
-	if (asprintf(&path, "%s/%s", self, folders[i]) < 0)
+	if (own_folder[0] == '\0' || asprintf(&path, "%s/%s", own_folder, folders[i]) < 0)
 		return NULL;
 	return path;
 }
@@ -55,6 +59,8 @@ char *services_find(const char *program)
 			return path;
 		free(path);
 	}
+	if (own_folder[0] == '\0')
+		cli_die("there is no /proc here: run mount -t proc proc /proc");
 	cli_die("%s is neither beside this program nor installed: build or install reseg whole",
 		program);
 }

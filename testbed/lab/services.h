@@ -23,6 +23,10 @@ struct service {
 	int ready;	/* read end of its pipe */
 };
 
+/* Notes where this program lies. In another mount namespace, in a chroot, that could not be found out
+ * any more; so this comes first. */
+void services_begin(void);
+
 /* Finds a program of reseg's: beside this one, in a build tree, or installed. Exits with
  * EXIT_USAGE and a message if it is in none of these. The caller frees it. */
 char *services_find(const char *program);

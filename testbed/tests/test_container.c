@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* The lab where others have made namespaces before it: in containers and chroots; and labs that
+ * cannot be started. */
+
+#include "lab.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+TestSuite(container, .timeout = 120);
+
+/* A container for the command that follows, which is its first process. An ordinary user's is one
+ * without root outside (rootless). */
+static const char *container(enum lab_user user)
+{
+	return user == LAB_ROOT ? "unshare --pid --fork --mount-proc " :
+				  "unshare --user --map-root-user --pid --fork --mount-proc ";
+}
+
+/* Enters it, as `docker exec` does: all namespaces of its first process, whose id is $1. */
+static const char *enter(enum lab_user user)
+{
+	return user == LAB_ROOT ? "nsenter --target $1 --mount --pid " :
+				  "nsenter --target $1 --user --preserve-credentials --mount --pid ";
+}
+
+static void has(const struct lab_result *r, const char *text)
+{
+	cr_assert(strstr(r->out, text), "no \"%s\" in:\n%s%s", text, r->out, r->err);
+}
+
+LAB_TEST(container, the_first_process_reports)
+{
+	struct lab_result r = lab_run(c.user,
+		"mkdir $DIR/tmp; export TMPDIR=$DIR/tmp; %s reseg-lab -%d --report $DIR/page.html -- "
+		"sh -c 'reseg-probe sweep --sizes 512,513 --timeout 1 $RESEG_SERVER >/dev/null'; "
+		"echo status $?; grep -c 'stall: 513 pending' $DIR/page.html; ls $DIR/tmp",
+		container(c.user), c.ip);
+
+	has(&r, "status 1\n");
+	cr_assert_geq(atoi(strchr(r.out, '\n') + 1), 1, "%s%s", r.out, r.err);
+	cr_assert_str_eq(strchr(strchr(r.out, '\n') + 1, '\n'), "\n", "left: %s", r.out);
+	cr_assert_str_eq(r.err, "");
+	r = lab_run(c.user, "%s reseg-lab -%d --report - -- sh -c '"
+			    "reseg-probe one --size 513 --timeout 1 $RESEG_SERVER >/dev/null'",
+		    container(c.user), c.ip);
+	lab_expect_status(&r, 1);
+	has(&r, "* stall: 513 pending, S = 512\n");
+}
+
+/* Into a container with one lab, which is its first process, and then with two. */
+LAB_TEST(container, further_commands_enter)
+{
+	struct lab_result r = lab_run(c.user,
+		"mkfifo $DIR/up $DIR/end $DIR/up2 $DIR/end2\n"
+		"%s reseg-lab -- sh -c 'echo >$DIR/up; read x <$DIR/end' & outer=$!\n"
+		"read x <$DIR/up; set -- $(cat /proc/$outer/task/$outer/children)\n"
+		"e='%s'\n"
+		"eval $e reseg-lab enter -- hostname\n"
+		"eval $e reseg-lab enter --lab 1 --on box -- hostname\n"
+		"eval $e reseg-lab -- \"sh -c 'reseg-lab enter --on server -- hostname; echo >$DIR/up2; "
+		"read x <$DIR/end2'\" & second=$!\n"
+		"read x <$DIR/up2\n"
+		"eval $e reseg-lab enter -- hostname\n"
+		"eval $e reseg-lab enter --lab 1 --on server -- hostname\n"
+		"echo >$DIR/end2; wait $second; echo status $?\n"
+		"echo >$DIR/end; wait $outer; echo status $?", container(c.user), enter(c.user));
+
+	(void)c.ip;
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "client\nbox\nserver\nserver\nstatus 0\nstatus 0\n", "%s%s", r.out,
+			 r.err);
+	cr_assert(lab_is_line_with(r.err, "several labs are running: give one of them by --lab: 1, "),
+		  "%s", r.err);
+}
+
+#define AS_NOBODY "setpriv --reuid 65534 --regid 65534 --clear-groups "
+
+#define READ_ONLY_SYSCTLS                                                                \
+	"unshare --mount --propagation private sh -c 'mount --bind /proc/sys /proc/sys && "      \
+	"mount -o remount,bind,ro /proc/sys && "
+
+/* As in most containers. The lab mounts a /proc of its own, where it may. */
+Test(container, sysctls_are_read_only)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	r = lab_run(LAB_ROOT, READ_ONLY_SYSCTLS "reseg-lab -- reseg-probe sweep --sizes 512,513 "
+			      "--timeout 1 server'");
+	lab_expect_status(&r, 1);
+	has(&r, "513  stalled");
+	lab_start(LAB_ORDINARY);
+	r = lab_run(LAB_ROOT, READ_ONLY_SYSCTLS AS_NOBODY "reseg-lab -- true'");
+	lab_expect_error(&r, 2, "/proc/sys is read-only in this container");
+}
+
+/* Makes a chroot of this machine's folders, $DIR/root/c, in a mount namespace of its own. */
+#define IN_CHROOT                                                                        \
+	"mkdir -p $DIR/root; unshare --mount --propagation private sh -c 'r=$DIR/root/c; "       \
+	"mount -t tmpfs none $DIR/root && mkdir $r && for f in /*; do "                          \
+	"if [ -L $f ]; then cp -a $f $r$f; "                                                     \
+	"elif [ -d $f ]; then mkdir $r$f && mount --rbind $f $r$f; fi; done\n"
+
+Test(container, a_chroot)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	lab_start(LAB_ORDINARY);	/* who must find the programs */
+	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r reseg-lab -- true'");
+	lab_expect_error(&r, 2, "this is a chroot that is no mount point");
+	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r " AS_NOBODY "reseg-lab -- true'");
+	lab_expect_error(&r, 2, "this is a chroot, in which Linux makes no user namespaces");
+	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r " AS_NOBODY
+			      "reseg-lab -- true'");
+	lab_expect_error(&r, 2, "in a chroot nobody may make any");
+	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r reseg-lab -- "
+			      "reseg-probe sweep --sizes 512,513 --timeout 1 server'");
+	lab_expect_status(&r, 1);
+	has(&r, "513  stalled");
+	/* No program with the address sanitizer runs there. */
+	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; umount -l $r/proc; "
+			      "chroot $r reseg-lab --version >/dev/null 2>&1 || exit 99; "
+			      "exec chroot $r reseg-lab -- true'");
+	if (r.status != 99)
+		lab_expect_error(&r, 2, "there is no /proc here");
+}
+
+/* A report that is there already stays as it was, none is begun, and one line says why. */
+static void expect_no_report(enum lab_user user, const char *command, int status, const char *text)
+{
+	static const char *const names[] = { "old", "new" };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(user,
+			"mkdir -p $DIR/tmp; rm -f $DIR/old; echo before >$DIR/old; "
+			"export TMPDIR=$DIR/tmp REPORT=$DIR/%s; %s", names[i], command);
+
+		lab_expect_error(&r, status, text);
+		r = lab_run(user, "cat $DIR/old; ls $DIR | grep new; ls $DIR/tmp; rm -r $DIR/tmp");
+		cr_assert_str_eq(r.out, "before\n", "%s: %s", command, r.out);
+	}
+}
+
+Test(container, a_lab_that_cannot_start_leaves_reports_alone)
+{
+	lab_start(LAB_ORDINARY);
+	for (enum lab_user user = LAB_ROOT; user <= LAB_ORDINARY; user++) {
+		expect_no_report(user, "reseg-lab --report $REPORT --nosuch", 2,
+				 "--nosuch: not an option");
+		expect_no_report(user, "reseg-lab --report $REPORT --fault nosuch -- true", 2,
+				 "no such fault");
+		expect_no_report(user, "reseg-lab --watch --report $REPORT --inject nosuch -- true",
+				 2, "no such injector");
+		expect_no_report(user, "reseg-lab --report $REPORT --server 'exit 3' -- true", 2,
+				 "the server ended (status 3)");
+		expect_no_report(user, "reseg-lab --report $REPORT -- /nosuch/program", 127,
+				 "/nosuch/program: ");
+		expect_no_report(user, "reseg-lab --report $REPORT -- /dev/null", 126,
+				 "/dev/null: ");
+		expect_no_report(user, "unshare --user --map-root-user sh -c '"
+				 "echo 0 >/proc/sys/user/max_user_namespaces; "
+				 "exec setpriv --bounding-set=-all reseg-lab --report $REPORT -- true'",
+				 2, "user.max_user_namespaces");
+	}
+}
+
+/* A command that fails has run, whatever its status. */
+LAB_TEST(container, a_command_that_fails_is_reported)
+{
+	struct lab_result r = lab_run(c.user,
+		"reseg-lab -%d --report $DIR/page.html -- sh -c 'exit 127'; echo $?; "
+		"grep -c 'No connection began' $DIR/page.html", c.ip);
+
+	cr_assert_str_eq(r.out, "127\n1\n", "%s%s", r.out, r.err);
+}
