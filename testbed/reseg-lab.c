@@ -367,7 +367,8 @@ static char *box_path(const struct options *o)
 
 static struct service start_capture(const struct hosts *h, const struct options *o)
 {
-	struct service s = { .name = "the capture", .patient = true };	/* it reads all of it once more */
+	/* It reads all of it once more, which may take long. */
+	struct service s = { .name = "the capture", .patient = true, .aside = true };
 	const char *folder = o->capture;
 	int pipe_fds[2];
 	char *path;
@@ -392,7 +393,8 @@ static struct service start_capture(const struct hosts *h, const struct options 
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 		close(pipe_fds[0]);
 		cli_ready(pipe_fds[1]);
-		exit(capture_run(c, signalfd(-1, &mask, SFD_CLOEXEC)));
+		capture_run(c, signalfd(-1, &mask, SFD_CLOEXEC));
+		exit(EXIT_GOOD);
 	}
 	close(pipe_fds[1]);
 	free(path);
@@ -792,18 +794,18 @@ static struct reporter prepare_reporter(const struct options *o, int argc, char 
 	return r;
 }
 
-static bool write_report(struct reporter r)
+/* If it is not written that is said, by reseg-report itself if it can. */
+static void write_report(struct reporter r)
 {
 	int status;
 
 	void (*before)(int) = signal(SIGPIPE, SIG_IGN);	/* it may have been killed */
-	bool written = write(r.go, "\n", 1) == 1;
+	bool asked = write(r.go, "\n", 1) == 1;
 
 	signal(SIGPIPE, before);
-	if (!written)
-		return false;
 	status = services_wait(r.pid);
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	if (!asked || WIFSIGNALED(status))
+		cli_complain("there is no report: reseg-report was killed");
 }
 
 /* Could the command be run? If not that has been said, and there is nothing to report. All who
@@ -823,7 +825,6 @@ int main(int argc, char **argv)
 	int parent_alive[2], begun[2], status;
 	pid_t lab, watch = 0;
 	struct reporter reporter = { 0 };
-	bool report_failed = false;
 
 	cli_program = "reseg-lab";
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
@@ -860,9 +861,9 @@ int main(int argc, char **argv)
 		waitpid(watch, NULL, 0);
 	}
 	if (o.report && WIFEXITED(status) && has_begun(begun[0]))
-		report_failed = !write_report(reporter);
+		write_report(reporter);
 	if (WIFEXITED(status))
-		return report_failed ? EXIT_USAGE : WEXITSTATUS(status);
+		return WEXITSTATUS(status);
 	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
 	return EXIT_USAGE;
 }

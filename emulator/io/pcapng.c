@@ -9,6 +9,7 @@
 /* Everything is in this machine's byte order: the magic number tells a reader. */
 #define BLOCK_SECTION_HEADER 0x0a0d0d0a
 #define BLOCK_INTERFACE 1
+#define BLOCK_STATISTICS 5
 #define BLOCK_ENHANCED_PACKET 6
 #define BYTE_ORDER_MAGIC 0x1a2b3c4d
 #define OPTION_END 0
@@ -16,6 +17,7 @@
 #define OPTION_PACKET_FLAGS 2	/* its two lowest bits are enum pcapng_way */
 #define OPTION_IF_NAME 2
 #define OPTION_IF_TSRESOL 9
+#define OPTION_ISB_IFDROP 5
 #define NANOSECONDS 9	/* as a negative power of ten */
 
 struct pcapng {
@@ -23,10 +25,11 @@ struct pcapng {
 	bool lost;
 };
 
+/* Several threads may write packets; that is where the file is locked. */
 static void put(struct pcapng *p, const void *data, size_t bytes)
 {
 	/* Behind half of a block no reader finds the next one. */
-	if (!p->lost && fwrite(data, 1, bytes, p->file) != bytes)
+	if (!p->lost && fwrite_unlocked(data, 1, bytes, p->file) != bytes)
 		p->lost = true;
 }
 
@@ -109,6 +112,20 @@ void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type)
 	put32(p, 0);	/* no limit on a packet's length */
 	put_option(p, OPTION_IF_NAME, name, strlen(name));
 	put_option(p, OPTION_IF_TSRESOL, &resolution, sizeof(resolution));
+	put_option(p, OPTION_END, NULL, 0);
+	put32(p, length);
+}
+
+void pcapng_dropped(struct pcapng *p, uint32_t interface, uint64_t time_ns, uint64_t packets)
+{
+	const uint32_t length = 20 + 4 + sizeof(packets) + 4 + 4;
+
+	put32(p, BLOCK_STATISTICS);
+	put32(p, length);
+	put32(p, interface);
+	put32(p, (uint32_t)(time_ns >> 32));
+	put32(p, (uint32_t)time_ns);
+	put_option(p, OPTION_ISB_IFDROP, &packets, sizeof(packets));
 	put_option(p, OPTION_END, NULL, 0);
 	put32(p, length);
 }

@@ -26,6 +26,10 @@ bool pcapng_close(struct pcapng *p);
  * first packet. */
 void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type);
 
+/* Notes that so many packets of an interface are missing, as an interface statistics block. After
+ * the last packet. */
+void pcapng_dropped(struct pcapng *p, uint32_t interface, uint64_t time_ns, uint64_t packets);
+
 /* Which way a packet went, from the point of view of who captures. */
 enum pcapng_way { PCAPNG_UNKNOWN, PCAPNG_INBOUND, PCAPNG_OUTBOUND };
 

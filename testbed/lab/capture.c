@@ -5,10 +5,12 @@
 #include "core/siphash.h"
 #include "io/capread.h"
 #include "io/cli.h"
+#include "io/clock.h"
 #include "io/linklayer.h"
 #include "io/pcapng.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,12 @@
 
 #define ENDS 2
 #define SNAPLEN 262144
-#define KERNEL_BUFFER_BYTES (16 << 20)
+/* Of each end: takes all packets of an upload of 20 MiB, in pieces of 512 bytes, even if none of
+ * them was read. The kernel fills it in 160 blocks (TPACKET_V3), and hands over one that is not
+ * full after a while: so it also holds what comes in 16 seconds, however little that is. */
+#define KERNEL_BUFFER_BYTES (40 << 20)
+#define BLOCK_MS 100
+#define LAST_BLOCKS_MS 5000	/* they are waited for that long at most */
 
 static const enum host ends[ENDS] = { HOST_CLIENT, HOST_SERVER };
 
@@ -30,6 +37,8 @@ struct capture {
 		struct pcapng *file;
 		pcap_t *pcap;
 		uint32_t interface;
+		uint32_t written;
+		uint32_t dropped;
 	} end[ENDS];
 };
 
@@ -44,7 +53,7 @@ static pcap_t *open_end(const struct hosts *h, enum host host)
 		cli_die("cannot capture at the %s: %s", host_name(host), error);
 	pcap_set_snaplen(p, SNAPLEN);
 	pcap_set_buffer_size(p, KERNEL_BUFFER_BYTES);
-	pcap_set_immediate_mode(p, 1);
+	pcap_set_timeout(p, BLOCK_MS);
 	pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
 	if (pcap_activate(p) < 0)
 		cli_die("cannot capture at the %s: %s", host_name(host), pcap_geterr(p));
@@ -75,7 +84,9 @@ struct capture *capture_open(const struct hosts *h, const char *path, const char
 	c->box = box;
 	c->file = create(path);
 	for (uint32_t i = 0; i < ENDS; i++)
-		c->end[i] = (struct capture_end){ c->file, open_end(h, ends[i]), i };
+		c->end[i] = (struct capture_end){
+			.file = c->file, .pcap = open_end(h, ends[i]), .interface = i,
+		};
 	return c;
 }
 
@@ -91,6 +102,7 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 		.bytes = header->caplen,
 		.wire_bytes = header->len,
 	});
+	end->written++;
 }
 
 /* Writes what is there; false once there is nothing. */
@@ -103,6 +115,41 @@ static bool drain(struct capture *c)
 			any = true;
 	}
 	return any;
+}
+
+/* How many packets of an end the kernel has counted so far; with those that it had to drop. */
+static uint32_t count(struct capture_end *end)
+{
+	struct pcap_stat stat;
+
+	if (pcap_stats(end->pcap, &stat) < 0)
+		return 0;
+	end->dropped = stat.ps_drop;
+	return stat.ps_recv;
+}
+
+/* Writes what an end has counted by now. */
+static void finish(struct capture *c, struct capture_end *end)
+{
+	struct pollfd fd = { .fd = pcap_get_selectable_fd(end->pcap), .events = POLLIN };
+	uint32_t all = count(end);
+	unsigned tries = LAST_BLOCKS_MS / BLOCK_MS;
+
+	while (end->written + end->dropped < all && tries-- > 0) {
+		poll(&fd, 1, BLOCK_MS);
+		drain(c);
+		count(end);
+	}
+}
+
+static void note_dropped(struct pcapng *file, const struct capture *c)
+{
+	uint64_t now_ns = clock_ns(CLOCK_REALTIME);
+
+	for (size_t i = 0; i < ENDS; i++) {
+		if (c->end[i].dropped > 0)
+			pcapng_dropped(file, c->end[i].interface, now_ns, c->end[i].dropped);
+	}
 }
 
 /* Comments ------------------------------------------------------------------------------- */
@@ -203,7 +250,7 @@ static const char *take_note(struct noted *notes, size_t count, uint64_t hash, u
 }
 
 /* Writes the capture anew, with comments. */
-static bool add_comments(const char *path, struct noted *notes, size_t count)
+static bool add_comments(const struct capture *c, struct noted *notes, size_t count)
 {
 	struct capread_packet packet;
 	struct capread *in;
@@ -212,9 +259,9 @@ static bool add_comments(const char *path, struct noted *notes, size_t count)
 	bool good;
 	int rc;
 
-	if (asprintf(&part, "%s.part", path) < 0)
+	if (asprintf(&part, "%s.part", c->path) < 0)
 		cli_die("out of memory");
-	if (!capread_open(&in, path, error))
+	if (!capread_open(&in, c->path, error))
 		cli_die("%s", error);
 	out = create(part);
 	while ((rc = capread_next(in, &packet, error)) > 0) {
@@ -231,7 +278,8 @@ static bool add_comments(const char *path, struct noted *notes, size_t count)
 		});
 	}
 	capread_close(in);
-	good = pcapng_close(out) && rc == 0 && rename(part, path) == 0;
+	note_dropped(out, c);
+	good = pcapng_close(out) && rc == 0 && rename(part, c->path) == 0;
 	if (!good)
 		unlink(part);
 	free(part);
@@ -247,17 +295,17 @@ static bool comment(const struct capture *c)
 	if (!c->box)
 		return true;
 	notes = read_notes(c->box, &count);
-	good = !notes || add_comments(c->path, notes, count);
+	good = !notes || add_comments(c, notes, count);
 	for (size_t i = 0; notes && i < count; i++)
 		free(notes[i].comment);
 	free(notes);
 	return good;
 }
 
-int capture_run(struct capture *c, int stop)
+void capture_run(struct capture *c, int stop)
 {
 	struct pollfd fds[ENDS + 1];
-	unsigned dropped = 0;
+	uint32_t dropped = 0;
 	bool written;
 
 	for (size_t i = 0; i < ENDS; i++)
@@ -269,20 +317,18 @@ int capture_run(struct capture *c, int stop)
 			cli_die("poll: %s", strerror(errno));
 		drain(c);
 	} while (!fds[ENDS].revents);
-	while (drain(c))
-		;
+	for (size_t i = 0; i < ENDS; i++)
+		finish(c, &c->end[i]);
 	for (size_t i = 0; i < ENDS; i++) {
-		struct pcap_stat stat;
-
-		if (pcap_stats(c->end[i].pcap, &stat) == 0)
-			dropped += stat.ps_drop;
+		dropped += c->end[i].dropped;
 		pcap_close(c->end[i].pcap);
 	}
+	note_dropped(c->file, c);
 	written = pcapng_close(c->file) && comment(c);
 	free(c);
 	if (dropped > 0)
-		cli_complain("the capture misses %u packets: this machine was too slow", dropped);
+		cli_complain("the capture misses %" PRIu32 " packets, as this machine was too slow: "
+			     "send fewer bytes, or run less beside the lab", dropped);
 	if (!written)
 		cli_complain("the capture could not be written whole: is the disk full?");
-	return dropped > 0 || !written ? EXIT_USAGE : EXIT_GOOD;
 }

@@ -18,7 +18,7 @@ struct capture;
 struct capture *capture_open(const struct hosts *h, const char *path, const char *box);
 
 /* Writes packets until the descriptor `stop` is readable and all that was captured
- * by then is written. Returns an exit status. */
-int capture_run(struct capture *c, int stop);
+ * by then is written. Says what is missing, and the file has it as a statistics block. */
+void capture_run(struct capture *c, int stop);
 
 #endif

@@ -294,7 +294,7 @@ bool services_stop(struct service *s)
 		return true;
 	if (services_exit_status(status) != 0)
 		cli_complain("%s ended badly (status %d)", s->name, services_exit_status(status));
-	return services_exit_status(status) == 0;
+	return s->aside || services_exit_status(status) == 0;
 }
 
 /* Starts argv. *ran: it could be executed, which closed the pipe. */
@@ -342,7 +342,8 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 				services[i].pid = 0;
 				cli_complain("%s ended in the middle (status %d)", services[i].name,
 					     services_exit_status(status));
-				return EXIT_USAGE;
+				if (!services[i].aside)
+					return EXIT_USAGE;
 			}
 		}
 	}

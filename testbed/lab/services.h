@@ -19,6 +19,7 @@ struct service {
 	const char *name;
 	pid_t pid;	/* 0: not running */
 	bool patient;	/* it may take long to end: it has something to finish */
+	bool aside;	/* what becomes of it is said, and does not concern the command's result */
 	bool foreign;	/* not reseg's: however it ends when it is asked to is well */
 	int ready;	/* read end of its pipe */
 };
@@ -64,7 +65,7 @@ int services_exit_status(int status);
 _Noreturn void services_exec(enum host host, const char *const *argv, int failed);
 
 /* Asks it to end, and makes it after a while. Returns false, and has said so, if it did
- * not end well. */
+ * not end well, unless it is aside. */
 bool services_stop(struct service *s);
 
 /* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that

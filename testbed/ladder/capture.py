@@ -13,9 +13,11 @@ FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE = 1
+STATISTICS = 5
 ENHANCED_PACKET = 6
 COMMENT, FLAGS = 1, 2		# options of a packet
 NAME, RESOLUTION = 2, 9		# and of an interface
+DROPPED = 5			# and of its statistics
 ETHERNET, COOKED, RAW = 1, 113, 101
 TIMESTAMPS = 8			# kind of a TCP option
 BLOCK_MAX = 1 << 24
@@ -79,6 +81,7 @@ class Blocks:
         self.left = b""
         self.order = None
         self.interfaces = []
+        self.missing = 0	# packets that were not captured, as far as the file says
 
     def options(self, data):
         at = 0
@@ -99,6 +102,11 @@ class Blocks:
         if resolution & 0x80:
             raise Broken("its times are in powers of two")
         self.interfaces.append((name, struct.unpack(self.order + "H", body[:2])[0], 10 ** (9 - resolution)))
+
+    def statistics(self, body):
+        for code, value in self.options(body[12:]):
+            if code == DROPPED and len(value) == 8:
+                self.missing += struct.unpack(self.order + "Q", value)[0]
 
     def packet(self, body):
         number, high, low, captured = struct.unpack(self.order + "IIII", body[:16])
@@ -136,6 +144,8 @@ class Blocks:
                 at += length
                 if kind == INTERFACE:
                     self.interface(body)
+                elif kind == STATISTICS:
+                    self.statistics(body)
                 elif kind == ENHANCED_PACKET and (packet := self.packet(body)):
                     yield packet
         except struct.error:
@@ -144,10 +154,15 @@ class Blocks:
             self.left = self.left[at:]
 
 
+class Packets(list):
+    """Those of a file; so many that it should have are `missing`."""
+    missing = 0
+
+
 def read(path):
     """All packets of a file."""
     blocks = Blocks()
-    packets = []
+    packets = Packets()
     try:
         with open(path, "rb") as file:
             while data := file.read(1 << 20):
@@ -161,4 +176,5 @@ def read(path):
     names = {packet.link for packet in packets}
     if names - {"client", "server"}:
         raise Broken("%s: its interfaces are not named client and server, as those of reseg's captures" % path)
+    packets.missing = blocks.missing
     return packets

@@ -23,6 +23,11 @@ PLACES = ("client", "box", "server")
 Node = collections.namedtuple("Node", "place time_ns")
 
 
+def missing_text(packets):
+    """What is wrong with a capture that misses so many packets; empty: nothing."""
+    return "The capture misses %s: what seems lost may have come." % count(packets, "packet") if packets else ""
+
+
 def plain(text):
     """Without what a terminal or a page could take for more than text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

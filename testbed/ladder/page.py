@@ -370,7 +370,7 @@ LEGEND = (
 )
 
 
-def write(path, connections, shown, title):
+def write(path, connections, shown, title, missing):
     title = title or "Behind the box"
     total = sum(sum(c.lost_at_end) for c in connections)
     bad = sum(1 for c in connections if any(c.lost_at_end))
@@ -384,6 +384,8 @@ def write(path, connections, shown, title):
     else:
         lead = element("p", "%d connections: every byte that was acknowledged was delivered." % len(connections),
                        class_="verdict good")
+    if missing:
+        lead += element("p", escape(missing), class_="verdict bad")
     legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND), class_="legend")
     body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
             "".join(section(c) for c in shown) +

@@ -187,7 +187,7 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
 
 
 def run_lab(labs, cell, workaround, mail, folder, box):
-    """Sends this message. Returns the lab's status."""
+    """Sends this message, and captures all of it; or raises NotRun."""
     options = labs.options
     sender, receiver = options.mtas[cell.sender], options.mtas[cell.receiver]
     # Where nothing can stall, who is late is only slow: a busy machine, and never a finding.
@@ -209,11 +209,13 @@ def run_lab(labs, cell, workaround, mail, folder, box):
                        "queue": part.queue}, options)
     try:
         with open(folder / "lab.log", "wb") as log:
-            return labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
-                             "--", *send], log, LAB_SECONDS + send_limit(options))
+            status = labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
+                               "--", *send], log, LAB_SECONDS + send_limit(options))
     finally:
         for role in ("client", "server"):
             (folder / role).chmod(0o755)
+    if status != 0 or b"reseg-lab: the capture " in (folder / "lab.log").read_bytes():
+        raise NotRun(why_not_run(folder, status), folder)
 
 
 def read_wire(cell, mail, folder, options, talks):
@@ -310,9 +312,7 @@ class Sizes:
 
     def send(self, cell, workaround, mail, folder):
         shutil.rmtree(folder, ignore_errors=True)
-        status = run_lab(self.labs, cell, workaround, mail, folder, NO_BOX)
-        if status != 0:
-            raise NotRun(why_not_run(folder, status), folder)
+        run_lab(self.labs, cell, workaround, mail, folder, NO_BOX)
         talks = wire.dialogues(folder / "lab.pcapng", PORT)
         seen = account_for(cell, mail, folder, self.labs.options, talks)
         if seen["outcome"] == "stalled":
@@ -384,9 +384,7 @@ def attempt(labs, cell, mail, folder):
     """Sends the message once; what a row says of it."""
     options = labs.options
     shutil.rmtree(folder, ignore_errors=True)
-    status = run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
-    if status != 0:
-        raise NotRun(why_not_run(folder, status), folder)
+    run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
     talks = wire.dialogues(folder / "lab.pcapng", PORT)
     return {**read_wire(cell, mail, folder, options, talks), **account_for(cell, mail, folder, options, talks)}
 
