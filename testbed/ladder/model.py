@@ -82,6 +82,15 @@ def cover(runs, first, end):
             first = stop
 
 
+def is_covered(runs, first, end):
+    """Is all of it in the runs?"""
+    at = bisect.bisect_right(runs, first, key=lambda run: run[0]) - 1
+    while 0 <= at < len(runs) and runs[at][0] <= first < end:
+        first = max(first, runs[at][1])
+        at += 1
+    return first >= end
+
+
 class Stream:
     """What one end sent: its octets, and which of them came where."""
 
@@ -91,14 +100,16 @@ class Stream:
         self.length = 0			# with all of that
         self.sent = []			# (end, way): the packet that took the octets before `end`
         self.arrivals = []		# (first, end): new octets in a packet from the source,
-        self.cuts = []			# and in one that the box let out
+        self.cuts = []			# in one that the box let out,
+        self.passed = []		# and in one that came through to the sink
         self.acked = 0			# to the source, as numbers: a FIN counts
         self.delivered = 0		# by the sink, likewise
         self.intercepted = False	# the box makes its packets
 
-    def put(self, first, data, comes_in, way):
+    def put(self, first, data, way, leg):
         end = first + len(data)
-        if comes_in:
+        if leg == 0 and not way.made_by_box:
+            cover(self.arrivals, first, end)
             self.length = max(self.length, end)
             self.beyond.append((first, data, way))
             self.beyond.sort(key=lambda run: run[0])
@@ -108,8 +119,14 @@ class Stream:
                 if more:
                     self.octets.extend(more)
                     self.sent.append((len(self.octets), by))
-        if comes_in or way.made_by_box:
-            cover(self.arrivals if comes_in else self.cuts, first, end)
+        if way.nodes[leg].place == BOX:
+            cover(self.cuts, first, end)
+        if not way.made_by_box and leg == len(way.packets) - 1 and way.nodes[-1].place != BOX and not way.lost:
+            cover(self.passed, first, end)
+
+    def has_come(self, first, end):
+        """Did the sink get these octets, as it says itself, or as nothing held them back?"""
+        return end <= self.delivered or is_covered(self.passed, first, end)
 
     def orphaned(self):
         """Octets that are acknowledged to the source, and not by the sink."""
@@ -174,10 +191,29 @@ def clients_of(packets):
     return {(p.source, p.sport, p.target, p.dport) for p in packets if p.flags & (SYN | ACK | RST) == SYN}
 
 
+def both_ways(packet):
+    """Names a connection, whoever sent the packet."""
+    source, target = (packet.source, packet.sport), (packet.target, packet.dport)
+    return min(source, target), max(source, target)
+
+
+def goes_on(came, packet):
+    """
+    Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
+    after what came in, at the same time; it may have altered it. Where it takes the data, it says so to the
+    sender first: nothing of the connection is in between here, and the length is the same.
+    """
+    first = came.packets[0]
+    return (first.source, first.sport, first.time_ns, len(first.payload), first.flags & (SYN | FIN | RST)) == \
+        (packet.source, packet.sport, packet.time_ns, len(packet.payload), packet.flags & (SYN | FIN | RST)) and \
+        first.link != packet.link
+
+
 def box_ways(packets, ends, waits=None):
     """
-    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two calls, the packets
-    that came in and may yet go on: workers write in between each other, and a file may end anywhere.
+    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two calls, the newest
+    packet of each connection if it came in and may yet go on: workers write in between each other, and a file may
+    end anywhere.
     """
     ways = []
     waits = {} if waits is None else waits
@@ -203,7 +239,7 @@ def box_ways(packets, ends, waits=None):
     for packet in packets:
         if packet.inbound is None:
             raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do")
-        key = packet.source, packet.sport, packet.target, packet.dport
+        key = both_ways(packet)
         if packet.inbound:
             node, _ = end_node(packet, place_of(packet))
             waits[key] = Way([node, Node(BOX, packet.time_ns)], [packet])
@@ -211,8 +247,7 @@ def box_ways(packets, ends, waits=None):
             continue
         node, lost = end_node(packet, place_of(packet))
         came = waits.pop(key, None)
-        if came is not None and (came.packets[0].link, came.packets[0].payload, came.packets[0].time_ns) == (
-                "server" if packet.link == "client" else "client", packet.payload, packet.time_ns):
+        if came is not None and goes_on(came, packet):
             came.nodes.append(node)
             came.packets.append(packet)
             came.lost = lost
@@ -265,8 +300,7 @@ def tell(c, way, leg):
         if first >= FOLLOWED_MAX:
             c.too_long = True
         elif first >= 0:
-            comes_in = leg == 0 and not way.made_by_box
-            own.put(first, packet.payload, comes_in, way)
+            own.put(first, packet.payload, way, leg)
             own.intercepted |= way.made_by_box
     if packet.flags & ACK and c.isn[1 - side] is not None:
         acked = distance(relative(packet.ack, c.isn[1 - side])) - 1
@@ -406,7 +440,7 @@ def dialogue(c):
             if way is None:
                 break
             lines.append(Line(side, plain(stream.octets[at:end].decode("latin-1").rstrip("\r\n")), at, end, way,
-                              end <= stream.delivered or not stream.intercepted))
+                              stream.has_come(at, end)))
             at = end
     lines.sort(key=lambda line: line.way.time_ns)
     return lines
