@@ -36,12 +36,8 @@ class Watcher:
         by_client = model.is_by_client(packet, self.known)
         if by_client is None:
             return
-        key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
-            (packet.target, packet.dport, packet.source, packet.sport)
-        c = self.open.get(key)
-        if c is None or packet.flags & (model.SYN | model.ACK) == model.SYN and c.isn[0] != packet.seq:
-            self.count += 1
-            c = self.open[key] = model.Connection(self.count, *key)
+        c = model.connection_of(self.open, packet, by_client, self.count + 1)
+        self.count = max(self.count, c.number)
         for leg in range(len(way.packets)):
             model.tell(c, way, leg)
         if self.start_ns is None:
@@ -51,7 +47,7 @@ class Watcher:
             yield text.head("Behind each line: the number of its connection.")
         yield from text.way_lines(c, way, self.start_ns, self.colour, "  %d" % c.number)
         if packet.flags & model.RST:	# over, and nothing to remember
-            del self.open[key]
+            del self.open[c.client, c.cport, c.server, c.sport]
 
 
 def watch(path, colour):

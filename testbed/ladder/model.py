@@ -142,11 +142,15 @@ class Connection:
     def __init__(self, number, client, cport, server, sport):
         self.number = number
         self.client, self.cport, self.server, self.sport = client, cport, server, sport
-        self.isn = [None, None]
+        self.isn = [{}, {}]		# by link: a box may shift the numbers of a side
         self.stream = [Stream(), Stream()]
         self.ways = []
         self.first_isn = None
         self.too_long = False		# not followed to its end
+
+    def first_number(self, side, link):
+        """The number of a side's SYN there; None if it was not seen."""
+        return self.isn[side].get(link, next(iter(self.isn[side].values()), None))
 
     def name(self, side):
         address, port = ((self.client, self.cport), (self.server, self.sport))[side]
@@ -293,17 +297,18 @@ def tell(c, way, leg):
     side = 0 if way.by_client else 1
     own, peer = c.stream[side], c.stream[1 - side]
     is_last = leg == len(way.packets) - 1
-    if packet.flags & SYN and c.isn[side] is None:
-        c.isn[side] = packet.seq
-    if packet.payload and not packet.flags & SYN and c.isn[side] is not None:
-        first = distance(relative(packet.seq, c.isn[side])) - 1
+    if packet.flags & SYN:
+        c.isn[side].setdefault(packet.link, packet.seq)
+    isn, peer_isn = (c.first_number(which, packet.link) for which in (side, 1 - side))
+    if packet.payload and not packet.flags & SYN and isn is not None:
+        first = distance(relative(packet.seq, isn)) - 1
         if first >= FOLLOWED_MAX:
             c.too_long = True
         elif first >= 0:
             own.put(first, packet.payload, way, leg)
             own.intercepted |= way.made_by_box
-    if packet.flags & ACK and c.isn[1 - side] is not None:
-        acked = distance(relative(packet.ack, c.isn[1 - side])) - 1
+    if packet.flags & ACK and peer_isn is not None:
+        acked = distance(relative(packet.ack, peer_isn)) - 1
         # What the box lets out is what its receiver is told; what comes in is what its sender has.
         if is_last and not way.lost and acked > peer.acked:
             way.acks_new = acked - peer.acked
@@ -332,6 +337,19 @@ def follow(c):
     c.lost_at_end = [stream.orphaned() for stream in c.stream]
 
 
+def connection_of(found, packet, by_client, number):
+    """The packet's connection in `found`; one that it begins is put there, with that number."""
+    key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
+        (packet.target, packet.dport, packet.source, packet.sport)
+    is_syn = packet.flags & (SYN | ACK | RST) == SYN
+    c = found.get(key)
+    if c is None or is_syn and c.first_isn not in (None, packet.seq):
+        c = found[key] = Connection(number, *key)
+    if is_syn:
+        c.first_isn = packet.seq
+    return c
+
+
 def connections(box, ends):
     """
     The connections of a box's packets, of its ends' packets, or of both; each may be None. A
@@ -351,16 +369,9 @@ def connections(box, ends):
         by_client = is_by_client(packet, known)
         if by_client is None:
             continue
-        key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
-            (packet.target, packet.dport, packet.source, packet.sport)
-        c = found.get(key)
-        if packet.flags & (SYN | ACK | RST) == SYN and (c is None or c.first_isn not in (None, packet.seq)):
-            c = None
-        if c is None:
-            c = found[key] = Connection(len(order) + 1, *key)
+        c = connection_of(found, packet, by_client, len(order) + 1)
+        if not c.ways:
             order.append(c)
-        if packet.flags & (SYN | ACK | RST) == SYN:
-            c.first_isn = packet.seq
         c.ways.append(way)
     for c in order:
         follow(c)
@@ -379,12 +390,12 @@ def packet_text(c, way, leg):
     """A packet as packetdrill writes it, with numbers from the beginning of its streams."""
     packet = way.packets[leg]
     side = 0 if way.by_client else 1
-    first = distance(relative(packet.seq, c.isn[side]))
+    first = distance(relative(packet.seq, c.first_number(side, packet.link)))
     text = flags_text(packet.flags)
     if packet.payload or packet.flags & (SYN | FIN | RST):
         text += " %d:%d(%d)" % (first, first + len(packet.payload), len(packet.payload))
     if packet.flags & ACK:
-        text += " ack %d" % distance(relative(packet.ack, c.isn[1 - side]))
+        text += " ack %d" % distance(relative(packet.ack, c.first_number(1 - side, packet.link)))
     return text
 
 
