@@ -15,6 +15,7 @@ from capture import ACK, FIN, PSH, RST, SYN, Broken
 
 CLIENT, BOX, SERVER = range(3)
 FOLLOWED_MAX = 1 << 28		# octets of a stream
+CLOCKS_NS = 1_000_000		# so much later may the one clock be than the other
 NO_CONNECTIONS = "No connection began while this was captured."
 SIDES = ("client", "server")
 PLACES = ("client", "box", "server")
@@ -161,24 +162,58 @@ class Connection:
 # Packets into ways ------------------------------------------------------------------------
 
 
+def pair(sent, came):
+    """
+    Which of equal packets is which: pairs of what was sent and what came, from their times. None
+    overtakes another, as many as can be have come, and each had to wait as little as it could: of a
+    packet and its repetition the lost one is the first, if one comes after both.
+    """
+    if len(sent) == len(came) == 1:
+        return [(sent[0], came[0])]		# whatever the clocks say
+    pairs = []
+    end = len(sent)
+    for arrival in reversed(came):
+        end = bisect.bisect_right(sent, arrival.time_ns + CLOCKS_NS, hi=end, key=lambda packet: packet.time_ns)
+        if end == 0:
+            break
+        end -= 1
+        pairs.append((sent[end], arrival))
+    pairs.reverse()
+    # What the network makes two of came when the first of them did.
+    at = 0
+    for i, (packet, arrival) in enumerate(pairs):
+        at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=lambda packet: packet.time_ns)
+        pairs[i] = packet, came[at]
+        at += 1
+    return pairs
+
+
 class Ends:
-    """When the ends sent and got what the box did, by their own capture; each packet once."""
+    """What the ends sent and got, by their own capture; each packet once."""
 
-    def __init__(self, packets):
-        self.sent = collections.defaultdict(collections.deque)
-        self.got = collections.defaultdict(collections.deque)
-        self.start = {}
+    def __init__(self, packets, client_of):
+        self.sent, self.got = [], []
         for packet in packets:
-            self.start.setdefault(packet.link, packet.time_ns)
-        self.packets = packets
-
-    def sort(self, client_of):
-        for packet in self.packets:
             by_client = client_of(packet)
-            if by_client is None:
-                continue
-            table = self.sent if by_client == (packet.link == "client") else self.got
-            table[packet.link, packet.same].append(packet)
+            if by_client is not None:
+                (self.sent if by_client == (packet.link == "client") else self.got).append(packet)
+
+
+def sort(packets, name=lambda packet: (packet.link, packet.same)):
+    """Those that are equal, as time goes."""
+    found = collections.defaultdict(list)
+    for packet in sorted(packets, key=lambda packet: packet.time_ns):
+        found[name(packet)].append(packet)
+    return found
+
+
+def partners(sent, came):
+    """For each packet, by id(), the one that it is at the other end of its way."""
+    found = {}
+    for name, packets in sent.items():
+        for packet, arrival in pair(packets, came.get(name, [])):
+            found[id(packet)], found[id(arrival)] = arrival, packet
+    return found
 
 
 def is_by_client(packet, known):
@@ -222,16 +257,15 @@ def box_ways(packets, ends, waits=None):
     ways = []
     waits = {} if waits is None else waits
 
-    def take(table, link, packet):
-        queue = table.get((link, packet.same))
-        return queue.popleft() if queue else None
+    if ends is not None:
+        taken, made = ([packet for packet in packets if packet.inbound is way] for way in (True, False))
+        known = partners(sort(ends.sent), sort(taken)) | partners(sort(made), sort(ends.got))
 
     def end_node(packet, place):
         """Where the packet came from or went to, when."""
         if ends is None:
             return Node(place, packet.time_ns), False
-        link = SIDES[0] if place == CLIENT else SIDES[1]
-        found = take(ends.sent if packet.inbound else ends.got, link, packet)
+        found = known.get(id(packet))
         if found is None:
             return Node(place, packet.time_ns), not packet.inbound
         time_ns = min(found.time_ns, packet.time_ns) if packet.inbound else max(found.time_ns, packet.time_ns)
@@ -259,23 +293,21 @@ def box_ways(packets, ends, waits=None):
             ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
     if ends is not None:
         # What never came to the box.
-        for (link, _), queue in ends.sent.items():
-            place = CLIENT if link == "client" else SERVER
-            for packet in queue:
-                ways.append(Way([Node(place, packet.time_ns), Node(BOX, packet.time_ns)], [packet], True))
+        for packet in ends.sent:
+            if id(packet) not in known:
+                ways.append(Way([Node(place_of(packet), packet.time_ns), Node(BOX, packet.time_ns)], [packet], True))
     return ways
 
 
 def plain_ways(ends):
     """The same where there was no box: from end to end."""
     ways = []
-    for (link, same), queue in ends.sent.items():
-        place, other = (CLIENT, SERVER) if link == "client" else (SERVER, CLIENT)
-        arrivals = ends.got.get((SIDES[1] if link == "client" else SIDES[0], same), collections.deque())
-        for packet in queue:
-            arrival = arrivals.popleft() if arrivals else None
-            time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
-            ways.append(Way([Node(place, packet.time_ns), Node(other, time_ns)], [packet], arrival is None))
+    known = partners(*(sort(packets, lambda packet: packet.same) for packets in (ends.sent, ends.got)))
+    for packet in ends.sent:
+        place, other = (CLIENT, SERVER) if packet.link == "client" else (SERVER, CLIENT)
+        arrival = known.get(id(packet))
+        time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
+        ways.append(Way([Node(place, packet.time_ns), Node(other, time_ns)], [packet], arrival is None))
     return ways
 
 
@@ -358,8 +390,7 @@ def connections(box, ends):
     known = clients_of((box or []) + (ends or []))
     sides = None
     if ends is not None:
-        sides = Ends(ends)
-        sides.sort(lambda packet: is_by_client(packet, known))
+        sides = Ends(ends, lambda packet: is_by_client(packet, known))
     ways = box_ways(box, sides) if box is not None else plain_ways(sides)
     ways.sort(key=lambda way: way.time_ns)
     found = {}
