@@ -448,11 +448,28 @@ def headline(c):
     return ALL_DELIVERED
 
 
-def totals(c):
-    """Octets acknowledged to their sources, those their sinks have, and what is between."""
-    acked = sum(min(s.acked, s.length) for s in c.stream)
-    orphaned = sum(c.lost_at_end)
+def totals(c, side):
+    """Octets acknowledged to their source, those their sink has, and what is between."""
+    acked, orphaned = min(c.stream[side].acked, c.stream[side].length), c.lost_at_end[side]
     return acked, acked - orphaned, orphaned
+
+
+def most_at_once(c):
+    """The most octets that the client sent before the server said more: a group of commands, say."""
+    most = now = end = 0
+    for way in c.ways:
+        packet = way.packets[0]
+        if way.made_by_box or not packet.payload or packet.flags & SYN:
+            continue
+        if way.by_client:
+            last = relative(packet.seq, c.first_number(0, packet.link)) - 1 + len(packet.payload)
+            new = last - end & 0xFFFFFFFF
+            if new < FOLLOWED_MAX:		# else it is a repetition
+                now, end = now + new, last
+            most = max(most, now)
+        else:
+            now = 0
+    return most
 
 
 def count(n, what):

@@ -346,18 +346,23 @@ def overview(connections, shown):
     numbers = {c.number for c in shown}
     rows = []
     for c in connections:
-        acked, delivered, orphaned = model.totals(c)
+        numbers_of = (model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1))
         name = "%s → %s" % (c.name(0), c.name(1))
         kinds = {way.kind for way in c.ways}
         rows.append(element("tr", element("td", str(c.number)) +
                             element("td", '<a href="#c%d">%s</a>' % (c.number, escape(name)) if c.number in numbers else escape(name)) +
-                            "".join(element("td", "{:,}".format(n), class_="n") for n in (acked, delivered, orphaned)) +
-                            element("td", "stalled" if "stall" in kinds else ""), class_="bad" if orphaned else "good"))
-    head = element("tr", "".join(element("th", text) for text in ("", "connection", "bytes ACKed", "delivered", "orphaned", "")))
+                            "".join(element("td", "{:,}".format(n), class_="n") for n in numbers_of) +
+                            element("td", "stalled" if "stall" in kinds else ""),
+                            class_="bad" if any(c.lost_at_end) else "good"))
+    head = element("tr", element("th", "", colspan=3) + "".join(
+        element("th", "bytes that the %s sent" % side, colspan=3) for side in model.SIDES) + element("th"))
+    head += element("tr", "".join(element("th", text) for text in (
+        "", "connection", "at once", *2 * ("ACKed", "delivered", "orphaned"), "")))
     left_out = len(connections) - len(shown)
     note = element("p", "%s not drawn; reseg-report --connections draws them." % (
         "One is" if left_out == 1 else "%d are" % left_out), class_="faint") if left_out else ""
-    return element("table", head + "".join(rows), class_="overview") + note
+    return element("div", element("table", head + "".join(rows), class_="overview"), class_="scroll") + element(
+        "p", "At once: the most bytes that the client sent before the server said more.", class_="faint") + note
 
 
 LEGEND = (

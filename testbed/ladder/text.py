@@ -73,8 +73,13 @@ def ladder(c, colour):
 
 
 def overview(connections):
-    """A line for each connection: S is where something stalled."""
-    yield "%4s  %-28s  %-28s  %10s %10s %9s\n" % ("", "client", "server", "ACKed", "delivered", "orphaned")
+    """A line for each connection."""
+    names = "%%4s  %%-%ds  %%-%ds  " % tuple(max(len(c.name(side)) for c in connections)
+                                         for side in range(2))
+    columns = names + "%9s" + 2 * "  %10s %10s %9s"
+    yield (names % ("", "", "") + " " * 9 + ("  %-31s" * 2 % ("client sent", "server sent"))).rstrip() + "\n"
+    yield columns % ("", "client", "server", "at once", *2 * ("ACKed", "delivered", "orphaned")) + "\n"
     for c in connections:
-        yield "%4d  %-28s  %-28s  %10d %10d %9d%s\n" % (
-            c.number, c.name(0), c.name(1), *model.totals(c), "  stalled" if any(way.kind == "stall" for way in c.ways) else "")
+        numbers = model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1)
+        stalled = any(way.kind == "stall" for way in c.ways)
+        yield columns % (c.number, c.name(0), c.name(1), *numbers) + "  stalled" * stalled + "\n"
