@@ -32,6 +32,11 @@ class Broken(Exception):
     """Not what it should be, in words."""
 
 
+def plain(text):
+    """Without what a terminal or a page could take for more than text."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def ip_of(link_type, frame):
     """The IP packet in a frame, or None."""
     if link_type == RAW:
@@ -159,22 +164,53 @@ class Packets(list):
     missing = 0
 
 
-def read(path):
+PCAP = [struct.pack(order + "I", magic) for order in "<>" for magic in (0xA1B2C3D4, 0xA1B23C4D)]
+GZIP = b"\x1f\x8b"
+
+
+def foreign(path, what):
+    """Of other programs' files reseg-replay makes what can be drawn."""
+    return Broken("%s; run reseg-replay -o OUTPUT %s first, and draw OUTPUT" % (what, path))
+
+
+def check_start(path, start):
+    if start[:4] in PCAP:
+        raise foreign(path, "it is a pcap file, as of tcpdump")
+    if start.startswith(GZIP):
+        raise foreign(path, "it is compressed")
+
+
+def check_names(path, interfaces):
+    names = dict.fromkeys(plain(name) or "one without a name" for name, _, _ in interfaces)
+    if names.keys() - {"client", "server"}:
+        raise foreign(path, "its interfaces are %s, not client and server as in reseg's captures" %
+                      " and ".join(names))
+
+
+def check_ways(packets):
+    if any(packet.inbound is None for packet in packets):
+        raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do; "
+                     "a capture of the ends is given by --ends FILE")
+
+
+def read(path, of_box):
     """All packets of a file."""
     blocks = Blocks()
     packets = Packets()
     try:
         with open(path, "rb") as file:
             while data := file.read(1 << 20):
+                if blocks.order is None:
+                    check_start(path, data)
                 packets.extend(blocks.feed(data))
+        if blocks.order is None:
+            raise Broken("it is no pcapng file")
+        if blocks.left:
+            raise Broken("its end is missing")
+        check_names(path, blocks.interfaces)
+        if of_box:
+            check_ways(packets)
     except Broken as broken:
         raise Broken("%s: %s" % (path, broken)) from None
-    if blocks.order is None:
-        raise Broken("%s: it is no pcapng file" % path)
-    if blocks.left:
-        raise Broken("%s: its end is missing" % path)
-    names = {packet.link for packet in packets}
-    if names - {"client", "server"}:
-        raise Broken("%s: its interfaces are not named client and server, as those of reseg's captures" % path)
     packets.missing = blocks.missing
     return packets

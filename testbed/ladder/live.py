@@ -27,6 +27,7 @@ class Watcher:
     def feed(self, data):
         """What of it there is to be shown now. What the box does at once it writes at once."""
         packets = list(self.blocks.feed(data))
+        capture.check_ways(packets)
         self.known |= model.clients_of(packets)
         for way in model.box_ways(packets, None, self.waits):
             yield from self.show(way)

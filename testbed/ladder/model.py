@@ -11,12 +11,11 @@ import bisect
 import collections
 import ipaddress
 
-from capture import ACK, FIN, PSH, RST, SYN, Broken
+from capture import ACK, FIN, PSH, RST, SYN, plain
 
 CLIENT, BOX, SERVER = range(3)
 FOLLOWED_MAX = 1 << 28		# octets of a stream
 CLOCKS_NS = 1_000_000		# so much later may the one clock be than the other
-NO_CONNECTIONS = "No connection began while this was captured."
 SIDES = ("client", "server")
 PLACES = ("client", "box", "server")
 
@@ -27,11 +26,6 @@ Node = collections.namedtuple("Node", "place time_ns")
 def missing_text(packets):
     """What is wrong with a capture that misses so many packets; empty: nothing."""
     return "The capture misses %s: what seems lost may have come." % count(packets, "packet") if packets else ""
-
-
-def plain(text):
-    """Without what a terminal or a page could take for more than text."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 class Way:
@@ -275,8 +269,6 @@ def box_ways(packets, ends, waits=None):
         return CLIENT if packet.link == "client" else SERVER
 
     for packet in packets:
-        if packet.inbound is None:
-            raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do")
         key = both_ways(packet)
         if packet.inbound:
             node, _ = end_node(packet, place_of(packet))
@@ -382,12 +374,24 @@ def connection_of(found, packet, by_client, number):
     return c
 
 
+def left_out_text(connections, packets, others):
+    """What is to be said of connections without a client's SYN; `others` are there."""
+    if others:
+        return "%s (%s) had begun before this capture, and %s left out." % (
+            count(connections, "connection"), count(packets, "packet"), "is" if connections == 1 else "are")
+    return "%s in this capture (%s) had begun before it: no client's SYN is there." % (
+        "The one connection" if connections == 1 else "All " + count(connections, "connection"),
+        count(packets, "packet"))
+
+
 def connections(box, ends):
     """
-    The connections of a box's packets, of its ends' packets, or of both; each may be None. A
-    connection whose SYN was not seen is left out.
+    The connections of a box's packets, of its ends' packets, or of both, each of which may be None;
+    and what is to be said of what is left out, or nothing.
     """
     known = clients_of((box or []) + (ends or []))
+    unknown = [packet for packet in (box if box is not None else ends)
+               if is_by_client(packet, known) is None]
     sides = None
     if ends is not None:
         sides = Ends(ends, lambda packet: is_by_client(packet, known))
@@ -406,7 +410,12 @@ def connections(box, ends):
         c.ways.append(way)
     for c in order:
         follow(c)
-    return order
+    left_out = ""
+    if unknown:
+        left_out = left_out_text(len(set(map(both_ways, unknown))), len(unknown), order)
+    elif not order:
+        left_out = "No connection began while this was captured."
+    return order, left_out
 
 
 # Words -----------------------------------------------------------------------------------------

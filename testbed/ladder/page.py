@@ -375,12 +375,12 @@ LEGEND = (
 )
 
 
-def write(path, connections, shown, title, missing):
+def write(path, connections, shown, title, left_out, missing):
     title = title or "Behind the box"
     total = sum(sum(c.lost_at_end) for c in connections)
     bad = sum(1 for c in connections if any(c.lost_at_end))
     if not connections:
-        lead = element("p", model.NO_CONNECTIONS, class_="verdict")
+        lead = element("p", escape(left_out), class_="verdict")
     elif len(connections) == 1:
         lead = ""
     elif bad:
@@ -391,6 +391,8 @@ def write(path, connections, shown, title, missing):
                        class_="verdict good")
     if missing:
         lead += element("p", escape(missing), class_="verdict bad")
+    if connections and left_out:
+        lead += element("p", escape(left_out), class_="faint")
     legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND), class_="legend")
     body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
             "".join(section(c) for c in shown) +
