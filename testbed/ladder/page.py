@@ -55,23 +55,25 @@ class Layout:
 
     def __init__(self, c):
         self.start_ns = c.ways[0].time_ns
-        self.ways = []			# (way, number, [index of a place for each node], [and for each note])
+        # (way, number, [index of a place for each node], [and for each note], does a fold hide its end)
+        self.ways = []
         self.folds = []			# (index of a place, text)
         self.times = []			# of places, ns since the beginning
         self.before = []		# pixels that notes and folds before a place take
         runs = model.folds(c.ways)
         folded = {i for first, end in runs for i in range(first, end)}
+        limits = fold_limits(c.ways, runs)
         places = []			# (time, way's number, node's number)
         for number, way in enumerate(c.ways):
             if number in folded:
                 continue
             flat = len({node.time_ns for node in way.nodes}) == 1
-            for i in range(1 if flat else len(way.nodes)):
-                places.append((way.nodes[i].time_ns, number, i))
-            for i in range(len(notes(way))):
-                places.append((way.nodes[-1].time_ns, number, len(way.nodes) + i))
-        for first, end in runs:
-            places.append((c.ways[first].time_ns, first, -1))
+            _, limit = next_fold(limits, number, way)
+            places += [(way.nodes[i].time_ns, number, i) for i in range(1 if flat else len(way.nodes))
+                       if way.nodes[i].time_ns <= limit]
+            places += [(min(way.nodes[-1].time_ns, limit), number, len(way.nodes) + i)
+                       for i in range(len(notes(way)))]
+        places += [(limit, first, -1) for first, limit in limits]
         places.sort()
         index, extra = {}, 0
         for time_ns, number, node in places:
@@ -85,9 +87,13 @@ class Layout:
         for number, way in enumerate(c.ways):
             if number in folded:
                 continue
-            nodes = [index.get((number, i), index[number, 0]) for i in range(len(way.nodes))]
+            fold, limit = next_fold(limits, number, way)
+            nodes = [index.get((number, i), index[number, 0]) for i, node in enumerate(way.nodes)
+                     if node.time_ns <= limit]
+            if len(nodes) < len(way.nodes):	# it goes into the fold, and ends there
+                nodes.append(index[fold, -1] - 1)
             below = [index[number, len(way.nodes) + i] for i in range(len(notes(way)))]
-            self.ways.append((way, number, nodes, below))
+            self.ways.append((way, number, nodes, below, way.nodes[-1].time_ns > limit))
         for first, end in runs:
             self.folds.append((index[first, -1], model.fold_text(c.ways[first:end])))
         duration = self.times[-1] / 1e9 if self.times else 0
@@ -96,9 +102,10 @@ class Layout:
         # At each place the bytes that are orphaned, and those of them that never are delivered.
         self.orphans = [c.orphans[max(0, bisect.bisect_right(times, self.start_ns + t) - 1)][1:] for t in self.times]
         # What is between the places that are shown counts, too.
-        for place, _ in self.folds:
+        for (place, _), (first, _) in zip(self.folds, runs):
+            start = c.ways[first].time_ns - self.start_ns
             end = self.times[min(place + 1, len(self.times) - 1)]
-            inside = [n for t, *n in c.orphans if self.times[place] <= t - self.start_ns <= end]
+            inside = [n for t, *n in c.orphans if start <= t - self.start_ns <= end]
             self.orphans[place] = tuple(map(max, zip(self.orphans[place], *inside)))
 
     def y(self, place):
@@ -106,6 +113,25 @@ class Layout:
 
     def height(self):
         return self.y(len(self.times) - 1) + BOTTOM if self.times else TOP
+
+
+def fold_limits(ways, runs):
+    """
+    When each fold stands in the picture, as (first way, time): once what is shown before it has
+    come, but before what is shown after it. What comes later than that has no end in the picture.
+    """
+    limits, came, at = [], 0, 0
+    for first, end in runs:
+        came = max(came, max(way.nodes[-1].time_ns for way in ways[at:first]))
+        after = ways[end].time_ns if end < len(ways) else came
+        limits.append((first, max(ways[first].time_ns, min(came, after))))
+        at = end
+    return limits
+
+
+def next_fold(limits, number, way):
+    """The one after a way, by its first way, and when it stands there."""
+    return next(((first, limit) for first, limit in limits if first > number), (None, way.nodes[-1].time_ns))
 
 
 def notes(way):
@@ -156,19 +182,19 @@ def details(c, way):
     return "\n".join(lines)
 
 
-def way_svg(c, layout, way, number, nodes, below, first):
+def way_svg(c, layout, way, number, nodes, below, is_cut, first):
     ys = [layout.y(place) for place in nodes]
-    xs = [PLACE[node.place] for node in way.nodes]
+    xs = [PLACE[node.place] for node in way.nodes][:len(nodes)]
     right = xs[-1] > xs[0]
     end = xs[-1]
-    if way.lost:	# half of its last leg
+    if way.lost or is_cut:	# half of its last leg
         end = (xs[-2] + xs[-1]) / 2
     css = "way" + (" made" if way.made_by_box else "") + (" " + way.kind if way.kind not in ("", "forged") else "") + \
         (" forged" if way.lacks else "") + (" never" if way.never else "")
     points = " ".join("%g,%.1f" % (x, y) for x, y in zip(xs[:-1] + [end], ys))
     parts = []
     said = None
-    for leg in range(len(way.packets)):
+    for leg in range(len(nodes) - 1):
         text = model.packet_text(c, way, leg)
         if text == said:
             continue
@@ -178,7 +204,9 @@ def way_svg(c, layout, way, number, nodes, below, first):
         # Where the packet starts: others that start near it have a line of their own there.
         parts.append(label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text, "packet" + ("" if right else " left"), data_leg=leg))
     parts.append(element("polyline", points=points))
-    if way.lost:
+    if is_cut:
+        pass
+    elif way.lost:
         parts.append(element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
     else:
         parts.append(element("path", d=arrow_head(xs[-1], ys[-1], right), class_="head"))
@@ -216,6 +244,7 @@ def ladder(c):
         parts.append(element("line", x1=x, x2=x, y1=TOP - 18, y2=float(height), class_="life"))
         parts.append(label(x, 18, name, "place"))
     parts.append(label(TIME - 8, 18, "ms", "time"))
+    parts.append(label(TIME - 8, 30, "not to scale", "time"))
     orphaned, never = ([n[i] for n in layout.orphans] for i in range(2))
     most = max(orphaned, default=0)
     if most:
@@ -233,7 +262,7 @@ def ladder(c):
         if text != shown:
             parts.append(label(TIME - 8, layout.y(place) + 3, text, "time", data_y=place))
         shown = text
-    parts += [way_svg(c, layout, way, number, nodes, below, i == 0) for i, (way, number, nodes, below) in enumerate(layout.ways)]
+    parts += [way_svg(c, layout, *shown, i == 0) for i, shown in enumerate(layout.ways)]
     for place, text in layout.folds:
         y = layout.y(place)
         parts.append(element("g", element("rect", x=CLIENT - 8, y=float(y - FOLD + 12), width=SERVER - CLIENT + 16,
