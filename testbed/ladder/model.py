@@ -284,10 +284,14 @@ def box_ways(packets, ends, waits=None):
         else:
             ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
     if ends is not None:
-        # What never came to the box.
-        for packet in ends.sent:
-            if id(packet) not in known:
-                ways.append(Way([Node(place_of(packet), packet.time_ns), Node(BOX, packet.time_ns)], [packet], True))
+        # What the box has not seen came to the other end if there was no box any more; else it is lost.
+        unseen = Ends([], None)
+        unseen.sent, unseen.got = ([packet for packet in packets if id(packet) not in known]
+                                   for packets in (ends.sent, ends.got))
+        for way in plain_ways(unseen):
+            if way.lost:
+                way.nodes[1] = Node(BOX, way.time_ns)
+            ways.append(way)
     return ways
 
 
@@ -335,7 +339,7 @@ def tell(c, way, leg):
         acked = distance(relative(packet.ack, peer_isn)) - 1
         # What the box lets out is what its receiver is told; what comes in is what its sender has.
         if is_last and not way.lost and acked > peer.acked:
-            way.acks_new = acked - peer.acked
+            way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)	# but for a FIN
             peer.acked = acked
         if leg == 0 and not way.made_by_box and acked > peer.delivered:
             peer.delivered = acked
