@@ -97,6 +97,7 @@ class Stream:
         self.arrivals = []		# (first, end): new octets in a packet from the source,
         self.cuts = []			# in one that the box let out,
         self.passed = []		# and in one that came through to the sink
+        self.altered = {}		# octets that left the box as others, by their place
         self.acked = 0			# to the source, as numbers: a FIN counts
         self.delivered = 0		# by the sink, likewise
         self.intercepted = False	# the box makes its packets
@@ -116,8 +117,16 @@ class Stream:
                     self.sent.append((len(self.octets), by))
         if way.nodes[leg].place == BOX:
             cover(self.cuts, first, end)
+            if self.octets[first:end] != data:
+                self.altered.update((at, octet) for at, octet in enumerate(data, first)
+                                    if at < len(self.octets) and octet != self.octets[at])
         if not way.made_by_box and leg == len(way.packets) - 1 and way.nodes[-1].place != BOX and not way.lost:
             cover(self.passed, first, end)
+
+    def as_it_left(self, first, end):
+        """What became of these octets in the box; nothing if they are the same."""
+        altered = {at: octet for at, octet in self.altered.items() if first <= at < end}
+        return bytes(altered.get(at, self.octets[at]) for at in range(first, end)) if altered else b""
 
     def has_come(self, first, end):
         """Did the sink get these octets, as it says itself, or as nothing held them back?"""
@@ -292,6 +301,13 @@ def box_ways(packets, ends, waits=None):
             if way.lost:
                 way.nodes[1] = Node(BOX, way.time_ns)
             ways.append(way)
+        # A RST that nobody has sent is the box's own: a connection that it refuses is none of those
+        # in its capture.
+        sent = {packet.same for packet in ends.sent} | {packet.same for packet in made}
+        for packet in unseen.got:
+            if packet.flags & RST and packet.same not in sent:
+                nodes = [Node(place, packet.time_ns) for place in (BOX, place_of(packet))]
+                ways.append(Way(nodes, [packet]))
     return ways
 
 
@@ -446,19 +462,51 @@ def packet_text(c, way, leg):
 ALL_DELIVERED = "Every byte that was acknowledged was delivered."
 
 
-def headline(c):
-    """What became of it, in a sentence."""
+def is_altered(c):
+    return any(stream.altered for stream in c.stream)
+
+
+def kind_of(c):
+    """What became of it, in a word."""
     if c.too_long:
-        return "More than %s: not followed to its end." % count(FOLLOWED_MAX, "byte")
-    lost = [(n, side) for side, n in enumerate(c.lost_at_end) if n > 0]
-    if lost:
-        return " ".join("The %s holds ACKs for %s that the %s never got." % (
-            SIDES[side], count(n, "byte"), SIDES[1 - side]) for n, side in lost)
+        return "unknown"
+    if any(c.lost_at_end):
+        return "lost"
+    if is_altered(c):
+        return "altered"
     if not any(s.length for s in c.stream):
+        return "empty"
+    return "held" if is_held(c) else "delivered"
+
+
+def is_held(c):
+    """Is there data that was not acknowledged?"""
+    return any(min(s.delivered, s.acked) < s.length for s in c.stream)
+
+
+def words(c):
+    """What else is remarkable of it, for an overview."""
+    return ["stalled"] * any(way.kind == "stall" for way in c.ways) + ["altered"] * is_altered(c)
+
+
+def headline(c):
+    """What became of it, in sentences."""
+    kind = kind_of(c)
+    if kind == "unknown":
+        return "More than %s: not followed to its end." % count(FOLLOWED_MAX, "byte")
+    if kind == "empty":
         return "No data was sent."
-    if any(min(s.delivered, s.acked) < s.length for s in c.stream):
-        return "Not all data was acknowledged: its sender knows that."
-    return ALL_DELIVERED
+    said = [ALL_DELIVERED]
+    if kind == "lost":
+        said = ["The %s holds ACKs for %s that the %s never got." % (
+            SIDES[side], count(n, "byte"), SIDES[1 - side]) for side, n in enumerate(c.lost_at_end) if n]
+    elif is_held(c):
+        said = ["Not all data was acknowledged: its sender knows that."]
+    if is_altered(c):
+        said.append("The box altered %s." % " and ".join(
+            "%s that the %s sent" % (count(len(stream.altered), "byte"), SIDES[side])
+            for side, stream in enumerate(c.stream) if stream.altered))
+    return " ".join(said)
 
 
 def totals(c, side):
@@ -495,8 +543,8 @@ def is_text(octets):
 
 
 # A line of a dialogue: whose, what, from octet `first` to `end` of its stream, in which packet, and whether all of it
-# was delivered.
-Line = collections.namedtuple("Line", "side text first end way delivered")
+# was delivered, and what it was then if the box altered it.
+Line = collections.namedtuple("Line", "side text first end way delivered came")
 
 
 def dialogue(c):
@@ -511,8 +559,9 @@ def dialogue(c):
             way = stream.way_of(end)
             if way is None:
                 break
-            lines.append(Line(side, plain(stream.octets[at:end].decode("latin-1").rstrip("\r\n")), at, end, way,
-                              stream.has_come(at, end)))
+            text, came = (plain(octets.decode("latin-1").rstrip("\r\n"))
+                          for octets in (stream.octets[at:end], stream.as_it_left(at, end)))
+            lines.append(Line(side, text, at, end, way, stream.has_come(at, end), came))
             at = end
     lines.sort(key=lambda line: line.way.time_ns)
     return lines

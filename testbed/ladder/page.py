@@ -6,6 +6,7 @@ beside it. It is whole without scripts, and needs nothing from elsewhere; page.j
 """
 
 import bisect
+import collections
 import html
 import pathlib
 
@@ -129,6 +130,10 @@ def fold_limits(ways, runs):
     return limits
 
 
+SHORTER = ((" to the client,", ","), (" to the server,", ","), ("the client's bytes ", "bytes "),
+           ("the server's bytes ", "bytes "))
+
+
 def next_fold(limits, number, way):
     """The one after a way, by its first way, and when it stands there."""
     return next(((first, limit) for first, limit in limits if first > number), (None, way.nodes[-1].time_ns))
@@ -137,18 +142,22 @@ def next_fold(limits, number, way):
 def notes(way):
     """What stands below a way: a list of (css, text)."""
     found = []
-    words = [part.replace(" to the client,", ",").replace(" to the server,", ",") for part in way.comment.split("; ")
-             if part and not part.startswith("forged ACK")]
+    parts = collections.defaultdict(list)
+    for part in way.comment.split("; "):
+        for long, short in SHORTER:
+            part = part.replace(long, short)
+        parts[part.split(":")[0]].append(part)
+    kinds = [kind for kind in ("stall", "resume", "fault", "orphaned") if kind in parts]
     if way.never:
         found.append(("forged never", "forged: %s %s" % (model.count(way.lacks, "byte"), "never delivered" if way.never == way.lacks
                                                          else "not delivered, {:,} never".format(way.never))))
     elif way.lacks:
         found.append(("forged", "forged: %s not delivered yet" % model.count(way.lacks, "byte")))
-    if way.kind == "stall":
-        words = [word for word in words if not word.startswith("fault")]
-    if way.kind in ("stall", "resume", "fault", "orphaned"):
-        found.append((way.kind, "; ".join(words)))
-    elif way.lost:
+    if "stall" in kinds and "fault" in kinds:
+        kinds.remove("fault")
+    for kind in kinds:
+        found.append((kind, "; ".join((parts["cut"] if kind == kinds[0] else []) + parts[kind])))
+    if way.lost and not kinds:
         found.append(("lost", "lost"))
     return found
 
@@ -343,8 +352,12 @@ def dialogue(c):
         text = line.text
         if len(text) > LINE_PREVIEW:
             text = "%s… (%s)" % (text[:LINE_PREVIEW], model.count(line.end - line.first, "byte"))
-        state = "" if line.delivered else " " + element("span", "ACKed, never delivered" if line.end <= c.stream[line.side].acked
-                                                  else "not delivered", class_="state")
+        state = ""
+        if not line.delivered:
+            state = "ACKed, never delivered" if line.end <= c.stream[line.side].acked else "not delivered"
+        elif line.came:
+            state = "came as " + escape(line.came[:LINE_PREVIEW])
+        state = state and " " + element("span", state, class_="state")
         rows.append(element("li", element("b", "CS"[line.side] + ":") + " " + element("code", escape(text)) + state,
                             class_=model.SIDES[line.side] + ("" if line.delivered else " undelivered"),
                             data_way="c%dw%d" % (c.number, numbers[id(line.way)])))
@@ -357,7 +370,8 @@ def dialogue(c):
 def section(c):
     rulers = "".join(ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
     headline = model.headline(c)
-    mark = " bad" if any(c.lost_at_end) else " good" if headline == model.ALL_DELIVERED else ""
+    mark = " bad" if any(c.lost_at_end) or model.is_altered(c) else \
+        " good" if headline == model.ALL_DELIVERED else ""
     controls = element("p", element("label", 'Time <input type="range" min="0" max="100" step="any" class="zoom"> <output></output>'),
                        class_="controls", hidden="")
     return element(
@@ -377,12 +391,11 @@ def overview(connections, shown):
     for c in connections:
         numbers_of = (model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1))
         name = "%s → %s" % (c.name(0), c.name(1))
-        kinds = {way.kind for way in c.ways}
         rows.append(element("tr", element("td", str(c.number)) +
                             element("td", '<a href="#c%d">%s</a>' % (c.number, escape(name)) if c.number in numbers else escape(name)) +
                             "".join(element("td", "{:,}".format(n), class_="n") for n in numbers_of) +
-                            element("td", "stalled" if "stall" in kinds else ""),
-                            class_="bad" if any(c.lost_at_end) else "good"))
+                            element("td", ", ".join(model.words(c))),
+                            class_="bad" if any(c.lost_at_end) or model.is_altered(c) else "good"))
     head = element("tr", element("th", "", colspan=3) + "".join(
         element("th", "bytes that the %s sent" % side, colspan=3) for side in model.SIDES) + element("th"))
     head += element("tr", "".join(element("th", text) for text in (
@@ -404,6 +417,18 @@ LEGEND = (
 )
 
 
+def sum_up(connections):
+    """Of connections that have no orphans: words for what they have in common, and for a colour."""
+    kinds = collections.Counter(model.kind_of(c) for c in connections)
+    words = [text for kind, text in (("altered", "the box altered data"), ("unknown", "not all was followed"),
+                                     ("held", "not all data was acknowledged"),
+                                     ("empty", "no data was sent")) if kinds[kind]
+             for text in ["%s in %d" % (text, kinds[kind])]]
+    if not words:
+        return "every byte that was acknowledged was delivered", " good"
+    return ", ".join(words), " bad" if kinds["altered"] else ""
+
+
 def write(path, connections, shown, title, left_out, missing):
     title = title or "Behind the box"
     total = sum(sum(c.lost_at_end) for c in connections)
@@ -416,8 +441,8 @@ def write(path, connections, shown, title, left_out, missing):
         lead = element("p", "%s of %d ended with %s ACKed to their sender and never delivered." % (
             model.count(bad, "connection"), len(connections), model.count(total, "byte")), class_="verdict bad")
     else:
-        lead = element("p", "%d connections: every byte that was acknowledged was delivered." % len(connections),
-                       class_="verdict good")
+        told, css = sum_up(connections)
+        lead = element("p", "%d connections: %s." % (len(connections), told), class_="verdict" + css)
     if missing:
         lead += element("p", escape(missing), class_="verdict bad")
     if connections and left_out:

@@ -81,5 +81,5 @@ def overview(connections):
     yield columns % ("", "client", "server", "at once", *2 * ("ACKed", "delivered", "orphaned")) + "\n"
     for c in connections:
         numbers = model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1)
-        stalled = any(way.kind == "stall" for way in c.ways)
-        yield columns % (c.number, c.name(0), c.name(1), *numbers) + "  stalled" * stalled + "\n"
+        words = "".join("  " + word for word in model.words(c))
+        yield columns % (c.number, c.name(0), c.name(1), *numbers) + words + "\n"
