@@ -147,6 +147,9 @@ def notes(way):
         for long, short in SHORTER:
             part = part.replace(long, short)
         parts[part.split(":")[0]].append(part)
+    for kind, same in parts.items():
+        parts[kind] = [part if n == 1 else "%s, %d times" % (part, n)
+                       for part, n in collections.Counter(same).items()]
     kinds = [kind for kind in ("stall", "resume", "fault", "orphaned") if kind in parts]
     if way.never:
         found.append(("forged never", "forged: %s %s" % (model.count(way.lacks, "byte"), "never delivered" if way.never == way.lacks
