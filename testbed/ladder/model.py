@@ -120,13 +120,16 @@ class Stream:
             if self.octets[first:end] != data:
                 self.altered.update((at, octet) for at, octet in enumerate(data, first)
                                     if at < len(self.octets) and octet != self.octets[at])
-        if not way.made_by_box and leg == len(way.packets) - 1 and way.nodes[-1].place != BOX and not way.lost:
+        is_last = leg == len(way.packets) - 1 and way.nodes[-1].place != BOX
+        if is_last and not way.made_by_box and not way.lost:
             cover(self.passed, first, end)
 
     def as_it_left(self, first, end):
         """What became of these octets in the box; nothing if they are the same."""
         altered = {at: octet for at, octet in self.altered.items() if first <= at < end}
-        return bytes(altered.get(at, self.octets[at]) for at in range(first, end)) if altered else b""
+        if not altered:
+            return b""
+        return bytes(altered.get(at, self.octets[at]) for at in range(first, end))
 
     def has_come(self, first, end):
         """Did the sink get these octets, as it says itself, or as nothing held them back?"""
@@ -165,6 +168,10 @@ class Connection:
 # Packets into ways ------------------------------------------------------------------------
 
 
+def time_of(packet):
+    return packet.time_ns
+
+
 def pair(sent, came):
     """
     Which of equal packets is which: pairs of what was sent and what came, from their times. None
@@ -176,7 +183,7 @@ def pair(sent, came):
     pairs = []
     end = len(sent)
     for arrival in reversed(came):
-        end = bisect.bisect_right(sent, arrival.time_ns + CLOCKS_NS, hi=end, key=lambda packet: packet.time_ns)
+        end = bisect.bisect_right(sent, arrival.time_ns + CLOCKS_NS, hi=end, key=time_of)
         if end == 0:
             break
         end -= 1
@@ -185,7 +192,7 @@ def pair(sent, came):
     # What the network makes two of came when the first of them did.
     at = 0
     for i, (packet, arrival) in enumerate(pairs):
-        at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=lambda packet: packet.time_ns)
+        at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=time_of)
         pairs[i] = packet, came[at]
         at += 1
     return pairs
@@ -205,7 +212,7 @@ class Ends:
 def sort(packets, name=lambda packet: (packet.link, packet.same)):
     """Those that are equal, as time goes."""
     found = collections.defaultdict(list)
-    for packet in sorted(packets, key=lambda packet: packet.time_ns):
+    for packet in sorted(packets, key=time_of):
         found[name(packet)].append(packet)
     return found
 
@@ -242,26 +249,27 @@ def both_ways(packet):
 def goes_on(came, packet):
     """
     Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
-    after what came in, at the same time; it may have altered it. Where it takes the data, it says so to the
-    sender first: nothing of the connection is in between here, and the length is the same.
+    after what came in, at the same time; it may have altered it. Where it takes the data, it says so
+    to the sender first: nothing of the connection is in between here, and the length is the same.
     """
     first = came.packets[0]
-    return (first.source, first.sport, first.time_ns, len(first.payload), first.flags & (SYN | FIN | RST)) == \
-        (packet.source, packet.sport, packet.time_ns, len(packet.payload), packet.flags & (SYN | FIN | RST)) and \
-        first.link != packet.link
+    what, what_first = ((p.source, p.sport, p.time_ns, len(p.payload), p.flags & (SYN | FIN | RST))
+                        for p in (packet, first))
+    return what == what_first and packet.link != first.link
 
 
 def box_ways(packets, ends, waits=None):
     """
-    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two calls, the newest
-    packet of each connection if it came in and may yet go on: workers write in between each other, and a file may
-    end anywhere.
+    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two calls,
+    the newest packet of each connection if it came in and may yet go on: workers write in between
+    each other, and a file may end anywhere.
     """
     ways = []
     waits = {} if waits is None else waits
 
     if ends is not None:
-        taken, made = ([packet for packet in packets if packet.inbound is way] for way in (True, False))
+        taken, made = ([packet for packet in packets if packet.inbound is inbound]
+                       for inbound in (True, False))
         known = partners(sort(ends.sent), sort(taken)) | partners(sort(made), sort(ends.got))
 
     def end_node(packet, place):
@@ -293,7 +301,7 @@ def box_ways(packets, ends, waits=None):
         else:
             ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
     if ends is not None:
-        # What the box has not seen came to the other end if there was no box any more; else it is lost.
+        # What the box has not seen came to the other end if there was no box any more, or is lost.
         unseen = Ends([], None)
         unseen.sent, unseen.got = ([packet for packet in packets if id(packet) not in known]
                                    for packets in (ends.sent, ends.got))
@@ -314,12 +322,14 @@ def box_ways(packets, ends, waits=None):
 def plain_ways(ends):
     """The same where there was no box: from end to end."""
     ways = []
-    known = partners(*(sort(packets, lambda packet: packet.same) for packets in (ends.sent, ends.got)))
+    known = partners(*(sort(packets, lambda packet: packet.same)
+                       for packets in (ends.sent, ends.got)))
     for packet in ends.sent:
         place, other = (CLIENT, SERVER) if packet.link == "client" else (SERVER, CLIENT)
         arrival = known.get(id(packet))
         time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
-        ways.append(Way([Node(place, packet.time_ns), Node(other, time_ns)], [packet], arrival is None))
+        nodes = [Node(place, packet.time_ns), Node(other, time_ns)]
+        ways.append(Way(nodes, [packet], arrival is None))
     return ways
 
 
@@ -398,7 +408,8 @@ def left_out_text(connections, packets, others):
     """What is to be said of connections without a client's SYN; `others` are there."""
     if others:
         return "%s (%s) had begun before this capture, and %s left out." % (
-            count(connections, "connection"), count(packets, "packet"), "is" if connections == 1 else "are")
+            count(connections, "connection"), count(packets, "packet"),
+            "is" if connections == 1 else "are")
     return "%s in this capture (%s) had begun before it: no client's SYN is there." % (
         "The one connection" if connections == 1 else "All " + count(connections, "connection"),
         count(packets, "packet"))
@@ -499,7 +510,8 @@ def headline(c):
     said = [ALL_DELIVERED]
     if kind == "lost":
         said = ["The %s holds ACKs for %s that the %s never got." % (
-            SIDES[side], count(n, "byte"), SIDES[1 - side]) for side, n in enumerate(c.lost_at_end) if n]
+            SIDES[side], count(n, "byte"), SIDES[1 - side])
+            for side, n in enumerate(c.lost_at_end) if n]
     elif is_held(c):
         said = ["Not all data was acknowledged: its sender knows that."]
     if is_altered(c):
@@ -516,7 +528,7 @@ def totals(c, side):
 
 
 def most_at_once(c):
-    """The most octets that the client sent before the server said more: a group of commands, say."""
+    """The most octets that the client sent before the server said more: of a group, say."""
     most = now = end = 0
     for way in c.ways:
         packet = way.packets[0]

@@ -56,7 +56,7 @@ class Layout:
 
     def __init__(self, c):
         self.start_ns = c.ways[0].time_ns
-        # (way, number, [index of a place for each node], [and for each note], does a fold hide its end)
+        # (way, number, [index of a place for each node], [and for each note], is its end in a fold?)
         self.ways = []
         self.folds = []			# (index of a place, text)
         self.times = []			# of places, ns since the beginning
@@ -70,8 +70,9 @@ class Layout:
                 continue
             flat = len({node.time_ns for node in way.nodes}) == 1
             _, limit = next_fold(limits, number, way)
-            places += [(way.nodes[i].time_ns, number, i) for i in range(1 if flat else len(way.nodes))
-                       if way.nodes[i].time_ns <= limit]
+            places += [(node.time_ns, number, i)
+                       for i, node in enumerate(way.nodes[:1] if flat else way.nodes)
+                       if node.time_ns <= limit]
             places += [(min(way.nodes[-1].time_ns, limit), number, len(way.nodes) + i)
                        for i in range(len(notes(way)))]
         places += [(limit, first, -1) for first, limit in limits]
@@ -136,7 +137,8 @@ SHORTER = ((" to the client,", ","), (" to the server,", ","), ("the client's by
 
 def next_fold(limits, number, way):
     """The one after a way, by its first way, and when it stands there."""
-    return next(((first, limit) for first, limit in limits if first > number), (None, way.nodes[-1].time_ns))
+    later = ((first, limit) for first, limit in limits if first > number)
+    return next(later, (None, way.nodes[-1].time_ns))
 
 
 def notes(way):
@@ -357,7 +359,8 @@ def dialogue(c):
             text = "%s… (%s)" % (text[:LINE_PREVIEW], model.count(line.end - line.first, "byte"))
         state = ""
         if not line.delivered:
-            state = "ACKed, never delivered" if line.end <= c.stream[line.side].acked else "not delivered"
+            is_acked = line.end <= c.stream[line.side].acked
+            state = "ACKed, never delivered" if is_acked else "not delivered"
         elif line.came:
             state = "came as " + escape(line.came[:LINE_PREVIEW])
         state = state and " " + element("span", state, class_="state")
@@ -396,18 +399,21 @@ def overview(connections, shown):
         name = "%s → %s" % (c.name(0), c.name(1))
         rows.append(element("tr", element("td", str(c.number)) +
                             element("td", '<a href="#c%d">%s</a>' % (c.number, escape(name)) if c.number in numbers else escape(name)) +
-                            "".join(element("td", "{:,}".format(n), class_="n") for n in numbers_of) +
+                            "".join(element("td", "{:,}".format(n), class_="n")
+                                    for n in numbers_of) +
                             element("td", ", ".join(model.words(c))),
                             class_="bad" if any(c.lost_at_end) or model.is_altered(c) else "good"))
     head = element("tr", element("th", "", colspan=3) + "".join(
-        element("th", "bytes that the %s sent" % side, colspan=3) for side in model.SIDES) + element("th"))
+        element("th", "bytes that the %s sent" % side, colspan=3)
+        for side in model.SIDES) + element("th"))
     head += element("tr", "".join(element("th", text) for text in (
         "", "connection", "at once", *2 * ("ACKed", "delivered", "orphaned"), "")))
     left_out = len(connections) - len(shown)
     note = element("p", "%s not drawn; reseg-report --connections draws them." % (
         "One is" if left_out == 1 else "%d are" % left_out), class_="faint") if left_out else ""
-    return element("div", element("table", head + "".join(rows), class_="overview"), class_="scroll") + element(
-        "p", "At once: the most bytes that the client sent before the server said more.", class_="faint") + note
+    table = element("table", head + "".join(rows), class_="overview")
+    at_once = "At once: the most bytes that the client sent before the server said more."
+    return element("div", table, class_="scroll") + element("p", at_once, class_="faint") + note
 
 
 LEGEND = (
@@ -423,10 +429,9 @@ LEGEND = (
 def sum_up(connections):
     """Of connections that have no orphans: words for what they have in common, and for a colour."""
     kinds = collections.Counter(model.kind_of(c) for c in connections)
-    words = [text for kind, text in (("altered", "the box altered data"), ("unknown", "not all was followed"),
-                                     ("held", "not all data was acknowledged"),
-                                     ("empty", "no data was sent")) if kinds[kind]
-             for text in ["%s in %d" % (text, kinds[kind])]]
+    words = ["%s in %d" % (text, kinds[kind]) for kind, text in (
+        ("altered", "the box altered data"), ("unknown", "not all was followed"),
+        ("held", "not all data was acknowledged"), ("empty", "no data was sent")) if kinds[kind]]
     if not words:
         return "every byte that was acknowledged was delivered", " good"
     return ", ".join(words), " bad" if kinds["altered"] else ""
@@ -445,7 +450,8 @@ def write(path, connections, shown, title, left_out, missing):
             model.count(bad, "connection"), len(connections), model.count(total, "byte")), class_="verdict bad")
     else:
         told, css = sum_up(connections)
-        lead = element("p", "%d connections: %s." % (len(connections), told), class_="verdict" + css)
+        told = "%d connections: %s." % (len(connections), told)
+        lead = element("p", told, class_="verdict" + css)
     if missing:
         lead += element("p", escape(missing), class_="verdict bad")
     if connections and left_out:

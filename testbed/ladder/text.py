@@ -77,8 +77,10 @@ def overview(connections):
     names = "%%4s  %%-%ds  %%-%ds  " % tuple(max(len(c.name(side)) for c in connections)
                                          for side in range(2))
     columns = names + "%9s" + 2 * "  %10s %10s %9s"
-    yield (names % ("", "", "") + " " * 9 + ("  %-31s" * 2 % ("client sent", "server sent"))).rstrip() + "\n"
-    yield columns % ("", "client", "server", "at once", *2 * ("ACKed", "delivered", "orphaned")) + "\n"
+    lead = names % ("", "", "") + " " * 9
+    yield lead + "  %-31s  %s\n" % ("client sent", "server sent")
+    yield columns % ("", "client", "server", "at once",
+                     *2 * ("ACKed", "delivered", "orphaned")) + "\n"
     for c in connections:
         numbers = model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1)
         words = "".join("  " + word for word in model.words(c))
