@@ -11,6 +11,7 @@ import sys
 import capture
 import model
 import text
+import ways
 
 
 class Watcher:
@@ -22,19 +23,19 @@ class Watcher:
         self.start_ns = None
         self.begun = False
         self.count = 0
-        self.waits = {}			# for model.box_ways()
+        self.waits = {}			# for box_ways()
 
     def feed(self, data):
         """What of it there is to be shown now. What the box does at once it writes at once."""
         packets = list(self.blocks.feed(data))
         capture.check_ways(packets)
-        self.known |= model.clients_of(packets)
-        for way in model.box_ways(packets, None, self.waits):
+        self.known |= ways.clients_of(packets)
+        for way in ways.box_ways(packets, None, self.waits):
             yield from self.show(way)
 
     def show(self, way):
         packet = way.packets[0]
-        by_client = model.is_by_client(packet, self.known)
+        by_client = ways.is_by_client(packet, self.known)
         if by_client is None:
             return
         c = model.connection_of(self.open, packet, by_client, self.count + 1)
@@ -47,7 +48,7 @@ class Watcher:
             self.begun = True
             yield text.head("Behind each line: the number of its connection.")
         yield from text.way_lines(c, way, self.start_ns, self.colour, "  %d" % c.number)
-        if packet.flags & model.RST:	# over, and nothing to remember
+        if packet.flags & capture.RST:	# over, and nothing to remember
             del self.open[c.client, c.cport, c.server, c.sport]
 
 

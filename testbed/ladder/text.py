@@ -5,6 +5,7 @@ The ladder for a terminal: three lifelines, a line for each packet, what matters
 """
 
 import model
+import ways
 
 LEG = 31		# between two lifelines
 INDENT = 12		# the time
@@ -29,7 +30,7 @@ def notes(way):
     """What is to be said below a packet."""
     parts = [part for part in way.comment.split("; ") if part and not part.startswith("forged ACK")]
     if way.acks_lost:
-        other = model.SIDES[0 if way.by_client else 1]
+        other = ways.SIDES[0 if way.by_client else 1]
         parts.insert(0, "forged ACK: the %s has %d of these %s" % (other, way.acks_new - way.acks_lost,
                                                                    model.count(way.acks_new, "byte")))
     if way.lost:
@@ -39,7 +40,7 @@ def notes(way):
 
 def way_lines(c, way, start_ns, colour, number=""):
     legs = {min(way.nodes[i].place, way.nodes[i + 1].place): i for i in range(len(way.packets))}
-    if len(way.packets) == 1 and model.BOX not in (way.nodes[0].place, way.nodes[1].place):
+    if len(way.packets) == 1 and ways.BOX not in (way.nodes[0].place, way.nodes[1].place):
         body = "|" + arrow(model.packet_text(c, way, 0), way.by_client, way.lost, 2 * LEG + 1) + "|"
     else:
         cells = [arrow(model.packet_text(c, way, legs[leg]), way.by_client, way.lost and legs[leg] == len(way.packets) - 1,

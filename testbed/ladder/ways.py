@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+
+"""
+The packets of captures as ways between client, box and server: which of those that came in at a
+box went on, which it made itself, and which of those that were sent came to the other end, or were
+lost.
+"""
+
+import bisect
+import collections
+
+from capture import ACK, FIN, RST, SYN, plain
+
+CLIENT, BOX, SERVER = range(3)
+CLOCKS_NS = 1_000_000		# so much later may the one clock be than the other
+SIDES = ("client", "server")
+
+# Where a packet was, and when.
+Node = collections.namedtuple("Node", "place time_ns")
+
+
+class Way:
+    """One packet's way: two or three nodes. What it says may be another before and behind the box."""
+
+    def __init__(self, nodes, packets, lost=False):
+        self.nodes = nodes		# of Node, in time
+        self.packets = packets		# one for each leg
+        self.lost = lost		# it never came to its last place
+        self.acks_lost = 0		# of the bytes it acknowledges first, those that its sender lacks
+        self.acks_new = 0
+        self.acks = 0			# so many octets in all, of which
+        self.lacks = 0			# its sender lacks these as it goes,
+        self.never = 0			# and these to the end
+
+    @property
+    def comment(self):
+        return plain("; ".join(dict.fromkeys(p.comment for p in self.packets if p.comment)))
+
+    @property
+    def kind(self):
+        """What is remarkable of it: a word of its comment, `lost`, or nothing."""
+        words = [part.split(":")[0] for part in self.comment.split("; ")]
+        found = next((word for word in ("stall", "resume", "fault", "orphaned", "forged ACK") if word in words), "")
+        return found.replace(" ACK", "") or ("lost" if self.lost else "")
+
+    @property
+    def by_client(self):
+        return self.nodes[0].place < self.nodes[1].place
+
+    @property
+    def made_by_box(self):
+        return self.nodes[0].place == BOX
+
+    @property
+    def time_ns(self):
+        return self.nodes[0].time_ns
+
+
+def time_of(packet):
+    return packet.time_ns
+
+
+def pair(sent, came):
+    """
+    Which of equal packets is which: pairs of what was sent and what came, from their times. None
+    overtakes another, as many as can be have come, and each had to wait as little as it could: of a
+    packet and its repetition the lost one is the first, if one comes after both.
+    """
+    if len(sent) == len(came) == 1:
+        return [(sent[0], came[0])]		# whatever the clocks say
+    pairs = []
+    end = len(sent)
+    for arrival in reversed(came):
+        end = bisect.bisect_right(sent, arrival.time_ns + CLOCKS_NS, hi=end, key=time_of)
+        if end == 0:
+            break
+        end -= 1
+        pairs.append((sent[end], arrival))
+    pairs.reverse()
+    # What the network makes two of came when the first of them did.
+    at = 0
+    for i, (packet, arrival) in enumerate(pairs):
+        at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=time_of)
+        pairs[i] = packet, came[at]
+        at += 1
+    return pairs
+
+
+class Ends:
+    """What the ends sent and got, by their own capture; each packet once."""
+
+    def __init__(self, packets, client_of):
+        self.sent, self.got = [], []
+        for packet in packets:
+            by_client = client_of(packet)
+            if by_client is not None:
+                (self.sent if by_client == (packet.link == "client") else self.got).append(packet)
+
+
+def sort(packets, name=lambda packet: (packet.link, packet.same)):
+    """Those that are equal, as time goes."""
+    found = collections.defaultdict(list)
+    for packet in sorted(packets, key=time_of):
+        found[name(packet)].append(packet)
+    return found
+
+
+def partners(sent, came):
+    """For each packet, by id(), the one that it is at the other end of its way."""
+    found = {}
+    for name, packets in sent.items():
+        for packet, arrival in pair(packets, came.get(name, [])):
+            found[id(packet)], found[id(arrival)] = arrival, packet
+    return found
+
+
+def is_by_client(packet, known):
+    """Did the client send it? None: of a connection whose beginning was not seen."""
+    if (packet.source, packet.sport, packet.target, packet.dport) in known:
+        return True
+    if (packet.target, packet.dport, packet.source, packet.sport) in known:
+        return False
+    return None
+
+
+def clients_of(packets):
+    """The connections, by who sent a SYN: a set of addresses and ports."""
+    return {(p.source, p.sport, p.target, p.dport) for p in packets if p.flags & (SYN | ACK | RST) == SYN}
+
+
+def both_ways(packet):
+    """Names a connection, whoever sent the packet."""
+    source, target = (packet.source, packet.sport), (packet.target, packet.dport)
+    return min(source, target), max(source, target)
+
+
+def goes_on(came, packet):
+    """
+    Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
+    after what came in, at the same time; it may have altered it. Where it takes the data, it says
+    so to the sender first: nothing of the connection is in between here, and the length is the same.
+    """
+    first = came.packets[0]
+    what, what_first = ((p.source, p.sport, p.time_ns, len(p.payload), p.flags & (SYN | FIN | RST))
+                        for p in (packet, first))
+    return what == what_first and packet.link != first.link
+
+
+def place_of(packet):
+    return CLIENT if packet.link == "client" else SERVER
+
+
+def unseen_ways(ends, made, known):
+    """Those of what the ends sent or got and the box has not seen, or has not written down."""
+    unseen = Ends([], None)
+    unseen.sent, unseen.got = ([packet for packet in packets if id(packet) not in known]
+                               for packets in (ends.sent, ends.got))
+    # It came to the other end if there was no box any more, or is lost.
+    for way in plain_ways(unseen):
+        if way.lost:
+            way.nodes[1] = Node(BOX, way.time_ns)
+        yield way
+    # A RST that nobody has sent is the box's own: a connection that it refuses is none of those in
+    # its capture.
+    sent = {packet.same for packet in ends.sent} | {packet.same for packet in made}
+    for packet in unseen.got:
+        if packet.flags & RST and packet.same not in sent:
+            yield Way([Node(place, packet.time_ns) for place in (BOX, place_of(packet))], [packet])
+
+
+def box_ways(packets, ends, waits=None):
+    """
+    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two
+    calls, the newest packet of each connection if it came in and may yet go on: workers write in
+    between each other, and a file may end anywhere.
+    """
+    ways = []
+    waits = {} if waits is None else waits
+
+    if ends is not None:
+        taken, made = ([packet for packet in packets if packet.inbound is inbound]
+                       for inbound in (True, False))
+        known = partners(sort(ends.sent), sort(taken)) | partners(sort(made), sort(ends.got))
+
+    def end_node(packet, place):
+        """Where the packet came from or went to, when."""
+        if ends is None:
+            return Node(place, packet.time_ns), False
+        found = known.get(id(packet))
+        if found is None:
+            return Node(place, packet.time_ns), not packet.inbound
+        first_or_last = min if packet.inbound else max
+        return Node(place, first_or_last(found.time_ns, packet.time_ns)), False
+
+    for packet in packets:
+        key = both_ways(packet)
+        if packet.inbound:
+            node, _ = end_node(packet, place_of(packet))
+            waits[key] = Way([node, Node(BOX, packet.time_ns)], [packet])
+            ways.append(waits[key])
+            continue
+        node, lost = end_node(packet, place_of(packet))
+        came = waits.pop(key, None)
+        if came is not None and goes_on(came, packet):
+            came.nodes.append(node)
+            came.packets.append(packet)
+            came.lost = lost
+        else:
+            ways.append(Way([Node(BOX, packet.time_ns), node], [packet], lost))
+    if ends is not None:
+        ways += unseen_ways(ends, made, known)
+    return ways
+
+
+def plain_ways(ends):
+    """The same where there was no box: from end to end."""
+    ways = []
+    known = partners(*(sort(packets, lambda packet: packet.same)
+                       for packets in (ends.sent, ends.got)))
+    for packet in ends.sent:
+        place, other = (CLIENT, SERVER) if packet.link == "client" else (SERVER, CLIENT)
+        arrival = known.get(id(packet))
+        time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
+        nodes = [Node(place, packet.time_ns), Node(other, time_ns)]
+        ways.append(Way(nodes, [packet], arrival is None))
+    return ways
