@@ -17,10 +17,10 @@ from ways import BOX, SIDES, Ends, both_ways, box_ways, clients_of, is_by_client
 FOLLOWED_MAX = 1 << 28		# octets of a stream
 PLACES = ("client", "box", "server")
 
+
 def missing_text(packets):
     """What is wrong with a capture that misses so many packets; empty: nothing."""
     return "The capture misses %s: what seems lost may have come." % count(packets, "packet") if packets else ""
-
 
 
 def cover(runs, first, end):
