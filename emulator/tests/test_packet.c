@@ -402,6 +402,39 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 	}
 }
 
+/* Four blocks fill all there is room for (RFC 2018 section 3): they are read, and nothing is written
+ * after them. */
+Test(tcpopt, the_last_block_of_four_is_the_last)
+{
+	static const uint8_t head[] = { 1, 1, 5, 34 };
+	struct {
+		struct tcpopt o;
+		uint8_t after[32];
+	} place;
+	uint8_t bytes[80], options[40];
+	struct packet p;
+
+	memcpy(options, head, sizeof(head));
+	for (uint8_t i = 0; i < 8; i++)
+		bytes_put32(options + 4 + 4 * i, i + 1);
+	memset(options + 36, 1, 4);
+	make_syn(bytes);
+	bytes[3] = 80;
+	bytes[32] = 0xf0;
+	memcpy(bytes + 40, options, sizeof(options));
+	fix_checksum(bytes, sizeof(bytes));
+	cr_assert_eq(packet_parse(&p, bytes, sizeof(bytes)), PACKET_TCP);
+	memset(&place, 0xee, sizeof(place));
+	tcpopt_parse(&place.o, &p);
+	cr_assert_eq(place.o.sack_count, 4);
+	for (uint32_t i = 0; i < 4; i++) {
+		cr_assert_eq(place.o.sack[i].left, 2 * i + 1);
+		cr_assert_eq(place.o.sack[i].right, 2 * i + 2);
+	}
+	for (size_t i = 0; i < sizeof(place.after); i++)
+		cr_assert_eq(place.after[i], 0xee);
+}
+
 /* RFC 7413 section 4.1.1: the experimental Fast Open is known by the first two octets of what it
  * holds. */
 Test(tcpopt, what_is_not_kept_is_taken_out)
