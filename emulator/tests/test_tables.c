@@ -356,6 +356,65 @@ Test(flow, table_finds_what_is_in_it)
 	flow_table_destroy(&t);
 }
 
+/* Whatever the memory held before. */
+Test(flow, a_table_begins_empty)
+{
+	static const uint8_t hash_key[16] = { 1, 2, 3 };
+	struct flow_table t;
+	struct flow_key key = key_of(1);
+
+	memset(&t, 0x55, sizeof(t));
+	cr_assert_eq(flow_table_create(&t, 3, hash_key), 0);
+	cr_assert_eq(t.active, 0);
+	cr_assert_eq(flow_find(&t, &key), FLOW_NONE);
+	for (uint32_t i = 1; i <= 3; i++) {
+		key = key_of(i);
+		cr_assert_lt(flow_add(&t, &key), 3);
+		cr_assert_eq(t.active, i);
+	}
+	key = key_of(4);
+	cr_assert_eq(flow_add(&t, &key), FLOW_NONE);
+	cr_assert_eq(t.active, 3);
+	flow_table_destroy(&t);
+}
+
+/* Puts so many connections into a table with this key; says in which bucket each of them is. */
+static void find_buckets(const uint8_t hash_key[16], uint32_t *bucket, uint32_t flows)
+{
+	struct flow_table t;
+
+	memset(&t, 0x55, sizeof(t));
+	cr_assert_eq(flow_table_create(&t, flows, hash_key), 0);
+	for (uint32_t i = 0; i < flows; i++) {
+		struct flow_key key = key_of(i);
+
+		cr_assert_eq(flow_add(&t, &key), i);
+	}
+	for (uint32_t b = 0; b <= t.bucket_mask; b++) {
+		for (flow_handle h = t.buckets[b]; h != FLOW_NONE; h = flow_get(&t, h)->next)
+			bucket[h] = b;
+	}
+	flow_table_destroy(&t);
+}
+
+/* Who chooses ports cannot choose buckets: they follow from a key that only the engine knows, from
+ * all of it. With the same key a run can be repeated. */
+Test(flow, the_key_decides_on_buckets)
+{
+	enum { FLOWS = 64 };
+	static const uint8_t none[16], first[16] = { 1 }, last[16] = { [15] = 1 };
+	static const uint8_t *const keys[] = { none, first, last };
+	uint32_t bucket[4][FLOWS];
+
+	for (size_t i = 0; i < 3; i++) {
+		find_buckets(keys[i], bucket[i], FLOWS);
+		find_buckets(keys[i], bucket[3], FLOWS);
+		cr_assert_arr_eq(bucket[3], bucket[i], sizeof(bucket[i]));
+		for (size_t k = 0; k < i; k++)
+			cr_assert_arr_neq(bucket[k], bucket[i], sizeof(bucket[i]));
+	}
+}
+
 Test(timers, one_that_is_earlier_is_first)
 {
 	struct timers t;
@@ -514,15 +573,20 @@ Test(engine, what_is_no_tcp_passes_and_is_counted)
 }
 
 /* A SYN over IPv4 from this port, whose checksum is left to hardware. */
-static enum engine_verdict put_in_syn(struct engine *e, uint16_t port)
+static enum engine_verdict put_in_syn_to(struct engine *e, uint16_t port, uint8_t server_port)
 {
 	uint8_t syn[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [15] = 1, [19] = 2,
-			    [23] = 25, [32] = 0x50, [33] = 2 };
+			    [23] = server_port, [32] = 0x50, [33] = 2 };
 	size_t len = sizeof(syn);
 
 	syn[20] = (uint8_t)(port >> 8);
 	syn[21] = (uint8_t)port;
 	return engine_input(e, 1, syn, &len, ENGINE_NO_CHECKSUM);
+}
+
+static enum engine_verdict put_in_syn(struct engine *e, uint16_t port)
+{
+	return put_in_syn_to(e, port, 25);
 }
 
 /* Where several engines work side by side each counts its own connections, and no two have the
@@ -1046,6 +1110,32 @@ Test(pool, begins_with_nothing_taken)
 	cr_assert_eq(pool_create(&p, POOL_PAGE_BYTES - 1), -EINVAL);
 }
 
+/* Each page is inside what was reserved, apart from the others, and begins where the largest type
+ * may: a struct transit is put there. */
+Test(pool, pages_lie_side_by_side)
+{
+	enum { PAGES = 600 };
+	struct pool p;
+
+	cr_assert_eq(pool_create(&p, PAGES * POOL_PAGE_BYTES), 0);
+	for (unsigned i = 0; i < PAGES; i++) {
+		pool_page page = pool_take(&p);
+		size_t at = (size_t)((uint8_t *)pool_data(&p, page) - p.base);
+
+		cr_assert_lt(page, PAGES);
+		cr_assert_eq(at % POOL_PAGE_BYTES, 0);
+		cr_assert_leq(at + POOL_PAGE_BYTES, PAGES * POOL_PAGE_BYTES);
+		memset(p.base + at, (int)page, POOL_PAGE_BYTES);
+	}
+	for (pool_page page = 0; page < PAGES; page++) {
+		const uint8_t *octets = pool_data(&p, page);
+
+		for (size_t k = 0; k < POOL_PAGE_BYTES; k++)
+			cr_assert_eq(octets[k], (uint8_t)page);
+	}
+	pool_destroy(&p);
+}
+
 /* A list that fills its page moves nothing beyond it: what lies there are octets. */
 Test(stream, a_full_list_of_waiting_keeps_to_its_page)
 {
@@ -1074,4 +1164,52 @@ Test(fault, hooks_are_told)
 		faultspec_hooks(text, sizeof(text), fault_find(expected[i][0]));
 		cr_assert_str_eq(text, expected[i][1]);
 	}
+}
+
+/* Asks which policy the connection to each port from 1 to 20 has. */
+static void check_policies(const struct engine *e, const unsigned policy[20])
+{
+	struct engine_flow flows[20];
+	uint32_t cursor = 0;
+
+	cr_assert_eq(engine_flows(e, 1, &cursor, flows, 20), 20);
+	for (size_t i = 0; i < 20; i++) {
+		uint16_t port = flows[i].port[SERVER];
+
+		cr_assert(port >= 1 && port <= 20);
+		cr_assert_eq(flows[i].policy, policy[port - 1], "port %u has policy %u", port,
+			     flows[i].policy);
+		cr_assert_eq(flows[i].segment_size, 100 + flows[i].policy);
+	}
+}
+
+/* The first after policy 0 that matches, of as many as there can be; and policy 0 if none does. This
+ * holds for new connections, and for open ones when the rules are changed. */
+Test(engine, a_connection_has_the_first_policy_that_matches)
+{
+	static const unsigned at_first[20] = { 0, 0, 0, 15, 14, 13, 12, 11, 10, 9,
+					       8, 7, 6, 5, 4, 3, 2, 1, 0, 0 };
+	static const unsigned then[20] = { [0] = 1, 1, 1, 1, [17] = 2, 3, 3 };
+	struct engine_config config;
+	struct engine *e;
+
+	engine_config_init(&config);
+	config.rules.policies = POLICIES_MAX;
+	for (unsigned i = 0; i < POLICIES_MAX; i++) {
+		config.rules.policy[i] = config.rules.policy[0];
+		config.rules.policy[i].segment_size = 100 + i;
+		if (i > 0)
+			config.rules.policy[i].match.port = (struct range){ 19 - i, 18 };
+	}
+	cr_assert_eq(engine_create(&e, &config), 0);
+	for (uint8_t port = 1; port <= 20; port++)
+		put_in_syn_to(e, 5000, port);
+	check_policies(e, at_first);
+	config.rules.policies = 4;
+	config.rules.policy[1].match.port = (struct range){ 1, 4 };
+	config.rules.policy[2].match.port = (struct range){ 18, 18 };
+	config.rules.policy[3].match.port = (struct range){ 18, 20 };
+	cr_assert_eq(engine_set_rules(e, 1, &config.rules), 0);
+	check_policies(e, then);
+	engine_destroy(e);
 }
