@@ -419,6 +419,40 @@ Test(fault, duplicate)
 }
 
 /* The last piece is shorter than 20 octets. */
+/* A piece that goes out twice, or after the next, does so in its own half. */
+Test(fault, duplicate_and_reorder_in_both_halves)
+{
+	script_run((struct script){ .fault = "duplicate:every=1", .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"server > P. 1:11(10) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 11\n"
+		"client < P. 1:11(10) ack 1\n"
+		"client < P. 1:11(10) ack 1\n"
+		"client > P. 1:21(20) ack 11 win 502\n"
+		"drop\n"
+		"client < . 11:11(0) ack 21\n"
+		"server < P. 1:21(20) ack 11\n"
+		"server < P. 1:21(20) ack 11\n"
+		"server > P. 11:31(20) ack 21 win 509\n"
+		"drop\n"
+		"server < . 21:21(0) ack 31\n"
+		"client < P. 11:31(20) ack 21\n"
+		"client < P. 11:31(20) ack 21\n");
+	script_run((struct script){ .fault = "reorder:every=1", .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"server > P. 1:601(600) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1:1(0) ack 601\n"
+		"client < P. 513:601(88) ack 1\n"
+		"client < . 1:513(512) ack 1\n"
+		"client > P. 1:601(600) ack 601 win 502\n"
+		"drop\n"
+		"client < . 601:601(0) ack 601\n"
+		"server < P. 513:601(88) ack 601\n"
+		"server < . 1:513(512) ack 601\n");
+}
+
 Test(fault, fin_early)
 {
 	script_run((struct script){ .fault = "fin-early" },
@@ -662,6 +696,21 @@ Test(fault, banner_mask)
 		"pass P. 25:31(6) ack 7\n");
 }
 
+/* Only what the server says first is its banner: one octet of the client's ends that. */
+Test(fault, banner_mask_ends_with_the_clients_first_octet)
+{
+	script_run((struct script){ .fault = "banner-mask" },
+		SCRIPT_HANDSHAKE
+		"server > P. 1:6(5) ack 1 win 509 '220-a'\n"
+		"pass P. 1:6(5) ack 1 '220**'\n"
+		"client > P. 1:2(1) ack 6 win 502 'x'\n"
+		"drop\n"
+		"client < . 6:6(0) ack 2\n"
+		"server < P. 1:2(1) ack 6\n"
+		"server > P. 6:11(5) ack 2 win 509 '220 b'\n"
+		"pass P. 6:11(5) ack 2 '220 b'\n");
+}
+
 /* The same where the server's data is in the box, and for a checksum left to hardware. */
 Test(fault, banner_mask_intercepted)
 {
@@ -892,19 +941,24 @@ Test(fault, scope_of_arrivals_end_to_end)
 		"pass P. 9:13(4) ack 1 'efgh'\n");
 }
 
-/* An open range does not end where counting does. */
+/* An open range does not end where counting does: in a half that is intercepted, and in the other. */
 Test(fault, scope_of_arrivals_without_an_end)
 {
+	static const char *const ends[] = { "client", "server" };
 	static char text[6 * LINES_BYTES];
-	unsigned at = 1, n = 0;
 
-	n += (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE);
-	for (unsigned i = 0; i < 65540; i++, at++)
-		n += (unsigned)snprintf(text + n, sizeof(text) - n,
-			"client > P. %u:%u(1) ack 1 win 502\nanything\nserver > . 1:1(0) ack %u win 502\nanything\n",
-			at, at + 1, at + 1);
-	snprintf(text + n, sizeof(text) - n, "client > P. %u:%u(300) ack 1 win 502\ndrop\n", at, at + 300);
-	script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=2-" }, text);
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned at = 1, n = (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE);
+
+		for (unsigned k = 0; k < 65540; k++, at++)
+			n += (unsigned)snprintf(text + n, sizeof(text) - n,
+				"%s > P. %u:%u(1) ack 1 win 502\nanything\n"
+				"%s > . 1:1(0) ack %u win 502\nanything\n",
+				ends[i], at, at + 1, ends[1 - i], at + 1);
+		snprintf(text + n, sizeof(text) - n, "%s > P. %u:%u(300) ack 1 win 502\ndrop\n",
+			 ends[i], at, at + 300);
+		script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=100-" }, text);
+	}
 }
 
 /* The first two, then work. */
@@ -991,6 +1045,24 @@ Test(fault, fin_dup_of_several_segments)
 		"server > . 1:1(0) ack 1461 win 512\n"
 		"drop\n"
 		"server < F. 1461:1973(512) ack 1\n");
+}
+
+/* The network reorders: the segment with the FIN comes first. It is still that one. */
+Test(fault, fin_dup_of_a_segment_that_came_first)
+{
+	script_run((struct script){ .fault = "fin-dup" },
+		SCRIPT_HANDSHAKE
+		"client > PF. 1001:1541(540) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 1001:1541>\n"
+		"client > . 1:1001(1000) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1542\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1001(488) ack 1\n"
+		"server < F. 1001:1513(512) ack 1\n"
+		"server < P. 1513:1541(28) ack 1\n"
+		"server < F. 1541:1541(0) ack 1\n");
 }
 
 /* The sink counts the FIN that was none, and what it says then is heard all the same. */
@@ -1344,6 +1416,116 @@ Test(fault, a_text_fault_comes_into_an_open_connection)
 		"drop\n"
 		"client < . 1:1(0) ack 14\n"
 		"server < P. 5:14(9) ack 1 'data help'\n");
+}
+
+/* A change of the rules that leaves the fault in use does not make it forget what it has read. */
+Test(fault, a_text_fault_that_stays_has_read_what_was_cut)
+{
+	script_run((struct script){ .fault = "split-eod" },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:5(4) ack 1 win 502 'a\\r\\n.'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 5\n"
+		"server < P. 1:5(4) ack 1\n"
+		"faults split-eod drop:every=1000\n"
+		"client > P. 5:7(2) ack 1 win 502 '\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 7\n"
+		"count stalls 1\n");
+}
+
+/* A fault that is now for other connections, or for the other half, leaves this one in peace. */
+Test(fault, a_fault_leaves_an_open_connection)
+{
+	static const char *const now[] = { "off-by-one:port=26-", "off-by-one:direction=s2c",
+					   "off-by-one:server=192.0.2.1" };
+
+	for (size_t i = 0; i < sizeof(now) / sizeof(*now); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE "faults %s\n" SOUND, now[i]);
+		script_run((struct script){ .fault = "off-by-one" }, text);
+	}
+}
+
+/* So does what is kept of it: pieces that no fault looks at any more go out as a train. */
+Test(fault, a_fault_that_is_gone_does_not_end_a_train)
+{
+	script_run((struct script){ .fault = "drop:every=1000", .offload = true },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:1301(1300) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1301\n"
+		"server < . 1:513(512) ack 1\n"
+		"server < . 513:1025(512) ack 1\n"
+		"server < P. 1025:1301(276) ack 1\n"
+		"faults off-by-one\n"
+		"client > P. 1301:2601(1300) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 2601\n"
+		"server < P. 1301:2601(1300) ack 1 seg 512\n");
+}
+
+/* A fault that acts at other arrivals, or in other seconds, is another: what it stalls is looked at
+ * again. Each time one end of the range stays where it was. */
+Test(fault, a_fault_with_another_range_is_another)
+{
+	static const struct {
+		const char *before, *then;
+	} cases[] = {
+		{ "off-by-one:arrivals=1-5", "off-by-one:arrivals=3-5" },
+		{ "off-by-one:arrivals=1-5", "off-by-one:arrivals=1" },
+		{ "off-by-one:seconds=0-9", "off-by-one:seconds=5-9" },
+		{ "off-by-one:seconds=0-9", "off-by-one:seconds=0-1" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE
+			"client > P. 1:11(10) ack 1 win 502\n"
+			"drop\n"
+			"client < . 1:1(0) ack 11\n"
+			"server < P. 1:11(10) ack 1\n"
+			"server > . 1:1(0) ack 11 win 509\n"
+			"drop\n"
+			"+3\n"
+			"client > P. 11:524(513) ack 1 win 502\n"
+			"drop\n"
+			"client < . 1:1(0) ack 524\n"
+			"faults %s\n"
+			"count stalls 1\n"
+			"faults %s\n"
+			"server < . 11:523(512) ack 1\n"
+			"server < P. 523:524(1) ack 1\n", cases[i].before, cases[i].then);
+		script_run((struct script){ .fault = cases[i].before }, text);
+	}
+}
+
+/* What is counted of the faults of any policy goes on when the rules are changed elsewhere: the third
+ * piece is the one that is dropped. */
+Test(fault, counts_of_another_policy_go_on)
+{
+	script_run((struct script){ .fault = "none" },
+		"policy 25 drop:every=3\n"
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"faults off-by-one\n"
+		"client > P. 21:31(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 31\n"
+		"client > P. 31:41(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 41\n"
+		"server < P. 31:41(10) ack 1\n");
 }
 
 /* As text --------------------------------------------------------------------------------- */
