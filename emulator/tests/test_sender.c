@@ -1528,3 +1528,237 @@ Test(sender, a_routers_word_counts_options)
 		"server < . 1:1400(1399) ack 1\n"
 		"server < P. 1400:1401(1) ack 1\n");
 }
+
+/* At the limits ----------------------------------------------------------------------------- */
+
+/* RFC 6298 rule 2.4, applied to the variance as in Linux: R = 75 ms, so SRTT = 75 and 4 * RTTVAR is
+ * 150, which counts as 200. The RTO is 276 ms. */
+Test(sender, the_variance_has_a_least_time)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+0.075\n"
+		"server > . 1:1(0) ack 11 win 509\n"
+		"drop\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"+0.27\n"
+		"+0.01\n"
+		"server < P. 11:21(10) ack 1\n");
+}
+
+/* RFC 6928 section 2: of pieces that are a little longer than a tenth of 14,600, nine fit. */
+Test(sender, nine_pieces_are_an_initial_window)
+{
+	script_run((struct script){ .segment_size = 1600 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > . 1:17601(17600) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 17601\n"
+		"server < . 1:1601(1600) ack 1\n"
+		"server < . 1601:3201(1600) ack 1\n"
+		"server < . 3201:4801(1600) ack 1\n"
+		"server < . 4801:6401(1600) ack 1\n"
+		"server < . 6401:8001(1600) ack 1\n"
+		"server < . 8001:9601(1600) ack 1\n"
+		"server < . 9601:11201(1600) ack 1\n"
+		"server < . 11201:12801(1600) ack 1\n"
+		"server < . 12801:14401(1600) ack 1\n");
+}
+
+/* RFC 6582 section 3.2 step 3, full: min(ssthresh, max(flight, SMSS) + SMSS) are two pieces. After that
+ * an ACK opens the window as in slow start, and one duplicate says nothing. */
+Test(sender, recovery_ends_with_all_that_was_out)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		"server < . 1001:1101(100) ack 1\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n"
+		"server < . 1201:1301(100) ack 1\n"
+		"server < . 1301:1401(100) ack 1\n"
+		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n"
+		"count retransmissions 1\n"
+		/* the third does: RFC 5681 section 3.2 step 3 lets two and three pieces be out */
+		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server < . 1401:1501(100) ack 1\n"
+		"server < . 1501:1601(100) ack 1\n"
+		"count retransmissions 2\n");
+}
+
+/* Nobody can have what was not sent, and a block that ends before it begins is none. A sender that
+ * believed either would leave a hole for good. */
+Test(sender, sack_of_what_was_not_sent_is_not_believed)
+{
+	static const char *const blocks[] = { "101:302", "101:401", "201:101", "201:201", "102:101" };
+
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			THREE_PIECES
+			"server > . 1:1(0) ack 1 win 509 <sack %s>\n"
+			"drop\n"
+			"+1.01\n"
+			"server < . 1:101(100) ack 1\n"
+			"server > . 1:1(0) ack 101 win 509\n"
+			"drop\n"
+			"server < . 101:201(100) ack 1\n"
+			"server < P. 201:301(100) ack 1\n"
+			"server > . 1:1(0) ack 301 win 509\n"
+			"drop\n", blocks[i]);
+		script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held }, text);
+	}
+}
+
+/* RFC 2883: a D-SACK tells of what came twice. It is no news of a loss, so data that it rides on makes no
+ * duplicate ACK. */
+Test(sender, a_d_sack_is_no_news)
+{
+	script_run((struct script){ .segment_size = 100 },
+		THREE_PIECES
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server > P. 1:11(10) ack 101 win 509 <sack 1:11>\n"
+		"anything\n"
+		"server > P. 11:21(10) ack 101 win 509 <sack 21:31>\n"
+		"anything\n"
+		"server > P. 21:31(10) ack 101 win 509 <sack 41:51>\n"
+		"anything\n"
+		"server > P. 31:41(10) ack 101 win 509 <sack 61:101>\n"
+		"anything\n"
+		"count retransmissions 0\n");
+}
+
+/* No window is scaled here, and the round trip takes no time, so the timer begins with 201 ms. The sink
+ * closes its window, and 100 octets wait for it to open. */
+#define WINDOW_IS_CLOSED                                                                 \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
+	"pass\n"                                                                         \
+	"client > P. 1:11(10) ack 1 win 64240\n"                                         \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 11\n"                                                     \
+	"server < P. 1:11(10) ack 1\n"                                                   \
+	"server > . 1:1(0) ack 11 win 0\n"                                               \
+	"drop\n"                                                                         \
+	"client > P. 11:111(100) ack 1 win 64240\n"                                      \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 111\n"
+
+/* RFC 9293 section 3.8.6.1: the probes are ever further apart, and their sink answers each. Then they
+ * come every 51 s, so long as that lasts: it is neither given up nor asked more often. */
+Test(sender, probes_that_are_answered_have_a_longest_pause)
+{
+	char text[8192];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%s", WINDOW_IS_CLOSED);
+
+	for (unsigned i = 0; i < 20; i++) {
+		double pause = 0.201 * (1 << (i < 8 ? i : 8));
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "+%.3f\n"
+				      "+%.3f\n"
+				      "server < . 10:10(0) ack 1\n"
+				      "server > . 1:1(0) ack 11 win 0\n"
+				      "drop\n", pause - 0.02 - (i == 0 ? 0 : 0.01), 0.03);
+	}
+	snprintf(text + n, sizeof(text) - n, "%s",
+		 "server > . 1:1(0) ack 11 win 100\n"
+		 "drop\n"
+		 "server < P. 11:111(100) ack 1\n");
+	script_run((struct script){ 0 }, text);
+}
+
+/* Once the window opens the wait is over. It is too small for the piece, so that is cut to fit, after one
+ * short time-out, though the last probe had a much longer one. */
+Test(sender, a_window_that_opens_a_little_ends_the_wait)
+{
+	script_run((struct script){ 0 },
+		WINDOW_IS_CLOSED
+		"+13\n"
+		"anything\n"
+		"server > . 1:1(0) ack 11 win 50\n"
+		"drop\n"
+		"+0.19\n"
+		"+0.02\n"
+		"server < . 11:61(50) ack 1\n"
+		"server > . 1:1(0) ack 61 win 50\n"
+		"drop\n"
+		"server < P. 61:111(50) ack 1\n");
+}
+
+/* With nothing out no timer runs, though something is held. What is cut later, and does not fit, waits a
+ * time-out of its own. */
+Test(sender, the_wait_for_a_window_begins_with_what_waits)
+{
+	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > P. 11:112(101) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 112\n"
+		"server > . 1:1(0) ack 11 win 50\n"
+		"drop\n"
+		"+0.15\n"
+		"client > P. 112:117(5) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 117\n"
+		"+0.19\n"
+		"+0.02\n"
+		"server < . 11:61(50) ack 1\n");
+}
+
+/* Linux halves a window that is wider than 536 (tcp_bound_to_half_wnd()), and no other. A window of a
+ * single octet lets a single octet out. */
+Test(sender, a_small_window_is_one_segment)
+{
+	static const struct {
+		unsigned window, first;
+	} cases[] = { { 1, 1 }, { 2, 2 }, { 535, 535 }, { 536, 536 }, { 537, 268 }, { 538, 269 } };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		unsigned window = cases[i].window, next = cases[i].first + 1;
+		char text[1024];
+		size_t n = (size_t)snprintf(text, sizeof(text),
+			"client > S 0:0(0) win 64240 <mss 1460>\n"
+			"pass\n"
+			"server > S. 0:0(0) ack 1 win %u <mss 1460>\n"
+			"pass\n"
+			"client > . 1:1001(1000) ack 1 win 64240\n"
+			"drop\n"
+			"client < . 1:1(0) ack 1001\n"
+			"server < . 1:%u(%u) ack 1\n", window, next, next - 1);
+
+		if (next <= window / 2 + 1)
+			snprintf(text + n, sizeof(text) - n, "server < . %u:%u(%u) ack 1\n", next,
+				 2 * next - 1, next - 1);
+		script_run((struct script){ .segment_size = 1400 }, text);
+	}
+}
