@@ -25,19 +25,23 @@ Test(box, what_is_corrupt_passes_and_is_never_acked)
 		"pass\n");
 }
 
-static void one_urgent_segment(const struct engine_stats *s)
-{
-	cr_assert_eq(s->urgent_segments, 1);
-}
-
 Test(box, urgent_data_is_ordinary_data)
 {
-	script_run((struct script){ .at_end = one_urgent_segment },
+	script_run((struct script){ 0 },
 		SCRIPT_HANDSHAKE
+		"count urgent_segments 0\n"
 		"client > PU. 1:11(10) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
-		"server < P. 1:11(10) ack 1\n");
+		"server < P. 1:11(10) ack 1\n"
+		"count urgent_segments 1\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"server > U. 1:11(10) ack 21 win 509\n"
+		"anything\n"
+		"count urgent_segments 2\n");
 }
 
 Test(box, a_checksum_left_to_hardware_is_set_where_the_packet_is_changed)
@@ -667,4 +671,17 @@ Test(box, output_that_waits_is_kept_in_order)
 		DATA_AT("2000") DATA_AT("3000") DATA_AT("2000")
 		"take\n"
 		SENT_AT("2000") SENT_AT("3000"));
+}
+
+/* Of two connections whose time is up at the same moment, the one that was sent first is repeated
+ * first, so that a run is the same each time. */
+Test(box, what_is_due_at_once_goes_in_order)
+{
+	script_run((struct script){ 0 },
+		OPEN_AT("2000") OPEN_AT("3000")
+		DATA_AT("2000") SENT_AT("2000")
+		DATA_AT("3000") SENT_AT("3000")
+		"+1.01\n"
+		"server:2000 < P. 1:11(10) ack 1\n"
+		"server:3000 < P. 1:11(10) ack 1\n");
 }

@@ -5,6 +5,7 @@
 #include "script.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(close, .timeout = 20);
 
@@ -459,4 +460,31 @@ Test(close, the_servers_reset_is_answered_for)
 		"client < R. 1:1(0) ack 1\n"
 		"server > R. 101:101(0) ack 1 win 0\n"
 		"pass R. 1:1(0) ack 1\n");
+}
+
+/* Only a SYN alone asks for a new connection (RFC 9293 section 3.10.7.2). What was reset is not forgotten for
+ * a SYN-ACK that comes late, nor for flags that nobody sends. */
+Test(close, only_a_syn_takes_the_place_of_what_was_reset)
+{
+	static const char *const late[] = {
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>", "client > SR 5:5(0) win 0",
+		"client > SR. 5:5(0) ack 1 win 0",
+	};
+
+	for (size_t i = 0; i < sizeof(late) / sizeof(*late); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE
+			"client > R. 1:1(0) ack 1 win 0\n"
+			"pass R. 1:1(0) ack 1\n"
+			"%s\n"
+			"anything\n"
+			"flow 1 reset S 512 idle 0\n"
+			"count passed_unknown_flow 0\n"
+			"client > S 900:900(0) win 64240 <mss 1460>\n"
+			"pass\n"
+			"flow 2 opening S 512 idle 0\n", late[i]);
+		script_run((struct script){ 0 }, text);
+	}
 }

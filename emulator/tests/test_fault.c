@@ -16,6 +16,14 @@ TestSuite(fault, .timeout = 60);
 /* For scripts that are made by a loop. */
 #define LINES_BYTES (1 << 20)
 
+#define SCRIPT_HANDSHAKE_NO_SACK                                                         \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
+	"pass\n"                                                                         \
+	"client > . 1:1(0) ack 1 win 64240\n"                                            \
+	"pass\n"
+
 /* Cuts ------------------------------------------------------------------------------------ */
 
 Test(fault, off_by_one_elsewhere)
@@ -941,23 +949,28 @@ Test(fault, scope_of_arrivals_end_to_end)
 		"pass P. 9:13(4) ack 1 'efgh'\n");
 }
 
-/* An open range does not end where counting does: in a half that is intercepted, and in the other. */
+/* An open range does not end where counting does, and the last number that can be asked for is that of
+ * one arrival only: in a half that is intercepted, and in the other. */
 Test(fault, scope_of_arrivals_without_an_end)
 {
 	static const char *const ends[] = { "client", "server" };
 	static char text[6 * LINES_BYTES];
 
 	for (unsigned i = 0; i < 2; i++) {
-		unsigned at = 1, n = (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE);
+		unsigned at = 1, n = (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE_NO_SACK);
 
 		for (unsigned k = 0; k < 65540; k++, at++)
 			n += (unsigned)snprintf(text + n, sizeof(text) - n,
 				"%s > P. %u:%u(1) ack 1 win 502\nanything\n"
 				"%s > . 1:1(0) ack %u win 502\nanything\n",
 				ends[i], at, at + 1, ends[1 - i], at + 1);
-		snprintf(text + n, sizeof(text) - n, "%s > P. %u:%u(300) ack 1 win 502\ndrop\n",
-			 ends[i], at, at + 300);
-		script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=100-" }, text);
+		snprintf(text + n, sizeof(text) - n,
+			 "%s > . %u:%u(0) ack 1 win 502\nanything\n"
+			 "%s > P. %u:%u(300) ack 1 win 502\ndrop\nacted 0 0 1\n",
+			 ends[i], at, at, ends[i], at, at + 300);
+		script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=65534 "
+						     "ack-thin:pass=1000,arrivals=65534 "
+						     "mtu-blackhole:bytes=200,arrivals=100-" }, text);
 	}
 }
 
@@ -1742,14 +1755,6 @@ Test(fault, packets_are_shown_to_all_faults)
 		"drop\n"
 		"acted 1 1\n");
 }
-
-#define SCRIPT_HANDSHAKE_NO_SACK                                                         \
-	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
-	"pass\n"                                                                         \
-	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
-	"pass\n"                                                                         \
-	"client > . 1:1(0) ack 1 win 64240\n"                                            \
-	"pass\n"
 
 /* A packet without data is at the arrival before it. */
 Test(fault, scope_of_arrivals_for_packets_without_data)

@@ -1420,3 +1420,60 @@ Test(relay, a_fin_at_the_edge_of_the_window_is_taken)
 		"client < . 1:1(0) ack 16386 win 0\n"
 		"server < F. 16385:16385(0) ack 1\n");
 }
+
+/* RFC 9293 section 3.10.7.4: of a segment that is not acceptable nothing is learned. So who does not know
+ * the number acknowledges nothing, and closes no window. It may be old, the octet of a keep-alive, or
+ * beyond what was offered. */
+Test(relay, a_segment_out_of_place_tells_nothing)
+{
+	static const char *const segments[] = {
+		"P. 1:11(10)", ". 10:11(1)", "P. 4294960000:4294960010(10)", "P. 2000000:2000010(10)",
+	};
+
+	for (size_t i = 0; i < sizeof(segments) / sizeof(*segments); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE
+			"client > P. 1:11(10) ack 1 win 502\n"
+			"drop\n"
+			"client < . 1:1(0) ack 11\n"
+			"server < P. 1:11(10) ack 1\n"
+			"server > P. 1:101(100) ack 11 win 509\n"
+			"pass P. 1:101(100) ack 11\n"
+			"client > %s ack 101 win 1\n"
+			"drop\n"
+			"client < . 101:101(0) ack 11\n"
+			/* this one is in its place, and the server learns what it says */
+			"client > P. 11:21(10) ack 101 win 501\n"
+			"drop\n"
+			"client < . 101:101(0) ack 21\n"
+			"server < P. 11:21(10) ack 101 win 501\n", segments[i]);
+		script_run((struct script){ 0 }, text);
+	}
+	/* The other way: what was sent to the server stays unacknowledged. */
+	for (size_t i = 0; i < sizeof(segments) / sizeof(*segments); i++) {
+		char text[2048];
+
+		snprintf(text, sizeof(text),
+			SCRIPT_HANDSHAKE_BOTH
+			"server > P. 1:11(10) ack 1 win 509\n"
+			"drop\n"
+			"server < . 1:1(0) ack 11\n"
+			"client < P. 1:11(10) ack 1\n"
+			"client > P. 1:101(100) ack 11 win 502\n"
+			"drop\n"
+			"client < . 11:11(0) ack 101\n"
+			"server < P. 1:101(100) ack 11\n"
+			"server > %s ack 101 win 509\n"
+			"drop\n"
+			"server < . 101:101(0) ack 11\n"
+			"flow 1 open S 512 idle 0, client 100 acked 0 delivered 0 pending, "
+			"server 10 acked 10 delivered 0 pending\n"
+			"server > . 11:11(0) ack 101 win 509\n"
+			"drop\n"
+			"flow 1 open S 512 idle 0, client 100 acked 100 delivered 0 pending, "
+			"server 10 acked 10 delivered 0 pending\n", segments[i]);
+		script_run((struct script){ .direction = DIRECTION_BOTH }, text);
+	}
+}
