@@ -1605,6 +1605,26 @@ Test(sender, recovery_ends_with_all_that_was_out)
 		"count retransmissions 2\n");
 }
 
+/* What was repeated in a recovery can be lost again. After the time-out it is the first to go out, as the
+ * sink waits for it. */
+Test(sender, a_timeout_repeats_what_recovery_has_repeated)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		"server > . 1:1(0) ack 1 win 509 <sack 201:301>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 201:401>\n"
+		"drop\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 201:501>\n"
+		"drop\n"
+		"server < . 1:101(100) ack 1\n"
+		"+1.01\n"
+		"server < . 1:101(100) ack 1\n"
+		"server > . 1:1(0) ack 101 win 509\n"
+		"drop\n"
+		"server < . 101:201(100) ack 1\n");
+}
+
 /* Nobody can have what was not sent, and a block that ends before it begins is none. A sender that
  * believed either would leave a hole for good. */
 Test(sender, sack_of_what_was_not_sent_is_not_believed)
