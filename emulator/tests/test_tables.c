@@ -415,6 +415,24 @@ Test(flow, the_key_decides_on_buckets)
 	}
 }
 
+/* No list is long: connections spread over all buckets, of which there are as many. By chance, with one
+ * of 1,024 for each of 1,000, some 640 are in use, and none has more than a few. */
+Test(flow, buckets_are_used_alike)
+{
+	enum { FLOWS = 1000 };
+	static const uint8_t hash_key[16] = { 1, 2, 3 };
+	static uint32_t bucket[FLOWS], in[1 << 16];
+	unsigned used = 0;
+
+	find_buckets(hash_key, bucket, FLOWS);
+	for (uint32_t i = 0; i < FLOWS; i++) {
+		cr_assert_lt(bucket[i], sizeof(in) / sizeof(in[0]));
+		used += in[bucket[i]]++ == 0;
+		cr_assert_leq(in[bucket[i]], 8);
+	}
+	cr_assert_gt(used, 580);
+}
+
 Test(timers, one_that_is_earlier_is_first)
 {
 	struct timers t;
@@ -1148,6 +1166,39 @@ Test(stream, a_full_list_of_waiting_keeps_to_its_page)
 		cr_assert_eq(a.start, 32 * i);
 		cr_assert_eq(a.bytes, 16);
 		check_octets(32 * i, 16, 0);
+	}
+}
+
+/* A fault of one direction needs that half in the box if it is asked about pieces or cuts. One that is
+ * asked about packets sees both halves if the box has either, but only those of the end it is about. */
+Test(fault, what_can_act_in_which_halves)
+{
+	static const struct {
+		const char *name;
+		unsigned direction, intercepted;
+		bool can;
+	} tries[] = {
+		{ "off-by-one", 0, DIRECTION_C2S, true }, { "off-by-one", 0, DIRECTION_NONE, true },
+		{ "off-by-one", DIRECTION_C2S, DIRECTION_C2S, true },
+		{ "off-by-one", DIRECTION_S2C, DIRECTION_C2S, false },
+		{ "off-by-one", DIRECTION_BOTH, DIRECTION_S2C, true },
+		{ "drop", DIRECTION_C2S, DIRECTION_S2C, false },
+		{ "mtu-blackhole", DIRECTION_S2C, DIRECTION_C2S, true },
+		{ "mtu-blackhole", DIRECTION_S2C, DIRECTION_NONE, false },
+		{ "isn-shift", DIRECTION_S2C, DIRECTION_C2S, true },
+		{ "isn-shift", DIRECTION_S2C, DIRECTION_NONE, false },
+		{ "banner-mask", DIRECTION_S2C, DIRECTION_C2S, true },
+		{ "banner-mask", DIRECTION_C2S, DIRECTION_C2S, false },
+		{ "banner-mask", DIRECTION_BOTH, DIRECTION_C2S, true },
+		{ "none", DIRECTION_S2C, DIRECTION_C2S, true },
+	};
+
+	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		struct fault f = fault_of(fault_find(tries[i].name));
+
+		f.scope.direction = (uint8_t)tries[i].direction;
+		cr_assert_eq(fault_can_act(&f, tries[i].intercepted), tries[i].can, "%s, number %zu",
+			     tries[i].name, i);
 	}
 }
 
