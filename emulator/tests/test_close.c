@@ -462,8 +462,8 @@ Test(close, the_servers_reset_is_answered_for)
 		"pass R. 1:1(0) ack 1\n");
 }
 
-/* Only a SYN alone asks for a new connection (RFC 9293 section 3.10.7.2). What was reset is not forgotten for
- * a SYN-ACK that comes late, nor for flags that nobody sends. */
+/* Only a SYN alone asks for a new connection (RFC 9293 section 3.10.7.2). What was reset is not
+ * forgotten for a SYN-ACK that comes late, nor for flags that nobody sends. */
 Test(close, only_a_syn_takes_the_place_of_what_was_reset)
 {
 	static const char *const late[] = {

@@ -949,16 +949,17 @@ Test(fault, scope_of_arrivals_end_to_end)
 		"pass P. 9:13(4) ack 1 'efgh'\n");
 }
 
-/* An open range does not end where counting does, and the last number that can be asked for is that of
- * one arrival only: in a half that is intercepted, and in the other. */
+/* An open range does not end where counting does, and the last number that can be asked for is that
+ * of one arrival only: in a half that is intercepted, and in the other. */
 Test(fault, scope_of_arrivals_without_an_end)
 {
 	static const char *const ends[] = { "client", "server" };
 	static char text[6 * LINES_BYTES];
 
 	for (unsigned i = 0; i < 2; i++) {
-		unsigned at = 1, n = (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE_NO_SACK);
+		unsigned at = 1, n;
 
+		n = (unsigned)snprintf(text, sizeof(text), SCRIPT_HANDSHAKE_NO_SACK);
 		for (unsigned k = 0; k < 65540; k++, at++)
 			n += (unsigned)snprintf(text + n, sizeof(text) - n,
 				"%s > P. %u:%u(1) ack 1 win 502\nanything\n"
@@ -970,7 +971,8 @@ Test(fault, scope_of_arrivals_without_an_end)
 			 ends[i], at, at, ends[i], at, at + 300);
 		script_run((struct script){ .fault = "mtu-blackhole:bytes=200,arrivals=65534 "
 						     "ack-thin:pass=1000,arrivals=65534 "
-						     "mtu-blackhole:bytes=200,arrivals=100-" }, text);
+						     "mtu-blackhole:bytes=200,arrivals=100-" },
+			   text);
 	}
 }
 
@@ -1516,8 +1518,8 @@ Test(fault, a_fault_with_another_range_is_another)
 	}
 }
 
-/* What is counted of the faults of any policy goes on when the rules are changed elsewhere: the third
- * piece is the one that is dropped. */
+/* What is counted of the faults of any policy goes on when the rules are changed elsewhere: the
+ * third piece is the one that is dropped. */
 Test(fault, counts_of_another_policy_go_on)
 {
 	script_run((struct script){ .fault = "none" },

@@ -402,8 +402,8 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 	}
 }
 
-/* Four blocks fill all there is room for (RFC 2018 section 3): they are read, and nothing is written
- * after them. */
+/* Four blocks fill all there is room for (RFC 2018 section 3): they are read, and nothing is
+ * written after them. */
 Test(tcpopt, the_last_block_of_four_is_the_last)
 {
 	static const uint8_t head[] = { 1, 1, 5, 34 };

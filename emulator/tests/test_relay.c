@@ -1421,13 +1421,14 @@ Test(relay, a_fin_at_the_edge_of_the_window_is_taken)
 		"server < F. 16385:16385(0) ack 1\n");
 }
 
-/* RFC 9293 section 3.10.7.4: of a segment that is not acceptable nothing is learned. So who does not know
- * the number acknowledges nothing, and closes no window. It may be old, the octet of a keep-alive, or
- * beyond what was offered. */
+/* RFC 9293 section 3.10.7.4: of a segment that is not acceptable nothing is learned. So who does
+ * not know the number acknowledges nothing, and closes no window. It may be old, the octet of a
+ * keep-alive, or beyond what was offered. */
 Test(relay, a_segment_out_of_place_tells_nothing)
 {
 	static const char *const segments[] = {
-		"P. 1:11(10)", ". 10:11(1)", "P. 4294960000:4294960010(10)", "P. 2000000:2000010(10)",
+		"P. 1:11(10)", ". 10:11(1)", "P. 4294960000:4294960010(10)",
+		"P. 2000000:2000010(10)",
 	};
 
 	for (size_t i = 0; i < sizeof(segments) / sizeof(*segments); i++) {

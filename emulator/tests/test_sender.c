@@ -1575,8 +1575,8 @@ Test(sender, nine_pieces_are_an_initial_window)
 		"server < . 12801:14401(1600) ack 1\n");
 }
 
-/* RFC 6582 section 3.2 step 3, full: min(ssthresh, max(flight, SMSS) + SMSS) are two pieces. After that
- * an ACK opens the window as in slow start, and one duplicate says nothing. */
+/* RFC 6582 section 3.2 step 3, full: min(ssthresh, max(flight, SMSS) + SMSS) are two pieces. After
+ * that an ACK opens the window as in slow start, and one duplicate says nothing. */
 Test(sender, recovery_ends_with_all_that_was_out)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -1605,8 +1605,8 @@ Test(sender, recovery_ends_with_all_that_was_out)
 		"count retransmissions 2\n");
 }
 
-/* What was repeated in a recovery can be lost again. After the time-out it is the first to go out, as the
- * sink waits for it. */
+/* What was repeated in a recovery can be lost again. After the time-out it is the first to go out,
+ * as the sink waits for it. */
 Test(sender, a_timeout_repeats_what_recovery_has_repeated)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -1629,7 +1629,8 @@ Test(sender, a_timeout_repeats_what_recovery_has_repeated)
  * believed either would leave a hole for good. */
 Test(sender, sack_of_what_was_not_sent_is_not_believed)
 {
-	static const char *const blocks[] = { "101:302", "101:401", "201:101", "201:201", "102:101" };
+	static const char *const blocks[] = { "101:302", "101:401", "201:101", "201:201",
+					      "102:101" };
 
 	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
 		char text[1024];
@@ -1646,12 +1647,13 @@ Test(sender, sack_of_what_was_not_sent_is_not_believed)
 			"server < P. 201:301(100) ack 1\n"
 			"server > . 1:1(0) ack 301 win 509\n"
 			"drop\n", blocks[i]);
-		script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held }, text);
+		script_run((struct script){ .segment_size = 100,
+					    .at_end = script_nothing_is_held }, text);
 	}
 }
 
-/* RFC 2883: a D-SACK tells of what came twice. It is no news of a loss, so data that it rides on makes no
- * duplicate ACK. */
+/* RFC 2883: a D-SACK tells of what came twice. It is no news of a loss, so data that it rides on
+ * makes no duplicate ACK. */
 Test(sender, a_d_sack_is_no_news)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -1669,8 +1671,8 @@ Test(sender, a_d_sack_is_no_news)
 		"count retransmissions 0\n");
 }
 
-/* No window is scaled here, and the round trip takes no time, so the timer begins with 201 ms. The sink
- * closes its window, and 100 octets wait for it to open. */
+/* No window is scaled here, and the round trip takes no time, so the timer begins with 201 ms. The
+ * sink closes its window, and 100 octets wait for it to open. */
 #define WINDOW_IS_CLOSED                                                                 \
 	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
 	"pass\n"                                                                         \
@@ -1686,8 +1688,8 @@ Test(sender, a_d_sack_is_no_news)
 	"drop\n"                                                                         \
 	"client < . 1:1(0) ack 111\n"
 
-/* RFC 9293 section 3.8.6.1: the probes are ever further apart, and their sink answers each. Then they
- * come every 51 s, so long as that lasts: it is neither given up nor asked more often. */
+/* RFC 9293 section 3.8.6.1: the probes are ever further apart, and their sink answers each. Then
+ * they come every 51 s, so long as that lasts: it is neither given up nor asked more often. */
 Test(sender, probes_that_are_answered_have_a_longest_pause)
 {
 	char text[8192];
@@ -1710,8 +1712,8 @@ Test(sender, probes_that_are_answered_have_a_longest_pause)
 	script_run((struct script){ 0 }, text);
 }
 
-/* Once the window opens the wait is over. It is too small for the piece, so that is cut to fit, after one
- * short time-out, though the last probe had a much longer one. */
+/* Once the window opens the wait is over. It is too small for the piece, so that is cut to fit,
+ * after one short time-out, though the last probe had a much longer one. */
 Test(sender, a_window_that_opens_a_little_ends_the_wait)
 {
 	script_run((struct script){ 0 },
@@ -1728,8 +1730,8 @@ Test(sender, a_window_that_opens_a_little_ends_the_wait)
 		"server < P. 61:111(50) ack 1\n");
 }
 
-/* With nothing out no timer runs, though something is held. What is cut later, and does not fit, waits a
- * time-out of its own. */
+/* With nothing out no timer runs, though something is held. What is cut later, and does not fit,
+ * waits a time-out of its own. */
 Test(sender, the_wait_for_a_window_begins_with_what_waits)
 {
 	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
@@ -1755,8 +1757,8 @@ Test(sender, the_wait_for_a_window_begins_with_what_waits)
 		"server < . 11:61(50) ack 1\n");
 }
 
-/* Linux halves a window that is wider than 536 (tcp_bound_to_half_wnd()), and no other. A window of a
- * single octet lets a single octet out. */
+/* Linux halves a window that is wider than 536 (tcp_bound_to_half_wnd()), and no other. A window of
+ * a single octet lets a single octet out. */
 Test(sender, a_small_window_is_one_segment)
 {
 	static const struct {

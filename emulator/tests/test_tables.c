@@ -415,8 +415,8 @@ Test(flow, the_key_decides_on_buckets)
 	}
 }
 
-/* No list is long: connections spread over all buckets, of which there are as many. By chance, with one
- * of 1,024 for each of 1,000, some 640 are in use, and none has more than a few. */
+/* No list is long: connections spread over all buckets, of which there are as many. By chance, with
+ * one of 1,024 for each of 1,000, some 640 are in use, and none has more than a few. */
 Test(flow, buckets_are_used_alike)
 {
 	enum { FLOWS = 1000 };
@@ -1169,8 +1169,9 @@ Test(stream, a_full_list_of_waiting_keeps_to_its_page)
 	}
 }
 
-/* A fault of one direction needs that half in the box if it is asked about pieces or cuts. One that is
- * asked about packets sees both halves if the box has either, but only those of the end it is about. */
+/* A fault of one direction needs that half in the box if it is asked about pieces or cuts. One that
+ * is asked about packets sees both halves if the box has either, but only those of the end it is
+ * about. */
 Test(fault, what_can_act_in_which_halves)
 {
 	static const struct {
@@ -1197,8 +1198,8 @@ Test(fault, what_can_act_in_which_halves)
 		struct fault f = fault_of(fault_find(tries[i].name));
 
 		f.scope.direction = (uint8_t)tries[i].direction;
-		cr_assert_eq(fault_can_act(&f, tries[i].intercepted), tries[i].can, "%s, number %zu",
-			     tries[i].name, i);
+		cr_assert_eq(fault_can_act(&f, tries[i].intercepted), tries[i].can,
+			     "%s, number %zu", tries[i].name, i);
 	}
 }
 
@@ -1234,8 +1235,8 @@ static void check_policies(const struct engine *e, const unsigned policy[20])
 	}
 }
 
-/* The first after policy 0 that matches, of as many as there can be; and policy 0 if none does. This
- * holds for new connections, and for open ones when the rules are changed. */
+/* The first after policy 0 that matches, of as many as there can be; and policy 0 if none does.
+ * This holds for new connections, and for open ones when the rules are changed. */
 Test(engine, a_connection_has_the_first_policy_that_matches)
 {
 	static const unsigned at_first[20] = { 0, 0, 0, 15, 14, 13, 12, 11, 10, 9,
