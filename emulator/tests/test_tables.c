@@ -1265,3 +1265,43 @@ Test(engine, a_connection_has_the_first_policy_that_matches)
 	check_policies(e, then);
 	engine_destroy(e);
 }
+
+/* RFC 9293 section 3.7.1: an end that names no MSS takes 536 octets over IPv4, 1,220 over IPv6. */
+Test(engine, an_end_that_names_no_mss_has_the_least)
+{
+	struct {
+		uint8_t packet[60];
+		size_t header;
+		uint32_t segment_size;
+	} tries[] = {
+		{ { 0x45, [3] = 40, [8] = 64, [9] = 6 }, 20, 536 },
+		{ { 0x60, [5] = 20, [6] = 6, [7] = 64 }, 40, 1220 },
+	};
+
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t *ip = tries[i].packet, *tcp = ip + tries[i].header;
+		size_t len = tries[i].header + 20;
+		struct engine_config config;
+		struct engine_flow flow;
+		uint32_t cursor = 0;
+		struct engine *e;
+
+		engine_config_init(&config);
+		config.rules.policy[0].segment_size = 1400;
+		cr_assert_eq(engine_create(&e, &config), 0);
+		tcp[1] = tcp[3] = 25;	/* from one port to the same, and back */
+		tcp[12] = 0x50;
+		tcp[13] = TCP_SYN;
+		tcp[-1] = 1;		/* the last octet of the destination */
+		cr_assert_eq(engine_input(e, 1, ip, &len, ENGINE_NO_CHECKSUM), VERDICT_ACCEPT);
+		tcp[13] = TCP_SYN | TCP_ACK;
+		tcp[11] = 1;
+		tcp[-1] = 0;
+		ip[tries[i].header == 20 ? 15 : 23] = 1;
+		cr_assert_eq(engine_input(e, 1, ip, &len, ENGINE_NO_CHECKSUM), VERDICT_ACCEPT);
+		cr_assert_eq(engine_flows(e, 1, &cursor, &flow, 1), 1);
+		cr_assert_str_eq(flow.state, "open");
+		cr_assert_eq(flow.segment_size, tries[i].segment_size);
+		engine_destroy(e);
+	}
+}
