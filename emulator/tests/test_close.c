@@ -488,3 +488,24 @@ Test(close, only_a_syn_takes_the_place_of_what_was_reset)
 		script_run((struct script){ 0 }, text);
 	}
 }
+
+/* The box is being stopped, and the server has not taken the client's RST. A connection for which the
+ * box still has to say so is kept until it has. */
+Test(close, a_reset_that_is_owed_is_sent_before_the_box_lets_go)
+{
+	script_run((struct script){ .at_end = script_nothing_is_left },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"drain\n"
+		"hold\n"
+		"client > R. 11:11(0) ack 1 win 0\n"
+		"pass R. 11:11(0) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"+1.1\n"
+		"take\n"
+		"server < R. 1:1(0) ack 1\n");
+}

@@ -1509,6 +1509,31 @@ Test(sender, a_router_speaks_of_one_half_of_one_connection)
 		"server < P. 1401:2801(1400) ack 1401\n");
 }
 
+/* What a router says of a connection that the box does not know, or that is not open, is for its
+ * ends. */
+Test(sender, a_router_that_speaks_of_no_open_connection_is_heard_by_its_source)
+{
+	static const char word[] = "icmp 1280 client > . 1:1401(1400) ack 1\npass\n";
+	char text[2048];
+
+	snprintf(text, sizeof(text),
+		"%s"
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"%s"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:1401(1400) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1401\n"
+		"server < P. 1:1401(1400) ack 1\n"
+		"client > R. 1401:1401(0) ack 1 win 0\n"
+		"pass R. 1401:1401(0) ack 1\n"
+		"%s"
+		"count paths_limited 0\n", word, word, word);
+	script_run((struct script){ .segment_size = 1400 }, text);
+}
+
 /* With timestamps a segment holds twelve octets less: RFC 6691. */
 Test(sender, a_routers_word_counts_options)
 {
