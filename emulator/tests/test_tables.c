@@ -1305,3 +1305,70 @@ Test(engine, an_end_that_names_no_mss_has_the_least)
 		engine_destroy(e);
 	}
 }
+
+/* Whoever looks at all connections looks at no place after the last, also where all are taken. */
+Test(engine, a_full_table_ends_with_its_last_connection)
+{
+	enum { FLOWS = 3 };
+	struct engine_config config;
+	struct engine_stats stats;
+	struct engine_flow flows[FLOWS + 1];
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t cursor = 0;
+		struct engine_emit emit;
+		struct engine *e;
+
+		engine_config_init(&config);
+		config.flows_max = FLOWS;
+		cr_assert_eq(engine_create(&e, &config), 0);
+		for (uint16_t port = 1; port <= FLOWS + 1; port++)
+			put_in_syn(e, port);
+		engine_get_stats(e, &stats);
+		cr_assert_eq(stats.flows_active, FLOWS);
+		cr_assert_eq(stats.passed_overload, 1);
+		cr_assert_null(engine_wrong(e));
+		cr_assert_eq(engine_flows(e, 1, &cursor, flows, FLOWS + 1), FLOWS);
+		cr_assert_eq(engine_set_rules(e, 1, &config.rules), 0);
+		if (i == 0)
+			engine_shutdown(e, 1);
+		else
+			engine_drain(e, 1);
+		cr_assert_not(engine_next(e, &emit));
+		engine_get_stats(e, &stats);
+		cr_assert_eq(stats.flows_active, 0);
+		engine_destroy(e);
+	}
+}
+
+/* A host that talks to itself: what its two ends send is told apart by their ports. */
+Test(engine, both_ends_may_have_one_address)
+{
+	static const uint8_t ports[][2] = { { 200, 25 }, { 25, 200 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t syn[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [15] = 1, [19] = 1,
+				    [32] = 0x50, [33] = TCP_SYN };
+		struct engine_config config;
+		struct engine_flow flows[2];
+		uint32_t cursor = 0;
+		struct engine *e;
+		size_t len = sizeof(syn);
+
+		engine_config_init(&config);
+		cr_assert_eq(engine_create(&e, &config), 0);
+		syn[21] = ports[i][0];
+		syn[23] = ports[i][1];
+		engine_input(e, 1, syn, &len, ENGINE_NO_CHECKSUM);
+		syn[21] = ports[i][1];
+		syn[23] = ports[i][0];
+		syn[31] = 1;
+		syn[33] = TCP_SYN | TCP_ACK;
+		engine_input(e, 1, syn, &len, ENGINE_NO_CHECKSUM);
+		cr_assert_eq(engine_flows(e, 1, &cursor, flows, 2), 1);
+		cr_assert_str_eq(flows[0].state, "open");
+		cr_assert_eq(flows[0].port[CLIENT], ports[i][0]);
+		cr_assert_eq(flows[0].port[SERVER], ports[i][1]);
+		engine_destroy(e);
+	}
+}
