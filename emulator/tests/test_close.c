@@ -489,7 +489,7 @@ Test(close, only_a_syn_takes_the_place_of_what_was_reset)
 	}
 }
 
-/* The box is being stopped, and the server has not taken the client's RST. A connection for which the
+/* The box is being stopped, and the server has not taken the RST. A connection for which the
  * box still has to say so is kept until it has. */
 Test(close, a_reset_that_is_owed_is_sent_before_the_box_lets_go)
 {
