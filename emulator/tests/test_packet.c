@@ -570,6 +570,46 @@ Test(packet, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 	try_messages(tries, sizeof(tries) / sizeof(tries[0]), quoted, 40);
 }
 
+/* However long a header claims to be, and however short the packet: nothing beyond it is read. What
+ * follows here would be the word of a router. */
+Test(packet, a_routers_word_is_inside_its_packet)
+{
+	for (uint16_t total = 0; total < 60 + 8; total++) {
+		uint8_t message[200] = { 0x4f, [9] = 1, [60] = 3, 4 };
+		struct packet p;
+		uint32_t mtu = 0;
+
+		bytes_put16(message + 2, total);
+		cr_assert_not(icmp_too_big(&p, &mtu, message, sizeof(message)), "%u", total);
+	}
+}
+
+/* A packet may be no more than its header. */
+Test(packet, a_header_alone_is_a_packet)
+{
+	uint8_t packet[24] = { 0x45, [3] = 20, [8] = 64, [9] = 59 };
+	struct packet p;
+
+	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_NOT_TCP);
+	cr_assert_eq(packet_parse(&p, packet, 24), PACKET_NOT_TCP);
+	packet[6] = 0x20;
+	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_FRAGMENT);
+	packet[6] = 0;
+	packet[9] = 6;
+	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_MALFORMED);
+	/* longer than it is, or shorter than its header */
+	packet[9] = 59;
+	packet[3] = 21;
+	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_MALFORMED);
+	packet[3] = 19;
+	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_MALFORMED);
+	packet[0] = 0x46;
+	packet[3] = 20;
+	cr_assert_eq(packet_parse(&p, packet, 24), PACKET_MALFORMED);
+	packet[3] = 24;
+	cr_assert_eq(packet_parse(&p, packet, 24), PACKET_NOT_TCP);
+}
+
 /* RFC 1191 section 7.1: an old router says nothing of the MTU. */
 Test(packet, a_router_that_names_no_mtu_means_the_next_plateau)
 {
