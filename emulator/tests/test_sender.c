@@ -1630,6 +1630,35 @@ Test(sender, recovery_ends_with_all_that_was_out)
 		"count retransmissions 2\n");
 }
 
+/* The same where much is still out: the window is ssthresh, five pieces, and they are out. */
+Test(sender, recovery_ends_with_half_the_window)
+{
+	script_run((struct script){ .segment_size = 100 },
+		HANDSHAKE_AND_5000
+		THREE_DUPLICATE_ACKS
+		"server < . 1:101(100) ack 1\n"
+		THREE_DUPLICATE_ACKS
+		"server < . 1001:1101(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1101:1201(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1201:1301(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1301:1401(100) ack 1\n"
+		"server > . 1:1(0) ack 1 win 509\n"
+		"drop\n"
+		"server < . 1401:1501(100) ack 1\n"
+		"server > . 1:1(0) ack 1001 win 509\n"
+		"drop\n"
+		/* congestion avoidance: 20 octets more are no piece */
+		"server > . 1:1(0) ack 1101 win 509\n"
+		"drop\n"
+		"server < . 1501:1601(100) ack 1\n");
+}
+
 /* What was repeated in a recovery can be lost again. After the time-out it is the first to go out,
  * as the sink waits for it. */
 Test(sender, a_timeout_repeats_what_recovery_has_repeated)
