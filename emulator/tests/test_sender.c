@@ -615,6 +615,21 @@ Test(sender, a_router_of_ipv4_may_carry_very_little)
 	engine_destroy(e);
 }
 
+/* What every path carries is tried at the third time-out: over IPv4, 536 octets (RFC 1122 section
+ * 3.3.3). */
+Test(sender, a_piece_that_is_lost_three_times_is_sent_in_parts)
+{
+	struct engine *e = make_open(1400);
+
+	put_in(e, NS_PER_S, CLIENT, TCP_ACK, 1, 1, 1400);
+	for (unsigned i = 0; i < 3; i++) {
+		cr_assert_eq(take_all(e), 1400);
+		engine_expire(e, engine_deadline(e));
+	}
+	cr_assert_eq(take_all(e), 536);
+	engine_destroy(e);
+}
+
 /* Half the size with each timeout from the seventh on, but not less than what IPv4 must carry. */
 Test(sender, a_small_piece_is_halved_in_the_end)
 {
@@ -1704,6 +1719,22 @@ Test(sender, sack_of_what_was_not_sent_is_not_believed)
 		script_run((struct script){ .segment_size = 100,
 					    .at_end = script_nothing_is_held }, text);
 	}
+}
+
+/* A block without octets tells of nothing, so it shows no hole before it: only the piece that
+ * the sink waits for is repeated. */
+Test(sender, an_empty_block_shows_no_hole)
+{
+	static const char duplicate[] = "server > . 1:1(0) ack 1 win 509 <sack 201:201>\ndrop\n";
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		THREE_PIECES
+		"%s%s%s"
+		"server < . 1:101(100) ack 1\n"
+		"%s%s"
+		"count retransmissions 1\n", duplicate, duplicate, duplicate, duplicate, duplicate);
+	script_run((struct script){ .segment_size = 100 }, text);
 }
 
 /* RFC 2883: a D-SACK tells of what came twice. It is no news of a loss, so data that it rides on

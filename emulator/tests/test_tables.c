@@ -281,6 +281,19 @@ Test(stream, pages_are_given_back_as_they_are_released)
 	}
 }
 
+/* Wherever in the ring they are. */
+Test(stream, all_pages_are_given_back_at_the_end)
+{
+	for (uint64_t page = 0; page < STREAM_PAGES; page++) {
+		stream_begin(&stream, page * POOL_PAGE_BYTES);
+		cr_assert_eq(stream_store(&stream, &pool, page * POOL_PAGE_BYTES, data, 1), 0);
+		cr_assert_eq(pool.used, 1);
+		stream_end(&stream, &pool);
+		cr_assert_eq(pool.used, 0);
+	}
+	stream_begin(&stream, 0);
+}
+
 Test(pool, gives_each_page_once)
 {
 	struct pool p;
