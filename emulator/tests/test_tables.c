@@ -488,6 +488,45 @@ Test(timers, ring_in_order)
 	timers_destroy(&t);
 }
 
+/* The same as a plain list: alarms are set, moved and cancelled while others ring. */
+Test(timers, agree_with_a_plain_list)
+{
+	enum { MAX = 13, STEPS = 20000 };
+	uint64_t list[MAX], now = 0;
+	struct timers t;
+	unsigned seed = 1;
+
+	cr_assert_eq(timers_create(&t, MAX), 0);
+	memset(list, 0xff, sizeof(list));
+	for (unsigned step = 0; step < STEPS; step++) {
+		uint32_t id = (uint32_t)rand_r(&seed) % MAX;
+		uint64_t at = now + (uint64_t)rand_r(&seed) % 100, first = UINT64_MAX;
+
+		switch (rand_r(&seed) % 4) {
+		case 0:
+			timers_cancel(&t, id);
+			list[id] = UINT64_MAX;
+			break;
+		case 1:
+			if (timers_next(&t) == UINT64_MAX)
+				break;
+			now = timers_next(&t);
+			id = timers_pop(&t);
+			cr_assert_lt(id, MAX);
+			cr_assert_eq(list[id], now);
+			list[id] = UINT64_MAX;
+			break;
+		default:
+			timers_set(&t, id, at);
+			list[id] = at < list[id] ? at : list[id];
+		}
+		for (unsigned i = 0; i < MAX; i++)
+			first = list[i] < first ? list[i] : first;
+		cr_assert_eq(timers_next(&t), first);
+	}
+	timers_destroy(&t);
+}
+
 Test(fault, table_is_whole)
 {
 	cr_assert_str_eq(fault_table[0].name, "off-by-one");
