@@ -48,7 +48,11 @@ static const struct counter {
 	ENGINE(passed_policy, "SYNs that passed untouched: by their policy"),
 	ENGINE(refused_overload, "connections refused: no room"),
 	ENGINE(flows_opened, "connections whose both SYNs were seen"),
-	ENGINE_NOW(flows_active, "connections that the box knows"),
+	/* What an operator calls active. The engine calls so what takes a place of its table. */
+	{ "flows_active", "connections that are being opened, or open", true,
+	  offsetof(struct worker_report, engine.flows_alive) },
+	{ "flows_known", "connections that take a place: those, and some that have ended", true,
+	  offsetof(struct worker_report, engine.flows_active) },
 	ENGINE(stalls, "times that octets were pending and a fault let none be cut"),
 	ENGINE(forged_acks, "ACKs sent in the name of an end"),
 	ENGINE(retransmissions, "pieces sent again"),

@@ -49,6 +49,7 @@ struct engine {
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t flows_seen;
+	uint64_t flows_over;	/* of which there are remains only: see end_state() */
 	struct engine_subject subject;	/* of the packet that came last */
 	uint64_t now_ns;
 	uint32_t now_ms;	/* the low half of the same in milliseconds */

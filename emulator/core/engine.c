@@ -273,8 +273,23 @@ static void close_flow(struct engine *e, struct flow *f, enum engine_close_reaso
 	empty_relays(e, f);
 }
 
+/* Has it ended, and is only remembered for what its ends may still send? */
+static bool is_over(const struct flow *f)
+{
+	return f->state == FLOW_RESET || f->state == FLOW_CLOSED || f->state == FLOW_FORGOTTEN;
+}
+
+static void end_state(struct engine *e, struct flow *f, enum flow_state state)
+{
+	if (!is_over(f))
+		e->flows_over++;
+	f->state = state & 15u;
+}
+
 static void forget_flow(struct engine *e, flow_handle h)
 {
+	if (is_over(flow_get(&e->table, h)))
+		e->flows_over--;
 	unqueue_output(e, h);
 	timers_cancel(&e->timers, h);
 	flow_remove(&e->table, h);
@@ -299,7 +314,7 @@ static void finish_flow(struct engine *e, flow_handle h)
 		return;
 	}
 	close_flow(e, f, CLOSE_FIN);
-	f->state = FLOW_CLOSED;
+	end_state(e, f, FLOW_CLOSED);
 	set_alarm(e, h);
 }
 
@@ -308,7 +323,7 @@ static void reset_flow(struct engine *e, struct flow *f, enum engine_side by,
 		       enum engine_close_reason reason)
 {
 	close_flow(e, f, reason);
-	f->state = FLOW_RESET;
+	end_state(e, f, FLOW_RESET);
 	f->touched_ms = e->now_ms;
 	f->server_reset = by == SERVER;
 }
@@ -1073,7 +1088,7 @@ static bool is_new_connection(const struct flow *f, enum engine_side side, const
 {
 	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
 		return false;
-	return f->state == FLOW_RESET || f->state == FLOW_CLOSED || f->state == FLOW_FORGOTTEN ||
+	return is_over(f) ||
 	       (f->state == FLOW_OPENING && side == CLIENT && f->end[side].syn_seen &&
 		p->seq != f->end[side].isn);
 }
@@ -1101,7 +1116,7 @@ static enum engine_verdict suffer(struct engine *e, flow_handle h, enum engine_s
 	case FATE_FORGOTTEN:
 		if (f->state == FLOW_OPEN)
 			close_flow(e, f, CLOSE_FORGOTTEN);
-		f->state = FLOW_FORGOTTEN;
+		end_state(e, f, FLOW_FORGOTTEN);
 		queue_output(e, h);	/* nothing; but it has another deadline, and can be drained */
 		break;
 	default:
@@ -1468,6 +1483,7 @@ void engine_get_stats(const struct engine *e, struct engine_stats *out)
 {
 	*out = e->stats;
 	out->flows_active = e->table.active;
+	out->flows_alive = e->table.active - e->flows_over;
 	out->pages_used = e->pool.used;
 }
 

@@ -193,7 +193,8 @@ struct engine_stats {
 	uint64_t passed_policy;		/* whose direction is none */
 	uint64_t refused_overload;	/* connections refused, by a RST */
 	uint64_t flows_opened;
-	uint64_t flows_active;
+	uint64_t flows_active;		/* now, with what is remembered of those that have ended */
+	uint64_t flows_alive;		/* now, of these: opening or open */
 	uint64_t stalls;
 	uint64_t forged_acks;
 	uint64_t retransmissions;

@@ -501,7 +501,11 @@ Test(box, connections_are_listed_as_they_are)
 		"pass R. 801:801(0) ack 11\n"
 		"flow 1 reset S 512 idle 0\n"
 		"flow 2 opening S 512 idle 0\n"
-		"count flows_active 2\n");
+		"count flows_active 2\n"
+		"count flows_alive 1\n"
+		"+31\n"
+		"count flows_active 1\n"
+		"count flows_alive 1\n");
 	script_run((struct script){ .direction = DIRECTION_BOTH },
 		SCRIPT_HANDSHAKE_BOTH
 		"server > P. 1:11(10) ack 1 win 509\n"
