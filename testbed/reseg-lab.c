@@ -82,7 +82,8 @@ static void print_help(void)
 	       "  --no-box             only forward packets: what happens without the firewall\n"
 	       "  --box 'COMMAND'      runs on the box in place of resegd; {ready} stands for a\n"
 	       "                       descriptor to which it writes a line feed when ready\n"
-	       "  -4, -6               IP version of RESEG_SERVER (-4)\n"
+	       "  -4, -6               names of hosts have this version of IP only (both), and\n"
+	       "                       RESEG_SERVER has it (-4)\n"
 	       "  --mtu BYTES[,BYTES]  of both links, or of the client's and the server's (1500)\n"
 	       "  --path-mtu BYTES[,silent]\n"
 	       "                       a router between box and server takes no larger packets,\n"
@@ -268,10 +269,9 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->box_command = optarg;
 			break;
 		case '4':
-			o->ipv6 = false;
-			break;
 		case '6':
-			o->ipv6 = true;
+			o->ipv6 = option == '6';
+			o->hosts.names = o->ipv6 ? 6 : 4;
 			break;
 		case MTU:
 			mtu_option(&o->hosts, optarg);

@@ -468,9 +468,10 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 		/* The router's link names the box; the server's, the router. */
 		if (host == HOST_BOX || h->netns[host] == 0)
 			continue;
-		fprintf(f, "%s %s\n%s %s\n%s %s\n%s %s\n", links[host].ipv4, host_name(host),
-			links[host].ipv6, host_name(host), links[host].box_ipv4, other,
-			links[host].box_ipv6, other);
+		if (o->names != 6)
+			fprintf(f, "%s %s\n%s %s\n", links[host].ipv4, host_name(host), links[host].box_ipv4, other);
+		if (o->names != 4)
+			fprintf(f, "%s %s\n%s %s\n", links[host].ipv6, host_name(host), links[host].box_ipv6, other);
 	}
 	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
 		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));

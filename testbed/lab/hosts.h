@@ -58,6 +58,7 @@ struct hosts_options {
 	} client, server;	/* their links; of all clients */
 	uint32_t path_mtu;	/* from a router to the ends, in both directions; 0: no router */
 	struct rtnl_netem netem;	/* of both links, in both directions */
+	int names;		/* resolve to addresses of IP version 4 or 6 only; 0: to both */
 };
 
 /* Makes a user namespace (for who is not root) and a PID namespace. The next child is the first

@@ -233,7 +233,13 @@ LAB_TEST(lab, exit_status_and_names)
 	lab_expect_status(&r, 128 + 9);
 	r = lab_run(c.user, "reseg-lab -%d -- /nosuch/program", c.ip);
 	lab_expect_error(&r, 127, "/nosuch/program");
-	r = lab_run(c.user, "reseg-lab -%d -- getent ahosts server", c.ip);
+	/* A program that tries IPv6 first must not leave the version of IP that was asked for. */
+	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'getent ahosts server; getent ahosts box'", c.ip);
+	lab_expect_status(&r, 0);
+	cr_assert(strstr(r.out, c.ip == 4 ? "203.0.113.2" : "2001:db8:2::2"), "%s", r.out);
+	cr_assert(strstr(r.out, c.ip == 4 ? "198.51.100.1" : "2001:db8:1::1"), "%s", r.out);
+	cr_assert_null(strstr(r.out, c.ip == 4 ? "2001:db8:" : ".0.113."), "%s", r.out);
+	r = lab_run(c.user, "reseg-lab -- getent ahosts server");
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "203.0.113.2") && strstr(r.out, "2001:db8:2::2"), "%s", r.out);
 	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'echo $RESEG_SERVER $RESEG_SERVER6 $RESEG_PORT'", c.ip);
