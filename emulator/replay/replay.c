@@ -7,6 +7,7 @@
 #define NS_PER_S UINT64_C(1000000000)
 /* If nothing happens for so long but that the box waits, nothing will. */
 #define PATIENCE_NS (120 * NS_PER_S)
+#define PAGE_BYTES 4096	/* of the engine's memory */
 
 void replay_view(const struct captured *c, struct packet *p)
 {
@@ -159,6 +160,24 @@ static void free_pass(struct run *run)
 	free(run->of_flow);
 }
 
+/*
+ * As much memory as this capture can need, if that is less than what is wanted: an engine takes it
+ * all at its start. A relay holds octets of the capture and a page besides, and the page before and
+ * behind them may be half empty. Twice that, as the box is short of memory before it has none.
+ */
+static void limit_memory(struct engine_config *config, const struct replay *r)
+{
+	uint64_t pages = 8 * (r->connections + 1), flows = 2 * r->connections + 16, bytes;
+
+	for (size_t i = 0; i < r->packets; i++)
+		pages += r->captured[i].bytes / PAGE_BYTES + 1;
+	bytes = 2 * pages * PAGE_BYTES;
+	if (config->memory_bytes > bytes)
+		config->memory_bytes = bytes;
+	if (config->flows_max > flows)
+		config->flows_max = (uint32_t)flows;
+}
+
 /* Runs all connections through a box, from the beginning. */
 static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES])
 {
@@ -168,6 +187,7 @@ static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES]
 
 	for (unsigned i = 0; without && i < config.rules.policies; i++)
 		config.rules.policy[i].faults = 0;
+	limit_memory(&config, r);
 	config.observer = observe;
 	config.observer_arg = &run;
 	if (good && (engine_create(&run.engine, &config) < 0 ||
