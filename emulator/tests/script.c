@@ -555,6 +555,13 @@ static void observe(void *arg, const struct engine_event *ev)
 		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
 			     reasons[ev->reason], ev->totals[CLIENT].acked,
 			     ev->totals[CLIENT].delivered);
+		if (n >= 0 && ev->totals[SERVER].intercepted) {
+			char *client = a->text;
+
+			n = asprintf(&a->text, "%s, server acked %" PRIu64 " delivered %" PRIu64, client,
+				     ev->totals[SERVER].acked, ev->totals[SERVER].delivered);
+			free(client);
+		}
 		break;
 	case EVENT_TYPES:
 		break;

@@ -509,3 +509,37 @@ Test(close, a_reset_that_is_owed_is_sent_before_the_box_lets_go)
 		"take\n"
 		"server < R. 1:1(0) ack 1\n");
 }
+
+/* RFC 5961 section 3.2: a RST with an old number is dropped, and nobody is asked. */
+Test(close, old_rst_is_dropped)
+{
+	script_run((struct script){ .at_end = NULL },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"client > R. 51:51(0) ack 1\n"
+		"drop\n"
+		"count flows_alive 1\n");
+}
+
+/* What is told at the end is of both halves. */
+Test(close, totals_of_both_halves)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH, .events = true },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"* opened S 512\n"
+		"pass\n"
+		"server > P. 1:31(30) ack 1 win 65160\n"
+		"* arrival server 0 bytes 30 pending 30\n"
+		"* cut server 0 bytes 30 pieces 1 last 30\n"
+		"drop\n"
+		"* ack server 30 orphaned 30\n"
+		"server < . 1:1(0) ack 31\n"
+		"client < P. 1:31(30) ack 1\n"
+		"shutdown\n"
+		"* closed shutdown acked 0 delivered 0, server acked 30 delivered 0\n");
+}

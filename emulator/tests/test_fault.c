@@ -113,6 +113,17 @@ Test(fault, split_eod)
 		"server < . 1:9(8) ack 1 'te..x\\r\\n.'\n");
 }
 
+/* The connection's very first octets are a line's, too: the dot is alone in one. */
+Test(fault, split_eod_at_the_beginning)
+{
+	script_run((struct script){ .fault = "split-eod", .segment_size = 2 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:4(3) ack 1 win 502 '.\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 4\n"
+		"server < . 1:3(2) ack 1 '.\\r'\n");
+}
+
 Test(fault, split_eod_by_arrivals)
 {
 	script_run((struct script){ .fault = "split-eod" },
@@ -1541,6 +1552,53 @@ Test(fault, counts_of_another_policy_go_on)
 		"drop\n"
 		"client < . 1:1(0) ack 41\n"
 		"server < P. 31:41(10) ack 1\n");
+}
+
+/* The same of the second fault of the second policy. */
+Test(fault, counts_of_a_second_fault_go_on)
+{
+	script_run((struct script){ .fault = "none" },
+		"policy 25 corrupt:every=100 drop:every=3\n"
+		SCRIPT_HANDSHAKE
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"client > P. 11:21(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 21\n"
+		"server < P. 11:21(10) ack 1\n"
+		"faults off-by-one\n"
+		"client > P. 21:31(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 31\n");
+}
+
+/* A second fault that counts connections stays with those that it has, whatever becomes of others. */
+Test(fault, a_second_fault_stays_with_its_connection)
+{
+	script_run((struct script){ .fault = "corrupt:every=100 drop:every=1,flows=1" },
+		SCRIPT_HANDSHAKE
+		"faults corrupt:every=200 drop:every=1,flows=1\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n");
+}
+
+/* Sequence numbers are shifted for it though another fault stands before it. */
+Test(fault, isn_shift_as_the_second_fault)
+{
+	script_run((struct script){ .fault = "corrupt:every=100 isn-shift" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass S 1073741824:1073741824(0) <mss 1460>\n");
+}
+
+/* A Fast Open option is kept for a fault of one half only. */
+Test(fault, tfo_blackhole_of_one_half)
+{
+	script_run((struct script){ .fault = "tfo-blackhole:direction=c2s" },
+		"client > S 0:0(0) win 64240 <mss 1460,tfo>\n"
+		"pass\n");
 }
 
 /* As text --------------------------------------------------------------------------------- */

@@ -1869,3 +1869,47 @@ Test(sender, a_small_window_is_one_segment)
 		script_run((struct script){ .segment_size = 1400 }, text);
 	}
 }
+
+/* RFC 6298 rule 2.2: R = 150 ms, so RTTVAR = 75 and RTO = 150 + 4 * 75, though 200 would do. */
+Test(sender, rto_above_the_least)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"+0.15\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"+0.15\n"
+		"server > . 1:1(0) ack 101 win 65160\n"
+		"drop\n"
+		"client > P. 101:201(100) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 201\n"
+		"server < P. 101:201(100) ack 1\n"
+		"+0.4\n"
+		"+0.06\n"
+		"server < P. 101:201(100) ack 1\n");
+}
+
+/* RFC 6298 rule 5.1: a timer that runs is not started anew by what is sent later. */
+Test(sender, timer_of_the_first_piece)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n"
+		"+0.9\n"
+		"client > P. 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 201\n"
+		"server < P. 101:201(100) ack 1\n"
+		"+0.2\n"
+		"server < P. 1:101(100) ack 1\n"
+		"server < P. 101:201(100) ack 1\n");
+}

@@ -1424,3 +1424,28 @@ Test(engine, both_ends_may_have_one_address)
 		engine_destroy(e);
 	}
 }
+
+/* Prefixes that end within an octet, on both sides of their bounds. */
+Test(match, prefixes_that_end_within_an_octet)
+{
+	static const struct {
+		uint8_t bits;
+		uint8_t first[16], inside[16], outside[16];
+	} cases[] = {
+		{ 25, { 198, 51, 100, 128 }, { 198, 51, 100, 255 }, { 198, 51, 100, 127 } },
+		{ 20, { 203, 0, 112 }, { 203, 0, 127, 1 }, { 203, 0, 128, 1 } },
+		{ 31, { 192, 0, 2, 6 }, { 192, 0, 2, 7 }, { 192, 0, 2, 5 } },
+		{ 32, { 192, 0, 2, 6 }, { 192, 0, 2, 6 }, { 192, 0, 2, 7 } },
+		{ 0, { 0 }, { 255 }, { 255 } },
+	};
+	static const uint8_t any[16];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct match m = { .client = { .bits = cases[i].bits }, .port = { 0, UINT16_MAX } };
+
+		memcpy(m.client.address, cases[i].first, 16);
+		cr_expect(match_has(&m, cases[i].first, any, 25), "/%u", cases[i].bits);
+		cr_expect(match_has(&m, cases[i].inside, any, 25), "/%u", cases[i].bits);
+		cr_expect_eq(match_has(&m, cases[i].outside, any, 25), cases[i].bits == 0, "/%u", cases[i].bits);
+	}
+}
