@@ -423,6 +423,20 @@ Test(handshake, only_a_syn_begins_a_connection)
 		"count flows_opened 0\n");
 }
 
+/* One without is looked at first, so nothing of it may be taken for the other's. */
+Test(handshake, two_of_which_one_authenticates)
+{
+	script_run((struct script){ 0 },
+		"client:1000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"client:2000 > S 0:0(0) win 64240 <mss 1460,md5>\n"
+		"pass\n"
+		"client:3000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"count flows_active 2\n"
+		"count passed_authenticated 1\n");
+}
+
 Test(handshake, who_authenticates_takes_no_place)
 {
 	script_run((struct script){ 0 },

@@ -1478,3 +1478,16 @@ Test(relay, a_segment_out_of_place_tells_nothing)
 		script_run((struct script){ .direction = DIRECTION_BOTH }, text);
 	}
 }
+
+/* Text that comes with SACK blocks for the other half, which the box intercepts, too: nothing of the
+ * packet goes on. */
+Test(relay, sack_blocks_with_text_in_both_halves)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		SCRIPT_HANDSHAKE_BOTH
+		"client > P. 1:11(10) ack 1 win 502 <sack 101:201>\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"count forged_acks 1\n");
+}
