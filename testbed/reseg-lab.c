@@ -609,6 +609,8 @@ static int run_lab(const struct options *o, int begun)
 	set_environment(o);
 	services[SERVER] = o->server ? start_foreign(&hosts, HOST_SERVER, "the server", o->server)
 				     : start_sink(&hosts, o);
+	if (o->capture && !o->watch)
+		remove_stale(o);
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o);
 	if (!o->no_box) {
@@ -833,7 +835,7 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	if (o.report || o.watch)
 		prepare_report(&o);
-	if (o.capture)
+	if (o.capture && o.watch)	/* it is about to look */
 		remove_stale(&o);
 
 	services_hold_signals();

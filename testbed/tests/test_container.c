@@ -167,6 +167,20 @@ Test(container, a_lab_that_cannot_start_leaves_reports_alone)
 	}
 }
 
+/* Nor does it touch the captures that an earlier one has left. */
+Test(container, a_lab_that_cannot_start_leaves_captures_alone)
+{
+	struct lab_result r;
+
+	lab_start(LAB_ROOT);
+	r = lab_run(LAB_ROOT, "reseg-lab --capture $DIR/cap -- true && cd $DIR/cap && sha256sum * >../before && "
+			      "unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; "
+			      "exec setpriv --bounding-set=-all reseg-lab --capture $DIR/cap -- true'");
+	lab_expect_error(&r, 2, "user.max_user_namespaces");
+	r = lab_run(LAB_ROOT, "cd $DIR/cap && sha256sum -c --quiet ../before");
+	lab_expect_status(&r, 0);
+}
+
 /* A command that fails has run, whatever its status. */
 LAB_TEST(container, a_command_that_fails_is_reported)
 {
