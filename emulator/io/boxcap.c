@@ -200,7 +200,8 @@ static void add_orphaned(struct remark *r, const struct engine_event *ev,
 	uint64_t orphaned = ev->totals[source].acked - ev->totals[source].delivered;
 
 	if (orphaned > 0)
-		add(r, "orphaned: %" PRIu64 " bytes ACKed to the %s, never delivered", orphaned,
+		add(r, "orphaned: %" PRIu64 " byte%s ACKed to the %s, never delivered", orphaned,
+		    orphaned == 1 ? "" : "s",
 		    name_of(source));
 }
 
@@ -267,8 +268,8 @@ static void add_forged(struct boxcap_tap *tap, const struct engine_subject *subj
 {
 	if (subject->orphaned > 0)
 		add(remark_on(tap, subject->flow),
-		    "forged ACK: the %s does not have the last %" PRIu64 " bytes",
-		    name_of(subject->source), subject->orphaned);
+		    "forged ACK: the %s does not have the last %" PRIu64 " byte%s",
+		    name_of(subject->source), subject->orphaned, subject->orphaned == 1 ? "" : "s");
 }
 
 /* What was left to hardware. */
