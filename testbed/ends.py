@@ -238,6 +238,8 @@ class Ends:
 
 
 class Server(Ends):
+    listener = None
+
     def serve(self):
         own = self.case.get("server", {})
         listener = socket.socket(socket.AF_INET6)
@@ -245,6 +247,10 @@ class Server(Ends):
         set_options(listener, own)
         listener.bind(("::", PORT))
         listener.listen(1024)
+        self.listener = listener	# to the end, or a client that is late would be refused
+        # The lab is not complete yet, and may take its time: the limit is from the first client on.
+        select.select([listener], [], [])
+        self.deadline = time.monotonic() + self.case["limit"]
         for _ in range(self.case.get("connections", 1)):
             left = max(0, self.deadline - time.monotonic())
             if not select.select([listener], [], [], left)[0]:

@@ -1374,8 +1374,8 @@ Test(engine, a_full_table_ends_with_its_last_connection)
 		engine_config_init(&config);
 		config.flows_max = FLOWS;
 		cr_assert_eq(engine_create(&e, &config), 0);
-		for (uint16_t port = 1; port <= FLOWS + 1; port++)
-			put_in_syn(e, port);
+		for (unsigned port = 1; port <= FLOWS + 1; port++)
+			put_in_syn(e, (uint16_t)port);
 		engine_get_stats(e, &stats);
 		cr_assert_eq(stats.flows_active, FLOWS);
 		cr_assert_eq(stats.passed_overload, 1);
