@@ -148,10 +148,7 @@ bool receive_is_short(const struct engine *e);
  * last octet had PSH. */
 void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool push);
 
-/* Cuts again what stalls, now or once there is room to remember it. */
-void receive_cut_again(struct engine *e, struct flow *f, enum engine_side source);
-
-/* Takes in what waits in order, so far as there is room to remember its cuts. */
+/* Takes in what waits and has come in order. */
 void receive_waiting(struct engine *e, struct flow *f, enum engine_side source);
 
 /* Gives back all that a relay holds. */

@@ -1504,7 +1504,7 @@ int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rule
 		hooks_renew(e, f, &old, stalls);
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			if (stalls[side])
-				receive_cut_again(e, f, side);
+				receive_cut(e, f, side, box_transit(e, &f->relay[side])->stalled_push);
 		}
 		queue_output(e, h);
 	}

@@ -136,7 +136,6 @@ struct transit {
 	uint8_t stalled_by;	/* the fault that stalled it, of the policy's */
 	bool stalled : 1;
 	bool stalled_push : 1;	/* and the last octet had PSH then */
-	bool cut_owed : 1;	/* the rules were changed, and there was no room for a run */
 	bool early_fin : 1;	/* a FIN went out that is not the source's, by a fault */
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
 	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */

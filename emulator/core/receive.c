@@ -60,7 +60,7 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 			report_resume(e, f, source);
 			t->stalled = false;
 		}
-		stream_cut(&t->stream, bytes, pieces > 0 && last == t->segment_size);
+		stream_cut(&t->stream, t->segment_size, bytes);
 		t->cut_nxt += bytes;
 		last = bytes < t->segment_size ? bytes : t->segment_size;
 		pieces += (bytes + last - 1) / last;
@@ -70,23 +70,12 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 			stream_push(&t->stream);
 		report_cut(e, f, source, start, (uint32_t)(t->cut_nxt - start), pieces, last);
 	}
-	t->cut_owed = false;
 	t->stalled_push = push;
 	if (pending > 0 && !t->stalled) {
 		t->stalled = true;
 		e->stats.stalls++;
 		report_stall(e, f, source);
 	}
-}
-
-void receive_cut_again(struct engine *e, struct flow *f, enum engine_side source)
-{
-	struct transit *t = box_transit(e, &f->relay[source]);
-
-	if (stream_can_cut(&t->stream))
-		receive_cut(e, f, source, t->stalled_push);
-	else
-		t->cut_owed = true;
 }
 
 /* What arrived is next in order, and stored. */
@@ -130,7 +119,7 @@ void receive_waiting(struct engine *e, struct flow *f, enum engine_side source)
 	struct stream *s = box_stream(e, r);
 	struct arrival a;
 
-	while (s && stream_can_cut(s) && stream_take_waiting(s, &e->pool, r->rcv_nxt, &a)) {
+	while (s && stream_take_waiting(s, &e->pool, r->rcv_nxt, &a)) {
 		r->ack_owed = true;
 		deliver(e, f, source, a.bytes, a.push);
 	}
@@ -170,8 +159,6 @@ static uint32_t take_in_order(struct engine *e, struct flow *f, enum engine_side
 {
 	struct relay *r = &f->relay[source];
 
-	if (!stream_can_cut(s))
-		return 0;
 	if (s->waiting_count > 0) {
 		struct arrival next = stream_waiting(s, &e->pool, 0);
 
@@ -317,8 +304,7 @@ bool receive_has_holes(const struct engine *e, const struct relay *r)
 {
 	const struct stream *s = box_stream(e, r);
 
-	/* What is in order waits for room, not for a hole to be filled. */
-	return s && s->waiting_count > 0 && stream_waiting(s, &e->pool, 0).start != r->rcv_nxt;
+	return s && s->waiting_count > 0;
 }
 
 size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum engine_side source,

@@ -292,8 +292,6 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		t->timer_ns = e->now_ns + RENEGE_DELAY_MS * NS_PER_MS;
 
 	stream_release(&t->stream, &e->pool, ack < t->cut_nxt ? ack : t->cut_nxt);
-	if (t->cut_owed)
-		receive_cut_again(e, f, source);
 	receive_waiting(e, f, source);
 	receive_end_if_empty(e, r);
 	window_update(e, f, source);

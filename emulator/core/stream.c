@@ -171,14 +171,22 @@ void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end)
 	give(pool, &s->waiting);
 }
 
-bool stream_can_cut(const struct stream *s)
+/* May the octets behind the last run be counted as its own? Then it has full pieces only, and none
+ * with PSH, or there is no place for another. */
+static bool can_extend(struct stream *s, uint32_t segment_size)
 {
-	return s->runs_count < STREAM_RUNS_MAX - STREAM_RUNS_SPARE;
+	uint32_t last;
+
+	if (s->runs_count == 0)
+		return false;
+	last = *run_at(s, s->runs_count - 1u);
+	return s->runs_count >= STREAM_RUNS_MAX - STREAM_RUNS_SPARE ||
+	       (BYTES(last) % segment_size == 0 && !(last & PUSH));
 }
 
-void stream_cut(struct stream *s, uint32_t bytes, bool extend)
+void stream_cut(struct stream *s, uint32_t segment_size, uint32_t bytes)
 {
-	if (extend)
+	if (can_extend(s, segment_size))
 		*run_at(s, s->runs_count - 1u) += bytes;
 	else
 		*run_at(s, s->runs_count++) = bytes;

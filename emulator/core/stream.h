@@ -20,9 +20,10 @@
  * borders, for a fault looks at arrivals and must see the same ones whether or
  * not the network reordered them.
  *
- * A run is what one arrival was cut into: pieces of S octets each, but the last,
- * which may be shorter. So one word remembers any number of cuts, and a
- * retransmission repeats the same segment.
+ * A run is some pieces of S octets each, and the last may be shorter. So one word
+ * remembers any number of cuts, and a retransmission repeats the same segment. When
+ * there is no place for one more run, what is cut is joined to the last, as a TCP joins
+ * what was written to it: its borders are lost, which no TCP promises, and no octet is.
  *
  * Offsets are those of seq.h.
  */
@@ -39,7 +40,7 @@
  * less, since the first octet may stand anywhere in its page. */
 #define STREAM_WINDOW_MAX ((STREAM_PAGES - 1) * POOL_PAGE_BYTES)
 
-/* An arrival that finds no place is not acknowledged, so its sender repeats it. */
+/* An arrival that finds no place to wait is not acknowledged, so its sender repeats it. */
 #define STREAM_WAITING_MAX 512
 #define STREAM_RUNS_MAX 512
 /* Runs that only stream_split() may use, so that a window smaller than a piece can
@@ -115,13 +116,9 @@ bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start,
  * is the end of what is in order. */
 void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end);
 
-/* Is there room for the run of one more arrival? */
-bool stream_can_cut(const struct stream *s);
-
-/* Notes the next cut: bytes octets behind all that is cut. `extend` adds it to the
- * last run, which then must consist of full pieces; else it begins a run, which
- * needs stream_can_cut(). */
-void stream_cut(struct stream *s, uint32_t bytes, bool extend);
+/* Notes the next cut: bytes octets behind all that is cut, in pieces of segment_size and perhaps
+ * a shorter last one. */
+void stream_cut(struct stream *s, uint32_t segment_size, uint32_t bytes);
 
 /* Marks the last run: its last piece carries PSH. */
 void stream_push(struct stream *s);

@@ -112,11 +112,11 @@ Test(stream, a_run_remembers_its_pieces)
 	bool push;
 
 	stream_begin(&stream, 0);
-	stream_cut(&stream, S, false);
-	stream_cut(&stream, S, true);
-	stream_cut(&stream, 100, true);
+	stream_cut(&stream, S, S);
+	stream_cut(&stream, S, S);
+	stream_cut(&stream, S, 100);
 	stream_push(&stream);
-	stream_cut(&stream, 7, false);
+	stream_cut(&stream, S, 7);
 
 	cr_assert_eq(stream_piece(&stream, S, 0, &push), S);
 	cr_assert_not(push);
@@ -152,11 +152,11 @@ Test(stream, splitting_makes_one_piece_two)
 		bool push;
 
 		stream_begin(&stream, 0);
-		stream_cut(&stream, S, false);
-		stream_cut(&stream, S, true);
-		stream_cut(&stream, 100, true);
+		stream_cut(&stream, S, S);
+		stream_cut(&stream, S, S);
+		stream_cut(&stream, S, 100);
 		stream_push(&stream);
-		stream_cut(&stream, 9, false);
+		stream_cut(&stream, S, 9);
 		cr_assert_eq(stream_split(&stream, S, at, cases[i].bytes), 0);
 		for (size_t j = 0; j < 4 && cases[i].then[j] != 0; j++) {
 			cr_assert_eq(stream_piece(&stream, S, at, &push), cases[i].then[j],
@@ -167,7 +167,7 @@ Test(stream, splitting_makes_one_piece_two)
 	}
 	/* At a piece's own end there is nothing to split. */
 	stream_begin(&stream, 0);
-	stream_cut(&stream, 2 * S, false);
+	stream_cut(&stream, S, 2 * S);
 	cr_assert_eq(stream_split(&stream, S, 0, S), 0);
 	cr_assert_eq(stream.runs_count, 1);
 }
@@ -176,11 +176,14 @@ Test(stream, splitting_makes_one_piece_two)
 Test(stream, splitting_needs_runs)
 {
 	stream_begin(&stream, 0);
-	for (unsigned i = 0; i < STREAM_RUNS_MAX - 1; i++)
-		stream_cut(&stream, S, false);
-	cr_assert_eq(stream_split(&stream, S, 0, 10), 0);
+	for (unsigned i = 0; i < STREAM_RUNS_MAX - STREAM_RUNS_SPARE; i++) {
+		stream_cut(&stream, S, S);
+		stream_push(&stream);
+	}
+	for (unsigned i = 0; i < STREAM_RUNS_SPARE; i++)
+		cr_assert_eq(stream_split(&stream, S, i * S, 10), 0);
 	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
-	cr_assert_eq(stream_split(&stream, S, 2 * S, 10), -ENOBUFS);
+	cr_assert_eq(stream_split(&stream, S, 10 * S, 10), -ENOBUFS);
 	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
 }
 
@@ -254,16 +257,43 @@ Test(stream, scoreboard_joins_what_touches)
 	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 1);
 }
 
+/* Where there is no place for a run the last one takes what is cut, as one piece with its last; and
+ * its PSH stays, behind it. */
 Test(stream, runs_are_limited)
 {
+	const unsigned most = STREAM_RUNS_MAX - STREAM_RUNS_SPARE;
+	bool push;
+
 	stream_begin(&stream, 0);
-	for (unsigned i = 0; i < STREAM_RUNS_MAX - STREAM_RUNS_SPARE; i++) {
-		cr_assert(stream_can_cut(&stream));
-		stream_cut(&stream, 1, false);
-	}
-	cr_assert_not(stream_can_cut(&stream));
+	for (unsigned i = 0; i < most; i++)
+		stream_cut(&stream, S, 1);
+	stream_push(&stream);
+	cr_assert_eq(stream.runs_count, most);
+	stream_cut(&stream, S, S);
+	cr_assert_eq(stream.runs_count, most);
+	cr_assert_eq(stream_piece(&stream, S, most - 2, &push), 1);
+	cr_assert_eq(stream_piece(&stream, S, most - 1, &push), S);
+	cr_assert_not(push);
+	cr_assert_eq(stream_piece(&stream, S, most - 1 + S, &push), 1);
+	cr_assert(push);
 	stream_release(&stream, &pool, 1);
-	cr_assert(stream_can_cut(&stream));
+	stream_cut(&stream, S, 5);
+	cr_assert_eq(stream.runs_count, most, "there is a place again");
+	cr_assert_eq(stream_piece(&stream, S, most + S, &push), 5);
+}
+
+/* Full pieces go on in one run, whatever they arrived in; a short one, or one with PSH, ends it. */
+Test(stream, full_pieces_share_a_run)
+{
+	stream_begin(&stream, 0);
+	for (unsigned i = 0; i < 10; i++)
+		stream_cut(&stream, S, S);
+	cr_assert_eq(stream.runs_count, 1);
+	stream_push(&stream);
+	stream_cut(&stream, S, 2 * S + 1);
+	cr_assert_eq(stream.runs_count, 2);
+	stream_cut(&stream, S, S);
+	cr_assert_eq(stream.runs_count, 3);
 }
 
 Test(stream, pages_are_given_back_as_they_are_released)
