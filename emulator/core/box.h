@@ -77,6 +77,14 @@ static inline struct transit *box_transit(const struct engine *e, const struct r
 	return r->transit == POOL_NONE ? NULL : pool_data(&e->pool, r->transit);
 }
 
+/* The end of what the box has sent of an intercepted half. */
+static inline uint64_t box_sent_end(const struct engine *e, const struct relay *r)
+{
+	const struct transit *t = box_transit(e, r);
+
+	return t ? t->snd_max : r->snd_una;
+}
+
 static inline struct stream *box_stream(const struct engine *e, const struct relay *r)
 {
 	return r->transit == POOL_NONE ? NULL : &box_transit(e, r)->stream;

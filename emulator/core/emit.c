@@ -14,7 +14,7 @@
  * end to end, and the box's where it is intercepted:
  *
  *                         its data intercepted    the other's data intercepted
- *      SEQ                the box's snd_max       its own
+ *      SEQ                the end of what it sent its own; see emit_seq()
  *      ACK, window, SACK  its own                 the box's rcv_nxt, buffer, holes
  *      TSval              its own newest          its own newest
  *      TSecr              its own                 the box's TS.Recent
@@ -25,14 +25,16 @@
 uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side side)
 {
 	const struct relay *out = &f->relay[side];
-	const struct transit *t = box_transit(e, out);
+	const struct endpoint *sink = &f->end[engine_other(side)];
 	uint64_t edge = flow_window_edge(f, side);
+	uint64_t end = out->intercepted ? box_sent_end(e, out) : out->rcv_nxt;
 
-	if (out->intercepted)
-		return t ? t->snd_max : out->snd_una;
-	/* It may have sent an octet more to probe a closed window, and an ACK behind the
-	 * window would not be acceptable. */
-	return out->rcv_nxt < edge ? out->rcv_nxt : edge;
+	/* What was sent may lie behind the window: it was shrunk, or is closed and probed. The sink
+	 * would not look at an ACK that lies there. Less than a unit of the window may only be
+	 * rounded off, and an ACK that lies before others does not open the box's window. */
+	if (end <= edge || (sink->window > 0 && (end - edge) >> sink->window_shift == 0))
+		return end;
+	return edge;
 }
 
 uint64_t emit_ack(const struct flow *f, enum engine_side side)

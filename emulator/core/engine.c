@@ -812,7 +812,7 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
 	 * box would put in the right one. */
 	if (!f->end[side].acked_syn && ack <= SEQ_BASE)
 		return true;
-	return ack > (in->intercepted ? emit_seq(e, f, other) : relay_edge(in) + 1) || ack + oldest < in->snd_una;
+	return ack > (in->intercepted ? box_sent_end(e, in) : relay_edge(in) + 1) || ack + oldest < in->snd_una;
 }
 
 /*
@@ -1001,7 +1001,7 @@ static enum engine_verdict segment(struct engine *e, flow_handle h, enum engine_
 		return put_right(e, f, side, p, o);
 	}
 	/* The sink counts a FIN that is none of the source's. */
-	if (has_early_fin(e, in) && g.ack == emit_seq(e, f, other) + 1)
+	if (has_early_fin(e, in) && g.ack == box_sent_end(e, in) + 1)
 		g.ack--;
 	if (has_gone_round(e, f, side, g.ack)) {
 		send_is_acked(e, f, other, in->rcv_nxt);

@@ -1229,6 +1229,46 @@ Test(relay, what_finds_no_room_for_its_cuts_is_joined)
 	script_run((struct script){ 0 }, text);
 }
 
+/* A server whose window shrinks takes no packet that lies behind it, and would not hear its ACK. What
+ * is less than a unit of the window may be rounding, and the server may have had the octets. */
+Test(relay, acks_lie_within_a_window_that_shrank)
+{
+	static const struct {
+		unsigned window;	/* in units of 128 octets, from octet 513 on */
+		unsigned seq;
+	} cases[] = { { 12, 2001 }, { 11, 2001 }, { 10, 1793 }, { 1, 641 }, { 0, 513 } };
+#define OCTETS_2000_ARE_OUT                                                              \
+	"client > P. 1:2001(2000) ack 1 win 502\n"                                       \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 2001\n"                                                   \
+	"server < . 1:513(512) ack 1\n"                                                  \
+	"server < . 513:1025(512) ack 1\n"                                               \
+	"server < . 1025:1537(512) ack 1\n"                                              \
+	"server < P. 1537:2001(464) ack 1\n"
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char text[1024];
+
+		snprintf(text, sizeof(text),
+			 SCRIPT_HANDSHAKE_BOTH
+			 OCTETS_2000_ARE_OUT
+			 "server > P. 1:11(10) ack 513 win %u\n"
+			 "drop\n"
+			 "server < . %u:%u(0) ack 11\n"
+			 "client < P. 1:11(10) ack 2001\n",
+			 cases[i].window, cases[i].seq, cases[i].seq);
+		script_run((struct script){ .direction = DIRECTION_BOTH }, text);
+	}
+	/* one of the client's that passes */
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		OCTETS_2000_ARE_OUT
+		"server > P. 1:11(10) ack 513 win 10\n"
+		"pass P. 1:11(10) ack 2001\n"
+		"client > . 2001:2001(0) ack 11 win 502\n"
+		"pass . 1793:1793(0) ack 11\n");
+}
+
 /* What finds no place is counted: it was not acknowledged, so it comes again. */
 Test(relay, what_is_refused_is_counted)
 {
