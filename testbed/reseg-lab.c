@@ -483,9 +483,7 @@ static void load_rules(const struct hosts *h, const struct options *o)
 	const char *argv[] = { rules, "load", "--port", "all", "--queue", queue_numbers(o), "--quiet",
 			       NULL };
 
-	bool ran;
-
-	if (services_run(h, HOST_BOX, argv, NULL, 0, &ran) != 0)
+	if (services_run(h, HOST_BOX, argv, NULL, 0, NULL) != 0)
 		exit(EXIT_USAGE);
 	free(rules);
 }
@@ -503,9 +501,8 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "!", "-i",
 				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random",
 				       "--probability", probability, "-j", "DROP", NULL };
-		bool ran;
 
-		if (services_run(h, host, argv, NULL, 0, &ran) != 0)
+		if (services_run(h, host, argv, NULL, 0, NULL) != 0)
 			cli_die("--loss needs iptables and its statistic match (module "
 				"xt_statistic)");
 	}
@@ -522,9 +519,7 @@ static void silence_router(const struct hosts *h)
 	};
 
 	for (size_t i = 0; i < 2; i++) {
-		bool ran;
-
-		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0, &ran) != 0)
+		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0, NULL) != 0)
 			cli_die("--path-mtu with silent needs iptables and ip6tables: install iptables");
 	}
 }

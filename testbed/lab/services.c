@@ -297,7 +297,7 @@ bool services_stop(struct service *s)
 	return s->aside || services_exit_status(status) == 0;
 }
 
-/* Starts argv. *ran: it could be executed, which closed the pipe. */
+/* Starts argv. *ran, unless NULL: it could be executed, which closed the pipe. */
 static pid_t start_command(const struct hosts *h, enum host host, const char *const *argv,
 			   bool *ran)
 {
@@ -318,7 +318,8 @@ static pid_t start_command(const struct hosts *h, enum host host, const char *co
 		n = read(pipe_fds[0], &byte, 1);
 	} while (n < 0 && errno == EINTR);
 	close(pipe_fds[0]);
-	*ran = n == 0;
+	if (ran)
+		*ran = n == 0;
 	return pid;
 }
 

@@ -69,8 +69,8 @@ _Noreturn void services_exec(enum host host, const char *const *argv, int failed
 bool services_stop(struct service *s);
 
 /* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that
- * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. *ran: it could be
- * executed at all; if not that has been said. */
+ * ended it. SIGTERM and SIGHUP are passed on to it; Ctrl-C reaches it anyway. *ran, unless NULL:
+ * it could be executed at all; if not that has been said. */
 int services_run(const struct hosts *h, enum host host, const char *const *argv,
 		 struct service *services, size_t count, bool *ran);
 
