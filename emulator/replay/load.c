@@ -197,7 +197,7 @@ static bool read_all(struct load *l, struct capread *in, char error[CAPREAD_ERRO
 		r->other_interfaces += !wanted;
 		r->filtered_out += wanted && !matches;
 		if (r->progress)
-			r->progress(r, "packets read", packet.number, 0);
+			r->progress("packets read", packet.number, 0);
 	}
 	r->cut = capread_is_cut(in);
 	if (rc == 0)

@@ -85,6 +85,31 @@ static void print_outcomes(const struct shown *s)
 	}
 }
 
+/* "; left out: 3 not TCP, 1 fragmented" */
+static void print_left_out(const struct replay *r)
+{
+	const struct {
+		uint64_t count;
+		const char *what;
+	} others[] = {
+		{ r->not_tcp, "not TCP" },
+		{ r->fragments, "fragmented" },
+		{ r->malformed, "malformed" },
+		{ r->headless, "cut off within their headers" },
+		{ r->unread, "of a link type that is not read" },
+		{ r->other_interfaces, "of other interfaces" },
+		{ r->filtered_out, "by --filter" },
+	};
+	const char *before = "; left out: ";
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (others[i].count > 0) {
+			printf("%s%" PRIu64 " %s", before, others[i].count, others[i].what);
+			before = ", ";
+		}
+	}
+}
+
 static void print_sum(const struct shown *s)
 {
 	const struct replay *r = s->replay;
@@ -99,28 +124,7 @@ static void print_sum(const struct shown *s)
 		print_count("; ", r->repaired, "checksum");
 		printf(" %s wrong in the capture only", r->repaired == 1 ? "is" : "are");
 	}
-	if (r->not_tcp + r->fragments + r->malformed + r->headless + r->unread + r->other_interfaces + r->filtered_out > 0)
-		printf("; left out: ");
-	const struct {
-		uint64_t count;
-		const char *what;
-	} others[] = {
-		{ r->not_tcp, "not TCP" },
-		{ r->fragments, "fragmented" },
-		{ r->malformed, "malformed" },
-		{ r->headless, "cut off within their headers" },
-		{ r->unread, "of a link type that is not read" },
-		{ r->other_interfaces, "of other interfaces" },
-		{ r->filtered_out, "by --filter" },
-	};
-	const char *comma = "";
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if (others[i].count > 0) {
-			printf("%s%" PRIu64 " %s", comma, others[i].count, others[i].what);
-			comma = ", ";
-		}
-	}
+	print_left_out(r);
 	printf("\n");
 }
 

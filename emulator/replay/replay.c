@@ -204,14 +204,19 @@ static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES]
 	return good;
 }
 
+static void free_results(struct replay_connection *c)
+{
+	free(c->result.stall);
+	free(c->without.stall);
+}
+
 bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES])
 {
 	bool good = true;
 
 	for (size_t i = 0; i < r->connections; i++) {
-		free(r->connection[i].result.stall);
-		memset(&r->connection[i].result, 0, sizeof(r->connection[i].result));
-		memset(&r->connection[i].without, 0, sizeof(r->connection[i].without));
+		free_results(&r->connection[i]);
+		r->connection[i].result = r->connection[i].without = (struct replay_result){ .stalls = 0 };
 	}
 	if (!pass(r, false, error))
 		return false;
@@ -222,10 +227,8 @@ bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES])
 
 void replay_free(struct replay *r)
 {
-	for (size_t i = 0; i < r->connections; i++) {
-		free(r->connection[i].result.stall);
-		free(r->connection[i].without.stall);
-	}
+	for (size_t i = 0; i < r->connections; i++)
+		free_results(&r->connection[i]);
 	for (size_t i = 0; i < r->packets; i++)
 		free(r->captured[i].ip);
 	free(r->captured);

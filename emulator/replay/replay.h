@@ -68,7 +68,7 @@ struct replay {
 	const char *interface;		/* of pcapng: its name or number; NULL: the first by which TCP comes */
 	struct capfilter *filter;	/* NULL: every packet */
 	/* Told often, unless NULL; of: 0: not known. */
-	void (*progress)(const struct replay *r, const char *what, uint64_t done, uint64_t of);
+	void (*progress)(const char *what, uint64_t done, uint64_t of);
 	/* out of replay_load() */
 	struct captured *captured;	/* packets of TCP, in their order */
 	uint64_t packets;

@@ -7,6 +7,7 @@
  */
 
 #include "io/cli.h"
+#include "io/clock.h"
 #include "replay/print.h"
 #include "settings.h"
 
@@ -14,12 +15,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
 
-#define PROGRESS_AFTER_S 2
+#define PROGRESS_AFTER_NS UINT64_C(2000000000)
+#define PROGRESS_EACH_NS 200000000
 
 struct options {
 	struct settings settings;
@@ -182,32 +183,23 @@ static bool is_same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 /* On a terminal, what takes long tells how far it is. */
 static struct {
-	double from, last;
+	uint64_t from_ns, last_ns;
 	uint32_t size, sizes;		/* which of the segment sizes it is at; 0: there is one */
 	bool shown;
 } progress;
 
-static void show_progress(const struct replay *r, const char *what, uint64_t done, uint64_t of)
+static void show_progress(const char *what, uint64_t done, uint64_t of)
 {
-	double now;
+	uint64_t now_ns;
 
-	(void)r;
 	if (done % 1024 != 0)
 		return;
-	now = seconds();
-	if (now < progress.from + PROGRESS_AFTER_S || now < progress.last + 0.2)
+	now_ns = clock_ns(CLOCK_MONOTONIC);
+	if (now_ns < progress.from_ns + PROGRESS_AFTER_NS || now_ns < progress.last_ns + PROGRESS_EACH_NS)
 		return;
-	progress.last = now;
+	progress.last_ns = now_ns;
 	progress.shown = true;
 	if (progress.sizes > 0)
 		fprintf(stderr, "\rsegment size %" PRIu32 " of %" PRIu32 "\033[K", progress.size, progress.sizes);
@@ -355,7 +347,7 @@ int main(int argc, char **argv)
 	r.filter = o.filter ? capfilter_new(o.filter) : NULL;
 	if (o.filter && !r.filter)
 		cli_die("out of memory");
-	progress.from = seconds();
+	progress.from_ns = clock_ns(CLOCK_MONOTONIC);
 	r.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
 	if (!replay_load(&r, in, error))
 		cli_die("%s: %s", o.in, error);

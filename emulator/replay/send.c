@@ -61,7 +61,7 @@ static bool send_captured(struct run *run, uint32_t connection, enum engine_side
 	end->lag_ns = run->now_ns - c->time_ns;
 	replay_result(run, connection)->sent[side]++;
 	if (run->r->progress)
-		run->r->progress(run->r, run->without ? "packets replayed without the fault" : "packets replayed",
+		run->r->progress(run->without ? "packets replayed without the fault" : "packets replayed",
 				 ++run->sent, run->r->packets);
 	memcpy(copy, c->ip, c->bytes);
 	packet_parse(&p, copy, c->bytes);
