@@ -218,9 +218,9 @@ def plain_ways(ends):
     known = partners(*(sort(packets, lambda packet: packet.same)
                        for packets in (ends.sent, ends.got)))
     for packet in ends.sent:
-        place, other = (CLIENT, SERVER) if packet.link == "client" else (SERVER, CLIENT)
+        place = place_of(packet)
         arrival = known.get(id(packet))
         time_ns = max(arrival.time_ns, packet.time_ns) if arrival else packet.time_ns
-        nodes = [Node(place, packet.time_ns), Node(other, time_ns)]
+        nodes = [Node(place, packet.time_ns), Node(SERVER if place == CLIENT else CLIENT, time_ns)]
         ways.append(Way(nodes, [packet], arrival is None))
     return ways
