@@ -115,7 +115,7 @@ LAB_TEST(software, swaks)
 	};
 
 	lab_need("swaks");
-	if (c.ip == 6 && system("perl -MIO::Socket::INET6 -e 1 2>/dev/null") != 0)
+	if (c.ip == 6 && lab_run(c.user, "perl -MIO::Socket::INET6 -e 1").status != 0)
 		cr_skip_test("swaks lacks IPv6: install libio-socket-inet6-perl");
 	check(c, &s);
 }
