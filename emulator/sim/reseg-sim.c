@@ -16,6 +16,7 @@ static void print_help(void)
 	printf("Usage: reseg-sim [OPTION]...\n"
 	       "Runs the engine between two simulated ends, over networks that lose, reorder and repeat\n"
 	       "packets as each seed decides. With no fault in the box, every stream must arrive whole.\n"
+	       "The digest is of all packets: it is the same as long as the engine does the same.\n"
 	       "\n"
 	       "  --first SEED   first seed (1)\n"
 	       "  --seeds N      how many (1000)\n"
@@ -48,6 +49,7 @@ int main(int argc, char **argv)
 	};
 	static struct sim_options o;
 	uint64_t first = 1, seeds = 1000, failed = 0, packets = 0, worst_ns = 0, worst_seed = 0;
+	uint64_t digest = 0;
 	struct sim_result r;
 	FILE *trace = NULL;
 	int option;
@@ -75,6 +77,7 @@ int main(int argc, char **argv)
 		sim_run(&o, &r);
 		wrong = what_is_wrong(&r);
 		packets += r.packets;
+		digest = digest * 31 + r.digest;
 		if (wrong) {
 			failed++;
 			printf("seed %" PRIu64 ": %s; see reseg-sim --first %" PRIu64 " --trace\n", seed,
@@ -89,7 +92,7 @@ int main(int argc, char **argv)
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " packets; the longest took %.1f s of "
-	       "simulated time (seed %" PRIu64 ")\n",
-	       seeds, failed, packets, (double)worst_ns / 1e9, worst_seed);
+	       "simulated time (seed %" PRIu64 "); digest %016" PRIx64 "\n",
+	       seeds, failed, packets, (double)worst_ns / 1e9, worst_seed, digest);
 	return failed > 0 ? EXIT_FINDING : EXIT_GOOD;
 }

@@ -202,6 +202,14 @@ static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *pack
 	add_event(s, e);
 }
 
+/* FNV-1a. */
+static uint64_t digest(uint64_t sum, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		sum = (sum ^ ((const uint8_t *)bytes)[i]) * UINT64_C(0x100000001b3);
+	return sum;
+}
+
 /* A packet enters a leg, toward the box or an end. */
 static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_t *bytes, size_t len)
 {
@@ -220,6 +228,8 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 		return;
 	}
 	s->result->packets++;
+	s->result->digest = digest(s->result->digest, &s->now_ns, sizeof(s->now_ns));
+	s->result->digest = digest(s->result->digest, bytes, len);
 	trace(s, kind == ARRIVES_AT_BOX ? "sends" : "is sent", end, bytes, len);
 	for (unsigned i = 0; i < copies; i++) {
 		uint64_t delay = s->o->delay_ns;
