@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "emit.h"
+#include "engine.h"
 
 /*
  * What must hold whenever all output was taken out

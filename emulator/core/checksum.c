@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "checksum.h"
 
+#include "bytes.h"
+
 #include <string.h>
 
 #define PROTO_TCP 6
@@ -48,15 +50,11 @@ void checksum_add(struct checksum *c, const void *data, size_t len)
 	c->odd ^= len & 1;
 }
 
-void checksum_add_pseudo(struct checksum *c, const void *addrs, size_t addr_len,
-			 uint32_t tcp_len)
+void checksum_add_pseudo(struct checksum *c, const void *addrs, size_t addr_len, uint32_t tcp_len)
 {
-	const uint8_t tail[8] = {
-		(uint8_t)(tcp_len >> 24), (uint8_t)(tcp_len >> 16),
-		(uint8_t)(tcp_len >> 8), (uint8_t)tcp_len,
-		0, 0, 0, PROTO_TCP,
-	};
+	uint8_t tail[8] = { [7] = PROTO_TCP };
 
+	bytes_put32(tail, tcp_len);
 	checksum_add(c, addrs, 2 * addr_len);
 	checksum_add(c, tail, sizeof(tail));
 }

@@ -21,8 +21,7 @@ void checksum_add(struct checksum *c, const void *data, size_t len);
 /* Adds the pseudo-header of a TCP segment (RFC 9293 section 3.1, RFC 8200
  * section 8.1): both addresses of addr_len bytes (4 or 16) each, one after the
  * other at addrs, and the length of TCP header and payload in bytes. */
-void checksum_add_pseudo(struct checksum *c, const void *addrs, size_t addr_len,
-			 uint32_t tcp_len);
+void checksum_add_pseudo(struct checksum *c, const void *addrs, size_t addr_len, uint32_t tcp_len);
 
 /* The folded one's complement sum, in memory order: store it with memcpy. Zero
  * over data that holds its own right checksum. */

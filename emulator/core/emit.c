@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "emit.h"
 
 #include "bytes.h"
 #include "checksum.h"
+#include "receive.h"
 
 #include <string.h>
 
@@ -186,8 +187,7 @@ static void write_packet(struct engine *e, struct flow *f, enum engine_side side
 	e->stats.emitted++;
 }
 
-void emit_pure_ack(struct engine *e, struct flow *f, enum engine_side side,
-		   struct engine_emit *out)
+void emit_pure_ack(struct engine *e, struct flow *f, enum engine_side side, struct engine_emit *out)
 {
 	out->parts = 1;
 	write_packet(e, f, side, emit_seq(e, f, side), TCP_ACK, true, out);
@@ -201,8 +201,8 @@ void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const s
 
 	out->parts = 1;
 	if (piece->bytes > 0)
-		out->parts += stream_slices(box_stream(e, r), &e->pool, piece->offset,
-					    piece->bytes, out->part + 1);
+		out->parts += stream_slices(box_stream(e, r), &e->pool, piece->offset, piece->bytes,
+					    out->part + 1);
 	if (piece->push)
 		flags |= TCP_PSH;
 	if (piece->fin)

@@ -2,7 +2,7 @@
 #include "fault.h"
 
 #include "bytes.h"
-#include "engine.h"
+#include "side.h"
 #include "tcpopt.h"
 
 #include <string.h>
@@ -187,7 +187,8 @@ static void strip_wscale(const struct fault *f, struct packet *p)
 	tcpopt_remove_window_scale(p);
 }
 
-/* RFC 3449 section 5.2.1. Nobody learns to send SACK, so that it does not matter which ACK is lost. */
+/* RFC 3449 section 5.2.1. Nobody learns to send SACK, so that it does not matter which ACK is
+ * lost. */
 static enum fault_fate ack_thin(const struct fault *f, const struct fault_packet *p)
 {
 	struct tcpopt o;
@@ -214,7 +215,8 @@ static enum fault_fate first_segment_parser(const struct fault *f, const struct 
 	uint32_t record = tls_handshake(text, p->payload_bytes);
 
 	if (p->by_server || p->payload_bytes <= TLS_HEADER_BYTES ||
-	    text[TLS_HEADER_BYTES] != TLS_CLIENT_HELLO || record <= p->payload_bytes - TLS_HEADER_BYTES)
+	    text[TLS_HEADER_BYTES] != TLS_CLIENT_HELLO ||
+	    record <= p->payload_bytes - TLS_HEADER_BYTES)
 		return FATE_NONE;
 	return f->value[0] ? FATE_RESET : FATE_VANISH;
 }
@@ -281,9 +283,12 @@ static enum fault_fate fin_dup(const struct fault *f, const struct fault_piece *
 const struct fault_kind fault_table[] = {
 	{
 		.name = "off-by-one",
-		.summary = "segment size + 1 bytes pending are never sent on (the firewall of 2008)",
-		.symptom = "513 bytes hang with no reply, 1025 after the replies to the first 512; all is ACKed",
-		.param = { { "over", "bytes more than the segment size that are nobody's case", 1, 65535, 1 } },
+		.summary = "segment size + 1 bytes pending are never sent on (the firewall of "
+			   "2008)",
+		.symptom = "513 bytes hang with no reply, 1025 after the replies to the first 512; "
+			   "all is ACKed",
+		.param = { { "over", "bytes more than the segment size that are nobody's case", 1,
+			     65535, 1 } },
 		.cut = off_by_one,
 	},
 	{
@@ -294,8 +299,8 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "lose-tail",
 		.summary = "a last piece that is very short is never sent",
-		.symptom = "513 bytes get replies to all commands but the last: the obvious reading of 2008, and "
-			   "the wrong one",
+		.symptom = "513 bytes get replies to all commands but the last: the obvious "
+			   "reading of 2008, and the wrong one",
 		.param = { { "bytes", "longest last piece that is lost", 1, 65535, 1 } },
 		.piece = lose_tail,
 	},
@@ -307,7 +312,8 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "corrupt",
-		.summary = "one bit in the middle of a piece is altered, and its checksum made good",
+		.summary = "one bit in the middle of a piece is altered, and its checksum made "
+			   "good",
 		.symptom = "data is silently wrong, and no checksum below the application tells",
 		.every = 10,
 		.piece = corrupt,
@@ -336,8 +342,9 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "mtu-blackhole",
 		.summary = "packets over a length vanish on arrival, and nobody is told",
-		.symptom = "connections work until the first long packet: the envelope passes, the message hangs, "
-			   "and is not ACKed (what the postmaster of 2008 first suspected)",
+		.symptom = "connections work until the first long packet: the envelope passes, the "
+			   "message hangs, and is not ACKed (what the postmaster of 2008 first "
+			   "suspected)",
 		.param = { { "bytes", "longest IP packet that passes", 68, 65535, 1280 } },
 		.packet = mtu_blackhole,
 	},
@@ -356,29 +363,36 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "tfo-blackhole",
 		.summary = "SYNs with data (TCP Fast Open) vanish",
-		.symptom = "the second connection to a server takes a second longer, or is never made",
+		.symptom = "the second connection to a server takes a second longer, or is never "
+			   "made",
 		.keeps_fast_open = true,
 		.packet = tfo_blackhole,
 	},
 	{
 		.name = "banner-mask",
-		.summary = "what the server says before the client speaks becomes *, but for 2, 0 and space",
-		.symptom = "the server seems to know no ESMTP; Postfix switches on its work-arounds for PIX",
+		.summary = "what the server says before the client speaks becomes *, but for 2, 0 "
+			   "and space",
+		.symptom = "the server seems to know no ESMTP; Postfix switches on its "
+			   "work-arounds for PIX",
 		.only = DIRECTION_S2C,
 		.packet = banner_mask,
 		.rewrite = mask_banner,
 	},
 	{
 		.name = "split-command",
-		.summary = "the verb of an SMTP command that goes on in the next piece becomes XXXX",
-		.symptom = "\"command unrecognized\" for one command out of many, at certain lengths",
+		.summary = "the verb of an SMTP command that goes on in the next piece becomes "
+			   "XXXX",
+		.symptom = "\"command unrecognized\" for one command out of many, at certain "
+			   "lengths",
 		.reads_text = true,
 		.alter = overwrite_split_command,
 	},
 	{
 		.name = "split-eod",
-		.summary = "the dot that ends a message is not sent on if it and its CR LF are in two pieces",
-		.symptom = "a time-out after the message, which may have been taken: it comes twice",
+		.summary = "the dot that ends a message is not sent on if it and its CR LF are in "
+			   "two pieces",
+		.symptom = "a time-out after the message, which may have been taken: it comes "
+			   "twice",
 		.reads_text = true,
 		.cut = split_eod,
 	},
@@ -391,7 +405,8 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "fin-early",
-		.summary = "the FIN goes with the last piece but one if the last is shorter than a header",
+		.summary = "the FIN goes with the last piece but one if the last is shorter than a "
+			   "header",
 		.symptom = "the end is missing; who sent it gets a RST, or never learns of it",
 		.param = { { "bytes", "pieces shorter than that are overlooked", 2, 65535, 20 } },
 		.piece = fin_early,
@@ -399,7 +414,8 @@ const struct fault_kind fault_table[] = {
 	{
 		.name = "fin-dup",
 		.summary = "all pieces of a segment with FIN have it",
-		.symptom = "all is missing behind the first piece; who sent it gets a RST, or never learns of it",
+		.symptom = "all is missing behind the first piece; who sent it gets a RST, or "
+			   "never learns of it",
 		.piece = fin_dup,
 	},
 	{
@@ -434,7 +450,8 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "first-segment-parser",
-		.summary = "a TLS ClientHello that takes two segments vanishes, or ends the connection",
+		.summary = "a TLS ClientHello that takes two segments vanishes, or ends the "
+			   "connection",
 		.symptom = "TLS hangs with clients that use post-quantum keys",
 		.param = { { "reset", "1: both ends get a RST", 0, 1, 0 } },
 		.only = DIRECTION_C2S,
@@ -442,10 +459,12 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "ack-then-die",
-		.summary = "once so much is ACKed the box forgets the connection, and lets nothing of it pass",
+		.summary = "once so much is ACKed the box forgets the connection, and lets nothing "
+			   "of it pass",
 		.symptom = "what was ACKed is lost, and is found out late or never",
 		.param = { { "bytes", "that many are ACKed", 1, 1000000000, 1024 },
-			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1, 0 } },
+			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1,
+			     0 } },
 		.cut = die_with_what_is_pending,
 		.packet = ack_then_die,
 	},

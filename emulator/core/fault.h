@@ -139,8 +139,8 @@ const struct fault_kind *fault_find(const char *name);
 bool fault_acts(const struct fault_kind *kind);
 
 /* Can it act in connections of which these halves are intercepted (enum engine_direction)? Data is
- * cut and sent on only there; packets are looked at in both, if either is. Without a direction of its
- * own it is for all there is, and the answer is yes. */
+ * cut and sent on only there; packets are looked at in both, if either is. Without a direction of
+ * its own it is for all there is, and the answer is yes. */
 bool fault_can_act(const struct fault *f, unsigned intercepted);
 
 /* A fault of this kind, with its presets. */

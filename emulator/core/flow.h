@@ -20,10 +20,10 @@
  * numbers are shared, whatever still comes can pass untouched.
  */
 
-#include "engine.h"
 #include "packet.h"
 #include "pool.h"
 #include "seq.h"
+#include "side.h"
 #include "stream.h"
 
 #include <stdbool.h>
@@ -170,8 +170,6 @@ struct flow {
 };
 
 /* A million of them are idle at a time. */
-_Static_assert(FAULTS_MAX <= 8, "a bit for each fault");
-_Static_assert(POLICIES_MAX == 16, "four bits name a policy");
 _Static_assert(sizeof(struct flow) <= 256, "an idle flow takes 256 bytes");
 
 struct flow_table {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "hooks.h"
+
+#include "observe.h"
 
 #include <string.h>
 
@@ -13,50 +15,6 @@
  */
 
 /* The rules ---------------------------------------------------------------------------- */
-
-static bool range_good(const struct range *r)
-{
-	return r->first <= r->last;
-}
-
-static bool match_good(const struct match *m)
-{
-	return m->client.bits <= 128 && m->server.bits <= 128 && range_good(&m->port);
-}
-
-static bool fault_good(const struct fault *f)
-{
-	const struct fault_scope *s = &f->scope;
-
-	if (!f->kind || f->every < 1 || f->percent < 1 || f->percent > 100 || !match_good(&s->match) ||
-	    s->direction > DIRECTION_BOTH || !range_good(&s->flows) || !range_good(&s->arrivals) ||
-	    !range_good(&s->seconds))
-		return false;
-	for (unsigned i = 0; i < FAULT_PARAMS_MAX; i++) {
-		if (f->value[i] < f->kind->param[i].least || f->value[i] > f->kind->param[i].most)
-			return false;
-	}
-	return true;
-}
-
-bool hooks_good(const struct engine_rules *rules)
-{
-	if (rules->policies < 1 || rules->policies > POLICIES_MAX)
-		return false;
-	for (unsigned i = 0; i < rules->policies; i++) {
-		const struct engine_policy *p = &rules->policy[i];
-
-		if (p->segment_size < 1 || p->segment_size > ENGINE_SEGMENT_SIZE_MAX ||
-		    p->direction > DIRECTION_BOTH || p->arrival > ARRIVAL_BURST ||
-		    p->faults > FAULTS_MAX || !match_good(&p->match))
-			return false;
-		for (unsigned k = 0; k < p->faults; k++) {
-			if (!fault_good(&p->fault[k]))
-				return false;
-		}
-	}
-	return true;
-}
 
 /* Notes which faults have a say in what. */
 static void sort_faults(struct engine *e)
@@ -118,8 +76,8 @@ void hooks_set_rules(struct engine *e, const struct engine_rules *rules)
 	memcpy(old, e->fault, sizeof(old));
 	for (unsigned i = 0; i < rules->policies; i++) {
 		for (unsigned k = 0; k < rules->policy[i].faults; k++)
-			e->fault[i][k] = old_state(&e->config.rules, old, rules->policy[i].fault[k].id,
-						   e->now_ns);
+			e->fault[i][k] = old_state(&e->config.rules, old,
+						   rules->policy[i].fault[k].id, e->now_ns);
 	}
 	e->config.rules = *rules;
 	sort_faults(e);
@@ -140,15 +98,14 @@ static uint32_t random_percent(struct engine *e)
 static bool acts_on(struct engine *e, const struct flow *flow, enum engine_side source, unsigned i,
 		    const struct piece *piece)
 {
-	const struct fault *f = &hooks_policy(e, flow)->fault[i];
+	const struct fault *f = &box_policy(e, flow)->fault[i];
 	struct fault_state *s = &e->fault[flow->policy][i];
 
 	if (!range_has(&f->scope.seconds, (e->now_ns - s->since_ns) / NS_PER_S + 1) ||
-	    ++s->occasions % f->every != 0 ||
-	    (f->percent < 100 && random_percent(e) >= f->percent))
+	    ++s->occasions % f->every != 0 || (f->percent < 100 && random_percent(e) >= f->percent))
 		return false;
 	s->acted++;
-	report_fault(e, flow, source, f, piece);
+	observe_fault(e, flow, source, f, piece);
 	return true;
 }
 
@@ -197,7 +154,7 @@ void hooks_start(struct engine *e, struct flow *f)
 	const struct engine_policy *p;
 
 	f->policy = choose_policy(e, f) & (POLICIES_MAX - 1u);
-	p = hooks_policy(e, f);
+	p = box_policy(e, f);
 	f->relay[CLIENT].eod = f->relay[SERVER].eod = 2;
 	for (unsigned i = 0; i < p->faults; i++) {
 		const struct fault *fault = &p->fault[i];
@@ -237,7 +194,7 @@ static bool is_same(const struct fault *a, const struct fault *b)
 static bool is_to_be_cut(const struct engine *e, const struct flow *f, const struct relay *r,
 			 const struct engine_policy *before)
 {
-	const struct engine_policy *p = hooks_policy(e, f);
+	const struct engine_policy *p = box_policy(e, f);
 	struct transit *t = box_transit(e, r);
 
 	if (!t || !t->stalled)
@@ -268,13 +225,14 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 	unsigned used = faults[CLIENT] | faults[SERVER];
 
 	f->policy = choose_policy(e, f) & (POLICIES_MAX - 1u);
-	p = hooks_policy(e, f);
+	p = box_policy(e, f);
 	f->relay[CLIENT].faults = f->relay[SERVER].faults = 0;
 	for (unsigned i = 0; i < p->faults; i++) {
 		const struct fault *fault = &p->fault[i];
 		bool counted = fault->scope.flows.last != 0;
 
-		if (matches(&fault->scope.match, f) && (!counted || (bit_of(before, fault->id) & used)))
+		if (matches(&fault->scope.match, f) &&
+		    (!counted || (bit_of(before, fault->id) & used)))
 			use(fault, 1u << i, f);
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -322,7 +280,7 @@ static void read_text(struct engine *e, const struct relay *r, uint64_t offset, 
 /* Lets faults change the text of the next piece, and remembers how it ends. */
 static void alter(struct engine *e, struct flow *f, enum engine_side source, struct fault_cut *c)
 {
-	const struct engine_policy *p = hooks_policy(e, f);
+	const struct engine_policy *p = box_policy(e, f);
 	struct relay *r = &f->relay[source];
 	uint64_t offset = box_transit(e, r)->cut_nxt;
 
@@ -342,7 +300,7 @@ static void alter(struct engine *e, struct flow *f, enum engine_side source, str
 uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
 		   uint32_t arrived, bool push)
 {
-	const struct engine_policy *p = hooks_policy(e, f);
+	const struct engine_policy *p = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
 	const struct transit *t = box_transit(e, r);
 	uint32_t bytes = pending < t->segment_size ? pending : t->segment_size;
@@ -395,7 +353,7 @@ static struct fault_packet view(const struct flow *f, enum engine_side source,
 		.by_server = source == SERVER,
 		.client_spoke = f->relay[CLIENT].rcv_nxt > SEQ_BASE + 1,
 	};
-	uint32_t most = p->joined ? receive_wire_segment(f, source, p) : UINT32_MAX;
+	uint32_t most = p->joined ? box_wire_segment(f, source, p) : UINT32_MAX;
 
 	if (p->payload_bytes > most) {
 		v.bytes -= p->payload_bytes - most;
@@ -414,7 +372,7 @@ static struct fault_packet view(const struct flow *f, enum engine_side source,
 enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
 			     struct packet *p, bool *rewritten)
 {
-	const struct engine_policy *policy = hooks_policy(e, f);
+	const struct engine_policy *policy = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
 	bool is_ack = p->payload_bytes == 0 && (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0;
 	struct fault_packet v;
@@ -444,7 +402,7 @@ enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine
 
 bool hooks_keep_fast_open(const struct engine *e, const struct flow *f)
 {
-	const struct engine_policy *p = hooks_policy(e, f);
+	const struct engine_policy *p = box_policy(e, f);
 	unsigned used = f->relay[CLIENT].faults | f->relay[SERVER].faults;
 
 	for (unsigned i = 0; i < p->faults; i++) {
@@ -457,7 +415,7 @@ bool hooks_keep_fast_open(const struct engine *e, const struct flow *f)
 enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
 			    const struct piece *piece)
 {
-	const struct engine_policy *policy = hooks_policy(e, f);
+	const struct engine_policy *policy = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
 	struct fault_piece p = {
 		.bytes = piece->bytes,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "receive.h"
+
+#include "hooks.h"
+#include "observe.h"
 
 #include <string.h>
 
@@ -12,29 +15,8 @@
  * reads.
  */
 
-_Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES, "what is under way is one page of the pool");
-
-uint32_t receive_path_max(const struct flow *f, enum engine_side source)
-{
-	uint32_t mss = f->end[engine_other(source)].mss;
-
-	if (f->path_mss[source] != 0 && f->path_mss[source] < mss)
-		mss = f->path_mss[source];
-	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
-	if (f->timestamps)
-		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
-	return mss;
-}
-
-uint16_t receive_segment_size(const struct engine *e, const struct flow *f, enum engine_side source)
-{
-	uint32_t size = hooks_policy(e, f)->segment_size;
-	uint32_t most = receive_path_max(f, source);
-
-	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
-		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
-	return (uint16_t)(size < most ? size : most);
-}
+_Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES,
+	       "what is under way is one page of the pool");
 
 uint64_t receive_edge(const struct engine *e, const struct relay *r)
 {
@@ -57,7 +39,7 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 		if (bytes == 0)
 			break;
 		if (t->stalled) {
-			report_resume(e, f, source);
+			observe_resume(e, f, source);
 			t->stalled = false;
 		}
 		stream_cut(&t->stream, t->segment_size, bytes);
@@ -68,13 +50,13 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 	if (pieces > 0) {
 		if (push && pending == 0)
 			stream_push(&t->stream);
-		report_cut(e, f, source, start, (uint32_t)(t->cut_nxt - start), pieces, last);
+		observe_cut(e, f, source, start, (uint32_t)(t->cut_nxt - start), pieces, last);
 	}
 	t->stalled_push = push;
 	if (pending > 0 && !t->stalled) {
 		t->stalled = true;
 		e->stats.stalls++;
-		report_stall(e, f, source);
+		observe_stall(e, f, source);
 	}
 }
 
@@ -89,7 +71,7 @@ static void deliver(struct engine *e, struct flow *f, enum engine_side source, u
 	if (r->arrivals < UINT16_MAX)
 		r->arrivals++;
 	e->stats.orphaned_bytes += bytes;
-	report_arrival(e, f, source, start, bytes);
+	observe_arrival(e, f, source, start, bytes);
 	receive_cut(e, f, source, push);
 }
 
@@ -108,7 +90,7 @@ static struct transit *need_transit(struct engine *e, struct flow *f, enum engin
 	memset(t, 0, offsetof(struct transit, stream));
 	t->cut_nxt = t->snd_nxt = t->snd_max = r->rcv_nxt;
 	t->recover = r->recovered ? r->rcv_nxt : r->rcv_nxt - 1;
-	t->segment_size = receive_segment_size(e, f, source);
+	t->segment_size = box_segment_size(e, f, source);
 	stream_begin(&t->stream, r->rcv_nxt);
 	return t;
 }
@@ -239,7 +221,8 @@ static bool has_data_behind(const struct engine *e, const struct relay *r, uint6
 
 /* One arrival: bytes octets from offset on, then perhaps a FIN. */
 static void receive_arrival(struct engine *e, struct flow *f, enum engine_side source,
-			    uint64_t offset, const uint8_t *data, uint32_t bytes, bool fin, bool push)
+			    uint64_t offset, const uint8_t *data, uint32_t bytes, bool fin,
+			    bool push)
 {
 	struct relay *r = &f->relay[source];
 	uint64_t first = offset, end = offset + bytes, edge = receive_edge(e, r);
@@ -272,27 +255,12 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 	receive_end_if_empty(e, r);
 }
 
-/* Where segments were joined, each but the last was as long as the source could make it: what both ends take (RFC
- * 6691: the MSS option does not count options), for an end takes as much as its own link,
- * and so sends as much. One that takes less than it sends (Linux: advmss of a route) has
- * shown so by a longer segment. */
-uint32_t receive_wire_segment(const struct flow *f, enum engine_side source,
-			      const struct packet *p)
-{
-	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss
-							       : f->end[SERVER].mss;
-
-	if (mss < f->end[source].longest)
-		mss = f->end[source].longest;
-	return mss > p->options_bytes ? mss - p->options_bytes : 1;
-}
-
 void receive_packet(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		    const struct packet *p)
 {
-	bool is_one = !p->joined || hooks_policy(e, f)->arrival == ARRIVAL_BURST;
+	bool is_one = !p->joined || box_policy(e, f)->arrival == ARRIVAL_BURST;
 	uint32_t left = p->payload_bytes;
-	uint32_t most = is_one ? UINT32_MAX : receive_wire_segment(f, source, p);
+	uint32_t most = is_one ? UINT32_MAX : box_wire_segment(f, source, p);
 	const uint8_t *data = p->payload;
 
 	for (; left > most; left -= most, data += most, offset += most)

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "send.h"
+
+#include "emit.h"
+#include "hooks.h"
+#include "observe.h"
+#include "receive.h"
 
 /*
  * The relay toward the sink: a TCP sender in the source's name
@@ -31,7 +36,8 @@
 /* What a path can be relied on to carry, nearly always: RFC 1122 section 3.3.3; IPv6 must. */
 #define MSS_SURE_IPV4 (576 - 40)
 #define MSS_SURE_IPV6 (MTU_MIN_IPV6 - 60)
-/* Timeouts in a row after which a piece is tried smaller: a second or two, and some half a minute. */
+/* Timeouts in a row after which a piece is tried smaller: a second or two, and some half a
+ * minute. */
 #define TIMEOUTS_TOO_BIG 2
 #define TIMEOUTS_TOO_BIG_SURE 6
 /* Timeouts in a row after which it is worth saying that nobody answers: half a minute, too. */
@@ -209,8 +215,7 @@ static bool has_reneged(const struct relay *r, const struct transit *t)
 	return stream_skip_sacked(&t->stream, r->snd_una) != r->snd_una;
 }
 
-bool send_sacked(struct engine *e, struct flow *f, enum engine_side source,
-		 const struct tcpopt *o)
+bool send_sacked(struct engine *e, struct flow *f, enum engine_side source, const struct tcpopt *o)
 {
 	const struct relay *r = &f->relay[source];
 	struct transit *t = box_transit(e, r);
@@ -328,7 +333,7 @@ static uint32_t segment_max(const struct flow *f, enum engine_side source, const
 	const struct endpoint *sink = &f->end[engine_other(source)];
 	uint8_t shift = relay_sink_is_new(&f->relay[source]) ? 0 : sink->window_shift;
 	uint32_t widest = (uint32_t)sink->widest << shift;
-	uint32_t most = receive_path_max(f, source);
+	uint32_t most = box_path_max(f, source);
 
 	if (widest > WINDOW_SMALL)
 		widest /= 2;
@@ -403,7 +408,8 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		r->cwnd = initial_window(t->segment_size);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
-	if (out->offset + octets > flow_window_edge(f, source) && out->offset + octets > t->snd_max) {
+	if (out->offset + octets > flow_window_edge(f, source) &&
+	    out->offset + octets > t->snd_max) {
 		/* Does not fit. With nothing out no ACK will come by itself. */
 		if (flight(r, t) == 0 && t->timer_ns == 0)
 			start_timer(e, r, t);
@@ -498,7 +504,7 @@ static void go_back(const struct relay *r, struct transit *t)
 static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
 {
 	f->path_mss[source] = (uint16_t)most;
-	report_path(e, f, source);
+	observe_path(e, f, source);
 }
 
 void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
@@ -519,10 +525,10 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 	go_back(r, t);
 }
 
-/* A piece was sent in vain time and again: perhaps a router drops it for its size and says nothing (RFC
- * 8899 section 4.3, RFC 4821 section 7.7). Those that nearly all paths carry wait much longer. */
-static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
-		      struct transit *t)
+/* A piece was sent in vain time and again: perhaps a router drops it for its size and says nothing
+ * (RFC 8899 section 4.3, RFC 4821 section 7.7). Those that nearly all paths carry wait much
+ * longer. */
+static void seek_path(struct engine *e, struct flow *f, enum engine_side source, struct transit *t)
 {
 	const struct relay *r = &f->relay[source];
 	uint32_t sure = f->version == 4 ? MSS_SURE_IPV4 : MSS_SURE_IPV6, bytes;

@@ -144,8 +144,7 @@ int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8
 	return rc;
 }
 
-bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start,
-			 struct arrival *out)
+bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start, struct arrival *out)
 {
 	struct waiting *w;
 

@@ -109,8 +109,7 @@ int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8
 struct arrival stream_waiting(const struct stream *s, const struct pool *pool, unsigned i);
 
 /* Takes the first waiting arrival out if it starts at start. */
-bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start,
-			 struct arrival *out);
+bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start, struct arrival *out);
 
 /* Forgets all that waits, and gives back the pages behind the octet before end, which
  * is the end of what is in order. */

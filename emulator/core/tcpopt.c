@@ -190,8 +190,8 @@ static void write_blocks(uint8_t *to, const struct sack_block *blocks, size_t co
 	}
 }
 
-bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o,
-			 const struct sack_block *blocks, size_t count)
+bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o, const struct sack_block *blocks,
+			 size_t count)
 {
 	uint8_t fresh[TCP_OPTIONS_MAX];
 

@@ -53,8 +53,8 @@ bool tcpopt_limit_mss(struct packet *p, uint16_t most);
 
 /* Writes the SACK option of a passing segment anew with these blocks, as many as
  * its old space holds, and NOPs behind them. o is the parsed options of p. */
-bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o,
-			 const struct sack_block *blocks, size_t count);
+bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o, const struct sack_block *blocks,
+			 size_t count);
 
 /* Writes a timestamps option, aligned as RFC 7323 appendix A shows. Returns the
  * number of bytes written at to: always TCPOPT_TIMESTAMPS_BYTES. */

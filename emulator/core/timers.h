@@ -16,7 +16,7 @@ struct timers {
 	struct timers_entry {
 		uint64_t at_ns;
 		uint32_t id;
-	} *heap;
+	} * heap;
 	uint32_t *position;	/* of each id in the heap */
 	uint32_t count;
 };

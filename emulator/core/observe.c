@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "box.h"
+#include "observe.h"
 
 /* Fills in what all events have. Returns false if nobody wants to know. */
 static bool begin(const struct engine *e, const struct flow *f, enum engine_event_type type,
@@ -36,18 +36,18 @@ static uint32_t pending(const struct engine *e, const struct relay *r)
 	return (uint32_t)(box_data_end(r) - box_transit(e, r)->cut_nxt);
 }
 
-void report_opened(struct engine *e, const struct flow *f)
+void observe_opened(struct engine *e, const struct flow *f)
 {
 	struct engine_event event;
 
 	if (!begin(e, f, EVENT_FLOW_OPENED, &event))
 		return;
-	event.segment_size = receive_segment_size(e, f, f->relay[CLIENT].intercepted ? CLIENT : SERVER);
+	event.segment_size = box_segment_size(e, f, f->relay[CLIENT].intercepted ? CLIENT : SERVER);
 	tell(e, &event);
 }
 
-void report_arrival(struct engine *e, const struct flow *f, enum engine_side source,
-		    uint64_t offset, uint32_t bytes)
+void observe_arrival(struct engine *e, const struct flow *f, enum engine_side source,
+		     uint64_t offset, uint32_t bytes)
 {
 	struct engine_event event;
 
@@ -60,7 +60,7 @@ void report_arrival(struct engine *e, const struct flow *f, enum engine_side sou
 	tell(e, &event);
 }
 
-void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side source)
+void observe_forged_ack(struct engine *e, const struct flow *f, enum engine_side source)
 {
 	struct engine_event event;
 	const struct relay *r = &f->relay[source];
@@ -73,8 +73,8 @@ void report_forged_ack(struct engine *e, const struct flow *f, enum engine_side 
 	tell(e, &event);
 }
 
-void report_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
-		uint32_t bytes, uint32_t pieces, uint32_t last_piece)
+void observe_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
+		 uint32_t bytes, uint32_t pieces, uint32_t last_piece)
 {
 	struct engine_event event;
 
@@ -88,8 +88,8 @@ void report_cut(struct engine *e, const struct flow *f, enum engine_side source,
 	tell(e, &event);
 }
 
-static void report_pending(struct engine *e, const struct flow *f, enum engine_side source,
-			   enum engine_event_type type)
+static void observe_pending(struct engine *e, const struct flow *f, enum engine_side source,
+			    enum engine_event_type type)
 {
 	struct engine_event event;
 	const struct relay *r = &f->relay[source];
@@ -103,18 +103,18 @@ static void report_pending(struct engine *e, const struct flow *f, enum engine_s
 	tell(e, &event);
 }
 
-void report_stall(struct engine *e, const struct flow *f, enum engine_side source)
+void observe_stall(struct engine *e, const struct flow *f, enum engine_side source)
 {
-	report_pending(e, f, source, EVENT_STALL);
+	observe_pending(e, f, source, EVENT_STALL);
 }
 
-void report_resume(struct engine *e, const struct flow *f, enum engine_side source)
+void observe_resume(struct engine *e, const struct flow *f, enum engine_side source)
 {
-	report_pending(e, f, source, EVENT_RESUME);
+	observe_pending(e, f, source, EVENT_RESUME);
 }
 
-void report_fault(struct engine *e, const struct flow *f, enum engine_side source,
-		  const struct fault *fault, const struct piece *piece)
+void observe_fault(struct engine *e, const struct flow *f, enum engine_side source,
+		   const struct fault *fault, const struct piece *piece)
 {
 	struct engine_event event;
 
@@ -129,7 +129,7 @@ void report_fault(struct engine *e, const struct flow *f, enum engine_side sourc
 	tell(e, &event);
 }
 
-void report_path(struct engine *e, const struct flow *f, enum engine_side source)
+void observe_path(struct engine *e, const struct flow *f, enum engine_side source)
 {
 	struct engine_event event;
 
@@ -137,12 +137,12 @@ void report_path(struct engine *e, const struct flow *f, enum engine_side source
 	if (!begin(e, f, EVENT_PATH, &event))
 		return;
 	event.source = source;
-	event.bytes = receive_path_max(f, source);
-	event.segment_size = hooks_policy(e, f)->segment_size;
+	event.bytes = box_path_max(f, source);
+	event.segment_size = box_policy(e, f)->segment_size;
 	tell(e, &event);
 }
 
-struct engine_totals report_totals(const struct relay *r)
+struct engine_totals observe_totals(const struct relay *r)
 {
 	if (!r->intercepted)
 		return (struct engine_totals){ .intercepted = false };
@@ -153,7 +153,7 @@ struct engine_totals report_totals(const struct relay *r)
 	};
 }
 
-void report_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason)
+void observe_closed(struct engine *e, const struct flow *f, enum engine_close_reason reason)
 {
 	struct engine_event event;
 
@@ -161,6 +161,6 @@ void report_closed(struct engine *e, const struct flow *f, enum engine_close_rea
 		return;
 	event.reason = reason;
 	for (unsigned side = CLIENT; side <= SERVER; side++)
-		event.totals[side] = report_totals(&f->relay[side]);
+		event.totals[side] = observe_totals(&f->relay[side]);
 	tell(e, &event);
 }

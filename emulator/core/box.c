@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "box.h"
+
+/*
+ * How long segments are
+ */
+
+uint32_t box_path_max(const struct flow *f, enum engine_side source)
+{
+	uint32_t mss = f->end[engine_other(source)].mss;
+
+	if (f->path_mss[source] != 0 && f->path_mss[source] < mss)
+		mss = f->path_mss[source];
+	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	if (f->timestamps)
+		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
+	return mss;
+}
+
+uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum engine_side source)
+{
+	uint32_t size = box_policy(e, f)->segment_size;
+	uint32_t most = box_path_max(f, source);
+
+	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
+		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
+	return (uint16_t)(size < most ? size : most);
+}
+
+/* Where segments were joined, each but the last was as long as the source could make it: what both
+ * ends take (RFC 6691: the MSS option does not count options), for an end takes as much as its own
+ * link, and so sends as much. One that takes less than it sends (Linux: advmss of a route) has
+ * shown so by a longer segment. */
+uint32_t box_wire_segment(const struct flow *f, enum engine_side source, const struct packet *p)
+{
+	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss
+							       : f->end[SERVER].mss;
+
+	if (mss < f->end[source].longest)
+		mss = f->end[source].longest;
+	return mss > p->options_bytes ? mss - p->options_bytes : 1;
+}

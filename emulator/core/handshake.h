@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_CORE_HANDSHAKE_H
+#define RESEG_CORE_HANDSHAKE_H
+
+/*
+ * From the first SYN to an open flow
+ */
+
+#include "box.h"
+
+/* A packet of no flow. A SYN makes one, which is *made: it is no packet of FLOW_OPENING yet. */
+enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_key *key,
+					   unsigned sender, struct packet *p, flow_handle *made);
+
+/* A packet of a flow in state FLOW_OPENING. It may be open then, or gone. */
+enum engine_verdict handshake_segment(struct engine *e, flow_handle h, enum engine_side side,
+				      struct packet *p, const struct tcpopt *o);
+
+/* Answers a SYN as a closed port does. */
+void handshake_refuse(struct engine *e, const struct flow_key *key, unsigned sender,
+		      const struct packet *p);
+
+/* Notes what any packet of an end says of how it sends: TTL, DSCP, DF. */
+void handshake_learn_header(struct endpoint *end, const struct packet *p);
+
+/* Notes what an end offers in its SYN. */
+void handshake_learn_syn(struct endpoint *end, const struct packet *p, const struct tcpopt *o);
+
+/* Both SYNs are known: the flow is open. */
+void handshake_start_relays(struct engine *e, struct flow *f);
+
+/* What the box lets out of a SYN or SYN-ACK of an open flow, which may offer a wider window. */
+enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow *f,
+					     enum engine_side side, struct packet *p);
+
+#endif

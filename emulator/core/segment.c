@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "segment.h"
+
+#include "emit.h"
+#include "handshake.h"
+#include "lifetime.h"
+#include "receive.h"
+#include "send.h"
+
+/*
+ * Packets of open flows
+ *
+ * Whether a packet goes on depends on what it carries, and on which halves are intercepted:
+ *
+ *      data or FIN of an intercepted half      taken; the relay sends it on
+ *      acknowledgment of an intercepted half   taken; the relay is its sender
+ *      all else                                goes on, with SEQ, ACK, window and SACK
+ *                                              put right (see emit.c)
+ *
+ * A packet of an end-to-end half that also acknowledges an intercepted one goes on with the box's
+ * ACK in place of its own.
+ */
+
+/* Puts right in a packet what the box keeps for itself. */
+static enum engine_verdict put_right(const struct engine *e, struct flow *f, enum engine_side side,
+				     struct packet *p, const struct tcpopt *o)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	bool changed = false;
+
+	if (f->relay[side].intercepted)
+		changed |= packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
+	if (in->intercepted) {
+		changed |= packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+		changed |= packet_set_window(p, emit_window(e, f, side));
+	}
+	if (in->intercepted && o->sack_bytes > 0) {
+		struct sack_block blocks[SACK_BLOCKS_MAX];
+		size_t count = receive_sack_blocks(e, f, engine_other(side), blocks,
+						   SACK_BLOCKS_MAX);
+
+		changed |= tcpopt_replace_sack(p, o, blocks, count);
+	}
+	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
+}
+
+/* The packet goes on, and its receiver will believe it. */
+static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
+				   struct packet *p, const struct tcpopt *o)
+{
+	enum engine_verdict verdict = put_right(e, f, side, p, o);
+	struct relay *in = &f->relay[engine_other(side)];
+
+	emit_told(e, f, side);
+	/* An ACK that is owed is this one, unless it must tell of holes. */
+	if (!receive_has_holes(e, in))
+		in->ack_owed = false;
+	return verdict;
+}
+
+/* Owes an end an ACK for a segment that may not be its own. With last_ms, only once in a
+ * while, so that nobody can have the box send many, nor start a dialogue of ACKs (RFC 5961
+ * section 7). */
+static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint32_t *last_ms)
+{
+	if (last_ms) {
+		if (e->now_ms - *last_ms < CHALLENGE_GAP_MS)
+			return;
+		*last_ms = e->now_ms;
+	}
+	if (f->relay[side].intercepted)
+		f->relay[side].ack_owed = true;
+	else
+		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
+}
+
+/* A segment of an open flow, its numbers widened. */
+struct segment {
+	struct packet *p;
+	const struct tcpopt *o;
+	uint64_t offset;	/* of its first octet */
+	uint64_t end;		/* behind its last; a FIN counts */
+	uint64_t ack;
+	bool fin;
+	bool has_text;		/* data or FIN */
+};
+
+/* A SYN or SYN-ACK in an open flow. */
+static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum engine_side side,
+				       struct packet *p, const struct tcpopt *o)
+{
+	struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	bool again = p->seq == self->isn;
+	bool acks_peer = (p->flags & TCP_ACK) && p->ack == peer->isn + 1;
+
+	if (acks_peer && again)
+		self->acked_syn = true;
+	if (acks_peer && !peer->acked_syn) {
+		/* The other end has not answered, so the handshake goes on: the SYN-ACK
+		 * before was lost, or another one takes its place. */
+		if (!again) {
+			lifetime_empty_relays(e, f);
+			handshake_learn_syn(self, p, o);
+			self->acked_syn = true;
+			handshake_start_relays(e, f);
+		}
+		return handshake_pass_syn_again(e, f, side, p);
+	}
+	/* A client that still asks, as the SYN-ACK was lost behind the box. */
+	if (again && !(p->flags & TCP_ACK) && !self->acked_syn)
+		return handshake_pass_syn_again(e, f, side, p);
+	/* The ACK of a repeated SYN-ACK is the box's to send; any other SYN gets one to
+	 * find out whether it is real (RFC 5961 section 4). */
+	if (!f->relay[side].intercepted)
+		return again ? handshake_pass_syn_again(e, f, side, p) : VERDICT_ACCEPT;
+	challenge(e, f, side, &f->challenge_ms[side]);
+	return VERDICT_DROP;
+}
+
+/* PAWS, RFC 7323 section 5.3 rule R1. Its exception for a connection that was idle for 24
+ * days is not needed: the box has forgotten such a one. */
+static bool is_old(const struct flow *f, enum engine_side side, const struct tcpopt *o)
+{
+	return f->timestamps && o->has_timestamps &&
+	       seq_ts_before(o->ts_val, f->end[side].ts_recent);
+}
+
+/* Notes what an end says of itself. Returns true if its window changed. */
+static bool learn_segment(struct flow *f, enum engine_side side, const struct segment *g)
+{
+	struct endpoint *self = &f->end[side];
+	const struct relay *out = &f->relay[side];
+	struct relay *in = &f->relay[engine_other(side)];
+	const struct tcpopt *o = g->o;
+	uint16_t window = g->p->window;
+	bool window_changed = false;
+	uint64_t edge;
+
+	handshake_learn_header(self, g->p);
+	if (!g->p->joined && g->p->payload_bytes + g->p->options_bytes > self->longest)
+		self->longest = (uint16_t)(g->p->payload_bytes + g->p->options_bytes);
+	if (f->timestamps && o->has_timestamps) {
+		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
+		if (!seq_ts_before(o->ts_val, self->ts_val)) {
+			self->ts_val = o->ts_val;
+			self->ts_ecr = o->ts_ecr;
+		}
+		if (g->offset <= out->rcv_nxt && !seq_ts_before(o->ts_val, self->ts_recent))
+			self->ts_recent = o->ts_val;
+	}
+	/* RFC 9293 section 3.10.7.4 looks at SND.WL1 even when the ACK is newer; then the
+	 * old window would move on with the new ACK, beyond what was offered. */
+	if (g->ack > in->snd_una ||
+	    (g->ack == in->snd_una && seq_near(in->wl1_low, g->offset) <= g->offset)) {
+		window_changed = self->window != window;
+		self->window = window;
+		if (relay_sink_is_new(in))
+			self->widest = (uint16_t)(self->widest >> self->window_shift);
+		if (window > self->widest)
+			self->widest = window;
+		in->wl1_low = (uint32_t)g->offset;
+	}
+	if (window_changed || g->ack > in->snd_una)
+		self->has_news = true;
+	if (in->intercepted)	/* the rest is for its sender: send.c */
+		return window_changed;
+	if (g->ack > in->snd_una)
+		in->snd_una = g->ack;
+	/* An ACK that was overtaken offers what it offered. */
+	edge = g->ack + ((uint64_t)window << self->window_shift);
+	if (edge > relay_edge(in))
+		in->edge_low = (uint32_t)edge;
+	return window_changed;
+}
+
+/* May a segment of an end-to-end half be the source's own? Its receiver judges, and so
+ * it goes on in any case; but the box believes nothing a blind forger could say. */
+static bool plausible(const struct relay *out, uint64_t offset, uint64_t end)
+{
+	/* One octet behind the edge is a probe of a closed window. */
+	return end >= out->snd_una && offset <= relay_edge(out) && end <= relay_edge(out) + 1;
+}
+
+/*
+ * A keep-alive asks whether the other end still lives, so that end answers it, not the
+ * box; unless the box holds something, for then the sink may not have the octet that it
+ * repeats. One with an octet of data may as well be a repetition, as the box's ACK was
+ * lost: it is answered by the box.
+ */
+static bool is_keep_alive(const struct flow *f, enum engine_side side, const struct segment *g)
+{
+	const struct relay *out = &f->relay[side];
+
+	return !g->has_text && g->offset == out->rcv_nxt - 1 && out->snd_una == out->rcv_nxt &&
+	       !lifetime_is_gone(f, engine_other(side));
+}
+
+/* A segment of an intercepted half that is not acceptable. */
+static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum engine_side side,
+					const struct segment *g)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+
+	if (is_keep_alive(f, side, g)) {
+		f->relay[side].keep_alive = true;
+		if (!in->intercepted)
+			return VERDICT_ACCEPT;
+		packet_set_ack(g->p, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
+		return VERDICT_REPLACE;
+	}
+	challenge(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
+	return VERDICT_DROP;
+}
+
+static bool has_early_fin(const struct engine *e, const struct relay *r)
+{
+	const struct transit *t = box_transit(e, r);
+
+	return t && t->early_fin;
+}
+
+/* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
+ * section 5.2)? Of what goes end to end the box may not have seen all, as fragments pass;
+ * but nobody sends what was not asked for, with an octet more for a probe or a FIN. */
+static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engine_side side,
+			uint64_t ack)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
+	/* An ACK older than the largest window that this end can offer is no late one. */
+	uint64_t oldest = (uint64_t)UINT16_MAX << f->end[side].window_shift;
+
+	/* At first it has nothing to acknowledge but a SYN. Who does not know its number has not
+	 * seen it, and the box would put in the right one. */
+	if (!f->end[side].acked_syn && ack <= SEQ_BASE)
+		return true;
+	return ack > (in->intercepted ? box_sent_end(e, in) : relay_edge(in) + 1) ||
+	       ack + oldest < in->snd_una;
+}
+
+/*
+ * Does an end acknowledge what the box has not seen, of a half that it intercepts, though no more
+ * than the box has offered to take? Then a route was changed, and what the source sends takes
+ * another way. The end has all that the box has, so they can do without it: the numbers are the
+ * same. Once may be a forger's; what the box then sends is answered alike if it is true, and what
+ * the box holds was sent in vain.
+ */
+static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_side side,
+			   uint64_t ack)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
+	const struct transit *t = box_transit(e, in);
+	bool again = flow_is_marked(f, FLOW_BYPASS_SUSPECTED, other);
+
+	if (!in->intercepted || f->shifted || f->relay[side].intercepted || has_early_fin(e, in) ||
+	    ack <= in->rcv_nxt || ack > relay_edge(in) + 1)
+		return false;
+	flow_mark(f, FLOW_BYPASS_SUSPECTED, other);
+	return again && (!t || t->backoff > 0);
+}
+
+/*
+ * Is a RST of an end-to-end half, which its receiver judges, sure to end the connection? A kernel
+ * takes the number that it expects, and no other (RFC 5961 section 3.2). The box knows that one
+ * only where all that it has seen is acknowledged; else it lies somewhere in
+ *
+ *              snd_una                                     rcv_nxt
+ *      --------+-------------------------------------------+----------
+ *              acknowledged up to here                     seen up to here
+ *
+ * There a forger who knows no more than the window could end what the box has ACKed and not
+ * delivered. So it asks the end that is said to have sent the RST, by an ACK: an end that is gone
+ * answers with another RST, whose number is that ACK's own, and an end that lives says nothing.
+ * So do those that answer pieces, which the box sends with the same ACK.
+ */
+static bool rst_is_sure(struct engine *e, struct flow *f, enum engine_side side, uint64_t offset)
+{
+	const struct relay *out = &f->relay[side];
+
+	if (offset < out->snd_una || offset > out->rcv_nxt)
+		return false;
+	if (out->snd_una == out->rcv_nxt ||
+	    (flow_is_marked(f, FLOW_RST_SUSPECTED, side) && offset == out->snd_una))
+		return true;
+	flow_mark(f, FLOW_RST_SUSPECTED, side);
+	f->relay[side].rst_low = (uint32_t)offset;
+	if (e->now_ms - f->rst_challenge_ms[side] >= CHALLENGE_GAP_MS) {
+		f->rst_challenge_ms[side] = e->now_ms;
+		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
+	}
+	return false;
+}
+
+static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
+				       struct packet *p, const struct segment *g)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *out = &f->relay[side], *in = &f->relay[other];
+	const struct endpoint *self = &f->end[side], *peer = &f->end[other];
+
+	if (lifetime_is_gone(f, side))
+		return VERDICT_DROP;
+	/* The other end still waits for a SYN-ACK, as the first was lost after the box, and
+	 * this one knows nothing of it any more: then the ACK counts (RFC 9293 section
+	 * 3.10.7.3). */
+	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
+		lifetime_reset(e, f, side, CLOSE_RESET);
+		return VERDICT_ACCEPT;
+	}
+	if (out->intercepted) {
+		/* RFC 5961 section 3.2: only the exact number counts; one inside the
+		 * window is asked for again; any other is dropped. */
+		if (g->offset != out->rcv_nxt) {
+			if (g->offset > out->rcv_nxt && g->offset < receive_edge(e, out))
+				challenge(e, f, side, &f->rst_challenge_ms[side]);
+			return VERDICT_DROP;
+		}
+		packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
+	}
+	if (in->intercepted && (p->flags & TCP_ACK))
+		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
+	if (!out->intercepted && !rst_is_sure(e, f, side, g->offset))
+		return VERDICT_REPLACE;
+	/* What it acknowledges has arrived (RFC 9293 section 3.10.7.4 looks at the ACK of any
+	 * segment that it accepts). */
+	if (in->intercepted && (p->flags & TCP_ACK) && !ack_is_wild(e, f, side, g->ack))
+		send_is_acked(e, f, other, g->ack);
+	lifetime_reset(e, f, side, CLOSE_RESET);
+	return VERDICT_REPLACE;
+}
+
+/* An end acknowledges what the other one sent, of which there was a RST that may be its own. If it
+ * has all and expects that number it takes the RST; what it acknowledges beyond shows it did
+ * not. */
+static bool confirms_rst(struct flow *f, enum engine_side side)
+{
+	enum engine_side other = engine_other(side);
+	const struct relay *in = &f->relay[other];
+	uint64_t rst = seq_near(in->rst_low, in->rcv_nxt);
+
+	if (!flow_is_marked(f, FLOW_RST_SUSPECTED, other) || in->snd_una < rst)
+		return false;
+	flow_unmark(f, FLOW_RST_SUSPECTED, other);
+	return in->snd_una == rst && in->rcv_nxt == rst;
+}
+
+/* Hands the text to the relay, or notes it where the half goes end to end. Returns true
+ * if it wants an ACK: a probe or a keep-alive does, though it has no text. */
+static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
+		      const struct segment *g)
+{
+	struct relay *out = &f->relay[side];
+	bool wants_ack;
+
+	if (out->intercepted) {
+		receive_packet(e, f, side, g->offset, g->p);
+		return g->has_text;
+	}
+	wants_ack = g->has_text || g->offset != out->rcv_nxt;
+	if (g->p->payload_bytes > 0 && g->end > out->rcv_nxt && out->arrivals < UINT16_MAX)
+		out->arrivals++;
+	if (g->fin) {
+		out->fin_low = (uint32_t)g->end - 1;
+		out->fin_seen = true;
+	}
+	if (g->end > out->rcv_nxt)
+		out->rcv_nxt = g->end;
+	return wants_ack;
+}
+
+/* What else a segment carried whose text the box has taken. */
+static enum engine_verdict after_text(struct engine *e, struct flow *f, enum engine_side side,
+				      const struct segment *g)
+{
+	if (f->relay[engine_other(side)].intercepted)
+		return VERDICT_DROP;
+	if (g->o->sack_bytes > 0 && !g->p->joined) {
+		/* SACK blocks for the other half rode on it: they go on alone. (The kernel could
+		 * not send what is left of a joined packet.) */
+		packet_set_flags(g->p, g->p->flags & (uint8_t) ~(TCP_FIN | TCP_PSH | TCP_URG));
+		packet_drop_payload(g->p);
+		pass_on(e, f, side, g->p, g->o);
+		return VERDICT_REPLACE;
+	}
+	if (f->end[side].has_news)
+		flow_mark(f, FLOW_ACK_INFO_OWED, side);
+	return VERDICT_DROP;
+}
+
+/* Is a segment believed? Nothing is learned from one that is not; then *verdict is what becomes of
+ * it, and the flow may be gone. */
+static bool is_believed(struct engine *e, flow_handle h, enum engine_side side, struct segment *g,
+			enum engine_verdict *verdict)
+{
+	struct flow *f = flow_get(&e->table, h);
+	enum engine_side other = engine_other(side);
+	const struct relay *out = &f->relay[side], *in = &f->relay[other];
+
+	if (out->intercepted) {
+		if (is_old(f, side, g->o) ||
+		    !receive_acceptable(e, out, g->offset, g->p->payload_bytes, g->fin)) {
+			*verdict = unacceptable(e, f, side, g);
+			return false;
+		}
+	} else if (!plausible(out, g->offset, g->end)) {
+		*verdict = put_right(e, f, side, g->p, g->o);
+		return false;
+	}
+	/* The sink counts a FIN that is none of the source's. */
+	if (has_early_fin(e, in) && g->ack == box_sent_end(e, in) + 1)
+		g->ack--;
+	if (has_gone_round(e, f, side, g->ack)) {
+		send_is_acked(e, f, other, in->rcv_nxt);
+		e->stats.one_sided++;
+		lifetime_end(e, h, CLOSE_HANDED_OVER);
+		*verdict = VERDICT_ACCEPT;
+		return false;
+	}
+	if (ack_is_wild(e, f, side, g->ack)) {
+		challenge(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
+		*verdict = VERDICT_DROP;
+		return false;
+	}
+	return true;
+}
+
+/* Does a packet go on whose ACK was for the box, and whose text (if it has any) the box has? Only
+ * if the other end waits for just that. */
+static bool is_waited_for(struct flow *f, enum engine_side side, bool first_ack)
+{
+	const struct relay *in = &f->relay[engine_other(side)];
+	bool answers = in->keep_alive && in->snd_una == in->rcv_nxt;
+	/* A SYN that offered no window is not ready for data, and this says that now it is. */
+	bool opens = in->rcv_nxt == SEQ_BASE + 1 && relay_edge(in) == in->rcv_nxt &&
+		     f->end[side].window > 0;
+
+	/* The first ACK ends the handshake, which is the ends' own. */
+	return first_ack || answers || opens;
+}
+
+/* A segment that is believed: what it says is noted, its ACK and its text go to the relays. */
+static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum engine_side side,
+					const struct segment *g)
+{
+	enum engine_side other = engine_other(side);
+	struct endpoint *self = &f->end[side];
+	struct relay *out = &f->relay[side];	/* carries what this end sends */
+	struct relay *in = &f->relay[other];	/* whose sink this end is */
+	bool first_ack = !self->acked_syn, window_changed, wants_ack;
+
+	if (!in->intercepted && g->ack > in->rcv_nxt)
+		in->rcv_nxt = g->ack;
+	self->acked_syn = true;
+	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it lives */
+	window_changed = learn_segment(f, side, g);
+	if (confirms_rst(f, side)) {
+		enum engine_verdict verdict = put_right(e, f, side, g->p, g->o);
+
+		lifetime_reset(e, f, other, CLOSE_RESET);
+		return verdict;
+	}
+	if (in->intercepted) {
+		bool news = send_sacked(e, f, other, g->o);
+
+		send_acked(e, f, other, g->ack, news || (!g->has_text && !window_changed));
+	}
+	wants_ack = take_text(e, f, side, g);
+
+	if (out->intercepted && g->has_text)
+		return after_text(e, f, side, g);
+	if (lifetime_is_gone(f, other)) {
+		/* It cannot answer any more; if this wants an answer it is the box's. */
+		if (wants_ack)
+			flow_mark(f, FLOW_ACK_INFO_OWED, other);
+		return VERDICT_DROP;
+	}
+	if (in->intercepted && (!wants_ack || out->intercepted)) {
+		if (!is_waited_for(f, side, first_ack))
+			return VERDICT_DROP;
+		in->keep_alive = false;
+	}
+	return pass_on(e, f, side, g->p, g->o);
+}
+
+enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_side side,
+				  struct packet *p, const struct tcpopt *o)
+{
+	struct flow *f = flow_get(&e->table, h);
+	const struct endpoint *self = &f->end[side], *peer = &f->end[engine_other(side)];
+	struct segment g = {
+		.p = p,
+		.o = o,
+		.offset = seq_widen(self->isn, p->seq, f->relay[side].rcv_nxt),
+		.ack = seq_widen(peer->isn, p->ack, f->relay[engine_other(side)].snd_una),
+		.fin = p->flags & TCP_FIN,
+		.has_text = p->payload_bytes > 0 || (p->flags & TCP_FIN),
+	};
+	enum engine_verdict verdict;
+
+	g.end = g.offset + p->payload_bytes + g.fin;
+	if (p->flags & TCP_RST)
+		return segment_rst(e, f, side, p, &g);
+	if (p->flags & TCP_SYN)
+		return segment_syn(e, f, side, p, o);
+	if (!(p->flags & TCP_ACK))
+		return VERDICT_DROP;
+	if (p->flags & TCP_URG)
+		e->stats.urgent_segments++;
+	if (!is_believed(e, h, side, &g, &verdict))
+		return verdict;
+	return take_segment(e, f, side, &g);
+}
+
+/* A packet of a flow that one end has reset. */
+enum engine_verdict segment_after_rst(struct engine *e, flow_handle h, enum engine_side side,
+				      struct packet *p)
+{
+	struct flow *f = flow_get(&e->table, h);
+	enum engine_side by = f->server_reset ? SERVER : CLIENT;
+	struct relay *r = &f->relay[by];
+
+	if (!r->intercepted)
+		return VERDICT_ACCEPT;
+	if (side == by) {
+		if (!(p->flags & TCP_RST))
+			return VERDICT_DROP;
+		return packet_set_seq(p, seq_narrow(f->end[by].isn, emit_seq(e, f, by)))
+			       ? VERDICT_REPLACE
+			       : VERDICT_ACCEPT;
+	}
+	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
+		/* It did not take the RST, as a piece before it was lost (RFC 5961
+		 * section 3.2): its ACK tells the number that it will take, and the
+		 * end that sent the RST would answer like this. */
+		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
+		flow_mark(f, FLOW_RST_OWED, by);
+		lifetime_queue_output(e, h);
+	}
+	return VERDICT_DROP;
+}
