@@ -16,8 +16,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1e9
-
 /* Counters --------------------------------------------------------------------------- */
 
 /* A number of each worker's, of 64 bits, of which there is a sum. */

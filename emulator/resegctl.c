@@ -29,7 +29,6 @@
 /* Where resegd listens as a service, and by hand. */
 static const char *const sockets[] = { "/run/reseg/resegd.sock", "/run/resegd.sock" };
 
-
 #define ANSWER_SECONDS 10
 #define COLUMNS 80
 #define END_BYTES 64	/* of a text "[ADDRESS]:PORT" */
@@ -282,7 +281,7 @@ static void add_rates(const json_t *flows)
 		then = json_object_get(before, number);
 		if (then && now_ns > before_ns)
 			json_object_set_new(flow, "delivered_per_s",
-				json_real((double)(both(flow, "delivered") - json_integer_value(then)) * 1e9 /
+				json_real((double)(both(flow, "delivered") - json_integer_value(then)) * NS_PER_S /
 					  (double)(now_ns - before_ns)));
 		json_object_set_new(now, number, json_integer(both(flow, "delivered")));
 	}
@@ -453,8 +452,8 @@ static void show(const struct options *o, const char *command)
 /* Shows it until a signal comes. */
 static void watch(const struct options *o, const char *command)
 {
-	time_t seconds = (time_t)(o->watch_ns / 1000000000);
-	struct timespec interval = { seconds, (long)(o->watch_ns % 1000000000) };
+	time_t seconds = (time_t)(o->watch_ns / NS_PER_S);
+	struct timespec interval = { seconds, (long)(o->watch_ns % NS_PER_S) };
 	struct itimerspec timer = { interval, interval };
 	struct pollfd fds[2];
 	sigset_t mask;

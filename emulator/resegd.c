@@ -34,8 +34,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S UINT64_C(1000000000)
-#define NS_PER_MS UINT64_C(1000000)
 #define DURATION_MAX_SECONDS 31536000	/* a year */
 
 /* What a command line may say that a file may not. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "settings.h"
 
+#include "core/units.h"
 #include "io/cli.h"
 #include "io/control.h"
 #include "io/inject.h"
@@ -15,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define NS_PER_S UINT64_C(1000000000)
 
 /* What a machine may have. */
 #define FLOWS_MAX (1 << 24)
@@ -274,7 +273,7 @@ static bool set_grace(struct settings *s, unsigned policy, const char *value, st
 	if (end == value || *end != '\0' || !isfinite(seconds) || seconds < 0 ||
 	    seconds > SETTINGS_GRACE_MAX_SECONDS)
 		return refuse(error, "give a time in seconds from 0 to %d", SETTINGS_GRACE_MAX_SECONDS);
-	s->grace_ns = (uint64_t)(seconds * 1e9);
+	s->grace_ns = (uint64_t)(seconds * NS_PER_S);
 	return true;
 }
 

@@ -16,7 +16,6 @@
 
 #include <netinet/in.h>
 
-#define NS_PER_S UINT64_C(1000000000)
 /* No work takes a worker so long at a time; as long as this it is stuck. */
 #define STUCK_NS (5 * NS_PER_S)
 

@@ -20,10 +20,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TIMEOUT_DEFAULT_NS (UINT64_C(10) * 1000000000)
-#define IDENTIFY_TIMEOUT_DEFAULT_NS (UINT64_C(3) * 1000000000)
+#define TIMEOUT_DEFAULT_NS (10 * NS_PER_S)
+#define IDENTIFY_TIMEOUT_DEFAULT_NS (3 * NS_PER_S)
 #define PARALLEL_DEFAULT 100
-#define PROGRESS_EVERY_NS 100000000
+#define PROGRESS_EVERY_NS (100 * NS_PER_MS)
 #define ROWS_MAX 200000
 
 struct options {
@@ -72,7 +72,7 @@ static void print_help(void)
 	       "mail; counts as ok); stalled (all bytes ACKed, replies missing); reset; refused\n"
 	       "(no connection); error.\n"
 	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be tried.\n",
-	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / 1000000000),
+	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / NS_PER_S),
 	       SWEEP_LIMIT_TIMEOUTS, PARALLEL_DEFAULT);
 }
 
@@ -235,7 +235,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->repeat);
 	if (o->sweep.limit_ns > 0 && o->sweep.limit_ns < o->sweep.timeout_ns)
 		cli_die("--limit is shorter than --timeout: give at least %g s, or less --timeout",
-			(double)o->sweep.timeout_ns / 1e9);
+			(double)o->sweep.timeout_ns / NS_PER_S);
 	if (optind + 2 != argc)
 		cli_die("give one target, HOST or HOST:PORT; see --help");
 	o->target = argv[optind + 1];

@@ -43,7 +43,6 @@
 
 #define CHAOS_MAX 16
 #define DELAY_MAX_SECONDS 3600
-#define NS_PER_S UINT64_C(1000000000)
 
 /* What befalls a command. */
 struct chaos {

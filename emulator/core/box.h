@@ -12,10 +12,8 @@
 #include "rules.h"
 #include "tcpopt.h"
 #include "timers.h"
+#include "units.h"
 #include "verdict.h"
-
-#define NS_PER_MS UINT64_C(1000000)
-#define NS_PER_S UINT64_C(1000000000)
 
 /* A segment that may be a forger's and carries nothing is answered this often. Linux has
  * the same (net.ipv4.tcp_invalid_ratelimit). */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/units.h"
 #include "io/capread.h"
 
 #include <byteswap.h>
@@ -146,8 +147,8 @@ static uint64_t time_ns(const struct interface *i, uint64_t stamp)
 {
 	uint64_t s = stamp / i->units, rest = stamp % i->units;
 
-	return (s + (uint64_t)i->offset_s) * 1000000000 +
-	       (uint64_t)((long double)rest * 1000000000 / (long double)i->units);
+	return (s + (uint64_t)i->offset_s) * NS_PER_S +
+	       (uint64_t)((long double)rest * NS_PER_S / (long double)i->units);
 }
 
 /* pcap ------------------------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/units.h"
 #include "io/cli.h"
 
 #include <ctype.h>
@@ -179,7 +180,7 @@ double cli_fraction(const char *option, const char *text, double min, double max
 
 uint64_t cli_seconds(const char *option, const char *text, double min, double max)
 {
-	return (uint64_t)(fraction(option, text, min, max, "time in seconds") * 1e9);
+	return (uint64_t)(fraction(option, text, min, max, "time in seconds") * NS_PER_S);
 }
 
 void cli_ready(int fd)

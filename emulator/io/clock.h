@@ -2,6 +2,8 @@
 #ifndef RESEG_IO_CLOCK_H
 #define RESEG_IO_CLOCK_H
 
+#include "core/units.h"
+
 #include <stdint.h>
 #include <time.h>
 
@@ -11,7 +13,7 @@ static inline uint64_t clock_ns(clockid_t clock)
 	struct timespec ts;
 
 	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/print.h"
 
+#include "core/units.h"
 #include "io/cli.h"
 
 #include <inttypes.h>
@@ -246,7 +247,7 @@ static void print_json(const struct shown *s)
 			 (json_int_t)r->malformed, "headless", (json_int_t)r->headless, "unread", (json_int_t)r->unread, "other_interfaces",
 			 (json_int_t)r->other_interfaces, "filtered_out", (json_int_t)r->filtered_out,
 			 "cut_off", (json_int_t)r->cut_off, "repaired", (json_int_t)r->repaired, "cut", (int)r->cut,
-			 "broken", r->broken[0] ? r->broken : NULL, "time_s", (double)r->duration_ns / 1e9, "outcomes",
+			 "broken", r->broken[0] ? r->broken : NULL, "time_s", (double)r->duration_ns / NS_PER_S, "outcomes",
 			 outcomes, "rows", rows);
 	if (s->hurt)
 		json_object_set_new(root, "segment_sizes", json_pack("[I, I]", (json_int_t)s->first_size,

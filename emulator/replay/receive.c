@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/seq.h"
 #include "core/tcpopt.h"
+#include "core/units.h"
 #include "replay/run.h"
 
 #include <string.h>
 
-#define DELAYED_ACK_NS 40000000
+#define DELAYED_ACK_NS (40 * NS_PER_MS)
 #define WINDOW_MAX (UINT64_C(1) << 30)	/* RFC 7323 section 2.3 */
 
 /* Moves rcv_nxt over what was beyond it. */

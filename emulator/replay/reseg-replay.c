@@ -19,8 +19,8 @@
 
 #include <sys/stat.h>
 
-#define PROGRESS_AFTER_NS UINT64_C(2000000000)
-#define PROGRESS_EACH_NS 200000000
+#define PROGRESS_AFTER_NS (2 * NS_PER_S)
+#define PROGRESS_EACH_NS (200 * NS_PER_MS)
 
 struct options {
 	struct settings settings;

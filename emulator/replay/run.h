@@ -94,7 +94,7 @@ bool replay_no_memory(char error[CAPREAD_ERROR_BYTES]);
 bool replay_mend_checksums(struct replay *r, char error[CAPREAD_ERROR_BYTES]);
 void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
 
-/* replay.c */
+/* run.c */
 void replay_view(const struct captured *c, struct packet *p);
 void replay_wake(struct run *run, uint32_t connection, enum engine_side side, uint64_t at_ns);
 

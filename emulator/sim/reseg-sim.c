@@ -4,6 +4,7 @@
  * reseg-sim: many simulations, one for each seed; a tool for developers, not installed
  */
 
+#include "core/units.h"
 #include "io/cli.h"
 #include "sim/sim.h"
 
@@ -93,6 +94,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "\r\033[K");
 	printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " packets; the longest took %.1f s of "
 	       "simulated time (seed %" PRIu64 "); digest %016" PRIx64 "\n",
-	       seeds, failed, packets, (double)worst_ns / 1e9, worst_seed, digest);
+	       seeds, failed, packets, (double)worst_ns / NS_PER_S, worst_seed, digest);
 	return failed > 0 ? EXIT_FINDING : EXIT_GOOD;
 }

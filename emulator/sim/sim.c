@@ -4,6 +4,7 @@
 #include "core/bytes.h"
 #include "core/packet.h"
 #include "core/tcpopt.h"
+#include "core/units.h"
 #include "io/faultspec.h"
 #include "sim/router.h"
 
@@ -11,16 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MS UINT64_C(1000000)
 #define EVENTS_MAX 16384
 #define SEGMENTS_MAX 65536
 #define PACKET_MAX 70000
 /* An end sends this many segments at once at most. */
 #define FLIGHT_MAX 32
-#define RTO_FIRST_NS (1000 * MS)
+#define RTO_FIRST_NS (1000 * NS_PER_MS)
 /* What waits longer before a leg is dropped there. */
-#define QUEUE_MAX_NS (500 * MS)
-#define RTO_MAX_NS (20000 * MS)
+#define QUEUE_MAX_NS (500 * NS_PER_MS)
+#define RTO_MAX_NS (20000 * NS_PER_MS)
 
 /* Randomness: splitmix64 (Steele, Lea and Flood, 2014). */
 static uint64_t next_random(uint64_t *state)
@@ -163,7 +163,7 @@ static void trace(struct sim *s, const char *what, enum engine_side end, const u
 	from = p.src_port == 25 ? SERVER : CLIENT;
 	from_client = from == CLIENT ? ">" : "<";
 	fprintf(s->o->trace, "%+.6f %s-%s %s %s%s%s%s%s %" PRIu32 ":%" PRIu32 "(%" PRIu32 ")",
-		(double)s->now_ns / 1e9, end == CLIENT ? "client" : "server", what, from_client,
+		(double)s->now_ns / NS_PER_S, end == CLIENT ? "client" : "server", what, from_client,
 		p.flags & TCP_SYN ? "S" : "", p.flags & TCP_FIN ? "F" : "",
 		p.flags & TCP_RST ? "R" : "", p.flags & TCP_PSH ? "P" : "",
 		p.flags & TCP_ACK ? "." : "", p.seq - s->end[from].isn,
@@ -240,7 +240,7 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 				*busy = s->now_ns;
 			if (*busy - s->now_ns > QUEUE_MAX_NS)
 				continue;
-			*busy += len * 1000 * MS / s->o->rate;
+			*busy += len * 1000 * NS_PER_MS / s->o->rate;
 			delay += *busy - s->now_ns;
 		}
 		if (chance(&s->random, s->o->loss))
@@ -309,7 +309,7 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 	}
 	if (s->o->timestamps) {
 		options[n++] = 1, options[n++] = 1, options[n++] = 8, options[n++] = 10;
-		bytes_put32(options + n, (uint32_t)(s->now_ns / MS) + 1);
+		bytes_put32(options + n, (uint32_t)(s->now_ns / NS_PER_MS) + 1);
 		bytes_put32(options + n + 4, end->ts_recent);
 		n += 8;
 	}
@@ -724,9 +724,9 @@ static void tick(struct sim *s)
 				end->ack_now = true;
 		}
 		if (s->o->opens_ns[side] > 0 && s->now_ns >= s->o->opens_ns[side] &&
-		    s->now_ns < s->o->opens_ns[side] + 10 * MS)
+		    s->now_ns < s->o->opens_ns[side] + 10 * NS_PER_MS)
 			end->ack_now = true;
-		if (s->now_ns % s->o->write_gap_ns < 10 * MS)
+		if (s->now_ns % s->o->write_gap_ns < 10 * NS_PER_MS)
 			write_more(s, side);
 		if (end->nxt == 0 && side == CLIENT)
 			pump(s, side);
@@ -781,7 +781,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	s->o = o;
 	s->result = result;
 	s->random = o->seed;
-	s->now_ns = 1000 * MS;
+	s->now_ns = 1000 * NS_PER_MS;
 	start(s);
 	add_event(s, (struct event){ .at_ns = s->now_ns, .kind = TICK });
 	while (!result->error && s->now_ns < o->limit_ns) {
@@ -812,7 +812,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 				box_output(s);
 			}
 			tick(s);
-			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * MS, .kind = TICK });
+			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * NS_PER_MS, .kind = TICK });
 			break;
 		case ARRIVES_AT_BOX:
 			arrive_at_box(s, e.end, e.bytes, e.len);
@@ -864,7 +864,7 @@ static void make_hard(struct sim_options *o, uint64_t *r)
 		if (chance(r, 0.2))
 			o->forgets[side] = below(r, 501) / 1000.0;
 		if (chance(r, 0.2))
-			o->opens_ns[side] = 1000 * MS + below(r, 3000) * MS;
+			o->opens_ns[side] = 1000 * NS_PER_MS + below(r, 3000) * NS_PER_MS;
 		if (chance(r, 0.2))
 			o->buffer[side] = (2u << o->window_shift) + 40 + below(r, 1000);
 		/* The ends look for no path's MTU: only what the box sends may be too big. */
@@ -896,9 +896,9 @@ void sim_random(struct sim_options *o, uint64_t seed)
 	o->loss = below(&r, 201) / 1000.0;
 	o->repeat = below(&r, 201) / 1000.0;
 	o->reorder = below(&r, 201) / 1000.0;
-	o->delay_ns = (1 + below(&r, 40)) * MS;
-	o->write_gap_ns = (1 + below(&r, 10)) * 10 * MS;
-	o->limit_ns = UINT64_C(7200) * 1000 * MS;
+	o->delay_ns = (1 + below(&r, 40)) * NS_PER_MS;
+	o->write_gap_ns = (1 + below(&r, 10)) * 10 * NS_PER_MS;
+	o->limit_ns = UINT64_C(7200) * 1000 * NS_PER_MS;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		uint32_t most = chance(&r, 0.3) ? 20 : 3000;
 
@@ -913,11 +913,11 @@ void sim_random(struct sim_options *o, uint64_t seed)
 	if (chance(&r, 0.3))
 		o->rate = 20000 + below(&r, 1000000);
 	if (chance(&r, 0.2))
-		o->drain_ns = 1000 * MS + below(&r, 6000) * MS;
+		o->drain_ns = 1000 * NS_PER_MS + below(&r, 6000) * NS_PER_MS;
 	if (chance(&r, 0.2)) {
-		o->abort_ns[below(&r, 2)] = 1000 * MS + below(&r, 5000) * MS;
+		o->abort_ns[below(&r, 2)] = 1000 * NS_PER_MS + below(&r, 5000) * NS_PER_MS;
 		/* The RST may be lost, and nobody ever ask: longer than the box waits. */
-		o->limit_ns = UINT64_C(8000) * 1000 * MS;
+		o->limit_ns = UINT64_C(8000) * 1000 * NS_PER_MS;
 	}
 	make_hard(o, &r);
 }

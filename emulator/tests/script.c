@@ -5,6 +5,7 @@
 #include "core/checksum.h"
 #include "core/packet.h"
 #include "core/tcpopt.h"
+#include "core/units.h"
 #include "io/faultspec.h"
 #include "sim/router.h"
 
@@ -679,7 +680,7 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 
 static void pass_time(struct run *r, double seconds)
 {
-	uint64_t end = r->now_ns + (uint64_t)(seconds * 1e9 + 0.5);
+	uint64_t end = r->now_ns + (uint64_t)(seconds * NS_PER_S + 0.5);
 
 	while (engine_deadline(r->engine) <= end) {
 		if (engine_deadline(r->engine) > r->now_ns)
@@ -812,7 +813,7 @@ static void flow_text(struct run *r, const struct engine_flow *f, char *text)
 	append(text, "flow %" PRIu64 " %s", f->serial, f->state);
 	if (f->policy > 0)
 		append(text, " policy %u", f->policy);
-	append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / 1000000000);
+	append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / NS_PER_S);
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct engine_totals *t = &f->totals[side];
 		uint8_t address[16] = { 0 };	/* of IPv4 what follows is zeros */
@@ -940,7 +941,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	char line[LINE_BYTES];
 
 	r->variant = v;
-	r->now_ns = UINT64_C(1000000000);
+	r->now_ns = NS_PER_S;
 	engine_config_init(&config);
 	policy = &config.rules.policy[0];
 	policy->faults = 0;

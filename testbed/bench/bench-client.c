@@ -70,7 +70,7 @@ static void send_all(int fd, const void *data, size_t len)
 
 static double seconds_since(uint64_t start_ns)
 {
-	return (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / 1e9;
+	return (double)(clock_ns(CLOCK_MONOTONIC) - start_ns) / NS_PER_S;
 }
 
 static double send_for(int fd, uint64_t ms)

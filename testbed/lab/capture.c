@@ -3,6 +3,7 @@
 
 #include "core/packet.h"
 #include "core/siphash.h"
+#include "core/units.h"
 #include "io/capread.h"
 #include "io/cli.h"
 #include "io/clock.h"
@@ -93,7 +94,7 @@ struct capture *capture_open(const struct hosts *h, const char *path, const char
 static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *data)
 {
 	struct capture_end *end = (struct capture_end *)user;
-	uint64_t time_ns = (uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec;
+	uint64_t time_ns = (uint64_t)header->ts.tv_sec * NS_PER_S + (uint64_t)header->ts.tv_usec;
 
 	pcapng_packet(end->file, &(struct pcapng_packet){
 		.interface = end->interface,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/identify.h"
 
+#include "core/units.h"
 #include "io/cli.h"
 #include "io/clock.h"
 #include "probe/envelope.h"
@@ -13,11 +14,10 @@
 
 #include <jansson.h>
 
-#define NS_PER_S 1e9
 #define COARSE 24	/* sizes tried at first, and in each step of a search */
 #define GROUPS 4
 #define GROUP 4		/* envelopes of a kind, to measure the server itself */
-#define SLOW_NS 100000000	/* for each recipient; less is any server's own */
+#define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is any server's own */
 #define AGAIN 4		/* times that what fails is tried again */
 #define MANY 100	/* sizes that fail are not all tried again, */
 #define SAMPLE 30	/* but so many of them */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/units.h"
 #include "probe/report.h"
 
 #include <inttypes.h>
@@ -7,7 +8,7 @@
 
 #include <jansson.h>
 
-#define SECONDS(ns) ((double)(ns) / 1e9)
+#define SECONDS(ns) ((double)(ns) / NS_PER_S)
 #define CODES_COLUMN 21		/* what is left of 80 columns */
 
 static const char *expected_name(const struct report *r, const struct row *row)

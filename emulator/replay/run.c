@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/units.h"
 #include "replay/run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define NS_PER_S UINT64_C(1000000000)
 /* If nothing happens for so long but that the box waits, nothing will. */
 #define PATIENCE_NS (120 * NS_PER_S)
 #define PAGE_BYTES 4096	/* of the engine's memory */
