@@ -3,17 +3,18 @@
 #define RESEG_DAEMON_H
 
 /*
- * resegd as a whole: its workers, and what can be told it while it runs
+ * resegd as a whole: its workers, and what it can be told while it runs
  *
- *      resegd.c    its start and its end, options, signals
- *      settings.c  the keys of command line and configuration file
- *      answer.c    requests by the control socket
+ *      resegd.c    main()
+ *      options.c   the command line
+ *      daemon.c    its start, its loop and its end, signals, reloads
+ *      requests.c  requests by the control socket
  *      worker.c    the packets
  */
 
+#include "daemon/worker.h"
 #include "io/control.h"
-#include "settings.h"
-#include "worker.h"
+#include "settings/settings.h"
 
 struct daemon {
 	struct worker workers[SETTINGS_WORKERS_MAX];
@@ -49,7 +50,14 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 /* Begins to hand all connections over; a second time: ends at once. */
 void daemon_stop(struct daemon *d);
 
-/* A control_handler whose arg is the daemon. */
-json_t *answer_request(void *daemon, json_t *request);
+/* Opens all that resegd needs, and starts the workers. Ends the program if it cannot. answer: to the
+ * requests of the control socket; its arg is d. */
+void daemon_set_up(struct daemon *d, control_handler *answer);
+
+/* Returns once all workers have ended: signals make them do so, requests, and this time of
+ * CLOCK_MONOTONIC. */
+void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns);
+
+void daemon_tear_down(struct daemon *d);
 
 #endif

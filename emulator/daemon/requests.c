@@ -4,7 +4,9 @@
  * What resegd answers by its control socket; docs/control.md has the keys
  */
 
-#include "daemon.h"
+#include "daemon/requests.h"
+
+#include "daemon/daemon.h"
 #include "io/cli.h"
 #include "io/clock.h"
 
@@ -403,7 +405,7 @@ static json_t *drain(struct daemon *d)
 	return json_pack("{s:b}", "ok", 1);
 }
 
-json_t *answer_request(void *daemon, json_t *request)
+json_t *requests_answer(void *daemon, json_t *request)
 {
 	struct daemon *d = daemon;
 	const char *command = json_string_value(json_object_get(request, "command"));

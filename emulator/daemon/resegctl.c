@@ -9,7 +9,7 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/control.h"
-#include "io/faultspec.h"
+#include "settings/faultspec.h"
 
 #include <errno.h>
 #include <inttypes.h>

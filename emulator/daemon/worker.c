@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "worker.h"
+#include "daemon/worker.h"
 
 #include "core/packet.h"
 #include "io/cli.h"

@@ -9,7 +9,7 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "replay/print.h"
-#include "settings.h"
+#include "settings/settings.h"
 
 #include <inttypes.h>
 #include <limits.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "io/faultspec.h"
+#include "settings/faultspec.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>

@@ -11,8 +11,9 @@
  */
 
 #include "core/engine.h"
-#include "io/faultspec.h"
 #include "io/queue.h"
+#include "settings/faultspec.h"
+#include "settings/mistakes.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,25 +21,14 @@
 #define SETTINGS_NAME_BYTES 32
 #define SETTINGS_WORKERS_MAX 64
 #define SETTINGS_KEYS_MAX 32
-/* Of what is wrong with the settings; mistakes that do not fit are counted. */
-#define SETTINGS_MISTAKES_BYTES 8192
 #define SETTINGS_GRACE_SECONDS 5
 #define SETTINGS_GRACE_MAX_SECONDS 86400
 /* Packets that may wait in the kernel, and memory for as many small ones. */
 #define SETTINGS_QUEUE_LENGTH 16384
 #define SETTINGS_QUEUE_BUFFER (32 << 20)
 
-/* Where something was said: by which file; or on the command line, where line is 0. */
-struct settings_place {
-	unsigned line, column;	/* from 1 */
-};
-
-/* What is wrong, all of it: a line for each mistake, without control characters. */
-struct settings_mistakes {
-	char text[SETTINGS_MISTAKES_BYTES];
-	size_t bytes;		/* of text, but for the line that counts those left out */
-	unsigned count, left_out;
-};
+/* Keys that a policy has of its own. */
+enum { GIVEN_SEGMENT_SIZE = 1, GIVEN_DIRECTION = 2, GIVEN_ARRIVAL = 4, GIVEN_FAULT = 8 };
 
 struct settings {
 	struct engine_config engine;
@@ -54,7 +44,7 @@ struct settings {
 	char *control_owner;	/* whose that is, USER:GROUP; NULL: its own */
 	char *user;		/* whom it becomes; NULL: it stays who it is */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
-	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: bits */
+	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: a bit for each, GIVEN_... */
 	const char *path;	/* of the file, which the caller keeps; NULL: none */
 	struct settings_place place;	/* of the key that is being read */
 	struct settings_place at[SETTINGS_KEYS_MAX];	/* of each key that was given last */

@@ -6,7 +6,7 @@
 #include "core/packet.h"
 #include "core/tcpopt.h"
 #include "core/units.h"
-#include "io/faultspec.h"
+#include "settings/faultspec.h"
 #include "sim/router.h"
 
 #include <criterion/criterion.h>

@@ -5,7 +5,7 @@
  * test_relay.c.
  */
 
-#include "io/faultspec.h"
+#include "settings/faultspec.h"
 #include "script.h"
 
 #include <criterion/criterion.h>

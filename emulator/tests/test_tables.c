@@ -9,7 +9,7 @@
 #include "core/siphash.h"
 #include "core/stream.h"
 #include "core/timers.h"
-#include "io/faultspec.h"
+#include "settings/faultspec.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
