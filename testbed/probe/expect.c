@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/expect.h"
 
-#include "probe/law.h"
+#include "probe/finch2008.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -120,7 +120,7 @@ int expect_outcome(const struct expect *x, const struct sweep *s, const struct r
 	switch (x->kind) {
 	case EXPECT_LAW:
 		/* Without a connection there was no segment to take the size from. */
-		if (row->mss > 0 && law_stalls(row->size, split, row->mss, x->segment_size))
+		if (row->mss > 0 && finch2008_stalls(row->size, split, row->mss, x->segment_size))
 			return OUTCOME_STALLED;
 		return OUTCOME_OK;
 	case EXPECT_FILE:

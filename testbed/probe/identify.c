@@ -5,7 +5,7 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "probe/envelope.h"
-#include "probe/report.h"
+#include "probe/print.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -67,9 +67,9 @@ static void evidence(struct identify *id, const char *format, ...)
 /* What became of an envelope that failed, in the server's own words if there are any. */
 static void quote(struct identify *id, const struct row *row)
 {
-	char note[REPORT_NOTE_BYTES];
+	char note[PRINT_NOTE_BYTES];
 
-	report_note(note, row);
+	print_note(note, row);
 	if (note[0] != '\0')
 		evidence(id, "of one of %" PRIu32 " bytes: %s", row->size, note);
 }
@@ -233,7 +233,7 @@ static size_t keep_served(struct identify *id, struct row *rows, size_t count)
 			continue;
 		}
 		if (id->unserved++ == 0)
-			report_note(id->unserved_text, &rows[i]);
+			print_note(id->unserved_text, &rows[i]);
 	}
 	return kept;
 }
@@ -710,7 +710,7 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 	*masked = is_masked(base->greeting);
 	id->codes = base->codes;
 	if (!base->written) {
-		report_note(id->unserved_text, base);
+		print_note(id->unserved_text, base);
 		error = id->unserved_text;
 	} else if (failed(base)) {
 		evidence(id, "even an envelope of %d bytes is not answered", ENVELOPE_MIN);

@@ -14,7 +14,7 @@
  * and goes, or is the server's own refusal, is never called anything but unsure.
  */
 
-#include "probe/report.h"
+#include "probe/print.h"
 #include "probe/sweep.h"
 
 #include <stdio.h>
@@ -56,7 +56,7 @@ struct identify {
 	size_t lost;		/* envelopes that were not ACKed, and then were */
 	size_t intermittent;	/* that were ACKed and not answered, and then were */
 	size_t unserved;	/* connections in which the server was not ready for one, */
-	char unserved_text[REPORT_NOTE_BYTES];	/* and what it said */
+	char unserved_text[PRINT_NOTE_BYTES];	/* and what it said */
 	size_t refused;		/* envelopes of which it refused something, */
 	char refusal[REPLY_TEXT_BYTES];	/* and its words */
 	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */

@@ -393,7 +393,7 @@ Test(faults, the_evidence)
 
 	lab_start(LAB_ROOT);
 	lab_need("/usr/bin/python3");
-	r = lab_run(LAB_ROOT, "sed -n '/^|/p' $DOCS/evidence.md >$DIR/page; $DOCS/../testbed/evidence | diff $DIR/page -");
+	r = lab_run(LAB_ROOT, "sed -n '/^|/p' $DOCS/evidence.md >$DIR/page; $DOCS/../testbed/dev/evidence | diff $DIR/page -");
 	cr_assert(r.status == 0 && r.err[0] == '\0', "%s%s", r.out, r.err);
 }
 

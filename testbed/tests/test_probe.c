@@ -5,7 +5,7 @@
 #include "lab.h"
 #include "net.h"
 #include "probe/envelope.h"
-#include "probe/law.h"
+#include "probe/finch2008.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -78,18 +78,18 @@ Test(law, observations_of_2008)
 {
 	const size_t whole[] = { 0 }, first_line[] = { 14, 0 };
 
-	cr_assert_not(law_stalls(512, whole, 1448, 512));
-	cr_assert(law_stalls(513, whole, 1448, 512));
-	cr_assert_not(law_stalls(514, whole, 1448, 512));
-	cr_assert_not(law_stalls(1024, whole, 1448, 512));
-	cr_assert(law_stalls(1025, whole, 1448, 512));
-	cr_assert_not(law_stalls(1026, whole, 1448, 512));
-	cr_assert_not(law_stalls(513, first_line, 1448, 512));
+	cr_assert_not(finch2008_stalls(512, whole, 1448, 512));
+	cr_assert(finch2008_stalls(513, whole, 1448, 512));
+	cr_assert_not(finch2008_stalls(514, whole, 1448, 512));
+	cr_assert_not(finch2008_stalls(1024, whole, 1448, 512));
+	cr_assert(finch2008_stalls(1025, whole, 1448, 512));
+	cr_assert_not(finch2008_stalls(1026, whole, 1448, 512));
+	cr_assert_not(finch2008_stalls(513, first_line, 1448, 512));
 	/* predictions above one packet */
-	cr_assert(law_stalls(1961, whole, 1448, 512));
-	cr_assert(law_stalls(2473, whole, 1448, 512));
-	cr_assert_not(law_stalls(1537, whole, 1448, 512));
-	cr_assert(law_stalls(1537, whole, 9000, 512));
+	cr_assert(finch2008_stalls(1961, whole, 1448, 512));
+	cr_assert(finch2008_stalls(2473, whole, 1448, 512));
+	cr_assert_not(finch2008_stalls(1537, whole, 1448, 512));
+	cr_assert(finch2008_stalls(1537, whole, 9000, 512));
 }
 
 Test(net, targets)

@@ -3,7 +3,7 @@
 /*
  * What the core tests use of Criterion, for processors that it knows nothing of, as s390x, or
  * that are emulated without the kernel's help, where it cannot start itself again. Each test
- * is a process; time limits are left to meson. Prints TAP. testbed/cross uses it.
+ * is a process; time limits are left to meson. Prints TAP. testbed/dev/cross uses it.
  */
 
 #ifndef RESEG_BARE_CRITERION_H

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by the scripts here, which set $program: installs what is missing, and builds.
+# Sourced by scripts, which set $program and $top, the source tree: installs what is missing, and
+# builds.
 
-: "${top:=$(cd "$(dirname "$0")/.." && pwd)}"
 build=$top/build
 
 build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev zlib1g-dev libseccomp-dev

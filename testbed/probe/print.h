@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RESEG_PROBE_REPORT_H
-#define RESEG_PROBE_REPORT_H
+#ifndef RESEG_PROBE_PRINT_H
+#define RESEG_PROBE_PRINT_H
 
 /* What a sweep found, as people and as programs want to read it. */
 
@@ -9,20 +9,20 @@
 
 #include <stdio.h>
 
-struct report {
+struct print {
 	const struct sweep *sweep;
 	const struct expect *expect;	/* or NULL */
 	const char *target;		/* as the user wrote it */
 };
 
-#define REPORT_NOTE_BYTES (2 * REPLY_TEXT_BYTES + 256)
+#define PRINT_NOTE_BYTES (2 * REPLY_TEXT_BYTES + 256)
 
 /* What happened, and the server's own words if it refused or ended. "": nothing to be said. */
-void report_note(char to[static REPORT_NOTE_BYTES], const struct row *row);
+void print_note(char to[static PRINT_NOTE_BYTES], const struct row *row);
 
-typedef void report_format(FILE *out, const struct report *r);
+typedef void print_format(FILE *out, const struct print *r);
 
 /* table, json, tap or junit; NULL if there is no such format. */
-report_format *report_find(const char *name);
+print_format *print_find(const char *name);
 
 #endif

@@ -11,7 +11,7 @@
 #include "probe/envelope.h"
 #include "probe/expect.h"
 #include "probe/identify.h"
-#include "probe/report.h"
+#include "probe/print.h"
 #include "probe/sweep.h"
 
 #include <ctype.h>
@@ -32,7 +32,7 @@ struct options {
 	const char *expect;
 	const char *split;
 	const char *target;
-	report_format *format;
+	print_format *format;
 	const char *format_name;
 	bool identify;
 	uint32_t segment_size;
@@ -159,7 +159,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	bool one = false, sized = false, timed = false, for_sweep = false;
 	int option;
 
-	*o = (struct options){ .format = report_find("table"), .segment_size = 512 };
+	*o = (struct options){ .format = print_find("table"), .segment_size = 512 };
 	o->sweep.timeout_ns = TIMEOUT_DEFAULT_NS;
 	o->sweep.parallel = PARALLEL_DEFAULT;
 	while ((option = cli_option(argc, argv, "46", table, print_help)) != -1) {
@@ -195,7 +195,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 			o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
 			break;
 		case FORMAT:
-			o->format = report_find(optarg);
+			o->format = print_find(optarg);
 			o->format_name = optarg;
 			if (!o->format)
 				cli_die("--format %s: give table, json, tap or junit", optarg);
@@ -277,7 +277,7 @@ int main(int argc, char **argv)
 {
 	struct options o;
 	struct expect *expect = NULL;
-	struct report report;
+	struct print report;
 	const char *error;
 	bool met = true;
 	int rc;
@@ -304,7 +304,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		cli_die("%s", strerror(-rc));
 
-	report = (struct report){ &o.sweep, expect, o.target };
+	report = (struct print){ &o.sweep, expect, o.target };
 	o.format(stdout, &report);
 	for (size_t i = 0; i < o.sweep.count; i++)
 		met = met && expect_met(expect, &o.sweep, &o.sweep.rows[i]);

@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-BUILD = pathlib.Path(__file__).resolve().parent.parent / "build"
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
 ECHO = 7
 
 

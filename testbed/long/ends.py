@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ends.py: both ends of the connections of a case of testbed/compare
+"""ends.py: both ends of the connections of a case of testbed/long/compare
 
 usage: ends.py client|server FOLDER
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RESEG_PROBE_LAW_H
-#define RESEG_PROBE_LAW_H
+#ifndef RESEG_PROBE_FINCH2008_H
+#define RESEG_PROBE_FINCH2008_H
 
 /*
  * What the firewall of 2008 does to a write, computed from the client's side only
@@ -15,6 +15,6 @@
 /* Would `size` bytes stall, written in parts of split[0], split[1], ... (0 ends the
  * list) and the rest, over a path that takes mss bytes a segment, in a box that cuts
  * at segment_size? */
-bool law_stalls(size_t size, const size_t *split, size_t mss, size_t segment_size);
+bool finch2008_stalls(size_t size, const size_t *split, size_t mss, size_t segment_size);
 
 #endif

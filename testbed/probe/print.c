@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/units.h"
-#include "probe/report.h"
+#include "probe/print.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #define SECONDS(ns) ((double)(ns) / NS_PER_S)
 #define CODES_COLUMN 21		/* what is left of 80 columns */
 
-static const char *expected_name(const struct report *r, const struct row *row)
+static const char *expected_name(const struct print *r, const struct row *row)
 {
 	int outcome = r->expect ? expect_outcome(r->expect, r->sweep, row) : OUTCOME_OK;
 
@@ -26,23 +26,23 @@ static void add(char *to, size_t size, const char *label, const char *text)
 		snprintf(to + used, size - used, "%s%s%s", used > 0 ? "; " : "", label, text);
 }
 
-void report_note(char to[static REPORT_NOTE_BYTES], const struct row *row)
+void print_note(char to[static PRINT_NOTE_BYTES], const struct row *row)
 {
 	const struct replies *said = &row->said;
 	bool ended = row->outcome != OUTCOME_OK && row->outcome != OUTCOME_STALLED;
 
 	to[0] = '\0';
-	add(to, REPORT_NOTE_BYTES, "", row->detail ? row->detail : "");
+	add(to, PRINT_NOTE_BYTES, "", row->detail ? row->detail : "");
 	if (!ended || strcmp(said->last, said->refusal) != 0)
-		add(to, REPORT_NOTE_BYTES, "refusal: ", said->refusal);
+		add(to, PRINT_NOTE_BYTES, "refusal: ", said->refusal);
 	if (ended)
-		add(to, REPORT_NOTE_BYTES, "last reply: ", said->last);
+		add(to, PRINT_NOTE_BYTES, "last reply: ", said->last);
 }
 
 /* Table ------------------------------------------------------------------------- */
 
 /* May these stand in one line of the table? */
-static bool alike(const struct report *r, const struct row *a, const struct row *b)
+static bool alike(const struct print *r, const struct row *a, const struct row *b)
 {
 	return (b->size == a->size || b->size == a->size + 1) && a->outcome == b->outcome &&
 	       a->detail == b->detail && a->outcome != OUTCOME_STALLED &&
@@ -97,18 +97,18 @@ static void print_sizes(FILE *out, const struct row *rows, size_t first, size_t 
 	fprintf(out, "%11s", sizes);
 }
 
-static void print_notes(FILE *out, const struct report *r, const struct row *row)
+static void print_notes(FILE *out, const struct print *r, const struct row *row)
 {
-	char note[REPORT_NOTE_BYTES];
+	char note[PRINT_NOTE_BYTES];
 
-	report_note(note, row);
+	print_note(note, row);
 	if (r->expect && !expect_met(r->expect, r->sweep, row))
 		fprintf(out, "%13sexpected: %s\n", "", expected_name(r, row));
 	if (note[0] != '\0')
 		fprintf(out, "%13s%s\n", "", note);
 }
 
-static void print_line(FILE *out, const struct report *r, size_t first, size_t last, bool colour)
+static void print_line(FILE *out, const struct print *r, size_t first, size_t last, bool colour)
 {
 	const struct row *a = &r->sweep->rows[first];
 	char replies[32] = "all", acked[32] = "all";
@@ -132,7 +132,7 @@ static void print_line(FILE *out, const struct report *r, size_t first, size_t l
 	print_notes(out, r, a);
 }
 
-static void table(FILE *out, const struct report *r)
+static void table(FILE *out, const struct print *r)
 {
 	const struct sweep *s = r->sweep;
 	bool colour = isatty(fileno(out));
@@ -174,7 +174,7 @@ static void json_said(json_t *o, const struct replies *said)
 		json_object_set_new(o, "refusal", json_string(said->refusal));
 }
 
-static void json(FILE *out, const struct report *r)
+static void json(FILE *out, const struct print *r)
 {
 	const struct sweep *s = r->sweep;
 	json_t *rows = json_array(), *root;
@@ -207,7 +207,7 @@ static void json(FILE *out, const struct report *r)
 
 /* TAP ---------------------------------------------------------------------------- */
 
-static void tap(FILE *out, const struct report *r)
+static void tap(FILE *out, const struct print *r)
 {
 	const struct sweep *s = r->sweep;
 
@@ -215,9 +215,9 @@ static void tap(FILE *out, const struct report *r)
 	for (size_t i = 0; i < s->count; i++) {
 		const struct row *row = &s->rows[i];
 		bool met = expect_met(r->expect, s, row);
-		char note[REPORT_NOTE_BYTES];
+		char note[PRINT_NOTE_BYTES];
 
-		report_note(note, row);
+		print_note(note, row);
 		fprintf(out, "%sok %zu - size %" PRIu32 " %s\n", met ? "" : "not ", i + 1, row->size,
 			outcome_names[row->outcome]);
 		if (!met)
@@ -252,7 +252,7 @@ static void put_xml(FILE *out, const char *text)
 	}
 }
 
-static void junit(FILE *out, const struct report *r)
+static void junit(FILE *out, const struct print *r)
 {
 	const struct sweep *s = r->sweep;
 	size_t unmet = 0;
@@ -264,9 +264,9 @@ static void junit(FILE *out, const struct report *r)
 	fprintf(out, "\" tests=\"%zu\" failures=\"%zu\">\n", s->count, unmet);
 	for (size_t i = 0; i < s->count; i++) {
 		const struct row *row = &s->rows[i];
-		char note[REPORT_NOTE_BYTES];
+		char note[PRINT_NOTE_BYTES];
 
-		report_note(note, row);
+		print_note(note, row);
 		fprintf(out, "  <testcase name=\"size %" PRIu32 "\" time=\"%.6f\"", row->size,
 			SECONDS(row->time_ns));
 		if (expect_met(r->expect, s, row)) {
@@ -286,11 +286,11 @@ static void junit(FILE *out, const struct report *r)
 	fputs("</testsuite>\n", out);
 }
 
-report_format *report_find(const char *name)
+print_format *print_find(const char *name)
 {
 	static const struct {
 		const char *name;
-		report_format *format;
+		print_format *format;
 	} formats[] = { { "table", table }, { "json", json }, { "tap", tap }, { "junit", junit } };
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {

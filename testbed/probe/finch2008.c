@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "probe/law.h"
+#include "probe/finch2008.h"
 
 /* What one arrival leaves of the pending bytes. */
 static size_t after_arrival(size_t pending, size_t segment_size)
@@ -25,7 +25,7 @@ static size_t after_write(size_t pending, size_t bytes, size_t mss, size_t segme
 	return pending;
 }
 
-bool law_stalls(size_t size, const size_t *split, size_t mss, size_t segment_size)
+bool finch2008_stalls(size_t size, const size_t *split, size_t mss, size_t segment_size)
 {
 	size_t pending = 0;
 
