@@ -164,7 +164,7 @@ static void set_up_workers(struct daemon *d)
 		w->count = d->count;
 		w->log = d->log;
 		w->capture = d->capture;
-		if (d->capture && boxcap_tap(&w->tap, d->capture, d->epoch_ns) < 0)
+		if (d->capture && box_capture_tap(&w->tap, d->capture, d->epoch_ns) < 0)
 			cli_die("out of memory");
 		config.observer = d->log || d->capture ? worker_observe : NULL;
 		config.observer_arg = w;
@@ -219,7 +219,7 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 			cli_die("--events %s: %s", o->events, strerror(-rc));
 	}
 	if (o->pcapng) {
-		rc = boxcap_open(&d->capture, o->pcapng);
+		rc = box_capture_open(&d->capture, o->pcapng);
 		if (rc < 0)
 			cli_die("--pcapng %s: %s", o->pcapng, strerror(-rc));
 	}
@@ -398,9 +398,9 @@ void daemon_tear_down(struct daemon *d)
 		engine_shutdown(w->engine, clock_ns(CLOCK_MONOTONIC));
 		w->injector->close(w->injector);
 		engine_destroy(w->engine);
-		boxcap_tap_free(w->tap);
+		box_capture_tap_free(w->tap);
 	}
-	if (!boxcap_close(d->capture) && !d->workers[0].warned_capture)
+	if (!box_capture_close(d->capture) && !d->workers[0].warned_capture)
 		cli_complain("the capture could not be written whole");
 	if (d->log && eventlog_flush(d->log) < 0 && !d->workers[0].warned_log)
 		cli_complain("the event log could not be written whole");

@@ -20,7 +20,7 @@ struct daemon {
 	struct worker workers[SETTINGS_WORKERS_MAX];
 	unsigned count;
 	struct eventlog *log;
-	struct boxcap *capture;
+	struct box_capture *capture;
 	struct control *control;
 	struct settings settings;	/* as they are now */
 	uint32_t last_fault;		/* id */

@@ -42,7 +42,7 @@ void worker_observe(void *worker, const struct engine_event *event)
 	if (w->log)
 		eventlog_observe(w->log, event);
 	if (w->tap)
-		boxcap_observe(w->tap, event);
+		box_capture_observe(w->tap, event);
 }
 
 static void send_output(struct worker *w)
@@ -51,7 +51,7 @@ static void send_output(struct worker *w)
 
 	while (engine_next(w->engine, &packet)) {
 		if (w->tap)	/* first, or its answer could seem to come before it */
-			boxcap_emit(w->tap, now_ns(), &packet);
+			box_capture_emit(w->tap, now_ns(), &packet);
 		w->injector->send(w->injector, &packet);
 	}
 	w->injector->flush(w->injector);
@@ -134,10 +134,10 @@ static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned
 	send_output(w);
 	now = now_ns();
 	if (w->tap)
-		boxcap_before(w->tap, packet, *len, hints);
+		box_capture_before(w->tap, packet, *len, hints);
 	verdict = engine_input(w->engine, now, packet, len, hints);
 	if (w->tap)
-		boxcap_after(w->tap, w->engine, now, verdict, packet, *len);
+		box_capture_after(w->tap, w->engine, now, verdict, packet, *len);
 	if (verdict == VERDICT_ACCEPT && w->count > 1 && *len <= WORKER_ICMP_BYTES && is_icmp(packet, *len))
 		share_icmp(w, packet, *len);
 	if (verdict == VERDICT_REPLACE && send_anew(w, packet, *len, hints))
@@ -212,7 +212,7 @@ static void warn(struct worker *w)
 	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
 		cli_complain("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
-	if (is_first(w->capture && !boxcap_flush(w->capture), &w->warned_capture))
+	if (is_first(w->capture && !box_capture_flush(w->capture), &w->warned_capture))
 		cli_complain("the capture cannot be written any further: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
 		fail(w, "its TUN device was removed: start it again");

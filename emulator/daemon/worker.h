@@ -12,7 +12,7 @@
  */
 
 #include "core/engine.h"
-#include "io/boxcap.h"
+#include "io/box_capture.h"
 #include "io/eventlog.h"
 #include "io/inject.h"
 #include "io/queue.h"
@@ -62,8 +62,8 @@ struct worker {
 	struct queue *queue;	/* closed when it ends, so that packets pass */
 	struct injector *injector;
 	struct eventlog *log;	/* shared; NULL: none */
-	struct boxcap *capture;	/* the same */
-	struct boxcap_tap *tap;	/* into it */
+	struct box_capture *capture;	/* the same */
+	struct box_capture_tap *tap;	/* into it */
 	uint64_t grace_ns;	/* how long it may take to hand connections over */
 	int draining;		/* the caller's eventfds, to which it adds 1: when it has begun to */
 	int ended;		/* hand over, and when it ends */

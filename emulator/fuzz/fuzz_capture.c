@@ -2,7 +2,7 @@
 
 /* Fuzzes what reads captures, takes link layers off, and replays what is in them: any bytes, as a file. */
 
-#include "io/capread.h"
+#include "io/capture_read.h"
 #include "io/linklayer.h"
 #include "replay/replay.h"
 
@@ -20,19 +20,19 @@ static void must(bool good)
 		abort();
 }
 
-static void read_packets(struct capread *c)
+static void read_packets(struct capture_read *c)
 {
-	char error[CAPREAD_ERROR_BYTES] = "";
-	struct capread_packet p;
+	char error[CAPTURE_READ_ERROR_BYTES] = "";
+	struct capture_read_packet p;
 	uint64_t number = 0;
 	size_t bytes;
 	int rc;
 
-	while ((rc = capread_next(c, &p, error)) > 0) {
+	while ((rc = capture_read_next(c, &p, error)) > 0) {
 		uint8_t *copy = malloc(p.bytes + 1u);	/* of its own, so that any overrun is seen */
 		const uint8_t *ip;
 
-		must(p.number == ++number && p.interface < capread_interfaces(c));
+		must(p.number == ++number && p.interface < capture_read_interfaces(c));
 		memcpy(copy, p.data, p.bytes);
 		ip = linklayer_ip(p.link_type, copy, p.bytes, &bytes);
 		must(!ip || (ip >= copy && bytes >= 20 && ip + bytes <= copy + p.bytes));
@@ -45,10 +45,10 @@ static void read_packets(struct capread *c)
 }
 
 /* Without a fault there is nobody to blame, and nobody sends more than the capture has. */
-static void replay(struct capread *c)
+static void replay(struct capture_read *c)
 {
 	struct replay r = { .connections = 0 };
-	char error[CAPREAD_ERROR_BYTES] = "";
+	char error[CAPTURE_READ_ERROR_BYTES] = "";
 	uint64_t packets = 0;
 
 	engine_config_init(&r.engine);
@@ -73,18 +73,18 @@ static void replay(struct capread *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("capture", MFD_CLOEXEC);
-	char path[64], error[CAPREAD_ERROR_BYTES];
-	struct capread *c;
+	char path[64], error[CAPTURE_READ_ERROR_BYTES];
+	struct capture_read *c;
 
 	must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (capread_open(&c, path, error)) {
+	if (capture_read_open(&c, path, error)) {
 		read_packets(c);
-		capread_close(c);
+		capture_read_close(c);
 	}
-	if (capread_open(&c, path, error)) {
+	if (capture_read_open(&c, path, error)) {
 		replay(c);
-		capread_close(c);
+		capture_read_close(c);
 	}
 	close(fd);
 	return 0;

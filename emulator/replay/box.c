@@ -13,7 +13,7 @@ void replay_take_output(struct run *run)
 		size_t at = 0;
 
 		if (run->tap)
-			boxcap_emit(run->tap, run->now_ns, &emit);
+			box_capture_emit(run->tap, run->now_ns, &emit);
 		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
 			memcpy(packet + at, emit.part[i].data, emit.part[i].bytes);
 		if (emit.subject.flow > 0 && emit.subject.flow <= run->flows)
@@ -43,10 +43,10 @@ bool replay_put(struct run *run, uint32_t connection, enum engine_side side, uin
 	run->last_ns = run->now_ns;
 	run->in_hand = connection;
 	if (run->tap)
-		boxcap_before(run->tap, ip, bytes, hints);
+		box_capture_before(run->tap, ip, bytes, hints);
 	verdict = engine_input(run->engine, run->now_ns, ip, &bytes, hints);
 	if (run->tap)
-		boxcap_after(run->tap, run->engine, run->now_ns, verdict, ip, bytes);
+		box_capture_after(run->tap, run->engine, run->now_ns, verdict, ip, bytes);
 	if (!note_flow(run, engine_input_subject(run->engine).flow, connection))
 		return false;
 	replay_result(run, connection)->taken |= engine_input_subject(run->engine).flow > 0;

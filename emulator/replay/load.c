@@ -22,9 +22,9 @@ struct load {
 	unsigned interface;	/* of the packets so far */
 };
 
-bool replay_no_memory(char error[CAPREAD_ERROR_BYTES])
+bool replay_no_memory(char error[CAPTURE_READ_ERROR_BYTES])
 {
-	snprintf(error, CAPREAD_ERROR_BYTES, "out of memory");
+	snprintf(error, CAPTURE_READ_ERROR_BYTES, "out of memory");
 	return false;
 }
 
@@ -46,9 +46,9 @@ static bool grow(void **array, size_t count, size_t *room, size_t item)
 }
 
 /* Is it of the interface that is wanted? Of none: of the first by which TCP comes. */
-static bool is_wanted(const struct load *l, const struct capread *in, const struct capread_packet *p)
+static bool is_wanted(const struct load *l, const struct capture_read *in, const struct capture_read_packet *p)
 {
-	const char *name = capread_interface(in, p->interface), *wanted = l->r->interface;
+	const char *name = capture_read_interface(in, p->interface), *wanted = l->r->interface;
 
 	if (!wanted)
 		return l->r->packets == 0 || p->interface == l->interface;
@@ -98,7 +98,7 @@ static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 	return bytes - extensions;
 }
 
-static bool add_packet(struct load *l, const struct capread_packet *from, const struct packet *p, bool cut)
+static bool add_packet(struct load *l, const struct capture_read_packet *from, const struct packet *p, bool cut)
 {
 	struct replay *r = l->r;
 	struct captured *c;
@@ -140,7 +140,7 @@ static void leave_out(struct replay *r, enum packet_kind kind, const uint8_t *ip
 }
 
 /* Takes one packet. Returns false if memory is short. */
-static bool read_one(struct load *l, const struct capread_packet *packet)
+static bool read_one(struct load *l, const struct capture_read_packet *packet)
 {
 	uint8_t copy[PACKET_BYTES];
 	struct replay *r = l->r;
@@ -180,15 +180,15 @@ static bool read_one(struct load *l, const struct capread_packet *packet)
 	return add_packet(l, packet, &p, cut);
 }
 
-static bool read_all(struct load *l, struct capread *in, char error[CAPREAD_ERROR_BYTES])
+static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES])
 {
-	struct capread_packet packet = { .number = 0 };
+	struct capture_read_packet packet = { .number = 0 };
 	struct replay *r = l->r;
 	int rc;
 
-	while ((rc = capread_next(in, &packet, error)) > 0) {
+	while ((rc = capture_read_next(in, &packet, error)) > 0) {
 		bool wanted = is_wanted(l, in, &packet);
-		int matches = wanted && r->filter ? capfilter_match(r->filter, &packet, error) : wanted;
+		int matches = wanted && r->filter ? capture_filter_match(r->filter, &packet, error) : wanted;
 
 		if (matches < 0)
 			return false;
@@ -199,7 +199,7 @@ static bool read_all(struct load *l, struct capread *in, char error[CAPREAD_ERRO
 		if (r->progress)
 			r->progress("packets read", packet.number, 0);
 	}
-	r->cut = capread_is_cut(in);
+	r->cut = capture_read_is_cut(in);
 	if (rc == 0)
 		return true;
 	snprintf(r->broken, sizeof(r->broken), "behind packet %" PRIu64 ": %.400s", packet.number, error);
@@ -286,7 +286,7 @@ static bool begin(struct load *l, struct found *f, const struct named *n, const 
 }
 
 /* Says of each packet which connection it is of, and who sent it. */
-static bool sort(struct load *l, char error[CAPREAD_ERROR_BYTES])
+static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct named *named = calloc(l->r->packets + 1, sizeof(*named));
 	struct found f = { .closing = true };
@@ -331,7 +331,7 @@ static bool sort(struct load *l, char error[CAPREAD_ERROR_BYTES])
 }
 
 /* Numbers connections in the order of their first packets. */
-static bool renumber(struct load *l, char error[CAPREAD_ERROR_BYTES])
+static bool renumber(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	size_t count = l->r->connections;
 	uint32_t *number = malloc((count + 1) * sizeof(*number)), next = 0;
@@ -359,7 +359,7 @@ static bool renumber(struct load *l, char error[CAPREAD_ERROR_BYTES])
 	return true;
 }
 
-bool replay_load(struct replay *r, struct capread *in, char error[CAPREAD_ERROR_BYTES])
+bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct load l = { .r = r };
 

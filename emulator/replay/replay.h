@@ -21,9 +21,9 @@
  */
 
 #include "core/engine.h"
-#include "io/boxcap.h"
-#include "io/capfilter.h"
-#include "io/capread.h"
+#include "io/box_capture.h"
+#include "io/capture_filter.h"
+#include "io/capture_read.h"
 #include "io/eventlog.h"
 
 /* What became of a connection. */
@@ -63,10 +63,10 @@ struct captured;
 struct replay {
 	/* in */
 	struct engine_config engine;	/* its observer is the replay's own */
-	struct boxcap *capture;		/* NULL: none */
+	struct box_capture *capture;		/* NULL: none */
 	struct eventlog *log;		/* the same */
 	const char *interface;		/* of pcapng: its name or number; NULL: the first by which TCP comes */
-	struct capfilter *filter;	/* NULL: every packet */
+	struct capture_filter *filter;	/* NULL: every packet */
 	/* Told often, unless NULL; of: 0: not known. */
 	void (*progress)(const char *what, uint64_t done, uint64_t of);
 	/* out of replay_load() */
@@ -85,17 +85,17 @@ struct replay {
 	uint64_t first_cut_off;
 	uint64_t repaired;		/* checksums that were wrong in the capture only */
 	bool cut;			/* the capture ends in the middle of a packet */
-	char broken[CAPREAD_ERROR_BYTES];	/* it cannot be read to its end: why; "": it can */
+	char broken[CAPTURE_READ_ERROR_BYTES];	/* it cannot be read to its end: why; "": it can */
 	/* out of replay_run() */
 	uint64_t duration_ns;		/* of what became of it */
 };
 
 /* Reads a capture. Returns false, with why, if nothing can be done with it. */
-bool replay_load(struct replay *r, struct capread *in, char error[CAPREAD_ERROR_BYTES]);
+bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES]);
 
 /* Replays it; again, with another engine's configuration, as often as is wanted. Returns false, with
  * why, if it cannot. */
-bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES]);
+bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
 
 enum replay_outcome replay_outcome(const struct replay_connection *c);
 

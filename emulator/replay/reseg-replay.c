@@ -216,16 +216,16 @@ static void end_progress(void)
 }
 
 /* Says why there is nothing to replay. */
-static void die_without_packets(const struct options *o, const struct replay *r, const struct capread *in)
+static void die_without_packets(const struct options *o, const struct replay *r, const struct capture_read *in)
 {
 	unsigned found = 0;
 
 	if (r->broken[0])
 		cli_die("%s: %s", o->in, r->broken);
-	while (o->interface && found < capread_interfaces(in) &&
-	       (!capread_interface(in, found) || strcmp(capread_interface(in, found), o->interface) != 0))
+	while (o->interface && found < capture_read_interfaces(in) &&
+	       (!capture_read_interface(in, found) || strcmp(capture_read_interface(in, found), o->interface) != 0))
 		found++;
-	if (o->interface && o->interface[strspn(o->interface, "0123456789")] != '\0' && found == capread_interfaces(in))
+	if (o->interface && o->interface[strspn(o->interface, "0123456789")] != '\0' && found == capture_read_interfaces(in))
 		cli_die("--interface %s: %s has no interface of that name", o->interface, o->in);
 	if (r->unread > 0)
 		cli_die("%s: no IP packets can be found in it, as its link type is %u (see "
@@ -255,7 +255,7 @@ static void warn(const struct options *o, const struct replay *r)
 
 static void run(const struct options *o, struct replay *r)
 {
-	char error[CAPREAD_ERROR_BYTES];
+	char error[CAPTURE_READ_ERROR_BYTES];
 
 	if (!replay_run(r, error))
 		cli_die("%s: %s", o->in, error);
@@ -305,7 +305,7 @@ static void open_outputs(const struct options *o, struct replay *r)
 
 	if (o->out && is_same_file(o->in, o->out))
 		cli_die("--output %s: that is the capture itself", o->out);
-	rc = o->out ? boxcap_open(&r->capture, o->out) : 0;
+	rc = o->out ? box_capture_open(&r->capture, o->out) : 0;
 	if (rc < 0)
 		cli_die("--output %s: %s", o->out, strerror(-rc));
 	rc = o->settings.events ? eventlog_open(&r->log, o->settings.events, 0) : 0;
@@ -316,7 +316,7 @@ static void open_outputs(const struct options *o, struct replay *r)
 /* Are they whole? */
 static bool close_outputs(const struct options *o, struct replay *r)
 {
-	bool good = boxcap_close(r->capture);
+	bool good = box_capture_close(r->capture);
 	int rc = r->log ? eventlog_flush(r->log) : 0;
 
 	if (!good)
@@ -333,18 +333,18 @@ int main(int argc, char **argv)
 	struct replay r = { .connections = 0 };
 	struct shown shown = { .replay = &r };
 	struct hurt *hurt = NULL;
-	char error[CAPREAD_ERROR_BYTES];
-	struct capread *in;
+	char error[CAPTURE_READ_ERROR_BYTES];
+	struct capture_read *in;
 	int status = EXIT_GOOD;
 
 	cli_program = "reseg-replay";
 	parse_options(&o, argc, argv);
-	if (!capread_open(&in, o.in, error))
+	if (!capture_read_open(&in, o.in, error))
 		cli_die("%s", error);
 	open_outputs(&o, &r);
 	r.engine = o.settings.engine;
 	r.interface = o.interface;
-	r.filter = o.filter ? capfilter_new(o.filter) : NULL;
+	r.filter = o.filter ? capture_filter_new(o.filter) : NULL;
 	if (o.filter && !r.filter)
 		cli_die("out of memory");
 	progress.from_ns = clock_ns(CLOCK_MONOTONIC);
@@ -371,8 +371,8 @@ int main(int argc, char **argv)
 	}
 	if (!close_outputs(&o, &r) || r.broken[0])
 		status = EXIT_USAGE;
-	capread_close(in);
-	capfilter_free(r.filter);
+	capture_read_close(in);
+	capture_filter_free(r.filter);
 	free_hurt(hurt, r.connections);
 	replay_free(&r);
 	settings_free(&o.settings);

@@ -21,7 +21,7 @@ void replay_wake(struct run *run, uint32_t connection, enum engine_side side, ui
 }
 
 /* Gives each end its packets. */
-static bool make_ends(struct run *run, char error[CAPREAD_ERROR_BYTES])
+static bool make_ends(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	size_t count = run->r->connections;
 
@@ -105,7 +105,7 @@ static void observe(void *arg, const struct engine_event *event)
 	if (run->r->log && !run->without)
 		eventlog_observe(run->r->log, event);
 	if (run->tap)
-		boxcap_observe(run->tap, event);
+		box_capture_observe(run->tap, event);
 	/* A flow that is not noted yet is that of the packet that the box has in hand. */
 	connection = event->flow <= run->flows ? run->of_flow[event->flow - 1] : run->in_hand;
 	result = replay_result(run, connection);
@@ -117,7 +117,7 @@ static void observe(void *arg, const struct engine_event *event)
 		memcpy(result->totals, event->totals, sizeof(result->totals));
 }
 
-static bool drive(struct run *run, char error[CAPREAD_ERROR_BYTES])
+static bool drive(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	for (uint32_t i = 0; i < run->r->connections; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -148,7 +148,7 @@ static bool drive(struct run *run, char error[CAPREAD_ERROR_BYTES])
 
 static void free_pass(struct run *run)
 {
-	boxcap_tap_free(run->tap);
+	box_capture_tap_free(run->tap);
 	engine_destroy(run->engine);
 	for (size_t i = 0; run->connection && i < run->r->connections; i++) {
 		free(run->connection[i].end[CLIENT].list);
@@ -179,7 +179,7 @@ static void limit_memory(struct engine_config *config, const struct replay *r)
 }
 
 /* Runs all connections through a box, from the beginning. */
-static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES])
+static bool pass(struct replay *r, bool without, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct engine_config config = r->engine;
 	struct run run = { .r = r, .without = without };
@@ -191,7 +191,7 @@ static bool pass(struct replay *r, bool without, char error[CAPREAD_ERROR_BYTES]
 	config.observer = observe;
 	config.observer_arg = &run;
 	if (good && (engine_create(&run.engine, &config) < 0 ||
-		     (r->capture && !without && boxcap_tap(&run.tap, r->capture, 0) < 0)))
+		     (r->capture && !without && box_capture_tap(&run.tap, r->capture, 0) < 0)))
 		good = replay_no_memory(error);
 	good = good && drive(&run, error);
 	if (good) {
@@ -210,7 +210,7 @@ static void free_results(struct replay_connection *c)
 	free(c->without.stall);
 }
 
-bool replay_run(struct replay *r, char error[CAPREAD_ERROR_BYTES])
+bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	bool good = true;
 

@@ -66,7 +66,7 @@ struct connection {
 struct run {
 	struct replay *r;
 	struct engine *engine;
-	struct boxcap_tap *tap;
+	struct box_capture_tap *tap;
 	bool without;		/* the faults; nothing is written of it */
 	struct connection *connection;
 	struct timers wake;	/* ends; their id is twice the connection's, and their side */
@@ -88,10 +88,10 @@ static inline struct replay_result *replay_result(const struct run *run, uint32_
 }
 
 /* load.c. Returns false. */
-bool replay_no_memory(char error[CAPREAD_ERROR_BYTES]);
+bool replay_no_memory(char error[CAPTURE_READ_ERROR_BYTES]);
 
 /* sums.c */
-bool replay_mend_checksums(struct replay *r, char error[CAPREAD_ERROR_BYTES]);
+bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
 void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
 
 /* run.c */

@@ -90,7 +90,7 @@ static void look_at_sum(struct replay *r, struct sums sums[2], uint32_t number)
  * has summed up. A packet is taken as good if the other end has acknowledged it and no good one like
  * it came, or if no packet of its side is good.
  */
-bool replay_mend_checksums(struct replay *r, char error[CAPREAD_ERROR_BYTES])
+bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct sums (*sums)[2] = calloc(r->connections + 1, sizeof(*sums));
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 
-from report import chart, judge, median, ratio, result, show_goals, show_result, spread
+from figures import chart, judge, median, ratio, result, show_goals, show_result, spread
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BASE = "accept-gso"

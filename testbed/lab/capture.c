@@ -4,7 +4,7 @@
 #include "core/packet.h"
 #include "core/siphash.h"
 #include "core/units.h"
-#include "io/capread.h"
+#include "io/capture_read.h"
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/linklayer.h"
@@ -196,16 +196,16 @@ static int compare(const void *a, const void *b)
 /* All packets of the box's capture, sorted. */
 static struct noted *read_notes(const char *path, size_t *count)
 {
-	struct capread_packet packet;
+	struct capture_read_packet packet;
 	struct noted *notes = NULL;
-	struct capread *in;
-	char error[CAPREAD_ERROR_BYTES];
+	struct capture_read *in;
+	char error[CAPTURE_READ_ERROR_BYTES];
 	size_t room = 0, bytes;
 
 	*count = 0;
-	if (!capread_open(&in, path, error))
+	if (!capture_read_open(&in, path, error))
 		return NULL;	/* resegd says why there is none */
-	while (capread_next(in, &packet, error) > 0) {
+	while (capture_read_next(in, &packet, error) > 0) {
 		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
 
 		if (*count == room) {
@@ -222,7 +222,7 @@ static struct noted *read_notes(const char *path, size_t *count)
 		};
 		++*count;
 	}
-	capread_close(in);
+	capture_read_close(in);
 	if (notes)
 		qsort(notes, *count, sizeof(*notes), compare);
 	return notes;
@@ -253,19 +253,19 @@ static const char *take_note(struct noted *notes, size_t count, uint64_t hash, u
 /* Writes the capture anew, with comments. */
 static bool add_comments(const struct capture *c, struct noted *notes, size_t count)
 {
-	struct capread_packet packet;
-	struct capread *in;
+	struct capture_read_packet packet;
+	struct capture_read *in;
 	struct pcapng *out;
-	char error[CAPREAD_ERROR_BYTES], *part;
+	char error[CAPTURE_READ_ERROR_BYTES], *part;
 	bool good;
 	int rc;
 
 	if (asprintf(&part, "%s.part", c->path) < 0)
 		cli_die("out of memory");
-	if (!capread_open(&in, c->path, error))
+	if (!capture_read_open(&in, c->path, error))
 		cli_die("%s", error);
 	out = create(part);
-	while ((rc = capread_next(in, &packet, error)) > 0) {
+	while ((rc = capture_read_next(in, &packet, error)) > 0) {
 		size_t bytes;
 		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
 
@@ -278,7 +278,7 @@ static bool add_comments(const struct capture *c, struct noted *notes, size_t co
 			.comment = ip ? take_note(notes, count, hash_of(ip, bytes), packet.interface) : NULL,
 		});
 	}
-	capread_close(in);
+	capture_read_close(in);
 	note_dropped(out, c);
 	good = pcapng_close(out) && rc == 0 && rename(part, c->path) == 0;
 	if (!good)

@@ -13,7 +13,7 @@
 struct capture;
 
 /* Opens both ends: from now on no packet is missed. Exits with a message on any
- * error. box: the box's capture (io/boxcap.h); NULL: none. Both paths stay the caller's, and
+ * error. box: the box's capture (io/box_capture.h); NULL: none. Both paths stay the caller's, and
  * must live as long. */
 struct capture *capture_open(const struct hosts *h, const char *path, const char *box);
 

@@ -9,7 +9,7 @@ import html
 import os
 import urllib.parse
 
-import report
+import formats
 
 MARGIN = 16
 CELL_WIDTH = 52
@@ -58,24 +58,24 @@ def text(x, y, content, css=""):
 
 
 def cell(x, y, row, number):
-    what = "%s: %s%s" % (report.title(row), row["outcome"], ". " + row["detail"] if row["detail"] else "")
+    what = "%s: %s%s" % (formats.title(row), row["outcome"], ". " + row["detail"] if row["detail"] else "")
     return ('<a href="#m%d"><title>%s</title><rect class="%s%s" x="%.1f" y="%.1f" width="%d" height="%d" rx="3"/>'
             '<text class="mark %s-mark" x="%.1f" y="%.1f">%s</text></a>' % (
                 number, html.escape(what), row["outcome"],
                 " bad" if row["outcome"] == "delivered" and not row["good"] else "",
                 x, y + 1, CELL_WIDTH - 2, CELL_HEIGHT, row["outcome"], x + CELL_WIDTH / 2 - 1, y + 16,
-                report.MARKS[row["outcome"]]))
+                formats.MARKS[row["outcome"]]))
 
 
 def heat_map(rows):
     numbers = {id(row): number for number, row in enumerate(rows)}
-    lines = report.groups(rows)
-    shown = report.columns(lines)[1:]
+    lines = formats.groups(rows)
+    shown = formats.columns(lines)[1:]
     sizes = sorted({row["size"] for row in rows})
     names = {key: ", ".join(key[i] for i in shown) for key in lines}
     left = MARGIN + 20 + LETTER * max(len(name) for name in names.values())
     wire = left + CELL_WIDTH * len(sizes) + 12
-    width = wire + LETTER * max(len(report.style(line)) for line in lines.values()) + 60
+    width = wire + LETTER * max(len(formats.style(line)) for line in lines.values()) + 60
     parts = []
     y = MARGIN + 12
     for i, size in enumerate(sizes):
@@ -93,7 +93,7 @@ def heat_map(rows):
         for i, size in enumerate(sizes):
             if size in line:
                 parts.append(cell(left + CELL_WIDTH * i, y, line[size], numbers[id(line[size])]))
-        parts.append(text(wire, y + 16, report.style(line), "faint"))
+        parts.append(text(wire, y + 16, formats.style(line), "faint"))
         y += LINE
     return '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img">%s</svg>' % (
         width, y + MARGIN, "\n".join(parts))
@@ -109,7 +109,7 @@ def links(row, folder, page):
 
 
 def section(number, row, folder, page):
-    parts = ['<section id="m%d"><h3>%s: %s</h3>' % (number, html.escape(report.title(row)), row["outcome"])]
+    parts = ['<section id="m%d"><h3>%s: %s</h3>' % (number, html.escape(formats.title(row)), row["outcome"])]
     if row["problem"] or row["detail"]:
         parts.append("<p>%s</p>" % html.escape(row["problem"] or row["detail"]))
     if len({one["outcome"] for one in row["recipients"]}) > 1:
@@ -124,7 +124,7 @@ def section(number, row, folder, page):
 
 def write(path, rows, about, expected, folder):
     versions = ", ".join(name + (" " + version if version else "") for name, version in about["versions"].items())
-    verdict = "<p>%s</p>" % html.escape(report.verdict(rows, expected)) if expected else ""
+    verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
     content = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title><style>%s</style></head><body>
 <h1>Mail servers behind the box</h1>
@@ -137,7 +137,7 @@ capture.</p>
 <p class="faint">With the segments that the sender wrote, and their octets.</p>
 %s
 </body></html>
-""" % (STYLE, html.escape(report.totals(rows)), about["segment_size"], about["timeout_s"], verdict,
+""" % (STYLE, html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"], verdict,
        html.escape(versions), heat_map(rows), "\n".join(section(i, row, folder, path) for i, row in enumerate(rows)))
     with open(path, "w", encoding="utf-8") as file:
         file.write(content)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "io/capfilter.h"
+#include "io/capture_filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,22 +15,22 @@ struct program {
 	struct bpf_program code;
 };
 
-struct capfilter {
+struct capture_filter {
 	const char *text;
 	struct program *program;
 	size_t programs;
 };
 
-struct capfilter *capfilter_new(const char *text)
+struct capture_filter *capture_filter_new(const char *text)
 {
-	struct capfilter *f = calloc(1, sizeof(*f));
+	struct capture_filter *f = calloc(1, sizeof(*f));
 
 	if (f)
 		f->text = text;
 	return f;
 }
 
-void capfilter_free(struct capfilter *f)
+void capture_filter_free(struct capture_filter *f)
 {
 	for (size_t i = 0; f && i < f->programs; i++)
 		pcap_freecode(&f->program[i].code);
@@ -39,21 +39,21 @@ void capfilter_free(struct capfilter *f)
 	free(f);
 }
 
-static bool compile(struct program *p, const char *text, char error[CAPREAD_ERROR_BYTES])
+static bool compile(struct program *p, const char *text, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	/* In files it has a number of its own. */
 	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type, CAPTURED_MAX);
 	bool good = pcap && pcap_compile(pcap, &p->code, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
 
 	if (!good)
-		snprintf(error, CAPREAD_ERROR_BYTES, "--filter %s: for link type %u: %s", text, p->link_type,
+		snprintf(error, CAPTURE_READ_ERROR_BYTES, "--filter %s: for link type %u: %s", text, p->link_type,
 			 pcap ? pcap_geterr(pcap) : "out of memory");
 	if (pcap)
 		pcap_close(pcap);
 	return good;
 }
 
-int capfilter_match(struct capfilter *f, const struct capread_packet *packet, char error[CAPREAD_ERROR_BYTES])
+int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct pcap_pkthdr header = { .caplen = packet->bytes, .len = packet->wire_bytes };
 	struct program *larger;
@@ -64,7 +64,7 @@ int capfilter_match(struct capfilter *f, const struct capread_packet *packet, ch
 	if (i == f->programs) {
 		larger = reallocarray(f->program, i + 1, sizeof(*larger));
 		if (!larger) {
-			snprintf(error, CAPREAD_ERROR_BYTES, "out of memory");
+			snprintf(error, CAPTURE_READ_ERROR_BYTES, "out of memory");
 			return -1;
 		}
 		f->program = larger;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RESEG_IO_CAPREAD_H
-#define RESEG_IO_CAPREAD_H
+#ifndef RESEG_IO_CAPTURE_READ_H
+#define RESEG_IO_CAPTURE_READ_H
 
 /*
  * Reads captures: pcap (draft-ietf-opsawg-pcap) and pcapng (draft-ietf-opsawg-pcapng), plain or
@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct capread;
+struct capture_read;
 
-struct capread_packet {
+struct capture_read_packet {
 	uint64_t number;	/* from 1, as Wireshark counts them */
 	uint64_t time_ns;	/* since 1970 */
 	const uint8_t *data;	/* until the next one is read */
@@ -27,20 +27,20 @@ struct capread_packet {
 	const char *comment;	/* as data; NULL: none */
 };
 
-#define CAPREAD_ERROR_BYTES 512
+#define CAPTURE_READ_ERROR_BYTES 512
 
 /* "-" is standard input. On error returns false, with what is wrong in words, and the path. */
-bool capread_open(struct capread **out, const char *path, char error[CAPREAD_ERROR_BYTES]);
-void capread_close(struct capread *c);
+bool capture_read_open(struct capture_read **out, const char *path, char error[CAPTURE_READ_ERROR_BYTES]);
+void capture_read_close(struct capture_read *c);
 
 /* The next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with why. */
-int capread_next(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES]);
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES]);
 
 /* Did it end in the middle of something, as one does whose writer was killed? */
-bool capread_is_cut(const struct capread *c);
+bool capture_read_is_cut(const struct capture_read *c);
 
 /* How many interfaces have come so far, and the name of one; NULL: it has none. */
-unsigned capread_interfaces(const struct capread *c);
-const char *capread_interface(const struct capread *c, unsigned interface);
+unsigned capture_read_interfaces(const struct capture_read *c);
+const char *capture_read_interface(const struct capture_read *c, unsigned interface);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RESEG_IO_BOXCAP_H
-#define RESEG_IO_BOXCAP_H
+#ifndef RESEG_IO_BOX_CAPTURE_H
+#define RESEG_IO_BOX_CAPTURE_H
 
 /*
  * A capture of what a box takes in and sends, which explains itself
@@ -19,33 +19,33 @@
 #include <stdint.h>
 
 /* The file; may be shared by several threads. */
-struct boxcap;
+struct box_capture;
 
 /* Makes the file anew. Negative errno. */
-int boxcap_open(struct boxcap **out, const char *path);
+int box_capture_open(struct box_capture **out, const char *path);
 
 /* Returns false if some of it could not be written. */
-bool boxcap_close(struct boxcap *c);
+bool box_capture_close(struct box_capture *c);
 
 /* Writes out what is buffered; the same. */
-bool boxcap_flush(struct boxcap *c);
+bool box_capture_flush(struct box_capture *c);
 
 /* What looks at one engine, for one thread. */
-struct boxcap_tap;
+struct box_capture_tap;
 
 /* epoch_ns is what the engine's time lacks to be that since 1970. -ENOMEM. */
-int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns);
-void boxcap_tap_free(struct boxcap_tap *tap);
+int box_capture_tap(struct box_capture_tap **out, struct box_capture *c, uint64_t epoch_ns);
+void box_capture_tap_free(struct box_capture_tap *tap);
 
 /* An engine_observer whose arg is the tap. */
-void boxcap_observe(void *tap, const struct engine_event *event);
+void box_capture_observe(void *tap, const struct engine_event *event);
 
 /* Before and after engine_input(), with what it is given and returns. */
-void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsigned hints);
-void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,
+void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t len, unsigned hints);
+void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint64_t now_ns,
 		  enum engine_verdict verdict, const void *packet, size_t len);
 
 /* What engine_next() gave out. */
-void boxcap_emit(struct boxcap_tap *tap, uint64_t now_ns, const struct engine_emit *emit);
+void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct engine_emit *emit);
 
 #endif

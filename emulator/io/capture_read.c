@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/units.h"
-#include "io/capread.h"
+#include "io/capture_read.h"
 
 #include <byteswap.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ struct interface {
 	int64_t offset_s;	/* is added to them */
 };
 
-struct capread {
+struct capture_read {
 	gzFile file;
 	bool is_ng;
 	bool swapped;		/* its byte order is not this machine's */
@@ -60,7 +60,7 @@ struct capread {
 	char *comment;		/* and its */
 };
 
-static uint32_t get32(const struct capread *c, const uint8_t *at)
+static uint32_t get32(const struct capture_read *c, const uint8_t *at)
 {
 	uint32_t v;
 
@@ -68,7 +68,7 @@ static uint32_t get32(const struct capread *c, const uint8_t *at)
 	return c->swapped ? bswap_32(v) : v;
 }
 
-static uint16_t get16(const struct capread *c, const uint8_t *at)
+static uint16_t get16(const struct capture_read *c, const uint8_t *at)
 {
 	uint16_t v;
 
@@ -77,18 +77,18 @@ static uint16_t get16(const struct capread *c, const uint8_t *at)
 }
 
 __attribute__((format(printf, 2, 3)))
-static int broken(char error[CAPREAD_ERROR_BYTES], const char *format, ...)
+static int broken(char error[CAPTURE_READ_ERROR_BYTES], const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	vsnprintf(error, CAPREAD_ERROR_BYTES, format, ap);
+	vsnprintf(error, CAPTURE_READ_ERROR_BYTES, format, ap);
 	va_end(ap);
 	return -1;
 }
 
 /* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with why. */
-static int take(struct capread *c, void *to, uint32_t bytes, char error[CAPREAD_ERROR_BYTES])
+static int take(struct capture_read *c, void *to, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t got = 0;
 	int rc = 1, code = Z_OK;
@@ -108,7 +108,7 @@ static int take(struct capread *c, void *to, uint32_t bytes, char error[CAPREAD_
 }
 
 /* Makes room for a block, and reads it. */
-static int take_block(struct capread *c, uint32_t bytes, char error[CAPREAD_ERROR_BYTES])
+static int take_block(struct capture_read *c, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t *block;
 	int rc;
@@ -125,7 +125,7 @@ static int take_block(struct capread *c, uint32_t bytes, char error[CAPREAD_ERRO
 	return rc;
 }
 
-static struct interface *add_interface(struct capread *c)
+static struct interface *add_interface(struct capture_read *c)
 {
 	struct interface *larger;
 
@@ -153,7 +153,7 @@ static uint64_t time_ns(const struct interface *i, uint64_t stamp)
 
 /* pcap ------------------------------------------------------------------------------------ */
 
-static int next_of_pcap(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t head[PACKET_HEADER_BYTES + PATCHED_BYTES];
 	const struct interface *i = &c->interface[0];
@@ -165,7 +165,7 @@ static int next_of_pcap(struct capread *c, struct capread_packet *out, char erro
 	if (rc <= 0)
 		return rc;
 	stamp = get32(c, head) * i->units + get32(c, head + 4);
-	*out = (struct capread_packet){
+	*out = (struct capture_read_packet){
 		.number = ++c->number,
 		.time_ns = time_ns(i, stamp),
 		.data = c->block,
@@ -177,7 +177,7 @@ static int next_of_pcap(struct capread *c, struct capread_packet *out, char erro
 }
 
 /* Reads what follows the magic number. */
-static int open_pcap(struct capread *c, uint32_t magic, char error[CAPREAD_ERROR_BYTES])
+static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t head[FILE_HEADER_BYTES - 4];
 	struct interface *i;
@@ -200,7 +200,7 @@ static int open_pcap(struct capread *c, uint32_t magic, char error[CAPREAD_ERROR
 
 /* Finds the first option of this code, in those that begin at octet `at` of the block. Returns its
  * value, of *bytes; NULL: there is none. */
-static const uint8_t *option(const struct capread *c, uint32_t at, uint16_t wanted, uint16_t *bytes)
+static const uint8_t *option(const struct capture_read *c, uint32_t at, uint16_t wanted, uint16_t *bytes)
 {
 	while (at <= c->bytes && c->bytes - at >= 4) {
 		uint16_t code = get16(c, c->block + at);
@@ -216,7 +216,7 @@ static const uint8_t *option(const struct capread *c, uint32_t at, uint16_t want
 	return NULL;
 }
 
-static char *text_option(const struct capread *c, uint32_t at, uint16_t wanted)
+static char *text_option(const struct capture_read *c, uint32_t at, uint16_t wanted)
 {
 	uint16_t bytes;
 	const uint8_t *value = option(c, at, wanted, &bytes);
@@ -224,7 +224,7 @@ static char *text_option(const struct capread *c, uint32_t at, uint16_t wanted)
 	return value ? strndup((const char *)value, bytes) : NULL;
 }
 
-static int section_header(struct capread *c, char error[CAPREAD_ERROR_BYTES])
+static int section_header(struct capture_read *c, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	if (get16(c, c->block) != 1)
 		return broken(error, "a section is of a version that is not known");
@@ -232,7 +232,7 @@ static int section_header(struct capread *c, char error[CAPREAD_ERROR_BYTES])
 	return 1;
 }
 
-static int interface_block(struct capread *c, char error[CAPREAD_ERROR_BYTES])
+static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct interface *i;
 	const uint8_t *value;
@@ -266,8 +266,8 @@ static int interface_block(struct capread *c, char error[CAPREAD_ERROR_BYTES])
 }
 
 /* A packet of interface `which` of the section, whose data begin at octet `at` of the block. */
-static int packet_block(struct capread *c, struct capread_packet *out, uint32_t which, uint64_t stamp,
-			uint32_t at, uint32_t bytes, uint32_t wire_bytes, char error[CAPREAD_ERROR_BYTES])
+static int packet_block(struct capture_read *c, struct capture_read_packet *out, uint32_t which, uint64_t stamp,
+			uint32_t at, uint32_t bytes, uint32_t wire_bytes, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	const struct interface *i;
 
@@ -276,7 +276,7 @@ static int packet_block(struct capread *c, struct capread_packet *out, uint32_t 
 	if (bytes > c->bytes - at)
 		return broken(error, "a packet is longer than its block");
 	i = &c->interface[c->first + which];
-	*out = (struct capread_packet){
+	*out = (struct capture_read_packet){
 		.number = ++c->number,
 		.time_ns = time_ns(i, stamp),
 		.data = c->block + at,
@@ -288,7 +288,7 @@ static int packet_block(struct capread *c, struct capread_packet *out, uint32_t 
 	return 1;
 }
 
-static int simple_packet(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+static int simple_packet(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t wire_bytes, bytes, limit;
 
@@ -301,7 +301,7 @@ static int simple_packet(struct capread *c, struct capread_packet *out, char err
 }
 
 /* An enhanced packet, or an old one, which is the same but for its first four octets. */
-static int full_packet(struct capread *c, struct capread_packet *out, bool old, char error[CAPREAD_ERROR_BYTES])
+static int full_packet(struct capture_read *c, struct capture_read_packet *out, bool old, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t bytes;
 	uint64_t stamp;
@@ -319,7 +319,7 @@ static int full_packet(struct capread *c, struct capread_packet *out, bool old, 
 }
 
 /* Reads the next block; of a section header the type was read. Its type is *type. */
-static int next_block(struct capread *c, bool typed, uint32_t *type, char error[CAPREAD_ERROR_BYTES])
+static int next_block(struct capture_read *c, bool typed, uint32_t *type, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t head[12], tail[4];
 	uint32_t length, magic;
@@ -355,7 +355,7 @@ static int next_block(struct capread *c, bool typed, uint32_t *type, char error[
 	return rc;
 }
 
-static int next_of_pcapng(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+static int next_of_pcapng(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t type;
 	int rc;
@@ -386,7 +386,7 @@ static int next_of_pcapng(struct capread *c, struct capread_packet *out, char er
 
 /* Both ------------------------------------------------------------------------------------ */
 
-static int open_file(struct capread *c, const char *path, char error[CAPREAD_ERROR_BYTES])
+static int open_file(struct capture_read *c, const char *path, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t magic = 0, type;
 	int rc;
@@ -411,22 +411,22 @@ static int open_file(struct capread *c, const char *path, char error[CAPREAD_ERR
 	return broken(error, rc == 0 ? "it is empty, or no capture" : "it is no capture: give a pcap or pcapng file");
 }
 
-bool capread_open(struct capread **out, const char *path, char error[CAPREAD_ERROR_BYTES])
+bool capture_read_open(struct capture_read **out, const char *path, char error[CAPTURE_READ_ERROR_BYTES])
 {
-	struct capread *c = calloc(1, sizeof(*c));
-	char why[CAPREAD_ERROR_BYTES] = "out of memory";
+	struct capture_read *c = calloc(1, sizeof(*c));
+	char why[CAPTURE_READ_ERROR_BYTES] = "out of memory";
 	int rc = c ? open_file(c, path, why) : -1;
 
 	if (rc <= 0) {
-		snprintf(error, CAPREAD_ERROR_BYTES, "%s: %.300s", path, rc < 0 ? why : "it ends in its first lines");
-		capread_close(c);
+		snprintf(error, CAPTURE_READ_ERROR_BYTES, "%s: %.300s", path, rc < 0 ? why : "it ends in its first lines");
+		capture_read_close(c);
 		return false;
 	}
 	*out = c;
 	return true;
 }
 
-void capread_close(struct capread *c)
+void capture_read_close(struct capture_read *c)
 {
 	if (!c)
 		return;
@@ -440,22 +440,22 @@ void capread_close(struct capread *c)
 	free(c);
 }
 
-int capread_next(struct capread *c, struct capread_packet *out, char error[CAPREAD_ERROR_BYTES])
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	return c->is_ng ? next_of_pcapng(c, out, error) : next_of_pcap(c, out, error);
 }
 
-bool capread_is_cut(const struct capread *c)
+bool capture_read_is_cut(const struct capture_read *c)
 {
 	return c->cut;
 }
 
-unsigned capread_interfaces(const struct capread *c)
+unsigned capture_read_interfaces(const struct capture_read *c)
 {
 	return c->interfaces;
 }
 
-const char *capread_interface(const struct capread *c, unsigned interface)
+const char *capture_read_interface(const struct capture_read *c, unsigned interface)
 {
 	return interface < c->interfaces ? c->interface[interface].name : NULL;
 }

@@ -2,8 +2,8 @@
 
 /* Comments in the box's capture: each stands on a packet of the connection that it is about. */
 
-#include "io/boxcap.h"
-#include "io/capread.h"
+#include "io/box_capture.h"
+#include "io/capture_read.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -14,34 +14,34 @@
 #define S 512
 
 static char path[32];
-static struct boxcap *capture;
-static struct boxcap_tap *tap;
+static struct box_capture *capture;
+static struct box_capture_tap *tap;
 
 static void make(void)
 {
 	int fd;
 
-	snprintf(path, sizeof(path), "/tmp/reseg-boxcap-XXXXXX");
+	snprintf(path, sizeof(path), "/tmp/reseg-box_capture-XXXXXX");
 	fd = mkstemp(path);
 	cr_assert_geq(fd, 0);
 	close(fd);
-	cr_assert_eq(boxcap_open(&capture, path), 0);
-	cr_assert_eq(boxcap_tap(&tap, capture, 0), 0);
+	cr_assert_eq(box_capture_open(&capture, path), 0);
+	cr_assert_eq(box_capture_tap(&tap, capture, 0), 0);
 }
 
 static void remove_it(void)
 {
-	boxcap_tap_free(tap);
-	boxcap_close(capture);
+	box_capture_tap_free(tap);
+	box_capture_close(capture);
 	unlink(path);
 }
 
-TestSuite(boxcap, .init = make, .fini = remove_it);
+TestSuite(box_capture, .init = make, .fini = remove_it);
 
 static void observe(uint64_t flow, struct engine_event event)
 {
 	event.flow = flow;
-	boxcap_observe(tap, &event);
+	box_capture_observe(tap, &event);
 }
 
 /* The fault acts on a piece of the client's that begins at this octet. */
@@ -66,7 +66,7 @@ static void send_packet(uint64_t flow)
 		.part[0] = { headers, sizeof(headers) },
 	};
 
-	boxcap_emit(tap, 0, &emit);
+	box_capture_emit(tap, 0, &emit);
 }
 
 /* The capture's packets are, in their order, of these flows, with these comments; NULL: with none.
@@ -78,14 +78,14 @@ struct expected {
 
 static void expect(const struct expected *expected)
 {
-	struct capread_packet packet;
-	struct capread *in;
-	char error[CAPREAD_ERROR_BYTES];
+	struct capture_read_packet packet;
+	struct capture_read *in;
+	char error[CAPTURE_READ_ERROR_BYTES];
 
-	cr_assert(boxcap_flush(capture));
-	cr_assert(capread_open(&in, path, error), "%s", error);
+	cr_assert(box_capture_flush(capture));
+	cr_assert(capture_read_open(&in, path, error), "%s", error);
 	for (; expected->flow > 0; expected++) {
-		cr_assert_eq(capread_next(in, &packet, error), 1, "flow %u has no packet",
+		cr_assert_eq(capture_read_next(in, &packet, error), 1, "flow %u has no packet",
 			     (unsigned)expected->flow);
 		cr_assert_eq(packet.data[16 + 20] << 8 | packet.data[16 + 21],
 			     expected->flow % 65536);
@@ -97,11 +97,11 @@ static void expect(const struct expected *expected)
 			cr_expect_null(packet.comment, "flow %u: \"%s\"", (unsigned)expected->flow,
 				       packet.comment);
 	}
-	cr_assert_eq(capread_next(in, &packet, error), 0);
-	capread_close(in);
+	cr_assert_eq(capture_read_next(in, &packet, error), 0);
+	capture_read_close(in);
 }
 
-Test(boxcap, two_connections_wait_for_their_packets)
+Test(box_capture, two_connections_wait_for_their_packets)
 {
 	lose_piece(1, 0);
 	lose_piece(2, 20);
@@ -124,7 +124,7 @@ Test(boxcap, two_connections_wait_for_their_packets)
 }
 
 /* As when a fault is taken away: all that it stalled is cut before anything is sent. */
-Test(boxcap, forty_connections_resume_at_once)
+Test(box_capture, forty_connections_resume_at_once)
 {
 	struct expected expected[41] = { { 0, NULL } };
 
@@ -144,7 +144,7 @@ Test(boxcap, forty_connections_resume_at_once)
 }
 
 /* What was cut in one piece is told with the stall after it, of the same connection. */
-Test(boxcap, a_stall_is_told_with_the_cut_before_it)
+Test(box_capture, a_stall_is_told_with_the_cut_before_it)
 {
 	for (uint64_t flow = 1; flow <= 2; flow++)
 		observe(flow, (struct engine_event){
@@ -165,7 +165,7 @@ Test(boxcap, a_stall_is_told_with_the_cut_before_it)
 }
 
 /* A connection ends, and no packet of it comes any more: nobody else is told what waits for one. */
-Test(boxcap, what_waits_ends_with_its_connection)
+Test(box_capture, what_waits_ends_with_its_connection)
 {
 	lose_piece(1, 0);
 	lose_piece(2, 0);
@@ -187,19 +187,19 @@ Test(boxcap, what_waits_ends_with_its_connection)
 }
 
 /* A comment has an end, and says what it leaves out. */
-Test(boxcap, a_long_comment_says_how_much_it_leaves_out)
+Test(box_capture, a_long_comment_says_how_much_it_leaves_out)
 {
-	struct capread_packet packet;
-	struct capread *in;
-	char error[CAPREAD_ERROR_BYTES];
+	struct capture_read_packet packet;
+	struct capture_read *in;
+	char error[CAPTURE_READ_ERROR_BYTES];
 	unsigned told = 0, more = 0;
 
 	for (uint64_t i = 0; i < 1000; i++)
 		lose_piece(1, i * S);
 	send_packet(1);
-	cr_assert(boxcap_flush(capture));
-	cr_assert(capread_open(&in, path, error), "%s", error);
-	cr_assert_eq(capread_next(in, &packet, error), 1);
+	cr_assert(box_capture_flush(capture));
+	cr_assert(capture_read_open(&in, path, error), "%s", error);
+	cr_assert_eq(capture_read_next(in, &packet, error), 1);
 	cr_assert_not_null(packet.comment);
 	cr_assert_leq(strlen(packet.comment), 8300);
 	for (const char *at = packet.comment; (at = strstr(at, "fault: drop")); at++)
@@ -208,5 +208,5 @@ Test(boxcap, a_long_comment_says_how_much_it_leaves_out)
 	cr_assert_eq(sscanf(strrchr(packet.comment, ';'), "; and %u more", &more), 1, "%s",
 		     packet.comment);
 	cr_assert_eq(told + more, 1000);
-	capread_close(in);
+	capture_read_close(in);
 }

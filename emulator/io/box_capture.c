@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "io/boxcap.h"
+#include "io/box_capture.h"
 
 #include "core/bytes.h"
 #include "core/checksum.h"
@@ -31,11 +31,11 @@
 #define COOKED_INBOUND 0
 #define COOKED_OUTBOUND 4
 
-struct boxcap {
+struct box_capture {
 	struct pcapng *file;
 };
 
-struct boxcap_tap {
+struct box_capture_tap {
 	struct pcapng *file;
 	uint64_t epoch_ns;
 	/* What there is to say of a flow, on its next packet. Most of it is said at once, as that
@@ -55,9 +55,9 @@ struct boxcap_tap {
 	} in, out;		/* the packet as it came, and one that goes out */
 };
 
-int boxcap_open(struct boxcap **out, const char *path)
+int box_capture_open(struct box_capture **out, const char *path)
 {
-	struct boxcap *c = calloc(1, sizeof(*c));
+	struct box_capture *c = calloc(1, sizeof(*c));
 	int rc;
 
 	if (!c)
@@ -74,7 +74,7 @@ int boxcap_open(struct boxcap **out, const char *path)
 	return 0;
 }
 
-bool boxcap_close(struct boxcap *c)
+bool box_capture_close(struct box_capture *c)
 {
 	bool good;
 
@@ -85,12 +85,12 @@ bool boxcap_close(struct boxcap *c)
 	return good;
 }
 
-bool boxcap_flush(struct boxcap *c)
+bool box_capture_flush(struct box_capture *c)
 {
 	return pcapng_flush(c->file);
 }
 
-int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns)
+int box_capture_tap(struct box_capture_tap **out, struct box_capture *c, uint64_t epoch_ns)
 {
 	*out = calloc(1, sizeof(**out));
 	if (!*out)
@@ -100,7 +100,7 @@ int boxcap_tap(struct boxcap_tap **out, struct boxcap *c, uint64_t epoch_ns)
 	return 0;
 }
 
-void boxcap_tap_free(struct boxcap_tap *tap)
+void box_capture_tap_free(struct box_capture_tap *tap)
 {
 	if (!tap)
 		return;
@@ -118,7 +118,7 @@ static void forget_remark(struct remark *r)
 }
 
 /* That of a flow, to be added to. */
-static struct remark *remark_on(struct boxcap_tap *tap, uint64_t flow)
+static struct remark *remark_on(struct box_capture_tap *tap, uint64_t flow)
 {
 	struct remark *r = &tap->remark[flow % REMARKS];
 
@@ -149,7 +149,7 @@ static void add(struct remark *r, const char *format, ...)
 }
 
 /* All that there is to say of a flow, or NULL; the caller frees it. */
-static char *take_comment(struct boxcap_tap *tap, uint64_t flow)
+static char *take_comment(struct box_capture_tap *tap, uint64_t flow)
 {
 	struct remark *r = &tap->remark[flow % REMARKS];
 	char *text, *longer;
@@ -205,7 +205,7 @@ static void add_orphaned(struct remark *r, const struct engine_event *ev,
 		    name_of(source));
 }
 
-void boxcap_observe(void *arg, const struct engine_event *ev)
+void box_capture_observe(void *arg, const struct engine_event *ev)
 {
 	struct remark *r = remark_on(arg, ev->flow);
 
@@ -243,7 +243,7 @@ void boxcap_observe(void *arg, const struct engine_event *ev)
 /* Packets -------------------------------------------------------------------------------- */
 
 /* Writes a packet between the box and `end`, with what is to be said of it. */
-static void write_packet(struct boxcap_tap *tap, uint64_t flow, enum engine_side end, enum pcapng_way way,
+static void write_packet(struct box_capture_tap *tap, uint64_t flow, enum engine_side end, enum pcapng_way way,
 			 uint64_t now_ns, struct record *r, size_t bytes)
 {
 	char *comment = take_comment(tap, flow);
@@ -264,7 +264,7 @@ static void write_packet(struct boxcap_tap *tap, uint64_t flow, enum engine_side
 	free(comment);
 }
 
-static void add_forged(struct boxcap_tap *tap, const struct engine_subject *subject)
+static void add_forged(struct box_capture_tap *tap, const struct engine_subject *subject)
 {
 	if (subject->orphaned > 0)
 		add(remark_on(tap, subject->flow),
@@ -281,7 +281,7 @@ static void finish_checksum(uint8_t *packet, size_t bytes)
 		packet_set_checksum(&p);
 }
 
-void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsigned hints)
+void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t len, unsigned hints)
 {
 	tap->in_bytes = len < PACKET_BYTES ? len : PACKET_BYTES;
 	memcpy(tap->in.packet, packet, tap->in_bytes);
@@ -289,7 +289,7 @@ void boxcap_before(struct boxcap_tap *tap, const void *packet, size_t len, unsig
 		finish_checksum(tap->in.packet, tap->in_bytes);
 }
 
-void boxcap_after(struct boxcap_tap *tap, const struct engine *e, uint64_t now_ns,
+void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint64_t now_ns,
 		  enum engine_verdict verdict, const void *packet, size_t len)
 {
 	struct engine_subject subject = engine_input_subject(e);
@@ -349,7 +349,7 @@ static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned n
 		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
 }
 
-void boxcap_emit(struct boxcap_tap *tap, uint64_t now_ns, const struct engine_emit *emit)
+void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct engine_emit *emit)
 {
 	enum engine_side end = engine_other(emit->subject.source);
 	size_t headers = emit->part[0].bytes, payload = emit->bytes - headers;
