@@ -469,13 +469,13 @@ void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[F
 }
 
 static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow *f,
-		      struct engine_flow *out)
+		      struct engine_flow_info *out)
 {
 	static const char states[][10] = {
 		"free", "opening", "open", "reset", "closed", "forgotten"
 	};
 
-	*out = (struct engine_flow){
+	*out = (struct engine_flow_info){
 		.serial = f->serial,
 		.version = f->version,
 		.state = states[f->state],
@@ -501,7 +501,7 @@ static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow
 }
 
 size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor,
-		    struct engine_flow *out, size_t max)
+		    struct engine_flow_info *out, size_t max)
 {
 	uint32_t end = *cursor + ENGINE_LOOK_MAX;
 	size_t count = 0;

@@ -89,7 +89,7 @@ int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rule
 void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[FAULTS_MAX]);
 
 /* A flow, as a list of them shows it. */
-struct engine_flow {
+struct engine_flow_info {
 	uint64_t serial;
 	uint8_t version;		/* 4 or 6 */
 	uint8_t address[2][16];		/* by side; 4 or 16 bytes, network order; zeros follow */
@@ -109,6 +109,6 @@ struct engine_flow {
  * between. */
 #define ENGINE_LOOK_MAX 4096
 size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor,
-		    struct engine_flow *out, size_t max);
+		    struct engine_flow_info *out, size_t max);
 
 #endif

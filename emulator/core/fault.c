@@ -33,13 +33,13 @@ static uint32_t psh_hold(const struct fault *f, const struct fault_cut *c)
 static uint32_t split_eod(const struct fault *f, const struct fault_cut *c)
 {
 	static const char eod[] = "\r\n.\r\n";
-	unsigned left = sizeof(eod) - 1 - c->eod;
+	unsigned left = sizeof(eod) - 1 - c->dot_state;
 
 	(void)f;
 	/* The dot is cut already, or the CR behind it. */
-	if (c->eod < 3 || c->bytes < left)
+	if (c->dot_state < 3 || c->bytes < left)
 		return c->bytes;
-	return memcmp(c->text, eod + c->eod, left) == 0 ? 0 : c->bytes;
+	return memcmp(c->text, eod + c->dot_state, left) == 0 ? 0 : c->bytes;
 }
 
 #define TLS_HEADER_BYTES 5
@@ -95,7 +95,7 @@ static bool overwrite_split_command(const struct fault *f, const struct fault_cu
 	(void)f;
 	while (line > 0 && text[line - 1] != '\n')
 		line--;
-	if ((line == 0 && c->eod != 2) || c->bytes - line < 5 || !is_command(text + line))
+	if ((line == 0 && c->dot_state != 2) || c->bytes - line < 5 || !is_command(text + line))
 		return false;
 	memset(text + line, 'X', 4);
 	return true;

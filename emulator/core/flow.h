@@ -113,7 +113,7 @@ struct relay {
 	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
 	bool recovered : 1;	/* all that was out when recovery began last is acknowledged,
 				 * and nothing since (RFC 6582: `recover` is snd_una) */
-	uint8_t eod : 3;	/* see struct fault_cut */
+	uint8_t dot_state : 3;	/* see struct fault_cut */
 	uint8_t faults;		/* the policy's faults that are for this half: a bit for each */
 	uint16_t arrivals;	/* of data, so far, up to UINT16_MAX */
 };

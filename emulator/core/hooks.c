@@ -141,7 +141,7 @@ bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned c
 }
 
 /* Puts a fault into use in the halves it is for. */
-static void use(const struct fault *fault, unsigned bit, struct flow *f)
+static void use_fault(const struct fault *fault, unsigned bit, struct flow *f)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		if (fault->scope.direction == 0 || (fault->scope.direction & (1u << side)))
@@ -155,14 +155,14 @@ void hooks_start(struct engine *e, struct flow *f)
 
 	f->policy = choose_policy(e, f) & (POLICIES_MAX - 1u);
 	p = box_policy(e, f);
-	f->relay[CLIENT].eod = f->relay[SERVER].eod = 2;
+	f->relay[CLIENT].dot_state = f->relay[SERVER].dot_state = 2;
 	for (unsigned i = 0; i < p->faults; i++) {
 		const struct fault *fault = &p->fault[i];
 
 		if (!matches(&fault->scope.match, f) ||
 		    !range_has(&fault->scope.flows, ++e->fault[f->policy][i].flows))
 			continue;
-		use(fault, 1u << i, f);
+		use_fault(fault, 1u << i, f);
 		if (!fault->kind->shifts || !acts(e, f, CLIENT, i))
 			continue;
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -233,7 +233,7 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 
 		if (matches(&fault->scope.match, f) &&
 		    (!counted || (bit_of(before, fault->id) & used)))
-			use(fault, 1u << i, f);
+			use_fault(fault, 1u << i, f);
 	}
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct relay *r = &f->relay[side];
@@ -241,7 +241,7 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 		again[side] = f->state == FLOW_OPEN && is_to_be_cut(e, f, r, before);
 		/* How what was cut ended nobody has looked at. */
 		if (!text_faults(before, faults[side]) && (e->text_faults[f->policy] & r->faults))
-			r->eod = 0;
+			r->dot_state = 0;
 	}
 }
 
@@ -254,17 +254,17 @@ static bool is_for(const struct fault *f, unsigned i, const struct relay *r, uin
 }
 
 /* How much of CRLF.CRLF is at the end of what was cut, with these octets. */
-static unsigned eod_behind(unsigned eod, const uint8_t *text, uint32_t bytes)
+static unsigned dot_state_after(unsigned state, const uint8_t *text, uint32_t bytes)
 {
 	static const char pattern[] = "\r\n.\r\n";
 
 	for (uint32_t i = 0; i < bytes; i++) {
-		if (text[i] == (uint8_t)pattern[eod])
-			eod = eod == 4 ? 2 : eod + 1;
+		if (text[i] == (uint8_t)pattern[state])
+			state = state == 4 ? 2 : state + 1;
 		else
-			eod = text[i] == '\r';
+			state = text[i] == '\r';
 	}
-	return eod;
+	return state;
 }
 
 /* Copies octets that are pending to e->text. */
@@ -294,7 +294,7 @@ static void alter(struct engine *e, struct flow *f, enum engine_side source, str
 		else
 			read_text(e, r, offset, c->bytes);
 	}
-	r->eod = (uint8_t)(eod_behind(r->eod, e->text, c->bytes) & 7);
+	r->dot_state = (uint8_t)(dot_state_after(r->dot_state, e->text, c->bytes) & 7);
 }
 
 uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
@@ -317,7 +317,7 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 		.segment_size = t->segment_size,
 		.push = push,
 		.acked = box_data_end(r) - SEQ_BASE - 1,
-		.eod = r->eod,
+		.dot_state = r->dot_state,
 		.text = reads ? e->text : NULL,
 	};
 	if (reads)

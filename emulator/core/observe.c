@@ -2,7 +2,7 @@
 #include "observe.h"
 
 /* Fills in what all events have. Returns false if nobody wants to know. */
-static bool begin(const struct engine *e, const struct flow *f, enum engine_event_type type,
+static bool begin_event(const struct engine *e, const struct flow *f, enum engine_event_type type,
 		  struct engine_event *event)
 {
 	if (!e->config.observer)
@@ -20,7 +20,7 @@ static bool begin(const struct engine *e, const struct flow *f, enum engine_even
 	return true;
 }
 
-static void tell(const struct engine *e, const struct engine_event *event)
+static void tell_observer(const struct engine *e, const struct engine_event *event)
 {
 	e->config.observer(e->config.observer_arg, event);
 }
@@ -40,10 +40,10 @@ void observe_opened(struct engine *e, const struct flow *f)
 {
 	struct engine_event event;
 
-	if (!begin(e, f, EVENT_FLOW_OPENED, &event))
+	if (!begin_event(e, f, EVENT_FLOW_OPENED, &event))
 		return;
 	event.segment_size = box_segment_size(e, f, f->relay[CLIENT].intercepted ? CLIENT : SERVER);
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 void observe_arrival(struct engine *e, const struct flow *f, enum engine_side source,
@@ -51,13 +51,13 @@ void observe_arrival(struct engine *e, const struct flow *f, enum engine_side so
 {
 	struct engine_event event;
 
-	if (!begin(e, f, EVENT_ARRIVAL, &event))
+	if (!begin_event(e, f, EVENT_ARRIVAL, &event))
 		return;
 	event.source = source;
 	event.offset = data_before(offset);
 	event.bytes = bytes;
 	event.pending = pending(e, &f->relay[source]);
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 void observe_forged_ack(struct engine *e, const struct flow *f, enum engine_side source)
@@ -65,12 +65,12 @@ void observe_forged_ack(struct engine *e, const struct flow *f, enum engine_side
 	struct engine_event event;
 	const struct relay *r = &f->relay[source];
 
-	if (!begin(e, f, EVENT_FORGED_ACK, &event))
+	if (!begin_event(e, f, EVENT_FORGED_ACK, &event))
 		return;
 	event.source = source;
 	event.offset = data_before(box_data_end(r));
 	event.orphaned = box_orphaned(r);
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 void observe_cut(struct engine *e, const struct flow *f, enum engine_side source, uint64_t offset,
@@ -78,14 +78,14 @@ void observe_cut(struct engine *e, const struct flow *f, enum engine_side source
 {
 	struct engine_event event;
 
-	if (!begin(e, f, EVENT_CUT, &event))
+	if (!begin_event(e, f, EVENT_CUT, &event))
 		return;
 	event.source = source;
 	event.offset = data_before(offset);
 	event.bytes = bytes;
 	event.pieces = pieces;
 	event.last_piece = last_piece;
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 static void observe_pending(struct engine *e, const struct flow *f, enum engine_side source,
@@ -94,13 +94,13 @@ static void observe_pending(struct engine *e, const struct flow *f, enum engine_
 	struct engine_event event;
 	const struct relay *r = &f->relay[source];
 
-	if (!begin(e, f, type, &event))
+	if (!begin_event(e, f, type, &event))
 		return;
 	event.source = source;
 	event.offset = data_before(box_transit(e, r)->cut_nxt);
 	event.pending = pending(e, r);
 	event.segment_size = box_transit(e, r)->segment_size;
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 void observe_stall(struct engine *e, const struct flow *f, enum engine_side source)
@@ -118,7 +118,7 @@ void observe_fault(struct engine *e, const struct flow *f, enum engine_side sour
 {
 	struct engine_event event;
 
-	if (!begin(e, f, EVENT_FAULT, &event))
+	if (!begin_event(e, f, EVENT_FAULT, &event))
 		return;
 	event.source = source;
 	event.fault = fault->kind->name;
@@ -126,7 +126,7 @@ void observe_fault(struct engine *e, const struct flow *f, enum engine_side sour
 		event.offset = data_before(piece->offset);
 		event.bytes = piece->bytes;
 	}
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 void observe_path(struct engine *e, const struct flow *f, enum engine_side source)
@@ -134,12 +134,12 @@ void observe_path(struct engine *e, const struct flow *f, enum engine_side sourc
 	struct engine_event event;
 
 	e->stats.paths_limited++;
-	if (!begin(e, f, EVENT_PATH, &event))
+	if (!begin_event(e, f, EVENT_PATH, &event))
 		return;
 	event.source = source;
 	event.bytes = box_path_max(f, source);
 	event.segment_size = box_policy(e, f)->segment_size;
-	tell(e, &event);
+	tell_observer(e, &event);
 }
 
 struct engine_totals observe_totals(const struct relay *r)
@@ -157,10 +157,10 @@ void observe_closed(struct engine *e, const struct flow *f, enum engine_close_re
 {
 	struct engine_event event;
 
-	if (!begin(e, f, EVENT_FLOW_CLOSED, &event))
+	if (!begin_event(e, f, EVENT_FLOW_CLOSED, &event))
 		return;
 	event.reason = reason;
 	for (unsigned side = CLIENT; side <= SERVER; side++)
 		event.totals[side] = observe_totals(&f->relay[side]);
-	tell(e, &event);
+	tell_observer(e, &event);
 }

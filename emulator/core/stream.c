@@ -42,7 +42,7 @@ void stream_begin(struct stream *s, uint64_t start)
 		s->pages[i] = POOL_NONE;
 }
 
-static void give(struct pool *pool, pool_page *page)
+static void give_page(struct pool *pool, pool_page *page)
 {
 	if (*page != POOL_NONE)
 		pool_give(pool, *page);
@@ -52,8 +52,8 @@ static void give(struct pool *pool, pool_page *page)
 void stream_end(struct stream *s, struct pool *pool)
 {
 	for (size_t i = 0; i < STREAM_PAGES; i++)
-		give(pool, &s->pages[i]);
-	give(pool, &s->waiting);
+		give_page(pool, &s->pages[i]);
+	give_page(pool, &s->waiting);
 }
 
 int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
@@ -156,7 +156,7 @@ bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start, st
 	w = pool_data(pool, s->waiting);
 	memmove(w, w + 1, --s->waiting_count * sizeof(*w));
 	if (s->waiting_count == 0)
-		give(pool, &s->waiting);
+		give_page(pool, &s->waiting);
 	return true;
 }
 
@@ -165,9 +165,9 @@ void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end)
 	uint64_t used = (end + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES;
 
 	for (uint64_t n = used; n < s->page_number + STREAM_PAGES; n++)
-		give(pool, &s->pages[n % STREAM_PAGES]);
+		give_page(pool, &s->pages[n % STREAM_PAGES]);
 	s->waiting_count = 0;
-	give(pool, &s->waiting);
+	give_page(pool, &s->waiting);
 }
 
 /* May the octets behind the last run be counted as its own? Then it has full pieces only, and none
@@ -314,7 +314,7 @@ void stream_release(struct stream *s, struct pool *pool, uint64_t offset)
 		memmove(&s->sacked[0], &s->sacked[gone], s->sacked_count * sizeof(s->sacked[0]));
 	}
 	for (; s->page_number < offset / POOL_PAGE_BYTES; s->page_number++)
-		give(pool, &s->pages[s->page_number % STREAM_PAGES]);
+		give_page(pool, &s->pages[s->page_number % STREAM_PAGES]);
 }
 
 size_t stream_slices(const struct stream *s, const struct pool *pool, uint64_t offset,

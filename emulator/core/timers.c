@@ -35,7 +35,7 @@ static uint32_t parent(uint32_t at)
 	return (at - 1) / CHILDREN;
 }
 
-static void place(struct timers *t, uint32_t at, struct timers_entry entry)
+static void place_entry(struct timers *t, uint32_t at, struct timers_entry entry)
 {
 	t->heap[at] = entry;
 	t->position[entry.id] = at;
@@ -44,10 +44,10 @@ static void place(struct timers *t, uint32_t at, struct timers_entry entry)
 static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
 {
 	while (at > 0 && entry.at_ns < t->heap[parent(at)].at_ns) {
-		place(t, at, t->heap[parent(at)]);
+		place_entry(t, at, t->heap[parent(at)]);
 		at = parent(at);
 	}
-	place(t, at, entry);
+	place_entry(t, at, entry);
 }
 
 static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
@@ -63,10 +63,10 @@ static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
 		}
 		if (entry.at_ns <= t->heap[child].at_ns)
 			break;
-		place(t, at, t->heap[child]);
+		place_entry(t, at, t->heap[child]);
 		at = child;
 	}
-	place(t, at, entry);
+	place_entry(t, at, entry);
 }
 
 void timers_set(struct timers *t, uint32_t id, uint64_t at_ns)

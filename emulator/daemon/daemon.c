@@ -70,12 +70,12 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
-		cli_complain("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
+		cli_say("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
 	rc = daemon_set_rules(d, &before, error, size);
 	if (rc == -EINVAL)
 		use_policies(&d->settings, &before);
 	else if (changed[0] != '\0')
-		cli_complain("%s: restart resegd for these changed keys to take effect: %s", d->config, changed);
+		cli_say("%s: restart resegd for these changed keys to take effect: %s", d->config, changed);
 	return rc == 0;
 }
 
@@ -101,7 +101,7 @@ static void open_queue(struct worker *w, const struct settings *o, unsigned numb
 	case 0:
 		got = queue_buffer_bytes(w->queue);
 		if (o->queue_buffer_given && got < config.buffer_bytes)
-			cli_complain("--queue-buffer %" PRIu32 ": the kernel gives %" PRIu32 ": run as "
+			cli_say("--queue-buffer %" PRIu32 ": the kernel gives %" PRIu32 ": run as "
 				     "root, or raise net.core.rmem_max", config.buffer_bytes, got);
 		return;
 	case EPERM:
@@ -270,7 +270,7 @@ static void report_drain(const struct daemon *d, uint64_t grace_ns)
 	for (unsigned i = 0; i < d->count; i++)
 		waiting += d->workers[i].waiting;
 	if (waiting > 0)
-		cli_complain("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
+		cli_say("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
 			     " s at the latest, at once after another signal", waiting,
 			     grace_ns / NS_PER_S);
 }
@@ -291,7 +291,7 @@ static void reload(struct daemon *d)
 	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
 	if (!daemon_reload(d, changed, error, sizeof(error)))
-		cli_complain_lines(error);
+		cli_say_lines(error);
 	notify("READY=1");
 }
 
@@ -308,7 +308,7 @@ static bool workers_live(struct daemon *d)
 /* Not by exit(), which would write what is buffered, and wait for what the worker waits for. */
 static _Noreturn void give_up(void)
 {
-	cli_complain("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
+	cli_say("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
 	_exit(EXIT_FINDING);
 }
 
@@ -401,9 +401,9 @@ void daemon_tear_down(struct daemon *d)
 		box_capture_tap_free(w->tap);
 	}
 	if (!box_capture_close(d->capture) && !d->workers[0].warned_capture)
-		cli_complain("the capture could not be written whole");
+		cli_say("the capture could not be written whole");
 	if (d->log && eventlog_flush(d->log) < 0 && !d->workers[0].warned_log)
-		cli_complain("the event log could not be written whole");
+		cli_say("the event log could not be written whole");
 	eventlog_close(d->log);
 	settings_free(&d->settings);
 }

@@ -165,7 +165,7 @@ static json_t *status(struct daemon *d)
 			 "policies", policies, "counters", numbers);
 }
 
-static json_t *half(const struct engine_flow *f, enum engine_side source)
+static json_t *half(const struct engine_flow_info *f, enum engine_side source)
 {
 	const struct engine_totals *t = &f->totals[source];
 
@@ -176,7 +176,7 @@ static json_t *half(const struct engine_flow *f, enum engine_side source)
 			 (json_int_t)f->pending[source], "stalled", (int)f->stalled[source]);
 }
 
-static json_t *flow(const struct daemon *d, const struct engine_flow *f)
+static json_t *flow(const struct daemon *d, const struct engine_flow_info *f)
 {
 	char address[2][INET6_ADDRSTRLEN];
 
@@ -195,7 +195,7 @@ static json_t *flows(struct daemon *d)
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < d->count; i++) {
-		struct engine_flow *of = NULL;
+		struct engine_flow_info *of = NULL;
 		size_t count = 0;
 		int rc = worker_get_flows(&d->workers[i], &of, &count);
 
@@ -399,7 +399,7 @@ static json_t *reload(struct daemon *d)
 			 "changed_keys", keys);
 }
 
-static json_t *drain(struct daemon *d)
+static json_t *start_drain(struct daemon *d)
 {
 	daemon_stop(d);
 	return json_pack("{s:b}", "ok", 1);
@@ -423,6 +423,6 @@ json_t *requests_answer(void *daemon, json_t *request)
 	if (strcmp(command, "reload") == 0)
 		return reload(d);
 	if (strcmp(command, "drain") == 0)
-		return drain(d);
+		return start_drain(d);
 	return failed("no such command; there are: status, flows, fault, reload, drain, metrics");
 }

@@ -424,7 +424,7 @@ static void show_json(json_t *answer)
 	printf("\n");
 }
 
-static void show(const struct options *o, const char *command)
+static void ask_and_show(const struct options *o, const char *command)
 {
 	bool is_flows = strcmp(command, "flows") == 0;
 	json_t *answer = ask(o, request(is_flows ? "flows" : "status"));
@@ -471,7 +471,7 @@ static void watch(const struct options *o, const char *command)
 
 		if (isatty(STDOUT_FILENO) && !o->json)
 			printf("\033[H\033[2J");
-		show(o, command);
+		ask_and_show(o, command);
 		if (poll(fds, 2, -1) < 0 && errno != EINTR)
 			cli_die("poll: %s", strerror(errno));
 		if (fds[0].revents || read(fds[1].fd, &ticks, sizeof(ticks)) < 0)
@@ -491,11 +491,11 @@ static void complain_of_keys(const json_t *keys)
 		strncat(names, json_string_value(key), sizeof(names) - strlen(names) - 1);
 	}
 	if (names[0] != '\0')
-		cli_complain("restart resegd for these changed keys to take effect: %s", names);
+		cli_say("restart resegd for these changed keys to take effect: %s", names);
 }
 
 /* What is not shown but done. */
-static void act(const struct options *o, json_t *what)
+static void ask_for_change(const struct options *o, json_t *what)
 {
 	json_t *answer = ask(o, what);
 
@@ -523,7 +523,7 @@ static void fault_command(const struct options *o, int argc, char **argv)
 	} else {
 		cli_die("fault: give on SPEC, off WHICH, change WHICH SPEC, or nothing; see --help");
 	}
-	act(o, r);
+	ask_for_change(o, r);
 }
 
 static void metrics(const struct options *o)
@@ -537,7 +537,7 @@ static void metrics(const struct options *o)
 	json_decref(answer);
 }
 
-static void run(const struct options *o, int argc, char **argv)
+static void run_command(const struct options *o, int argc, char **argv)
 {
 	const char *command = argv[0];
 	bool shows = strcmp(command, "status") == 0 || strcmp(command, "flows") == 0 ||
@@ -552,13 +552,13 @@ static void run(const struct options *o, int argc, char **argv)
 	if (shows && o->watch_ns)
 		watch(o, command);
 	else if (shows)
-		show(o, command);
+		ask_and_show(o, command);
 	else if (strcmp(command, "fault") == 0)
 		fault_command(o, argc - 1, argv + 1);
 	else if (strcmp(command, "metrics") == 0)
 		metrics(o);
 	else if (strcmp(command, "reload") == 0 || strcmp(command, "drain") == 0)
-		act(o, request(command));
+		ask_for_change(o, request(command));
 	else
 		cli_die("%s: no such command; see --help", command);
 }
@@ -620,6 +620,6 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc)
 		cli_die("give a command; see --help");
-	run(&o, argc - optind, argv + optind);
+	run_command(&o, argc - optind, argv + optind);
 	return EXIT_GOOD;
 }

@@ -67,11 +67,11 @@ static void print_summary(const struct daemon *d)
 		lost += q->lost > q->overruns ? q->lost : q->overruns;
 		truncated += q->truncated;
 	}
-	cli_complain("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
+	cli_say("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
 		     " bytes orphaned now, %" PRIu64 " packets lost before the box",
 		     sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
 	if (truncated > 0)
-		cli_complain("%" PRIu64 " packets were longer than the queue can copy, and were lost: "
+		cli_say("%" PRIu64 " packets were longer than the queue can copy, and were lost: "
 			     "reseg-rules check says of which links", truncated);
 }
 
@@ -83,7 +83,7 @@ static void print_start(const struct daemon *d)
 	if (s->engine.rules.policies > 1)
 		snprintf(policies, sizeof(policies), ", %u more polic%s", s->engine.rules.policies - 1,
 			 s->engine.rules.policies == 2 ? "y" : "ies");
-	cli_complain("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s%s, injector %s",
+	cli_say("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s%s, injector %s",
 		     s->queue.number, d->count, d->count == 1 ? "" : "s",
 		     s->engine.rules.policy[0].segment_size, faults, policies,
 		     d->workers[0].injector->kind->name);

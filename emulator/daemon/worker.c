@@ -31,7 +31,7 @@ static void add_one(int event_fd)
 	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
 		return;
 	/* Nobody would learn of anything any more. */
-	cli_complain("eventfd: %s", strerror(errno));
+	cli_say("eventfd: %s", strerror(errno));
 	_exit(EXIT_FINDING);
 }
 
@@ -123,7 +123,7 @@ static void hear_icmp(struct worker *w)
 	pthread_mutex_unlock(&q->lock);
 }
 
-static enum engine_verdict handle(void *arg, void *packet, size_t *len, unsigned hints)
+static enum engine_verdict handle_packet(void *arg, void *packet, size_t *len, unsigned hints)
 {
 	struct worker *w = arg;
 	enum engine_verdict verdict;
@@ -165,7 +165,7 @@ static void fail(struct worker *w, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
-	cli_complain("%s", text);
+	cli_say("%s", text);
 	w->failed = true;
 }
 
@@ -175,13 +175,13 @@ static void warn_of_flows(struct worker *w)
 
 	engine_get_stats(w->engine, &s);
 	if (is_first(s.paths_limited > 0, &w->warned_path))
-		cli_complain("a path carries less than a piece, which goes out in parts: give a smaller "
+		cli_say("a path carries less than a piece, which goes out in parts: give a smaller "
 			     "--segment-size (the event \"path\" says what it carries)");
 	if (is_first(s.one_sided > 0, &w->warned_one_sided))
-		cli_complain("only one direction of a connection comes by, so it passes untouched: see "
+		cli_say("only one direction of a connection comes by, so it passes untouched: see "
 			     "reseg-rules check (NAT on this host?), and that both ways lead through here");
 	if (is_first(s.unanswered > 0, &w->warned_unanswered))
-		cli_complain("an end of a connection acknowledges nothing: it is gone, or what it answers "
+		cli_say("an end of a connection acknowledges nothing: it is gone, or what it answers "
 			     "takes another way and does not come by");
 }
 
@@ -192,28 +192,28 @@ static void warn(struct worker *w)
 	int rc;
 
 	if (is_first(s->too_big > 0, &w->warned_too_big))
-		cli_complain("a piece is larger than the MTU of its way out and cannot be sent: "
+		cli_say("a piece is larger than the MTU of its way out and cannot be sent: "
 			     "give a smaller --segment-size");
 	if (is_first(s->failed > 0 && s->last_error == EIO, &w->warned_failed))
-		cli_complain("its TUN device is down: ip link set %s up", w->injector->name);
+		cli_say("its TUN device is down: ip link set %s up", w->injector->name);
 	if (is_first(s->failed > 0, &w->warned_failed))
-		cli_complain("the kernel refuses to send a packet (%s): check the routes and the "
+		cli_say("the kernel refuses to send a packet (%s): check the routes and the "
 			     "OUTPUT rules of this host", strerror(s->last_error));
 	if (is_first(queue_overran(w->queue), &w->warned_overrun))
-		cli_complain("packets come faster than they can be handled, and some were lost: "
+		cli_say("packets come faster than they can be handled, and some were lost: "
 			     "give a larger --queue-buffer (who is not root can have no more than "
 			     "twice net.core.rmem_max), or more workers by --queue");
 	if (is_first(queue_looped(w->queue), &w->warned_loop))
-		cli_complain("its own packets come back into the queue, and are let through: load the "
+		cli_say("its own packets come back into the queue, and are let through: load the "
 			     "rules by reseg-rules, and look for others that fill the same queue");
 	if (is_first(queue_truncated(w->queue), &w->warned_truncated))
-		cli_complain("packets are longer than the queue can copy, and were lost: ip link set "
+		cli_say("packets are longer than the queue can copy, and were lost: ip link set "
 			     "DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
 	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
-		cli_complain("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
+		cli_say("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
 	if (is_first(w->capture && !box_capture_flush(w->capture), &w->warned_capture))
-		cli_complain("the capture cannot be written any further: it ends here");
+		cli_say("the capture cannot be written any further: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
 		fail(w, "its TUN device was removed: start it again");
 }
@@ -239,7 +239,7 @@ static uint64_t flows_active(const struct worker *w)
 }
 
 /* Begins to hand over what there is. */
-static void drain(struct worker *w)
+static void drain_engine(struct worker *w)
 {
 	engine_drain(w->engine, now_ns());
 	send_output(w);
@@ -268,7 +268,7 @@ static bool list_flows(struct worker *w, struct worker_question *q)
 
 	if (q->flow_room - q->flow_count < FLOWS_AT_ONCE) {
 		size_t room = 2 * q->flow_room + FLOWS_AT_ONCE;
-		struct engine_flow *flows = realloc(q->flows, room * sizeof(*flows));
+		struct engine_flow_info *flows = realloc(q->flows, room * sizeof(*flows));
 
 		if (!flows) {
 			q->error = -ENOMEM;
@@ -306,7 +306,7 @@ static void use_rules(struct worker *w)
 }
 
 /* Works at a question. Returns true if there is more to do for it. */
-static bool answer(struct worker *w)
+static bool answer_question(struct worker *w)
 {
 	struct worker_question *q = &w->question;
 	bool done = true;
@@ -426,7 +426,7 @@ int worker_get_report(struct worker *w, struct worker_report *out)
 	return rc;
 }
 
-int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count)
+int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *count)
 {
 	struct worker_question *q = &w->question;
 	int rc = begin_question(w);
@@ -449,7 +449,7 @@ int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count)
 
 /* The thread ---------------------------------------------------------------------------- */
 
-static void *run(void *arg)
+static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
 	uint64_t end = UINT64_MAX, requests;
@@ -477,7 +477,7 @@ static void *run(void *arg)
 		}
 		/* What was queued before the request to stop is still handled. */
 		if (rc > 0 && fds[0].revents) {
-			int error = queue_receive(w->queue, handle, w);
+			int error = queue_receive(w->queue, handle_packet, w);
 
 			send_output(w);
 			if (error < 0)
@@ -487,12 +487,12 @@ static void *run(void *arg)
 		if (w->failed)
 			break;
 		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) || more_to_answer)
-			more_to_answer = answer(w);
+			more_to_answer = answer_question(w);
 		requests = rc > 0 && fds[1].revents ? read_events(w->stop) : 0;
 		if (requests > 1 || (requests > 0 && end != UINT64_MAX))
 			break;
 		if (requests > 0) {
-			drain(w);
+			drain_engine(w);
 			end = now_ns() + w->grace_ns;
 		}
 		if (end != UINT64_MAX && (now_ns() >= end || flows_active(w) == 0))
@@ -528,7 +528,7 @@ int worker_start(struct worker *w)
 	}
 	pthread_mutex_init(&w->question.lock, NULL);
 	pthread_cond_init(&w->question.answered, NULL);
-	rc = pthread_create(&w->thread, NULL, run, w);
+	rc = pthread_create(&w->thread, NULL, worker_main, w);
 	if (rc == 0)
 		return 0;
 	close(w->question.asked);

@@ -42,7 +42,7 @@ struct worker_question {
 	uint64_t rules_wanted, rules_used;	/* how many were, and of these are or were in use */
 	int rules_error;		/* of those used last: why the engine refused them */
 	struct worker_report report;
-	struct engine_flow *flows;
+	struct engine_flow_info *flows;
 	size_t flow_count, flow_room;
 	uint32_t cursor;
 	int error;
@@ -116,7 +116,7 @@ int worker_get_report(struct worker *w, struct worker_report *out);
 
 /* All flows, which the caller frees; also -ENOMEM. They are taken a few at a time, with packets
  * between them. */
-int worker_get_flows(struct worker *w, struct engine_flow **out, size_t *count);
+int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *count);
 
 /* Does it wait for something to do, or has it begun to do something a little while ago? */
 bool worker_lives(const struct worker *w);

@@ -56,7 +56,7 @@ static void must(bool good)
 		abort();
 }
 
-static uint8_t take(struct input *in)
+static uint8_t take_byte(struct input *in)
 {
 	if (in->left == 0)
 		return 0;
@@ -66,20 +66,20 @@ static uint8_t take(struct input *in)
 
 static uint16_t take16(struct input *in)
 {
-	uint8_t high = take(in);
+	uint8_t high = take_byte(in);
 
-	return (uint16_t)(high << 8 | take(in));
+	return (uint16_t)(high << 8 | take_byte(in));
 }
 
 /* Small steps mostly, wild ones at times. */
 static uint32_t take_step(struct input *in)
 {
-	uint8_t kind = take(in);
+	uint8_t kind = take_byte(in);
 
 	if (kind < 128)
 		return 0;
 	if (kind < 192)
-		return (uint32_t)(int32_t)(int8_t)take(in);
+		return (uint32_t)(int32_t)(int8_t)take_byte(in);
 	if (kind < 250)
 		return (uint32_t)(int32_t)(int16_t)take16(in);
 	return (uint32_t)take16(in) << 16 | take16(in);
@@ -98,7 +98,7 @@ static bool may_stall(const struct engine_policy *p)
  * sink lacks as many runs as can be remembered, each of an octet at least. */
 static void check_flows(const struct fuzz *f)
 {
-	struct engine_flow flows[FLOWS_MAX];
+	struct engine_flow_info flows[FLOWS_MAX];
 	uint32_t cursor = 0;
 	size_t count = engine_flows(f->engine, f->now_ns, &cursor, flows, FLOWS_MAX);
 
@@ -149,15 +149,15 @@ static void check_output(struct fuzz *f)
 
 static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 {
-	enum engine_side side = take(in) & 1;
-	uint8_t flags = take(in);
+	enum engine_side side = take_byte(in) & 1;
+	uint8_t flags = take_byte(in);
 	uint32_t seq = f->nxt[side] + take_step(in);
 	uint32_t ack = f->nxt[engine_other(side)] + take_step(in);
 	uint16_t window = take16(in);
-	uint8_t content = take(in), word = content / 2 % WORDS;
+	uint8_t content = take_byte(in), word = content / 2 % WORDS;
 	bool is_text = content >= 128;	/* the word, once or so many octets of it */
 	uint32_t bytes = content & 1 ? take16(in) % 3000 : is_text ? words[word].bytes : 0;
-	size_t options = (take(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
+	size_t options = (take_byte(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
 	struct checksum c = { 0 };
 	uint16_t sum;
 	uint8_t *tcp = to + ip;
@@ -186,13 +186,13 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	tcp[13] = flags;
 	bytes_put16(tcp + 14, window);
 	for (size_t i = 0; i < options; i++)
-		tcp[20 + i] = take(in);
+		tcp[20 + i] = take_byte(in);
 	for (uint32_t i = 0; i < bytes; i++)
 		tcp[header + i] = is_text ? (uint8_t)words[word].text[i % words[word].bytes] : (uint8_t)i;
 	checksum_add(&c, tcp, header + bytes);
 	sum = checksum_finish(&c);
 	memcpy(tcp + 16, &sum, 2);
-	if (take(in) & 1)
+	if (take_byte(in) & 1)
 		f->nxt[side] = seq + bytes + !!(flags & TCP_SYN) + !!(flags & TCP_FIN);
 	return ip + header + bytes;
 }
@@ -205,21 +205,21 @@ static void change_faults(struct engine_policy *p, struct input *in)
 	while (fault_table[kinds].name)
 		kinds++;
 	must(kinds > 0);	/* clang-tidy does not see that */
-	p->faults = take(in) % (FAULTS_MAX + 1);
+	p->faults = take_byte(in) % (FAULTS_MAX + 1);
 	for (unsigned i = 0; i < p->faults; i++) {
-		struct fault fault = fault_of(&fault_table[take(in) % kinds]);
+		struct fault fault = fault_of(&fault_table[take_byte(in) % kinds]);
 
-		fault.every = 1 + take(in) % 8;
-		fault.percent = 1 + take(in) % 100;
-		fault.id = take(in) % 4;
-		fault.scope.direction = take(in) % 4;
-		fault.scope.flows.last = take(in) % 4;
-		fault.scope.arrivals.last = take(in) % 4;
+		fault.every = 1 + take_byte(in) % 8;
+		fault.percent = 1 + take_byte(in) % 100;
+		fault.id = take_byte(in) % 4;
+		fault.scope.direction = take_byte(in) % 4;
+		fault.scope.flows.last = take_byte(in) % 4;
+		fault.scope.arrivals.last = take_byte(in) % 4;
 		for (unsigned k = 0; k < FAULT_PARAMS_MAX; k++) {
 			const struct fault_param *param = &fault.kind->param[k];
 
-			if (param->name && take(in) & 1)
-				fault.value[k] = param->least + take(in) % (param->most - param->least + 1);
+			if (param->name && take_byte(in) & 1)
+				fault.value[k] = param->least + take_byte(in) % (param->most - param->least + 1);
 		}
 		p->fault[i] = fault;
 	}
@@ -229,26 +229,26 @@ static void change_faults(struct engine_policy *p, struct input *in)
 static void change_policy(struct fuzz *f, struct input *in)
 {
 	struct engine_policy *p = &f->rules.policy[1];
-	uint8_t choice = take(in);
+	uint8_t choice = take_byte(in);
 
 	f->rules.policies = choice & 1 ? 2 : 1;
 	*p = f->rules.policy[0];
 	p->match.port.first = p->match.port.last = choice & 2 ? 40000 : 25;
 	p->direction = choice >> 2 & DIRECTION_BOTH;
 	p->arrival = choice & 0x10 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
-	p->segment_size = 1 + take(in) % f->segment_size;
+	p->segment_size = 1 + take_byte(in) % f->segment_size;
 	change_faults(p, in);
 }
 
 static void step(struct fuzz *f, struct input *in)
 {
-	uint8_t packet[PACKET_MAX], answer[ROUTER_ANSWER_BYTES], kind = take(in);
+	uint8_t packet[PACKET_MAX], answer[ROUTER_ANSWER_BYTES], kind = take_byte(in);
 	enum engine_verdict verdict;
 	struct packet p;
 	unsigned hints = 0;
 	size_t len;
 
-	if (kind == 255 && take(in) == 255) {
+	if (kind == 255 && take_byte(in) == 255) {
 		engine_drain(f->engine, f->now_ns);
 		check_output(f);
 		return;
@@ -279,9 +279,9 @@ static void step(struct fuzz *f, struct input *in)
 		return;
 	}
 	if (kind < 50) {
-		len = take(in) % 128;
+		len = take_byte(in) % 128;
 		for (size_t i = 0; i < len; i++)
-			packet[i] = take(in);
+			packet[i] = take_byte(in);
 	} else {
 		len = build(f, in, packet);
 		if (kind == 252) {
@@ -306,7 +306,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct engine_config config;
 	struct engine_policy *policy;
 	struct engine_stats stats;
-	uint8_t choice = take(&in);
+	uint8_t choice = take_byte(&in);
 
 	engine_config_init(&config);
 	policy = &config.rules.policy[0];
@@ -320,10 +320,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	config.memory_bytes = MEMORY_BYTES;
 	config.flows_max = FLOWS_MAX;
 	f.ipv6 = choice >> 7;
-	choice = take(&in);
+	choice = take_byte(&in);
 	config.offload = f.offload = choice & 1;
 	f.nxt[CLIENT] = (uint32_t)choice << 24;
-	f.nxt[SERVER] = UINT32_MAX - take(&in);
+	f.nxt[SERVER] = UINT32_MAX - take_byte(&in);
 	f.rules = config.rules;
 	must(engine_create(&f.engine, &config) == 0);
 	for (unsigned i = 0; in.left > 0 && i < 2000; i++)

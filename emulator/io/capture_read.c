@@ -88,7 +88,7 @@ static int broken(char error[CAPTURE_READ_ERROR_BYTES], const char *format, ...)
 }
 
 /* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with why. */
-static int take(struct capture_read *c, void *to, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
+static int take_bytes(struct capture_read *c, void *to, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t got = 0;
 	int rc = 1, code = Z_OK;
@@ -120,7 +120,7 @@ static int take_block(struct capture_read *c, uint32_t bytes, char error[CAPTURE
 		return broken(error, "out of memory");
 	c->block = block;
 	c->bytes = bytes;
-	rc = take(c, block, bytes, error);
+	rc = take_bytes(c, block, bytes, error);
 	c->cut |= rc == 0;	/* its header was there */
 	return rc;
 }
@@ -158,7 +158,7 @@ static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out,
 	uint8_t head[PACKET_HEADER_BYTES + PATCHED_BYTES];
 	const struct interface *i = &c->interface[0];
 	uint64_t stamp;
-	int rc = take(c, head, PACKET_HEADER_BYTES + c->extra, error);
+	int rc = take_bytes(c, head, PACKET_HEADER_BYTES + c->extra, error);
 
 	if (rc > 0)
 		rc = take_block(c, get32(c, head + 8), error);
@@ -181,7 +181,7 @@ static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_
 {
 	uint8_t head[FILE_HEADER_BYTES - 4];
 	struct interface *i;
-	int rc = take(c, head, sizeof(head), error);
+	int rc = take_bytes(c, head, sizeof(head), error);
 
 	if (rc < 0)
 		return rc;
@@ -326,13 +326,13 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, char e
 	int rc;
 
 	*type = BLOCK_SECTION_HEADER;
-	rc = typed ? 1 : take(c, type, sizeof(*type), error);
-	if (rc > 0 && (rc = take(c, head, 4, error)) == 0)
+	rc = typed ? 1 : take_bytes(c, type, sizeof(*type), error);
+	if (rc > 0 && (rc = take_bytes(c, head, 4, error)) == 0)
 		c->cut = true;
 	if (rc <= 0)
 		return rc;
 	if (*type == BLOCK_SECTION_HEADER) {	/* the same in either byte order; what follows tells */
-		rc = take(c, &magic, sizeof(magic), error);
+		rc = take_bytes(c, &magic, sizeof(magic), error);
 		c->cut |= rc == 0;
 		if (rc <= 0)
 			return rc;
@@ -347,7 +347,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, char e
 		return broken(error, "a block of %u bytes makes no sense", length);
 	rc = take_block(c, length - (*type == BLOCK_SECTION_HEADER ? 16 : 12), error);
 	if (rc > 0) {
-		rc = take(c, tail, sizeof(tail), error);
+		rc = take_bytes(c, tail, sizeof(tail), error);
 		c->cut |= rc == 0;
 		if (rc > 0 && get32(c, tail) != length)
 			return broken(error, "a block makes no sense: it says two lengths");
@@ -395,7 +395,7 @@ static int open_file(struct capture_read *c, const char *path, char error[CAPTUR
 	c->file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path, "rbe");
 	if (!c->file)
 		return broken(error, "%s", strerror(errno));
-	rc = take(c, &magic, sizeof(magic), error);
+	rc = take_bytes(c, &magic, sizeof(magic), error);
 	if (rc < 0)
 		return rc;
 	if (magic == BLOCK_SECTION_HEADER) {

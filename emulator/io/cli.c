@@ -81,7 +81,7 @@ static void complain(const char *format, va_list ap)
 		free(text);
 }
 
-void cli_complain(const char *format, ...)
+void cli_say(const char *format, ...)
 {
 	va_list ap;
 
@@ -110,19 +110,19 @@ void cli_fail(const char *format, ...)
 	exit(EXIT_FINDING);
 }
 
-void cli_complain_lines(const char *text)
+void cli_say_lines(const char *text)
 {
 	while (*text != '\0') {
 		size_t length = strcspn(text, "\n");
 
-		cli_complain("%.*s", (int)length, text);
+		cli_say("%.*s", (int)length, text);
 		text += length + (text[length] != '\0');
 	}
 }
 
 void cli_die_lines(const char *text)
 {
-	cli_complain_lines(text);
+	cli_say_lines(text);
 	exit(EXIT_USAGE);
 }
 
@@ -186,6 +186,6 @@ uint64_t cli_seconds(const char *option, const char *text, double min, double ma
 void cli_ready(int fd)
 {
 	if (write(fd, "\n", 1) != 1)
-		cli_complain("cannot report that it is ready: descriptor %d is closed", fd);
+		cli_say("cannot report that it is ready: descriptor %d is closed", fd);
 	close(fd);
 }

@@ -24,7 +24,7 @@ extern const char *cli_program;
 void cli_escape(char *to, size_t size, const char *text);
 
 /* Prints "program: message" and a line feed on standard error, escaped: so it is one line. */
-void cli_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The same, and exits with EXIT_USAGE. */
 _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -32,8 +32,8 @@ _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1,
 /* The same with EXIT_FINDING, for what goes wrong later than set-up. */
 _Noreturn void cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same as cli_complain() and cli_die() for each line of a text. */
-void cli_complain_lines(const char *text);
+/* The same as cli_say() and cli_die() for each line of a text. */
+void cli_say_lines(const char *text);
 _Noreturn void cli_die_lines(const char *text);
 
 /* The options every program has: the end of its table for cli_option(). */

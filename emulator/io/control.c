@@ -147,7 +147,7 @@ static bool find_id(const char *name, bool group, unsigned *id)
 
 /* The folder may be another user's, who could put something else there meanwhile: so by what is open, and only if it is
  * a socket. */
-static int give(const char *path, uid_t uid, gid_t gid, bool with_group)
+static int give_socket(const char *path, uid_t uid, gid_t gid, bool with_group)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	char by_fd[32];
@@ -195,7 +195,7 @@ int control_set_owner(struct control *c, const char *owner)
 
 	if (!read_owner(owner, &uid, &gid))
 		return -ENOENT;
-	return give(c->path, uid, gid, strchr(owner, ':') != NULL);
+	return give_socket(c->path, uid, gid, strchr(owner, ':') != NULL);
 }
 
 static void drop(struct client *client)
@@ -231,7 +231,7 @@ size_t control_poll(const struct control *c, struct pollfd *fds)
 }
 
 /* A free place, or that of the client that was answered longest ago. */
-static struct client *place(struct control *c)
+static struct client *find_place(struct control *c)
 {
 	struct client *oldest = &c->clients[0];
 
@@ -258,7 +258,7 @@ static void take_client(struct control *c)
 		close(fd);
 		return;
 	}
-	client = place(c);
+	client = find_place(c);
 	*client = (struct client){ .fd = fd, .in = in, .served = ++c->served };
 }
 
@@ -300,7 +300,7 @@ static bool reply(struct control *c, struct client *client, json_t *answer)
 }
 
 /* Answers one request, a line of len characters. */
-static bool answer(struct control *c, struct client *client, const char *line, size_t len)
+static bool answer_line(struct control *c, struct client *client, const char *line, size_t len)
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, len, 0, &error);
@@ -319,7 +319,7 @@ static bool answer_all(struct control *c, struct client *client)
 	while (!client->out && (end = memchr(client->in, '\n', client->in_bytes))) {
 		size_t len = (size_t)(end - client->in);
 
-		if (!client->skips && !answer(c, client, client->in, len))
+		if (!client->skips && !answer_line(c, client, client->in, len))
 			return false;
 		client->skips = false;
 		client->in_bytes -= len + 1;

@@ -26,7 +26,7 @@ struct pcapng {
 };
 
 /* Several threads may write packets; that is where the file is locked. */
-static void put(struct pcapng *p, const void *data, size_t bytes)
+static void put_bytes(struct pcapng *p, const void *data, size_t bytes)
 {
 	/* Behind half of a block no reader finds the next one. */
 	if (!p->lost && fwrite_unlocked(data, 1, bytes, p->file) != bytes)
@@ -35,12 +35,12 @@ static void put(struct pcapng *p, const void *data, size_t bytes)
 
 static void put16(struct pcapng *p, uint16_t v)
 {
-	put(p, &v, sizeof(v));
+	put_bytes(p, &v, sizeof(v));
 }
 
 static void put32(struct pcapng *p, uint32_t v)
 {
-	put(p, &v, sizeof(v));
+	put_bytes(p, &v, sizeof(v));
 }
 
 static uint32_t padded(size_t bytes)
@@ -52,8 +52,8 @@ static void put_padded(struct pcapng *p, const void *data, size_t bytes)
 {
 	static const uint8_t zeros[3];
 
-	put(p, data, bytes);
-	put(p, zeros, padded(bytes) - bytes);
+	put_bytes(p, data, bytes);
+	put_bytes(p, zeros, padded(bytes) - bytes);
 }
 
 static void put_option(struct pcapng *p, uint16_t code, const void *value, size_t bytes)
@@ -83,7 +83,7 @@ int pcapng_open(struct pcapng **out, const char *path)
 	put32(p, BYTE_ORDER_MAGIC);
 	put16(p, 1);	/* version 1.0 */
 	put16(p, 0);
-	put(p, &section_length, sizeof(section_length));
+	put_bytes(p, &section_length, sizeof(section_length));
 	put32(p, 28);
 	*out = p;
 	return 0;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-void replay_take_output(struct run *run)
+void replay_take_output(struct replay_pass *run)
 {
 	struct engine_emit emit;
 	uint8_t packet[PACKET_BYTES];
@@ -17,12 +17,12 @@ void replay_take_output(struct run *run)
 		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
 			memcpy(packet + at, emit.part[i].data, emit.part[i].bytes);
 		if (emit.subject.flow > 0 && emit.subject.flow <= run->flows)
-			replay_get(run, run->of_flow[emit.subject.flow - 1], engine_other(emit.subject.source), packet,
+			replay_end_receives(run, run->of_flow[emit.subject.flow - 1], engine_other(emit.subject.source), packet,
 			    emit.bytes);
 	}
 }
 
-static bool note_flow(struct run *run, uint64_t flow, uint32_t connection)
+static bool note_flow(struct replay_pass *run, uint64_t flow, uint32_t connection)
 {
 	if (flow <= run->flows)
 		return true;
@@ -35,7 +35,7 @@ static bool note_flow(struct run *run, uint64_t flow, uint32_t connection)
 	return true;
 }
 
-bool replay_put(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
+bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
 		unsigned hints)
 {
 	enum engine_verdict verdict;
@@ -51,7 +51,7 @@ bool replay_put(struct run *run, uint32_t connection, enum engine_side side, uin
 		return false;
 	replay_result(run, connection)->taken |= engine_input_subject(run->engine).flow > 0;
 	if (verdict != VERDICT_DROP)
-		replay_get(run, connection, engine_other(side), ip, bytes);
+		replay_end_receives(run, connection, engine_other(side), ip, bytes);
 	replay_take_output(run);
 	return true;
 }

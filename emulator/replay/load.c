@@ -261,7 +261,7 @@ static int compare_named(const void *a, const void *b)
 }
 
 /* Begins a connection with this packet, whose sender is its client unless it is a SYN-ACK's. */
-static bool begin(struct load *l, struct found *f, const struct named *n, const struct packet *p)
+static bool begin_connection(struct load *l, struct found *f, const struct named *n, const struct packet *p)
 {
 	struct replay_connection *c;
 	const uint8_t *addresses = packet_addresses(p);
@@ -313,7 +313,7 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 		 * left of an old one may have been reset in between. */
 		if (other || (syn && ((f.closing && f.answered) || p.seq != f.client_isn))) {
 			f.name = named[i].name;
-			if (!begin(l, &f, &named[i], &p)) {
+			if (!begin_connection(l, &f, &named[i], &p)) {
 				free(named);
 				return replay_no_memory(error);
 			}

@@ -10,7 +10,7 @@
 #define WINDOW_MAX (UINT64_C(1) << 30)	/* RFC 7323 section 2.3 */
 
 /* Moves rcv_nxt over what was beyond it. */
-static void close_holes(struct end *end)
+static void close_holes(struct replay_end *end)
 {
 	size_t used = 0;
 
@@ -24,7 +24,7 @@ static void close_holes(struct end *end)
 }
 
 /* Keeps what came out of order; if there are too many holes it is lost, and comes again. */
-static void keep(struct end *end, uint64_t first, uint64_t after)
+static void keep_beyond(struct replay_end *end, uint64_t first, uint64_t after)
 {
 	size_t i = 0, joined;
 
@@ -42,9 +42,9 @@ static void keep(struct end *end, uint64_t first, uint64_t after)
 }
 
 /* The sequence number of the SYN that the other end sent in the capture. */
-static uint32_t captured_isn(const struct run *run, uint32_t connection, enum engine_side side)
+static uint32_t captured_isn(const struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
-	const struct end *other = &run->connection[connection].end[engine_other(side)];
+	const struct replay_end *other = &run->connection[connection].end[engine_other(side)];
 	struct packet p = { .seq = 0 };
 
 	for (size_t i = 0; i < other->count; i++) {
@@ -65,7 +65,7 @@ static bool has_syn_data(const struct captured *c, uint32_t ack)
 }
 
 /* RFC 9293 section 3.10.7.3 and .4: it must acknowledge a SYN, or lie in the window. */
-static bool believes_rst(const struct end *end, const struct packet *p)
+static bool believes_rst(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t offset;
 
@@ -75,9 +75,9 @@ static bool believes_rst(const struct end *end, const struct packet *p)
 	return offset + 1 >= end->rcv_nxt && offset <= end->rcv_nxt + WINDOW_MAX;
 }
 
-void replay_get(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes)
+void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes)
 {
-	struct end *end = &run->connection[connection].end[side];
+	struct replay_end *end = &run->connection[connection].end[side];
 	uint64_t first, after;
 	struct tcpopt o;
 	struct packet p;
@@ -122,7 +122,7 @@ void replay_get(struct run *run, uint32_t connection, enum engine_side side, uin
 		return;
 	}
 	if (first > end->rcv_nxt)
-		keep(end, first, after);
+		keep_beyond(end, first, after);
 	end->acked = 0;		/* to be told once more */
 	end->ack_ns = run->now_ns;
 }

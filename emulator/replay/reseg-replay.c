@@ -244,16 +244,16 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 static void warn(const struct options *o, const struct replay *r)
 {
 	if (r->cut)
-		cli_complain("%s ends in the middle of a packet: what comes before it was replayed", o->in);
+		cli_say("%s ends in the middle of a packet: what comes before it was replayed", o->in);
 	if (r->broken[0])
-		cli_complain("%s: %s: what comes before was replayed", o->in, r->broken);
+		cli_say("%s: %s: what comes before was replayed", o->in, r->broken);
 	if (r->cut_off > 0)
-		cli_complain("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros stand for what "
+		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros stand for what "
 			     "is lacking; capture whole packets, as by tcpdump -s 0", o->in, r->cut_off,
 			     r->cut_off == 1 ? " is" : "s are", r->first_cut_off);
 }
 
-static void run(const struct options *o, struct replay *r)
+static void run_replay(const struct options *o, struct replay *r)
 {
 	char error[CAPTURE_READ_ERROR_BYTES];
 
@@ -274,7 +274,7 @@ static struct hurt *run_sizes(const struct options *o, struct replay *r)
 		progress.size = size - o->first_size + 1;
 		for (unsigned p = 0; p < r->engine.rules.policies; p++)
 			r->engine.rules.policy[p].segment_size = size;
-		run(o, r);
+		run_replay(o, r);
 		for (size_t i = 0; i < r->connections; i++) {
 			enum replay_outcome outcome = replay_outcome(&r->connection[i]);
 
@@ -320,9 +320,9 @@ static bool close_outputs(const struct options *o, struct replay *r)
 	int rc = r->log ? eventlog_flush(r->log) : 0;
 
 	if (!good)
-		cli_complain("--output %s: it could not be written whole", o->out);
+		cli_say("--output %s: it could not be written whole", o->out);
 	if (rc < 0)
-		cli_complain("--events %s: it could not be written whole: %s", o->settings.events, strerror(-rc));
+		cli_say("--events %s: it could not be written whole: %s", o->settings.events, strerror(-rc));
 	eventlog_close(r->log);
 	return good && rc == 0;
 }
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	if (o.last_size > 0)
 		hurt = run_sizes(&o, &r);
 	else
-		run(&o, &r);
+		run_replay(&o, &r);
 	end_progress();
 	warn(&o, &r);
 	shown.only = o.only;

@@ -15,13 +15,13 @@ void replay_view(const struct captured *c, struct packet *p)
 	packet_parse(p, c->ip, c->bytes);
 }
 
-void replay_wake(struct run *run, uint32_t connection, enum engine_side side, uint64_t at_ns)
+void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side, uint64_t at_ns)
 {
 	timers_set(&run->wake, 2 * connection + side, at_ns);
 }
 
 /* Gives each end its packets. */
-static bool make_ends(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
+static bool make_ends(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	size_t count = run->r->connections;
 
@@ -30,7 +30,7 @@ static bool make_ends(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 		return replay_no_memory(error);
 	for (size_t i = 0; i < count; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
-			struct end *end = &run->connection[i].end[side];
+			struct replay_end *end = &run->connection[i].end[side];
 
 			end->ack_ns = UINT64_MAX;
 			end->list = calloc(run->r->connection[i].packets[side] + 1, sizeof(*end->list));
@@ -40,7 +40,7 @@ static bool make_ends(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 	}
 	for (size_t i = 0; i < run->r->packets; i++) {
 		const struct captured *c = &run->r->captured[i];
-		struct end *end = &run->connection[c->connection].end[c->source];
+		struct replay_end *end = &run->connection[c->connection].end[c->source];
 
 		end->list[end->count++] = (uint32_t)i;
 	}
@@ -79,7 +79,7 @@ uint64_t replay_orphaned(const struct replay_connection *c)
 }
 
 /* Notes which packet of the capture made a fault hold something back. */
-static void note_stall(struct run *run, uint32_t connection, enum engine_side source)
+static void note_stall(struct replay_pass *run, uint32_t connection, enum engine_side source)
 {
 	struct replay_result *result = replay_result(run, connection);
 	const struct captured *last = run->connection[connection].end[source].last;
@@ -98,7 +98,7 @@ static void note_stall(struct run *run, uint32_t connection, enum engine_side so
 
 static void observe(void *arg, const struct engine_event *event)
 {
-	struct run *run = arg;
+	struct replay_pass *run = arg;
 	uint32_t connection;
 	struct replay_result *result;
 
@@ -117,11 +117,11 @@ static void observe(void *arg, const struct engine_event *event)
 		memcpy(result->totals, event->totals, sizeof(result->totals));
 }
 
-static bool drive(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
+static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	for (uint32_t i = 0; i < run->r->connections; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
-			const struct end *end = &run->connection[i].end[side];
+			const struct replay_end *end = &run->connection[i].end[side];
 
 			if (end->count > 0)
 				replay_wake(run, i, side, run->r->captured[end->list[0]].time_ns);
@@ -137,7 +137,7 @@ static bool drive(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 		if (end_ns <= box_ns) {
 			uint32_t id = timers_pop(&run->wake);
 
-			if (!replay_act(run, id / 2, id % 2))
+			if (!replay_end_sends(run, id / 2, id % 2))
 				return replay_no_memory(error);
 		} else {
 			engine_expire(run->engine, run->now_ns);
@@ -146,7 +146,7 @@ static bool drive(struct run *run, char error[CAPTURE_READ_ERROR_BYTES])
 	}
 }
 
-static void free_pass(struct run *run)
+static void free_pass(struct replay_pass *run)
 {
 	box_capture_tap_free(run->tap);
 	engine_destroy(run->engine);
@@ -182,7 +182,7 @@ static void limit_memory(struct engine_config *config, const struct replay *r)
 static bool pass(struct replay *r, bool without, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct engine_config config = r->engine;
-	struct run run = { .r = r, .without = without };
+	struct replay_pass run = { .r = r, .without = without };
 	bool good = make_ends(&run, error);
 
 	for (unsigned i = 0; without && i < config.rules.policies; i++)

@@ -32,7 +32,7 @@ struct range64 {
  * One end of a connection. It sends list[next], list[next + 1]...; offsets are those of the
  * other end's stream.
  */
-struct end {
+struct replay_end {
 	uint32_t *list;
 	size_t count, next;
 	uint64_t lag_ns;	/* it is so much later than in the capture */
@@ -60,10 +60,10 @@ struct end {
 };
 
 struct connection {
-	struct end end[2];	/* by side */
+	struct replay_end end[2];	/* by side */
 };
 
-struct run {
+struct replay_pass {
 	struct replay *r;
 	struct engine *engine;
 	struct box_capture_tap *tap;
@@ -80,7 +80,7 @@ struct run {
 };
 
 /* What becomes of a connection in this pass. */
-static inline struct replay_result *replay_result(const struct run *run, uint32_t connection)
+static inline struct replay_result *replay_result(const struct replay_pass *run, uint32_t connection)
 {
 	struct replay_connection *c = &run->r->connection[connection];
 
@@ -96,17 +96,17 @@ void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
 
 /* run.c */
 void replay_view(const struct captured *c, struct packet *p);
-void replay_wake(struct run *run, uint32_t connection, enum engine_side side, uint64_t at_ns);
+void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side, uint64_t at_ns);
 
 /* receive.c: an end gets a packet. */
-void replay_get(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes);
+void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes);
 
 /* box.c: the box gets a packet of an end; what it has to send goes to the ends. False: no memory. */
-bool replay_put(struct run *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
+bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
 		unsigned hints);
-void replay_take_output(struct run *run);
+void replay_take_output(struct replay_pass *run);
 
 /* send.c: an end sends what it has to send now, and says when there is more. False: no memory. */
-bool replay_act(struct run *run, uint32_t connection, enum engine_side side);
+bool replay_end_sends(struct replay_pass *run, uint32_t connection, enum engine_side side);
 
 #endif

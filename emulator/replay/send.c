@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Has the end got what its packet acknowledges? */
-static bool is_ready(const struct run *run, uint32_t connection, const struct end *end, const struct packet *p)
+static bool is_ready(const struct replay_pass *run, uint32_t connection, const struct replay_end *end, const struct packet *p)
 {
 	if (!run->r->connection[connection].whole || !(p->flags & TCP_ACK))
 		return true;
@@ -19,7 +19,7 @@ static bool is_ready(const struct run *run, uint32_t connection, const struct en
 }
 
 /* Has the end told by itself what this pure ACK would? */
-static bool is_told(const struct end *end, const struct packet *p)
+static bool is_told(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t ack = seq_widen(end->isn, p->ack + end->shift, end->rcv_nxt);
 
@@ -27,7 +27,7 @@ static bool is_told(const struct end *end, const struct packet *p)
 	       (ack < end->acked || (ack == end->acked && end->acked_itself));
 }
 
-static void note_sent(struct end *end, const struct packet *p)
+static void note_sent(struct replay_end *end, const struct packet *p)
 {
 	uint32_t nxt = p->seq + p->payload_bytes + ((p->flags & (TCP_SYN | TCP_FIN)) != 0);
 	struct tcpopt o;
@@ -50,9 +50,9 @@ static void note_sent(struct end *end, const struct packet *p)
 }
 
 /* Sends the next packet of the capture. */
-static bool send_captured(struct run *run, uint32_t connection, enum engine_side side)
+static bool send_captured(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
-	struct end *end = &run->connection[connection].end[side];
+	struct replay_end *end = &run->connection[connection].end[side];
 	const struct captured *c = &run->r->captured[end->list[end->next++]];
 	uint8_t copy[PACKET_BYTES];
 	unsigned hints = ENGINE_JOINED;
@@ -81,14 +81,14 @@ static bool send_captured(struct run *run, uint32_t connection, enum engine_side
 	end->last = c;
 	end->acked_itself = false;
 	note_sent(end, &p);
-	return replay_put(run, connection, side, copy, c->bytes, hints);
+	return replay_box_receives(run, connection, side, copy, c->bytes, hints);
 }
 
 /* Sends a segment of its own, with headers as its last packet had. */
-static bool send_own(struct run *run, uint32_t connection, enum engine_side side, uint32_t seq, const uint8_t *data,
+static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_side side, uint32_t seq, const uint8_t *data,
 		     uint32_t bytes)
 {
-	struct end *end = &run->connection[connection].end[side];
+	struct replay_end *end = &run->connection[connection].end[side];
 	uint8_t segment[PACKET_BYTES];
 	struct tcpopt o;
 	struct packet p;
@@ -125,18 +125,18 @@ static bool send_own(struct run *run, uint32_t connection, enum engine_side side
 	end->acked = end->rcv_nxt;
 	end->acked_itself = true;
 	end->unacked = 0;
-	return replay_put(run, connection, side, segment, p.ip_bytes, 0);
+	return replay_box_receives(run, connection, side, segment, p.ip_bytes, 0);
 }
 
-static bool send_ack(struct run *run, uint32_t connection, enum engine_side side)
+static bool send_ack(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
 	return send_own(run, connection, side, run->connection[connection].end[side].snd_nxt, NULL, 0);
 }
 
 /* Sends the data of its SYN again, for the box has taken them off: RFC 7413 section 4.2.1. */
-static bool send_syn_data(struct run *run, uint32_t connection, enum engine_side side)
+static bool send_syn_data(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
-	struct end *end = &run->connection[connection].end[side];
+	struct replay_end *end = &run->connection[connection].end[side];
 	struct packet p;
 
 	end->syn_data_owed = false;
@@ -144,9 +144,9 @@ static bool send_syn_data(struct run *run, uint32_t connection, enum engine_side
 	return send_own(run, connection, side, p.seq + 1, p.payload, p.payload_bytes);
 }
 
-bool replay_act(struct run *run, uint32_t connection, enum engine_side side)
+bool replay_end_sends(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
-	struct end *end = &run->connection[connection].end[side];
+	struct replay_end *end = &run->connection[connection].end[side];
 
 	if (end->syn_data_owed && !end->ended && !send_syn_data(run, connection, side))
 		return false;

@@ -167,7 +167,7 @@ static size_t value_column(const struct file *f)
 }
 
 /* An ini_handler. Sections are none of its business: see begin_section(). */
-static int handle(void *arg, const char *section, const char *name, const char *value)
+static int handle_key(void *arg, const char *section, const char *name, const char *value)
 {
 	struct file *f = arg;
 	const struct settings_key *key = settings_find_key(name);
@@ -183,7 +183,7 @@ static int handle(void *arg, const char *section, const char *name, const char *
 	}
 	again = (f->seen >> (key - settings_keys) & 1u) && strcmp(name, "fault") != 0;
 	f->seen |= 1u << (key - settings_keys);
-	if (f->policy > 0 && (key->where & SETTINGS_BOX))
+	if (f->policy > 0 && (key->where & SETTINGS_WHOLE))
 		complain(f, column, "%s is for all connections: put it before the first section", name);
 	else if (f->policy == 0 && key->where == SETTINGS_MATCH)
 		complain(f, column, "%s chooses connections for a policy: put it into a section "
@@ -206,7 +206,7 @@ void settings_load(struct settings *s, const char *path, struct settings_mistake
 		settings_note(m, "%s: %s", path, strerror(errno));
 		return;
 	}
-	line = ini_parse_stream(read_line, &f, handle, &f);
+	line = ini_parse_stream(read_line, &f, handle_key, &f);
 	if (ferror(f.in))
 		settings_note(m, "%s: %s", path, strerror(errno));
 	else if (line != 0 && m->count == 0)

@@ -55,7 +55,7 @@ struct settings {
 struct settings_key {
 	const char *name;
 	enum {
-		SETTINGS_BOX = 1,	/* for the whole */
+		SETTINGS_WHOLE = 1,	/* for the whole */
 		SETTINGS_POLICY = 2,	/* also for a policy */
 		SETTINGS_MATCH = 4,	/* only for a policy */
 		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */

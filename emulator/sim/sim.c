@@ -49,7 +49,7 @@ struct segment {
 	uint32_t start, bytes;
 };
 
-struct end {
+struct sim_end {
 	uint32_t isn, peer_isn;
 	/* sending */
 	struct segment *segments;	/* as they were first sent: sent again alike */
@@ -85,7 +85,7 @@ struct sim {
 	struct sim_result *result;
 	struct engine *engine;
 	uint64_t random, now_ns, orders;
-	struct end end[2];
+	struct sim_end end[2];
 	uint64_t busy_ns[2][2];		/* until when a leg sends: to which end, from the box? */
 	struct event events[EVENTS_MAX];
 	size_t events_count;
@@ -258,7 +258,7 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 
 static uint32_t window_of(const struct sim *s, enum engine_side side)
 {
-	const struct end *end = &s->end[side];
+	const struct sim_end *end = &s->end[side];
 	uint32_t used = end->rcv_nxt - (end->read < end->rcv_nxt ? end->read : end->rcv_nxt);
 
 	if (s->now_ns < s->o->opens_ns[side])
@@ -269,7 +269,7 @@ static uint32_t window_of(const struct sim *s, enum engine_side side)
 /* Up to three blocks of what came out of order; 0 if nothing did. */
 static size_t write_sack(const struct sim *s, enum engine_side side, uint8_t *to)
 {
-	const struct end *end = &s->end[side];
+	const struct sim_end *end = &s->end[side];
 	uint32_t total = s->end[engine_other(side)].total, at = end->rcv_nxt;
 	size_t blocks = 0;
 
@@ -292,7 +292,7 @@ static size_t write_sack(const struct sim *s, enum engine_side side, uint8_t *to
 static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uint32_t start,
 			uint32_t bytes)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	uint8_t p[PACKET_MAX], options[40] = { 0 }, pseudo[40];
 	size_t ip = s->o->ipv6 ? 40 : 20, n = 0, header, address = s->o->ipv6 ? 16 : 4;
 	uint8_t shift = flags & TCP_SYN ? 0 : s->o->window_shift;
@@ -365,7 +365,7 @@ static uint32_t segment_max(const struct sim *s)
 /* Sends what may be sent, as segments that stay as they are. */
 static void pump(struct sim *s, enum engine_side side)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	uint32_t sent = 0;
 	bool any = false;
 
@@ -416,7 +416,7 @@ static void pump(struct sim *s, enum engine_side side)
 /* The program writes; the last write is followed by a FIN. */
 static void write_more(struct sim *s, enum engine_side side)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	uint32_t left, most = segment_max(s);
 
 	if (end->una == 0 || end->writes_done > s->o->writes[side])
@@ -438,7 +438,7 @@ static void write_more(struct sim *s, enum engine_side side)
 
 static void take_ack(struct sim *s, enum engine_side side, const struct packet *p, bool has_text)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	uint32_t ack = p->ack - end->isn, seq = p->seq - end->peer_isn;
 	uint32_t shift = p->flags & TCP_SYN ? 0 : s->o->window_shift;
 	uint32_t edge = ack + ((uint32_t)p->window << shift);
@@ -468,7 +468,7 @@ static void take_ack(struct sim *s, enum engine_side side, const struct packet *
 
 static void take_text(struct sim *s, enum engine_side side, const struct packet *p)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	enum engine_side source = engine_other(side);
 	uint32_t seq = p->seq - end->peer_isn;
 	bool fin = p->flags & TCP_FIN;
@@ -531,7 +531,7 @@ static bool is_closed(const struct sim *s, enum engine_side side)
 
 static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, size_t len)
 {
-	struct end *end = &s->end[side];
+	struct sim_end *end = &s->end[side];
 	struct packet p;
 	struct tcpopt o;
 	bool has_text;
@@ -704,7 +704,7 @@ static void abort_end(struct sim *s, enum engine_side side)
 static void tick(struct sim *s)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &s->end[side];
+		struct sim_end *end = &s->end[side];
 		uint32_t before = window_of(s, side);
 		uint32_t least = s->o->buffer[side] < 2 * s->o->mss[side] ? s->o->buffer[side] / 2
 									  : s->o->mss[side];
@@ -758,7 +758,7 @@ static void start(struct sim *s)
 	    engine_create(&s->engine, &config) < 0)
 		abort();
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		struct end *end = &s->end[side];
+		struct sim_end *end = &s->end[side];
 
 		for (uint32_t i = 0; i < s->o->writes[side]; i++)
 			end->total += s->o->write[side][i];
@@ -834,7 +834,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	}
 end:
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		struct end *sink = &s->end[engine_other(side)];
+		struct sim_end *sink = &s->end[engine_other(side)];
 
 		result->delivered[side] = sink->rcv_nxt > 0 ? sink->rcv_nxt - 1 : 0;
 		if (result->delivered[side] > s->end[side].total)

@@ -63,7 +63,7 @@ struct actual {
 	uint32_t piece_bytes;
 };
 
-struct run {
+struct script_run_state {
 	const struct variant *variant;
 	struct engine *engine;
 	bool offload;
@@ -81,14 +81,14 @@ struct run {
 	struct engine_rules rules;	/* as they are now */
 };
 
-static uint8_t payload_byte(const struct run *r, enum engine_side source, uint32_t relative_seq)
+static uint8_t payload_byte(const struct script_run_state *r, enum engine_side source, uint32_t relative_seq)
 {
 	if (relative_seq < SAID_MAX && r->said[source][relative_seq] != 0)
 		return (uint8_t)r->said[source][relative_seq];
 	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 + (source == CLIENT ? 1 : 128));
 }
 
-static _Noreturn void fail(struct run *r, const char *format, ...)
+static _Noreturn void fail(struct script_run_state *r, const char *format, ...)
 {
 	char why[2048];
 	va_list ap;
@@ -100,7 +100,7 @@ static _Noreturn void fail(struct run *r, const char *format, ...)
 	abort();
 }
 
-static void note(struct run *r, const char *prefix, const char *line)
+static void note(struct script_run_state *r, const char *prefix, const char *line)
 {
 	size_t used = strlen(r->transcript);
 
@@ -119,7 +119,7 @@ static void append(char *text, const char *format, ...)
 	va_end(ap);
 }
 
-static void options_text(struct run *r, const struct packet *p, enum engine_side from, char *text)
+static void options_text(struct script_run_state *r, const struct packet *p, enum engine_side from, char *text)
 {
 	const uint8_t *o = packet_options(p);
 	uint32_t other_isn = r->variant->isn[engine_other(from)];
@@ -180,7 +180,7 @@ static void said_text(const uint8_t *payload, uint32_t bytes, char *text)
 }
 
 /* Notes the payload that a line writes out, from relative number seq on. */
-static void say(struct run *r, enum engine_side from, uint32_t seq, const char *text)
+static void say(struct script_run_state *r, enum engine_side from, uint32_t seq, const char *text)
 {
 	for (; *text && *text != '\''; seq++) {
 		unsigned octet = (unsigned char)*text++;
@@ -203,7 +203,7 @@ static uint32_t ecn_bits(uint8_t version)
 }
 
 /* Checks the IP header of a packet that seems to come from an end. */
-static void check_ip(struct run *r, const struct packet *p, enum engine_side from)
+static void check_ip(struct script_run_state *r, const struct packet *p, enum engine_side from)
 {
 	enum engine_side to = engine_other(from);
 	size_t len = packet_address_bytes(p);
@@ -232,7 +232,7 @@ static void check_ip(struct run *r, const struct packet *p, enum engine_side fro
 }
 
 /* Checks a packet the box lets out, and writes it as the expectation does. */
-static void packet_text(struct run *r, const struct actual *a, enum engine_side from,
+static void packet_text(struct script_run_state *r, const struct actual *a, enum engine_side from,
 			const char *expected, char *text)
 {
 	static const struct {
@@ -294,7 +294,7 @@ static void packet_text(struct run *r, const struct actual *a, enum engine_side 
 		said_text(p.payload, p.payload_bytes, text);
 }
 
-static void actual_text(struct run *r, const struct actual *a, const char *expected, char *text)
+static void actual_text(struct script_run_state *r, const struct actual *a, const char *expected, char *text)
 {
 	text[0] = '\0';
 	switch (a->kind) {
@@ -332,7 +332,7 @@ static void actual_text(struct run *r, const struct actual *a, const char *expec
 
 /* Text to packets -------------------------------------------------------------------- */
 
-static size_t parse_options(struct run *r, const char *text, enum engine_side from, uint8_t *to)
+static size_t parse_options(struct script_run_state *r, const char *text, enum engine_side from, uint8_t *to)
 {
 	uint32_t other_isn = r->variant->isn[engine_other(from)];
 	size_t len = 0;
@@ -395,7 +395,7 @@ static size_t parse_options(struct run *r, const char *text, enum engine_side fr
 	return len;
 }
 
-static uint8_t parse_flags(struct run *r, const char *text)
+static uint8_t parse_flags(struct script_run_state *r, const char *text)
 {
 	uint8_t flags = 0;
 
@@ -415,7 +415,7 @@ static uint8_t parse_flags(struct run *r, const char *text)
 	return flags;
 }
 
-static size_t build_packet(struct run *r, enum engine_side from, uint16_t client_port,
+static size_t build_packet(struct script_run_state *r, enum engine_side from, uint16_t client_port,
 			   const char *text, uint8_t *to)
 {
 	const uint32_t *isn = r->variant->isn;
@@ -492,7 +492,7 @@ static size_t build_packet(struct run *r, enum engine_side from, uint16_t client
 
 /* Running ----------------------------------------------------------------------------- */
 
-static struct actual *add_actual(struct run *r)
+static struct actual *add_actual(struct script_run_state *r)
 {
 	if (r->actual_count == ACTUAL_MAX)
 		fail(r, "the box does too much");
@@ -504,7 +504,7 @@ static void observe(void *arg, const struct engine_event *ev)
 {
 	static const char *const reasons[] = { "fin", "reset", "timeout", "idle", "replaced",
 					       "handed_over", "shutdown", "forgotten" };
-	struct run *r = arg;
+	struct script_run_state *r = arg;
 	struct actual *a = add_actual(r);
 	const char *source = side_names[ev->source];
 	int n = 0;
@@ -585,7 +585,7 @@ static void finish_checksum(struct actual *a)
 
 /* Each packet of the box's own has an IPv4 identification of its own, and so has each segment
  * of a train (RFC 6864). */
-static void check_ip_id(struct run *r, const struct actual *a)
+static void check_ip_id(struct script_run_state *r, const struct actual *a)
 {
 	uint16_t id = bytes_get16(a->bytes + 4);
 	size_t tcp_bytes = a->len - 20, payload = tcp_bytes - (size_t)(a->bytes[32] >> 4) * 4;
@@ -601,7 +601,7 @@ static void check_ip_id(struct run *r, const struct actual *a)
 		r->next_ip_id = (uint16_t)(id + (payload - 1) / a->segment_bytes + 1);
 }
 
-static void take_output(struct run *r)
+static void take_output(struct script_run_state *r)
 {
 	struct engine_emit emit;
 
@@ -634,7 +634,7 @@ static void take_output(struct run *r)
 }
 
 /* mtu: not 0 for a router's word about the packet, in place of it. */
-static void input(struct run *r, enum engine_side from, uint16_t client_port, const char *text,
+static void input(struct script_run_state *r, enum engine_side from, uint16_t client_port, const char *text,
 		  uint32_t mtu)
 {
 	unsigned hints = (strstr(text, " joined") ? ENGINE_JOINED : 0) |
@@ -678,7 +678,7 @@ static void input(struct run *r, enum engine_side from, uint16_t client_port, co
 	take_output(r);
 }
 
-static void pass_time(struct run *r, double seconds)
+static void pass_time(struct script_run_state *r, double seconds)
 {
 	uint64_t end = r->now_ns + (uint64_t)(seconds * NS_PER_S + 0.5);
 
@@ -691,7 +691,7 @@ static void pass_time(struct run *r, double seconds)
 	r->now_ns = end;
 }
 
-static void forget_actual(struct run *r, size_t i)
+static void forget_actual(struct script_run_state *r, size_t i)
 {
 	free(r->actual[i].bytes);
 	free(r->actual[i].text);
@@ -699,7 +699,7 @@ static void forget_actual(struct run *r, size_t i)
 }
 
 /* Nothing may be left of what the box did. */
-static void expect_nothing_more(struct run *r)
+static void expect_nothing_more(struct script_run_state *r)
 {
 	char text[LINE_BYTES];
 
@@ -710,7 +710,7 @@ static void expect_nothing_more(struct run *r)
 	r->actual_first = r->actual_count = 0;
 }
 
-static void expect(struct run *r, const char *line)
+static void expect(struct script_run_state *r, const char *line)
 {
 	char text[LINE_BYTES];
 
@@ -736,14 +736,14 @@ static void add_faults(struct engine_policy *policy, const char *faults)
 	}
 }
 
-static void set_rules(struct run *r)
+static void set_rules(struct script_run_state *r)
 {
 	cr_assert_eq(engine_set_rules(r->engine, r->now_ns, &r->rules), 0);
 	take_output(r);
 }
 
 /* The second policy: the ports it is for, and its faults or "pass". */
-static void set_policy(struct run *r, const char *text)
+static void set_policy(struct script_run_state *r, const char *text)
 {
 	struct engine_policy *policy = &r->rules.policy[1];
 	size_t len = strcspn(text, " ");
@@ -761,7 +761,7 @@ static void set_policy(struct run *r, const char *text)
 	set_rules(r);
 }
 
-static void check_acted(struct run *r, const char *text)
+static void check_acted(struct script_run_state *r, const char *text)
 {
 	uint64_t acted[FAULTS_MAX];
 	char actual[LINE_BYTES] = "acted";
@@ -773,7 +773,7 @@ static void check_acted(struct run *r, const char *text)
 		fail(r, "expected: %s\n     but: %s", text, actual);
 }
 
-static void check_count(struct run *r, const char *line)
+static void check_count(struct script_run_state *r, const char *line)
 {
 #define COUNTER(name) { #name, offsetof(struct engine_stats, name) }
 	static const struct {
@@ -807,7 +807,7 @@ static void check_count(struct run *r, const char *line)
 	fail(r, "the script has an unknown counter: %s", line);
 }
 
-static void flow_text(struct run *r, const struct engine_flow *f, char *text)
+static void flow_text(struct script_run_state *r, const struct engine_flow_info *f, char *text)
 {
 	text[0] = '\0';
 	append(text, "flow %" PRIu64 " %s", f->serial, f->state);
@@ -834,9 +834,9 @@ static void flow_text(struct run *r, const struct engine_flow *f, char *text)
 }
 
 /* One after the other: so a list of several calls is as good as one of one. */
-static void check_flow(struct run *r, const char *line)
+static void check_flow(struct script_run_state *r, const char *line)
 {
-	struct engine_flow flow;
+	struct engine_flow_info flow;
 	uint32_t cursor = 0;
 	uint64_t serial = strtoull(line + strlen("flow "), NULL, 10);
 	char text[LINE_BYTES];
@@ -852,7 +852,7 @@ static void check_flow(struct run *r, const char *line)
 	fail(r, "expected, but the box does not list it: %s", line);
 }
 
-static void run_line(struct run *r, const char *line)
+static void run_line(struct script_run_state *r, const char *line)
 {
 	unsigned client_port = CLIENT_PORT, mtu;
 	int n = 0;
@@ -922,7 +922,7 @@ static void run_line(struct run *r, const char *line)
 }
 
 /* Does the engine count what the script has counted? */
-static void check_counts(struct run *r, const struct engine_stats *stats)
+static void check_counts(struct script_run_state *r, const struct engine_stats *stats)
 {
 	const struct engine_stats *own = &r->count;
 
@@ -934,7 +934,7 @@ static void check_counts(struct run *r, const struct engine_stats *stats)
 
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
 {
-	struct run *r = calloc(1, sizeof(*r));
+	struct script_run_state *r = calloc(1, sizeof(*r));
 	struct engine_config config;
 	struct engine_policy *policy;
 	struct engine_stats stats;

@@ -742,7 +742,7 @@ Test(engine, a_list_in_parts_is_whole)
 	enum { FLOWS = ENGINE_LOOK_MAX + 100 };
 	static bool seen[FLOWS + 1];
 	struct engine_config config;
-	struct engine_flow flows[7];
+	struct engine_flow_info flows[7];
 	uint32_t cursor = 0, before;
 	struct engine *e;
 
@@ -979,13 +979,13 @@ static const struct {
 	{ "ack-then-die", 10, false, { .bytes = 9, .acked = 9 } },
 	{ "ack-then-die", 10, true, { .bytes = 9, .acked = 10 } },
 	/* the dot is in this piece and its end, and was not begun before */
-	{ "split-eod", 0, false, { .bytes = 5, .text = end, .eod = 0 } },
-	{ "split-eod", 0, false, { .bytes = 3, .text = end + 2, .eod = 2 } },
-	{ "split-eod", 0, true, { .bytes = 2, .text = end + 3, .eod = 3 } },
-	{ "split-eod", 0, false, { .bytes = 1, .text = end + 3, .eod = 3 } },
-	{ "split-eod", 0, true, { .bytes = 1, .text = end + 4, .eod = 4 } },
-	{ "split-eod", 0, false, { .bytes = 2, .text = other + 3, .eod = 3 } },
-	{ "split-eod", 0, false, { .bytes = 1, .text = other + 4, .eod = 4 } },
+	{ "split-eod", 0, false, { .bytes = 5, .text = end, .dot_state = 0 } },
+	{ "split-eod", 0, false, { .bytes = 3, .text = end + 2, .dot_state = 2 } },
+	{ "split-eod", 0, true, { .bytes = 2, .text = end + 3, .dot_state = 3 } },
+	{ "split-eod", 0, false, { .bytes = 1, .text = end + 3, .dot_state = 3 } },
+	{ "split-eod", 0, true, { .bytes = 1, .text = end + 4, .dot_state = 4 } },
+	{ "split-eod", 0, false, { .bytes = 2, .text = other + 3, .dot_state = 3 } },
+	{ "split-eod", 0, false, { .bytes = 1, .text = other + 4, .dot_state = 4 } },
 	{ "hello-256-511", 0, true, HELLO(6, 261, 261, tls256) },
 	{ "hello-256-511", 0, true, HELLO(5, 261, 261, tls256) },
 	{ "hello-256-511", 0, false, HELLO(4, 261, 261, tls256) },
@@ -1017,7 +1017,7 @@ Test(fault, bounds_of_commands)
 {
 	static const struct {
 		const char *text;
-		unsigned eod;
+		unsigned dot_state;
 		bool altered;
 	} tries[] = {
 		{ "MAIL ", 2, true }, { "MAIL\r", 2, true }, { "mail ", 2, true },
@@ -1033,7 +1033,7 @@ Test(fault, bounds_of_commands)
 	for (size_t i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
 		struct fault f = fault_of(fault_find("split-command"));
 		struct fault_cut cut = { .bytes = (uint32_t)strlen(tries[i].text),
-					 .eod = tries[i].eod };
+					 .dot_state = tries[i].dot_state };
 		uint8_t text[32] = { 0 };
 		size_t changed = 0;
 
@@ -1303,7 +1303,7 @@ Test(fault, hooks_are_told)
 /* Asks which policy the connection to each port from 1 to 20 has. */
 static void check_policies(const struct engine *e, const unsigned policy[20])
 {
-	struct engine_flow flows[20];
+	struct engine_flow_info flows[20];
 	uint32_t cursor = 0;
 
 	cr_assert_eq(engine_flows(e, 1, &cursor, flows, 20), 20);
@@ -1364,7 +1364,7 @@ Test(engine, an_end_that_names_no_mss_has_the_least)
 		uint8_t *ip = tries[i].packet, *tcp = ip + tries[i].header;
 		size_t len = tries[i].header + 20;
 		struct engine_config config;
-		struct engine_flow flow;
+		struct engine_flow_info flow;
 		uint32_t cursor = 0;
 		struct engine *e;
 
@@ -1394,7 +1394,7 @@ Test(engine, a_full_table_ends_with_its_last_connection)
 	enum { FLOWS = 3 };
 	struct engine_config config;
 	struct engine_stats stats;
-	struct engine_flow flows[FLOWS + 1];
+	struct engine_flow_info flows[FLOWS + 1];
 
 	for (unsigned i = 0; i < 2; i++) {
 		uint32_t cursor = 0;
@@ -1432,7 +1432,7 @@ Test(engine, both_ends_may_have_one_address)
 		uint8_t syn[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [15] = 1, [19] = 1,
 				    [32] = 0x50, [33] = TCP_SYN };
 		struct engine_config config;
-		struct engine_flow flows[2];
+		struct engine_flow_info flows[2];
 		uint32_t cursor = 0;
 		struct engine *e;
 		size_t len = sizeof(syn);

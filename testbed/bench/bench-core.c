@@ -79,7 +79,7 @@ struct bench {
 /* Packets ------------------------------------------------------------------------- */
 
 /* Takes out what the engine sends; the server gets what is for it. */
-static void drain(struct bench *b, struct flow *f)
+static void take_output(struct bench *b, struct flow *f)
 {
 	struct engine_emit emit;
 
@@ -93,7 +93,7 @@ static void drain(struct bench *b, struct flow *f)
 	}
 }
 
-static void put(struct bench *b, struct flow *f, enum engine_side side, uint8_t flags, uint32_t payload)
+static void put_packet(struct bench *b, struct flow *f, enum engine_side side, uint8_t flags, uint32_t payload)
 {
 	static _Alignas(8) uint8_t packet[sizeof(struct headers) + BURST_BYTES];
 	struct headers *h = (void *)packet;
@@ -132,11 +132,11 @@ static void put(struct bench *b, struct flow *f, enum engine_side side, uint8_t 
 	b->now_ns += PACKET_NS;
 	if (engine_deadline(b->engine) <= b->now_ns) {
 		engine_expire(b->engine, b->now_ns);
-		drain(b, f);
+		take_output(b, f);
 	}
 	engine_input(b->engine, b->now_ns, packet, &len,
 		     ENGINE_NO_CHECKSUM | (payload > SEGMENT_BYTES ? ENGINE_JOINED : 0));
-	drain(b, f);
+	take_output(b, f);
 }
 
 /* Works: what is done over and over ------------------------------------------------- */
@@ -144,9 +144,9 @@ static void put(struct bench *b, struct flow *f, enum engine_side side, uint8_t 
 static void open_flow(struct bench *b, struct flow *f, uint32_t number)
 {
 	*f = (struct flow){ .number = number, .nxt = { CLIENT_ISN, SERVER_ISN } };
-	put(b, f, CLIENT, TH_SYN, 0);
-	put(b, f, SERVER, TH_SYN | TH_ACK, 0);
-	put(b, f, CLIENT, TH_ACK, 0);
+	put_packet(b, f, CLIENT, TH_SYN, 0);
+	put_packet(b, f, SERVER, TH_SYN | TH_ACK, 0);
+	put_packet(b, f, CLIENT, TH_ACK, 0);
 	b->opened++;
 }
 
@@ -156,10 +156,10 @@ static void send_data(struct bench *b, uint32_t bytes)
 	struct flow *f = &b->active;
 	uint32_t acked;
 
-	put(b, f, CLIENT, TH_ACK, bytes);
+	put_packet(b, f, CLIENT, TH_ACK, bytes);
 	do {
 		acked = f->arrived;
-		put(b, f, SERVER, TH_ACK, 0);
+		put_packet(b, f, SERVER, TH_ACK, 0);
 	} while (f->arrived != acked);
 }
 
@@ -175,8 +175,8 @@ static void burst(struct bench *b)
 
 static void converse(struct bench *b, struct flow *f)
 {
-	put(b, f, CLIENT, TH_PUSH | TH_ACK, MESSAGE_BYTES);
-	put(b, f, SERVER, TH_PUSH | TH_ACK, MESSAGE_BYTES);
+	put_packet(b, f, CLIENT, TH_PUSH | TH_ACK, MESSAGE_BYTES);
+	put_packet(b, f, SERVER, TH_PUSH | TH_ACK, MESSAGE_BYTES);
 }
 
 static void dialogue(struct bench *b)
@@ -203,11 +203,11 @@ static void open_and_close(struct bench *b)
 	struct flow f;
 
 	open_flow(b, &f, b->opened);
-	put(b, &f, CLIENT, TH_PUSH | TH_ACK, MESSAGE_BYTES);
-	put(b, &f, SERVER, TH_ACK, 0);
-	put(b, &f, CLIENT, TH_FIN | TH_ACK, 0);
-	put(b, &f, SERVER, TH_FIN | TH_ACK, 0);
-	put(b, &f, CLIENT, TH_ACK, 0);
+	put_packet(b, &f, CLIENT, TH_PUSH | TH_ACK, MESSAGE_BYTES);
+	put_packet(b, &f, SERVER, TH_ACK, 0);
+	put_packet(b, &f, CLIENT, TH_FIN | TH_ACK, 0);
+	put_packet(b, &f, SERVER, TH_FIN | TH_ACK, 0);
+	put_packet(b, &f, CLIENT, TH_ACK, 0);
 }
 
 struct work {
@@ -285,7 +285,7 @@ static uint64_t resident_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void run(const struct work *work, uint64_t packets, uint32_t idle)
+static void run_work(const struct work *work, uint64_t packets, uint32_t idle)
 {
 	struct bench b = { .now_ns = 1000000000, .idle = idle };
 	uint64_t before = resident_bytes();
@@ -357,7 +357,7 @@ int main(int argc, char **argv)
 		if (name && strcmp(name, works[i].name) != 0)
 			continue;
 		found = true;
-		run(&works[i], packets, idle);
+		run_work(&works[i], packets, idle);
 	}
 	if (!found)
 		cli_die("--work %s: give segment, burst, dialogue or open", name);

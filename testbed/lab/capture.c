@@ -107,7 +107,7 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 }
 
 /* Writes what is there; false once there is nothing. */
-static bool drain(struct capture *c)
+static bool drain_socket(struct capture *c)
 {
 	bool any = false;
 
@@ -138,7 +138,7 @@ static void finish(struct capture *c, struct capture_end *end)
 
 	while (end->written + end->dropped < all && tries-- > 0) {
 		poll(&fd, 1, BLOCK_MS);
-		drain(c);
+		drain_socket(c);
 		count(end);
 	}
 }
@@ -316,7 +316,7 @@ void capture_run(struct capture *c, int stop)
 	do {
 		if (poll(fds, ENDS + 1, -1) < 0 && errno != EINTR)
 			cli_die("poll: %s", strerror(errno));
-		drain(c);
+		drain_socket(c);
 	} while (!fds[ENDS].revents);
 	for (size_t i = 0; i < ENDS; i++)
 		finish(c, &c->end[i]);
@@ -328,8 +328,8 @@ void capture_run(struct capture *c, int stop)
 	written = pcapng_close(c->file) && comment(c);
 	free(c);
 	if (dropped > 0)
-		cli_complain("the capture misses %" PRIu32 " packets, as this machine was too slow: "
+		cli_say("the capture misses %" PRIu32 " packets, as this machine was too slow: "
 			     "send fewer bytes, or run less beside the lab", dropped);
 	if (!written)
-		cli_complain("the capture could not be written whole: is the disk full?");
+		cli_say("the capture could not be written whole: is the disk full?");
 }

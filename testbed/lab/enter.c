@@ -195,7 +195,7 @@ static void enter(pid_t lab, enum host host)
 		cli_die("cannot enter the lab: %s", strerror(errno));
 	/* The lab has the files of the outside. */
 	if (folder && chdir(folder) < 0)
-		cli_complain("%s is not there in the lab", folder);
+		cli_say("%s is not there in the lab", folder);
 	free(folder);
 }
 

@@ -36,6 +36,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define CAPTURE_SECONDS 600	/* for the capture to be written, once the lab has ended */
 #define PORT 25
 #define RESEGD_ARGS_MAX 32
 
@@ -368,7 +369,7 @@ static char *box_path(const struct options *o)
 static struct service start_capture(const struct hosts *h, const struct options *o)
 {
 	/* It reads all of it once more, which may take long. */
-	struct service s = { .name = "the capture", .patient = true, .aside = true };
+	struct service s = { .name = "the capture", .stop_seconds = CAPTURE_SECONDS, .aside = true };
 	const char *folder = o->capture;
 	int pipe_fds[2];
 	char *path;
@@ -436,7 +437,7 @@ static struct service start_foreign(const struct hosts *h, enum host host, const
 	const char *argv[] = { "/bin/sh", "-c", command, NULL };
 	struct service s = services_start(h, host, name, argv);
 
-	s.foreign = true;
+	s.ignore_status = true;
 	return s;
 }
 
@@ -802,7 +803,7 @@ static void write_report(struct reporter r)
 	signal(SIGPIPE, before);
 	status = services_wait(r.pid);
 	if (!asked || WIFSIGNALED(status))
-		cli_complain("there is no report: reseg-report was killed");
+		cli_say("there is no report: reseg-report was killed");
 }
 
 /* Could the command be run? If not that has been said, and there is nothing to report. All who
@@ -861,6 +862,6 @@ int main(int argc, char **argv)
 		write_report(reporter);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	cli_complain("the lab was killed (signal %d)", WTERMSIG(status));
+	cli_say("the lab was killed (signal %d)", WTERMSIG(status));
 	return EXIT_USAGE;
 }

@@ -130,10 +130,10 @@ bool seen_all(struct seen *s, const struct hosts *h, double loss)
 	if (!too_few(in, seen, loss))
 		return true;
 	if (seen == 0)
-		cli_complain("the box saw none of the %" PRIu32 " TCP packets that crossed it, so "
+		cli_say("the box saw none of the %" PRIu32 " TCP packets that crossed it, so "
 			     "the command's result does not count: its rules are not loaded", in);
 	else
-		cli_complain("the box saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed "
+		cli_say("the box saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed "
 			     "it, so the command's result does not count: keep its rules loaded",
 			     seen, in);
 	return false;

@@ -16,7 +16,6 @@
 #include <netinet/tcp.h>
 
 #define STOP_SECONDS 5
-#define PATIENT_SECONDS 600
 #define PORT_SECONDS 30
 
 /* Programs -------------------------------------------------------------------------- */
@@ -159,7 +158,7 @@ void services_exec(enum host host, const char *const *argv, int failed)
 	restore_signals();
 	execvp(argv[0], (char *const *)argv);
 	error = errno;
-	cli_complain("%s: %s", argv[0], strerror(error));
+	cli_say("%s: %s", argv[0], strerror(error));
 	if (failed >= 0 && write(failed, "\n", 1) < 0)
 		_exit(EXIT_USAGE);	/* nobody waits for it */
 	_exit(error == ENOENT ? 127 : 126);	/* as shells do */
@@ -272,7 +271,7 @@ void services_await_port(const struct hosts *h, enum host host, struct service *
 
 bool services_stop(struct service *s)
 {
-	struct timespec limit = { .tv_sec = s->patient ? PATIENT_SECONDS : STOP_SECONDS };
+	struct timespec limit = { .tv_sec = s->stop_seconds > 0 ? s->stop_seconds : STOP_SECONDS };
 	int status;
 	sigset_t child;
 
@@ -283,17 +282,17 @@ bool services_stop(struct service *s)
 	sigaddset(&child, SIGCHLD);
 	while (waitpid(s->pid, &status, WNOHANG) == 0) {
 		if (sigtimedwait(&child, NULL, &limit) < 0 && errno == EAGAIN) {
-			cli_complain("%s does not end and is killed", s->name);
+			cli_say("%s does not end and is killed", s->name);
 			kill(s->pid, SIGKILL);
 			waitpid(s->pid, &status, 0);
 			break;
 		}
 	}
 	s->pid = 0;
-	if (s->foreign || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
+	if (s->ignore_status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
 		return true;
 	if (services_exit_status(status) != 0)
-		cli_complain("%s ended badly (status %d)", s->name, services_exit_status(status));
+		cli_say("%s ended badly (status %d)", s->name, services_exit_status(status));
 	return s->aside || services_exit_status(status) == 0;
 }
 
@@ -341,7 +340,7 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 				if (services[i].pid != ended)
 					continue;
 				services[i].pid = 0;
-				cli_complain("%s ended in the middle (status %d)", services[i].name,
+				cli_say("%s ended in the middle (status %d)", services[i].name,
 					     services_exit_status(status));
 				if (!services[i].aside)
 					return EXIT_USAGE;

@@ -18,9 +18,9 @@
 struct service {
 	const char *name;
 	pid_t pid;	/* 0: not running */
-	bool patient;	/* it may take long to end: it has something to finish */
+	time_t stop_seconds;	/* how long it may take to end; 0: the default */
 	bool aside;	/* what becomes of it is said, and does not concern the command's result */
-	bool foreign;	/* not reseg's: however it ends when it is asked to is well */
+	bool ignore_status;	/* not reseg's: however it ends when it is asked to is well */
 	int ready;	/* read end of its pipe */
 };
 

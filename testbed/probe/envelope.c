@@ -17,7 +17,7 @@ static const char domain_end[] = ".example";
 #define LOCAL_PART_MAX 64
 #define LABEL_MAX 63
 
-static char *put(char *to, const char *text, size_t len)
+static char *put_text(char *to, const char *text, size_t len)
 {
 	memcpy(to, text, len);
 	return to + len;
@@ -36,7 +36,7 @@ static char *put_domain(char *to, size_t len)
 	/* 64 octets without a dot would be one too long a label: put it in earlier. */
 	if (labels % (LABEL_MAX + 1) == 0)
 		to[-2] = '.';
-	return put(to, domain_end, end);
+	return put_text(to, domain_end, end);
 }
 
 static char *put_mailbox(char *to, size_t len)
@@ -57,15 +57,15 @@ unsigned envelope_build(char *to, size_t size)
 	size_t rest = size - LENGTH(sender) - LENGTH(data);
 	size_t lines = (rest + LINE_MAX - 1) / LINE_MAX;
 
-	to = put(to, sender, LENGTH(sender));
+	to = put_text(to, sender, LENGTH(sender));
 	for (size_t i = 0; i < lines; i++) {
 		/* Of about the same length each, so none is below the least. */
 		size_t line = rest / lines + (i < rest % lines ? 1 : 0);
 
-		to = put(to, rcpt, LENGTH(rcpt));
+		to = put_text(to, rcpt, LENGTH(rcpt));
 		to = put_mailbox(to, line - LENGTH(rcpt) - LENGTH(rcpt_end));
-		to = put(to, rcpt_end, LENGTH(rcpt_end));
+		to = put_text(to, rcpt_end, LENGTH(rcpt_end));
 	}
-	put(to, data, LENGTH(data));
+	put_text(to, data, LENGTH(data));
 	return (unsigned)(lines + 2);
 }

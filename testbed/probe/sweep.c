@@ -44,7 +44,7 @@ struct connection {
 	bool poked;
 };
 
-struct state {
+struct sweep_run {
 	struct sweep *sweep;
 	int epoll;
 	struct connection *connections;
@@ -75,7 +75,7 @@ static char echo_byte(size_t i)
 	return (char)('!' + i % 89);
 }
 
-static void finish(struct state *st, struct connection *c, enum outcome outcome,
+static void finish(struct sweep_run *st, struct connection *c, enum outcome outcome,
 		   const char *detail)
 {
 	struct linger abort_it = { .l_onoff = 1, .l_linger = 0 };
@@ -100,7 +100,7 @@ static void finish(struct state *st, struct connection *c, enum outcome outcome,
 	st->done++;
 }
 
-static void finish_error(struct state *st, struct connection *c, int error)
+static void finish_error(struct sweep_run *st, struct connection *c, int error)
 {
 	switch (error) {
 	case ECONNREFUSED:
@@ -129,7 +129,7 @@ static bool all_acked(const struct connection *c)
 }
 
 /* Writes a NOOP into the silence. Returns false if that makes no sense, or can't be done. */
-static bool poke(struct state *st, struct connection *c)
+static bool poke(struct sweep_run *st, struct connection *c)
 {
 	if (!st->sweep->poke || c->poked || c->phase != ENVELOPE || !all_acked(c))
 		return false;
@@ -138,7 +138,7 @@ static bool poke(struct state *st, struct connection *c)
 	return send(c->fd, POKE, POKE_BYTES, MSG_NOSIGNAL) == POKE_BYTES;
 }
 
-static void finish_timeout(struct state *st, struct connection *c)
+static void finish_timeout(struct sweep_run *st, struct connection *c)
 {
 	if (poke(st, c))
 		return;
@@ -167,7 +167,7 @@ static void finish_timeout(struct state *st, struct connection *c)
 	}
 }
 
-static void finish_limit(struct state *st, struct connection *c, const char *detail)
+static void finish_limit(struct sweep_run *st, struct connection *c, const char *detail)
 {
 	c->row->limited = true;
 	finish(st, c, OUTCOME_ERROR, detail);
@@ -180,7 +180,7 @@ size_t sweep_split(const struct sweep *s, uint32_t size)
 	return s->protocol == PROTOCOL_SMTP ? strlen("MAIL FROM:<>\r\n") : 0;
 }
 
-static void write_envelope(struct state *st, struct connection *c)
+static void write_envelope(struct sweep_run *st, struct connection *c)
 {
 	const struct sweep *s = st->sweep;
 	uint32_t size = c->row->size;
@@ -243,7 +243,7 @@ static bool accepted(const struct sweep_codes *codes)
 }
 
 /* The code of a whole reply. */
-static void take_reply(struct state *st, struct connection *c, char code)
+static void take_reply(struct sweep_run *st, struct connection *c, char code)
 {
 	switch (c->phase) {
 	case BANNER:
@@ -277,7 +277,7 @@ static void take_reply(struct state *st, struct connection *c, char code)
 }
 
 /* One whole reply line, without its end. */
-static void take_line(struct state *st, struct connection *c)
+static void take_line(struct sweep_run *st, struct connection *c)
 {
 	const char *line = c->line;
 	struct row *row = c->row;
@@ -301,7 +301,7 @@ static void take_line(struct state *st, struct connection *c)
 	take_reply(st, c, line[0]);
 }
 
-static void take_smtp(struct state *st, struct connection *c, const char *data, size_t bytes)
+static void take_smtp(struct sweep_run *st, struct connection *c, const char *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes && c->row; i++) {
 		if (data[i] == '\n') {
@@ -318,7 +318,7 @@ static void take_smtp(struct state *st, struct connection *c, const char *data, 
 	}
 }
 
-static void take_echo(struct state *st, struct connection *c, const char *data, size_t bytes)
+static void take_echo(struct sweep_run *st, struct connection *c, const char *data, size_t bytes)
 {
 	struct row *row = c->row;
 
@@ -333,7 +333,7 @@ static void take_echo(struct state *st, struct connection *c, const char *data, 
 		finish(st, c, OUTCOME_OK, NULL);
 }
 
-static void connected(struct state *st, struct connection *c)
+static void connected(struct sweep_run *st, struct connection *c)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = c };
 	union net_address local;
@@ -355,7 +355,7 @@ static void connected(struct state *st, struct connection *c)
 		write_envelope(st, c);
 }
 
-static void handle(struct state *st, struct connection *c)
+static void handle_event(struct sweep_run *st, struct connection *c)
 {
 	static char input[INPUT_BYTES];
 	ssize_t n;
@@ -383,7 +383,7 @@ static uint64_t limit_of(const struct sweep *s)
 	return s->limit_ns > 0 ? s->limit_ns : SWEEP_LIMIT_TIMEOUTS * s->timeout_ns;
 }
 
-static void start(struct state *st, struct connection *c, struct row *row)
+static void start(struct sweep_run *st, struct connection *c, struct row *row)
 {
 	const union net_address *to = &st->sweep->target;
 	struct epoll_event event = { .events = EPOLLOUT, .data.ptr = c };
@@ -407,7 +407,7 @@ static void start(struct state *st, struct connection *c, struct row *row)
 }
 
 /* Ends what is over time; returns milliseconds until the next is. */
-static int check_deadlines(struct state *st)
+static int check_deadlines(struct sweep_run *st)
 {
 	uint64_t now = now_ns(), next = UINT64_MAX;
 
@@ -429,7 +429,7 @@ static int check_deadlines(struct state *st)
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }
 
-static void run(struct state *st)
+static void run_events(struct sweep_run *st)
 {
 	struct sweep *s = st->sweep;
 	struct epoll_event events[256];
@@ -452,7 +452,7 @@ static void run(struct state *st)
 			struct connection *c = events[i].data.ptr;
 
 			if (c->row)
-				handle(st, c);
+				handle_event(st, c);
 		}
 	}
 	if (s->progress)
@@ -461,7 +461,7 @@ static void run(struct state *st)
 
 int sweep_run(struct sweep *s)
 {
-	struct state *st = calloc(1, sizeof(*st));
+	struct sweep_run *st = calloc(1, sizeof(*st));
 	int rc = 0;
 
 	if (!st)
@@ -474,7 +474,7 @@ int sweep_run(struct sweep *s)
 	else if (st->epoll < 0)
 		rc = -errno;
 	else
-		run(st);
+		run_events(st);
 	if (st->epoll >= 0)
 		close(st->epoll);
 	free(st->connections);

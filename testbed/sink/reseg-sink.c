@@ -143,7 +143,7 @@ static void log_event(struct sink *sink, const struct connection *c, const char 
 
 /* Output ---------------------------------------------------------------------- */
 
-static void put(struct connection *c, const void *data, size_t bytes)
+static void append_output(struct connection *c, const void *data, size_t bytes)
 {
 	if (c->output_bytes + bytes > c->output_size) {
 		c->output_size = (c->output_bytes + bytes) * 2;
@@ -157,8 +157,8 @@ static void put(struct connection *c, const void *data, size_t bytes)
 
 static void reply(struct connection *c, const char *text)
 {
-	put(c, text, strlen(text));
-	put(c, "\r\n", 2);
+	append_output(c, text, strlen(text));
+	append_output(c, "\r\n", 2);
 }
 
 /* SMTP ------------------------------------------------------------------------ */
@@ -184,7 +184,7 @@ static void begin_data(struct sink *sink, struct connection *c)
 			 c->message_number);
 		c->message = fopen(path, "we");
 		if (!c->message)
-			cli_complain("%s: %s", path, strerror(errno));
+			cli_say("%s: %s", path, strerror(errno));
 	}
 	reply(c, "354 end with a line of one dot");
 }
@@ -291,7 +291,7 @@ static json_t *address(const char *line)
 }
 
 /* Returns true if the command is dealt with: it is not to be answered as usual. */
-static bool mishap(struct sink *sink, struct connection *c, const char *line)
+static bool apply_chaos(struct sink *sink, struct connection *c, const char *line)
 {
 	for (size_t i = 0; i < sink->o.chaos_count; i++) {
 		struct chaos *chaos = &sink->o.chaos[i];
@@ -375,7 +375,7 @@ static void perform(struct sink *sink, struct connection *c, const char *line)
 static void command(struct sink *sink, struct connection *c, const char *line)
 {
 	log_event(sink, c, "command", "{s:s%}", "line", line, strcspn(line, " :\t"));
-	if (!mishap(sink, c, line))
+	if (!apply_chaos(sink, c, line))
 		perform(sink, c, line);
 }
 
@@ -502,7 +502,7 @@ static void take_input(struct sink *sink, struct connection *c, const char *data
 	log_event(sink, c, "received", "{s:I, s:I}", "bytes", (json_int_t)bytes, "total",
 		  (json_int_t)c->received);
 	if (c->service == SERVICE_ECHO)
-		put(c, data, bytes);
+		append_output(c, data, bytes);
 	if (c->service == SERVICE_SMTP)
 		take_smtp(sink, c, data, bytes);
 }
@@ -513,7 +513,7 @@ static void end_of_input(struct connection *c)
 
 	if (c->service == SERVICE_COUNT) {
 		snprintf(text, sizeof(text), "%" PRIu64 "\n", c->received);
-		put(c, text, strlen(text));
+		append_output(c, text, strlen(text));
 	}
 	c->closing = true;
 }
@@ -808,7 +808,7 @@ static int resume(struct sink *sink)
 	return next == UINT64_MAX ? -1 : (int)((next - now) / 1000000 + 1);
 }
 
-static void run(struct sink *sink, int stop)
+static void serve_until(struct sink *sink, int stop)
 {
 	struct epoll_event events[256];
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
@@ -841,7 +841,7 @@ int main(int argc, char **argv)
 	stop = stop_signals();
 	if (sink.o.ready_fd >= 0)
 		cli_ready(sink.o.ready_fd);
-	run(&sink, stop);
+	serve_until(&sink, stop);
 	while (sink.open)
 		close_connection(&sink, sink.open, "stopped");
 	return EXIT_GOOD;

@@ -68,7 +68,7 @@ static uint8_t byte_at(const struct connection *c, uint64_t i)
 
 static void fail(const struct connection *c, const char *what)
 {
-	cli_complain("connection %llu: %s after %llu of %llu bytes sent, %llu received",
+	cli_say("connection %llu: %s after %llu of %llu bytes sent, %llu received",
 		     (unsigned long long)c->number, what, (unsigned long long)c->sent,
 		     (unsigned long long)c->total, (unsigned long long)c->got);
 	exit(EXIT_FINDING);
