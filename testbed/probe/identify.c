@@ -5,50 +5,22 @@
 #include "io/cli.h"
 #include "io/clock.h"
 #include "probe/envelope.h"
-#include "probe/print.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 #define COARSE 24	/* sizes tried at first, and in each step of a search */
 #define GROUPS 4
 #define GROUP 4		/* envelopes of a kind, to measure the server itself */
 #define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is any server's own */
-#define AGAIN 4		/* times that what fails is tried again */
 #define MANY 100	/* sizes that fail are not all tried again, */
 #define SAMPLE 30	/* but so many of them */
 #define PATIENCE 10	/* times the time-out, for a server that may be slow */
-#define CALM 4		/* times fewer connections at once, for a server that refuses some */
 #define LONG_S 30	/* nothing that takes longer is done unasked */
 #define FIRST_PART 100	/* of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX
-
-static const char *const class_names[CLASSES] = {
-	"none", "off-by-one", "lose-tail", "mtu-blackhole", "ack-then-die", "banner-mask",
-	"slow-server", "unsure",
-};
-
-static const char *const class_texts[CLASSES] = {
-	"no fault found",
-	"a box that re-segments keeps back what its loop has no case for",
-	"a box that re-segments loses short last pieces",
-	"an MTU black hole: packets over a size vanish, and nobody is told",
-	"a box ACKs so much and then lets nothing pass",
-	"a relay on the way hides the server's greeting",
-	"the server takes its time for each recipient: call-outs, not the network",
-	"something is wrong, and no hypothesis explains it",
-};
-
-/* A write of many bytes, or two, through a box that cuts at segment_size. */
-struct hypothesis {
-	enum identify_class class;
-	uint32_t segment_size;
-	uint32_t by;	/* off-by-one: over; lose-tail: bytes */
-};
 
 __attribute__((format(printf, 2, 3)))
 static void evidence(struct identify *id, const char *format, ...)
@@ -74,220 +46,6 @@ static void quote(struct identify *id, const struct row *row)
 		evidence(id, "of one of %" PRIu32 " bytes: %s", row->size, note);
 }
 
-/* Predictions ---------------------------------------------------------------------------- */
-
-/* How many bytes of the envelope a server gets, of writes that end at parts[0], parts[1]. */
-static uint32_t delivered(const struct hypothesis *h, const uint32_t parts[2])
-{
-	uint32_t got = 0, pending, lost = 0;
-
-	for (unsigned i = 0; i < 2; i++) {
-		if (i > 0 && parts[1] == parts[0])
-			break;
-		pending = parts[i] - got;
-		while (pending > 0) {
-			uint32_t piece = pending < h->segment_size ? pending : h->segment_size;
-
-			if (h->class == CLASS_OFF_BY_ONE && pending - h->segment_size == h->by)
-				break;
-			if (h->class == CLASS_LOSE_TAIL && pending == piece && piece <= h->by && lost == 0)
-				lost = got + 1;
-			got += piece;
-			pending -= piece;
-		}
-	}
-	return lost > 0 ? lost - 1 : got;
-}
-
-/* The replies to what arrives of an envelope. */
-static uint32_t replies_to(uint32_t size, uint32_t arrived)
-{
-	static char envelope[ENVELOPE_MAX];
-	uint32_t replies = 0;
-
-	envelope_build(envelope, size);
-	for (uint32_t i = 0; i < arrived; i++)
-		replies += envelope[i] == '\n';
-	return replies;
-}
-
-/* Did this happen as predicted? The first write of the row ended at split; 0: there was but one. */
-static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t split)
-{
-	uint32_t parts[2] = { split > 0 ? split : row->size, row->size };
-	uint32_t arrived = delivered(h, parts);
-
-	if (arrived == row->size)
-		return sweep_answered(row->outcome);
-	return row->outcome == OUTCOME_STALLED && row->replies == replies_to(row->size, arrived);
-}
-
-/* Experiments ---------------------------------------------------------------------------- */
-
-static bool failed(const struct row *row)
-{
-	return !sweep_answered(row->outcome);
-}
-
-static bool all_acked(const struct row *row)
-{
-	return row->bytes_acked == row->size;
-}
-
-/* Into an order that has nothing to do with their sizes, or it could seem to be a size that matters
- * where it is a moment. */
-static void shuffle(struct row *rows, size_t count)
-{
-	uint64_t random = 513;
-
-	for (size_t i = count; i > 1; i--) {
-		struct row row = rows[i - 1];
-		size_t k;
-
-		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);	/* Knuth's MMIX */
-		k = (random >> 33) % i;
-		rows[i - 1] = rows[k];
-		rows[k] = row;
-	}
-}
-
-static int compare_sizes(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	return (x->size > y->size) - (x->size < y->size);
-}
-
-static struct row *new_rows(const uint32_t *sizes, size_t count)
-{
-	struct row *rows = calloc(count + 1, sizeof(*rows));
-
-	if (!rows)
-		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++)
-		rows[i].size = sizes[i];
-	return rows;
-}
-
-static void run_rows(struct identify *id, struct row *rows, size_t count, uint32_t split, bool poke)
-{
-	struct sweep s = {
-		.target = id->target,
-		.split = split,
-		.timeout_ns = id->timeout_ns,
-		.limit_ns = id->limit_ns,
-		.poke = poke,
-		.parallel = id->parallel,
-		.count = count,
-		.progress = id->progress,
-		.rows = rows,
-	};
-
-	shuffle(rows, count);
-	if (sweep_run(&s) < 0)
-		cli_die("out of memory or descriptors");
-	qsort(rows, count, sizeof(*rows), compare_sizes);
-	id->connections += count;
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].written && rows[i].said.refusal[0] != '\0' && id->refused++ == 0)
-			memcpy(id->refusal, rows[i].said.refusal, sizeof(id->refusal));
-	}
-}
-
-/* Once more those for which the server was not ready, with fewer at once. */
-static void try_unserved(struct identify *id, struct row *rows, size_t count)
-{
-	for (unsigned i = 0; i < AGAIN; i++) {
-		size_t n = 0, k = 0;
-		struct row *again = calloc(count + 1, sizeof(*again));
-
-		if (!again)
-			cli_die("out of memory");
-		for (size_t r = 0; r < count; r++) {
-			if (!rows[r].written)
-				again[n++].size = rows[r].size;
-		}
-		if (n > 0 && n < count) {
-			id->parallel = id->parallel > CALM ? id->parallel / CALM : 1;
-			run_rows(id, again, n, 0, false);
-			for (size_t r = 0; r < count; r++) {
-				if (!rows[r].written)
-					rows[r] = again[k++];
-			}
-		}
-		free(again);
-		if (n == 0 || n == count)
-			break;
-	}
-}
-
-/* Takes out those that did not come to an envelope, and notes what the server said. Returns how many are
- * left. */
-static size_t keep_served(struct identify *id, struct row *rows, size_t count)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].written) {
-			rows[kept++] = rows[i];
-			continue;
-		}
-		if (id->unserved++ == 0)
-			print_note(id->unserved_text, &rows[i]);
-	}
-	return kept;
-}
-
-/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes how many the server
- * was ready for. The caller frees the rows, which are in the order of their sizes. */
-static struct row *try_sizes(struct identify *id, const uint32_t *sizes, size_t *count, uint32_t split)
-{
-	struct row *rows = new_rows(sizes, *count);
-
-	run_rows(id, rows, *count, split, false);
-	if (split == 0)
-		try_unserved(id, rows, *count);
-	*count = keep_served(id, rows, *count);
-	return rows;
-}
-
-/* Tries once more what failed, or a sample of it. Returns how many did not fail then. */
-static size_t try_once_more(struct identify *id, struct row *rows, size_t count, size_t most)
-{
-	uint32_t *sizes = calloc(count + 1, sizeof(*sizes));
-	size_t bad = 0, tried = 0, chance = 0, nth = 0;
-	struct row *again;
-
-	if (!sizes)
-		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++)
-		bad += failed(&rows[i]);
-	for (size_t i = 0; i < count; i++) {
-		/* Spread evenly. */
-		if (failed(&rows[i]) && nth++ * (bad < most ? bad : most) / bad >= tried)
-			sizes[tried++] = rows[i].size;
-	}
-	again = new_rows(sizes, tried);
-	run_rows(id, again, tried, 0, false);
-	for (size_t i = 0, k = 0; i < count && k < tried; i++) {
-		if (rows[i].size != again[k].size)
-			continue;
-		if (again[k].written && !failed(&again[k])) {
-			chance++;
-			if (rows[i].timed_out && all_acked(&rows[i]))
-				id->intermittent++;
-			else
-				id->lost++;
-		}
-		if (again[k].written)
-			rows[i] = again[k];
-		k++;
-	}
-	free(again);
-	free(sizes);
-	return chance;
-}
-
 /* Conclusions ---------------------------------------------------------------------------- */
 
 static void unsure(struct identify *id)
@@ -300,12 +58,12 @@ static void unsure(struct identify *id)
  * become the last ones. */
 static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 {
-	for (unsigned i = 0; i < AGAIN - 1; i++) {
-		struct row *rows = new_rows((const uint32_t[]){ good->size, bad->size }, 2);
+	for (unsigned i = 0; i < TRIALS_AGAIN - 1; i++) {
+		struct row *rows = trials_new_rows((const uint32_t[]){ good->size, bad->size }, 2);
 		bool so;
 
-		run_rows(id, rows, 2, 0, true);
-		so = rows[0].written && rows[1].written && !failed(&rows[0]) && failed(&rows[1]);
+		trials_run(&id->trials, rows, 2, 0, true);
+		so = rows[0].written && rows[1].written && !trials_failed(&rows[0]) && trials_failed(&rows[1]);
 		*good = rows[0];
 		*bad = rows[1];
 		free(rows);
@@ -332,7 +90,7 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 		evidence(id, "%" PRIu32 " bytes and more in one write are not ACKed, not even the first of them; %" PRIu32
 			 " are, and answered", bad.size, good.size);
 		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here", good.size, id->bytes);
-	} else if ((bad.timed_out || reset) && all_acked(&bad) && bad.replies == 0 && !bad.poke_acked) {
+	} else if ((bad.timed_out || reset) && trials_all_acked(&bad) && bad.replies == 0 && !bad.poke_acked) {
 		id->class = CLASS_ACK_THEN_DIE;
 		id->bytes = bad.size + SWEEP_GREETING_BYTES;
 		evidence(id, "envelopes of %" PRIu32 " bytes and more are ACKed and get no reply at all; %" PRIu32
@@ -354,10 +112,10 @@ static size_t threshold(const struct row *rows, size_t count)
 {
 	size_t first = 0;
 
-	while (first < count && !failed(&rows[first]))
+	while (first < count && !trials_failed(&rows[first]))
 		first++;
 	for (size_t i = first; i < count; i++) {
-		if (!failed(&rows[i]))
+		if (!trials_failed(&rows[i]))
 			return 0;
 	}
 	return first > 0 && first + 1 < count ? first : 0;
@@ -373,13 +131,13 @@ static void search_threshold(struct identify *id, struct row good, struct row ba
 
 		for (size_t i = 0; i < count; i++)
 			sizes[i] = good.size + 1 + (uint32_t)(i * between / count);
-		rows = try_sizes(id, sizes, &count, 0);
+		rows = trials_try_sizes(&id->trials, sizes, &count, 0);
 		for (size_t i = 0; i < count; i++) {
-			if (failed(&rows[i]) && rows[i].size < bad.size)
+			if (trials_failed(&rows[i]) && rows[i].size < bad.size)
 				bad = rows[i];
 		}
 		for (size_t i = 0; i < count; i++) {
-			if (!failed(&rows[i]) && rows[i].size > good.size)
+			if (!trials_failed(&rows[i]) && rows[i].size > good.size)
 				good = rows[i];
 		}
 		free(rows);
@@ -387,35 +145,6 @@ static void search_threshold(struct identify *id, struct row good, struct row ba
 			break;
 	}
 	conclude_threshold(id, good, bad, header);
-}
-
-static bool explains(const struct hypothesis *h, const struct row *rows, size_t count, uint32_t split)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (!predicts(h, &rows[i], split))
-			return false;
-	}
-	return true;
-}
-
-/* All hypotheses that explain the rows, of which the first that failed is `first`. Returns how
- * many. */
-static size_t all_hypotheses(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out)
-{
-	size_t n = 0;
-
-	for (uint32_t by = 1; by < first; by++) {
-		const struct hypothesis h[2] = {
-			{ CLASS_OFF_BY_ONE, first - by, by },
-			{ CLASS_LOSE_TAIL, first - 1, by },
-		};
-
-		for (size_t i = 0; i < 2; i++) {
-			if (explains(&h[i], rows, count, 0))
-				out[n++] = h[i];
-		}
-	}
-	return n;
 }
 
 /* The stall of `first` bytes ends with more data: by how many it does not is S. Tries what each of
@@ -432,9 +161,9 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 		if (h[i].class == CLASS_OFF_BY_ONE)
 			sizes[tried++] = first + h[i].segment_size;
 	}
-	rows = try_sizes(id, sizes, &tried, first);
+	rows = trials_try_sizes(&id->trials, sizes, &tried, first);
 	for (size_t i = 0; i < count; i++) {
-		if (explains(&h[i], rows, tried, first))
+		if (hypothesis_explains(&h[i], rows, tried, first))
 			h[left++] = h[i];
 	}
 	if (left == 1 && h[0].class == CLASS_OFF_BY_ONE)
@@ -457,8 +186,8 @@ static bool is_confirmed(struct identify *id, const struct hypothesis *h)
 
 	for (unsigned i = 0; i < 2; i++) {
 		size_t count = sizeof(sizes) / sizeof(*sizes);
-		struct row *rows = try_sizes(id, sizes, &count, FIRST_PART);
-		bool good = count > 0 && explains(h, rows, count, FIRST_PART);
+		struct row *rows = trials_try_sizes(&id->trials, sizes, &count, FIRST_PART);
+		bool good = count > 0 && hypothesis_explains(h, rows, count, FIRST_PART);
 
 		free(rows);
 		if (!good)
@@ -476,8 +205,8 @@ static void list_failed(const struct row *rows, size_t count, char *text, size_t
 	for (size_t i = 0; i < count; i++) {
 		size_t used = strlen(text);
 
-		bad += failed(&rows[i]);
-		if (!failed(&rows[i]) || listed == 6)
+		bad += trials_failed(&rows[i]);
+		if (!trials_failed(&rows[i]) || listed == 6)
 			continue;
 		listed++;
 		snprintf(text + used, size - used, "%s%" PRIu32 " (%" PRIu32 " of %" PRIu32 " replies)", listed > 1 ? ", " : "",
@@ -498,16 +227,16 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	size_t n;
 
 	for (size_t i = 0; i < count; i++) {
-		if (failed(&rows[i]) && !failed(least))
+		if (trials_failed(&rows[i]) && !trials_failed(least))
 			least = &rows[i];
-		acked = acked && (!failed(&rows[i]) || all_acked(&rows[i]));
+		acked = acked && (!trials_failed(&rows[i]) || trials_all_acked(&rows[i]));
 	}
 	first = least->size;
 	list_failed(rows, count, text, sizeof(text));
 	evidence(id, "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: %s", rows[0].size,
 		 rows[count - 1].size, text);
 	evidence(id, acked ? "every byte of them was ACKed" : "not every byte of them was ACKed");
-	n = all_hypotheses(rows, count, first, h);
+	n = hypothesis_all(rows, count, first, h);
 	if (n > 1 || (n == 1 && h[0].class == CLASS_OFF_BY_ONE))
 		n = decide(id, h, n, first);
 	if (n == 1 && !is_confirmed(id, &h[0])) {
@@ -542,7 +271,7 @@ static void note_codes(struct identify *id, const struct row *rows, size_t count
 	for (size_t i = 0; i < count; i++) {
 		const struct sweep_codes *c = &rows[i].codes, *base = &id->codes;
 
-		if (failed(&rows[i]) || (!c->mixed && c->mail == base->mail && c->rcpt == base->rcpt && c->data == base->data))
+		if (trials_failed(&rows[i]) || (!c->mixed && c->mail == base->mail && c->rcpt == base->rcpt && c->data == base->data))
 			continue;
 		odd = odd ? odd : &rows[i];
 		n++;
@@ -562,13 +291,13 @@ static bool try_again(struct identify *id, struct row *rows, size_t count)
 	size_t bad = 0;
 
 	for (size_t i = 0; i < count; i++)
-		bad += failed(&rows[i]);
+		bad += trials_failed(&rows[i]);
 	if (bad == 0)
 		return true;
-	if (bad > MANY && try_once_more(id, rows, count, SAMPLE) > 0)
+	if (bad > MANY && trials_try_once_more(&id->trials, rows, count, SAMPLE) > 0)
 		return false;
-	for (unsigned i = 0; i < AGAIN && bad <= MANY; i++) {
-		if (try_once_more(id, rows, count, count) == 0)
+	for (unsigned i = 0; i < TRIALS_AGAIN && bad <= MANY; i++) {
+		if (trials_try_once_more(&id->trials, rows, count, count) == 0)
 			break;
 	}
 	return true;
@@ -586,21 +315,21 @@ static void try_all(struct identify *id, uint32_t most, uint32_t header)
 		cli_die("out of memory");
 	for (size_t i = 0; i < count; i++)
 		sizes[i] = ENVELOPE_MIN + (uint32_t)i;
-	rows = try_sizes(id, sizes, &count, 0);
+	rows = trials_try_sizes(&id->trials, sizes, &count, 0);
 	note_codes(id, rows, count);
 	systematic = try_again(id, rows, count);
 	for (size_t i = 0; i < count; i++)
-		bad += failed(&rows[i]);
+		bad += trials_failed(&rows[i]);
 	first = threshold(rows, count);
 	if (!systematic) {
 		evidence(id, "%zu of %zu sizes fail, and others when they are tried again", bad, count);
 		unsure(id);
-	} else if (bad == 0 && id->unserved > 0) {
+	} else if (bad == 0 && id->trials.unserved > 0) {
 		evidence(id, "all %zu sizes for which the server was ready are answered", count);
 	} else if (bad == 0) {
 		evidence(id, "all envelopes from %d to %" PRIu32 " bytes, which is a full segment, are answered", ENVELOPE_MIN,
 			 most);
-	} else if (first > 0 && !all_acked(&rows[first])) {
+	} else if (first > 0 && !trials_all_acked(&rows[first])) {
 		conclude_threshold(id, rows[first - 1], rows[first], header);
 	} else {
 		conclude_sizes(id, rows, count);
@@ -628,7 +357,7 @@ static uint64_t group_time(const struct row *rows, size_t count, uint32_t first)
 	uint64_t best = UINT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i].size >= first && rows[i].size < first + GROUP && !failed(&rows[i]) && rows[i].retransmitted == 0 &&
+		if (rows[i].size >= first && rows[i].size < first + GROUP && !trials_failed(&rows[i]) && rows[i].retransmitted == 0 &&
 		    rows[i].time_ns < best)
 			best = rows[i].time_ns;
 	}
@@ -668,7 +397,7 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 		id->delay_ns = one;
 		id->sure = false;
 		evidence(id, "a second recipient takes %.2f s more, and a third was not answered in %.0f s", (double)one / NS_PER_S,
-			 (double)id->timeout_ns / NS_PER_S);
+			 (double)id->trials.timeout_ns / NS_PER_S);
 	} else if (other >= one / 2) {
 		id->delay_ns = one < other ? one : other;
 		evidence(id, "each recipient more takes %.2f s more; %" PRIu32 " bytes more with the same recipients take %.2f s",
@@ -688,37 +417,37 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 		for (uint32_t k = 0; k < GROUP; k++)
 			sizes[n++] = group_first[i] + k;
 	}
-	rows = new_rows(sizes, count);
+	rows = trials_new_rows(sizes, count);
 	base = rows;
-	run_rows(id, rows, count, 0, false);
+	trials_run(&id->trials, rows, count, 0, false);
 	/* A SYN may be lost, and a slow server must not look like a path on which nothing with two recipients is
 	 * answered. */
-	for (unsigned i = 0; i < 2 && (!base->written || failed(base) || base->time_ns * PATIENCE > id->timeout_ns); i++) {
+	for (unsigned i = 0; i < 2 && (!base->written || trials_failed(base) || base->time_ns * PATIENCE > id->trials.timeout_ns); i++) {
 		if (base->limited || (base->outcome == OUTCOME_REFUSED && base->timed_out == false))
 			break;
 		if (base->written && i == 0)
-			id->timeout_ns *= PATIENCE;
+			id->trials.timeout_ns *= PATIENCE;
 		else if (base->written)
 			break;
 		memset(rows, 0, count * sizeof(*rows));
 		for (size_t k = 0; k < count; k++)
 			rows[k].size = sizes[k];
-		run_rows(id, rows, count, 0, false);
+		trials_run(&id->trials, rows, count, 0, false);
 	}
 	*most = base->mss;
 	*header = base->mtu > base->mss ? base->mtu - base->mss : 0;
 	*masked = is_masked(base->greeting);
 	id->codes = base->codes;
 	if (!base->written) {
-		print_note(id->unserved_text, base);
-		error = id->unserved_text;
-	} else if (failed(base)) {
+		print_note(id->trials.unserved_text, base);
+		error = id->trials.unserved_text;
+	} else if (trials_failed(base)) {
 		evidence(id, "even an envelope of %d bytes is not answered", ENVELOPE_MIN);
 		quote(id, base);
 		unsure(id);
 	} else {
-		try_unserved(id, rows, count);
-		count = keep_served(id, rows, count);
+		trials_try_unserved(&id->trials, rows, count);
+		count = trials_keep_served(&id->trials, rows, count);
 		measure_delay(id, rows, count);
 	}
 	free(rows);
@@ -730,7 +459,7 @@ static double seconds_for_all(const struct identify *id, uint32_t most)
 {
 	double recipients = 1 + (double)most / 2 / 266;
 
-	return recipients * (double)id->delay_ns / NS_PER_S * most / id->parallel;
+	return recipients * (double)id->delay_ns / NS_PER_S * most / id->trials.parallel;
 }
 
 /* Sizes: all of them, or where they begin to fail. */
@@ -742,7 +471,7 @@ static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 
 	for (size_t i = 0; i < COARSE; i++)
 		sizes[i] = ENVELOPE_MIN + (uint32_t)(i * (most - ENVELOPE_MIN) / (COARSE - 1));
-	coarse = try_sizes(id, sizes, &count, 0);
+	coarse = trials_try_sizes(&id->trials, sizes, &count, 0);
 	first = threshold(coarse, count);
 	if (first > 0)
 		search_threshold(id, coarse[first - 1], coarse[first], header);
@@ -754,23 +483,23 @@ static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 /* What is to be said beside the sizes, which may shake what they say. */
 static void weigh(struct identify *id, bool masked)
 {
-	if (id->lost > 0)
-		evidence(id, "%zu times an envelope was not ACKed, and then it was: packets are lost on the way", id->lost);
-	if (id->intermittent > 0)
+	if (id->trials.lost > 0)
+		evidence(id, "%zu times an envelope was not ACKed, and then it was: packets are lost on the way", id->trials.lost);
+	if (id->trials.intermittent > 0)
 		evidence(id, "%zu times an envelope was ACKed and not answered, and then it was: TCP makes good what is lost, so that is no "
-			 "mere loss", id->intermittent);
-	if (id->unserved > 0)
-		evidence(id, "%zu times the server was not ready for an envelope: %s", id->unserved, id->unserved_text);
-	if (id->refused > 0)
+			 "mere loss", id->trials.intermittent);
+	if (id->trials.unserved > 0)
+		evidence(id, "%zu times the server was not ready for an envelope: %s", id->trials.unserved, id->trials.unserved_text);
+	if (id->trials.refused > 0)
 		evidence(id,
 			 "in %zu connections the server refused something of the envelope; that is a "
-			 "reply, and no fault of the path; the first one: %s", id->refused,
-			 id->refusal);
+			 "reply, and no fault of the path; the first one: %s", id->trials.refused,
+			 id->trials.refusal);
 	if (masked)
 		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites it");
 	if (id->class != CLASS_NONE)
 		return;
-	if (id->intermittent > 0 || id->unserved > 0 || id->odd > 0)
+	if (id->trials.intermittent > 0 || id->trials.unserved > 0 || id->odd > 0)
 		unsure(id);
 	else if (masked)
 		id->class = CLASS_BANNER_MASK;
@@ -790,7 +519,7 @@ static const char *find_out(struct identify *id)
 		/* All recipients of a full segment, and some patience. */
 		uint64_t needed = id->delay_ns * (2 + most / 266) * 2;
 
-		id->timeout_ns = needed > id->timeout_ns ? needed : id->timeout_ns;
+		id->trials.timeout_ns = needed > id->trials.timeout_ns ? needed : id->trials.timeout_ns;
 	}
 	if (seconds_for_all(id, most) <= LONG_S) {
 		try_the_path(id, most, header);
@@ -823,50 +552,3 @@ void identify_free(struct identify *id)
 }
 
 /* Results -------------------------------------------------------------------------------- */
-
-void identify_print(FILE *out, const struct identify *id, const char *target)
-{
-	fprintf(out, "%s: %s%s\n", target, class_texts[id->class],
-		id->class != CLASS_UNSURE && !id->sure ? " (likely)" : "");
-	if (id->class == CLASS_OFF_BY_ONE)
-		fprintf(out, "  as resegd --segment-size %" PRIu32 " --fault off-by-one:over=%" PRIu32 "\n", id->segment_size,
-			id->over);
-	if (id->class == CLASS_LOSE_TAIL)
-		fprintf(out, "  as resegd --segment-size %" PRIu32 " --fault lose-tail:bytes=%" PRIu32 "\n", id->segment_size,
-			id->bytes);
-	if (id->class == CLASS_MTU_BLACKHOLE || id->class == CLASS_ACK_THEN_DIE)
-		fprintf(out, "  as resegd --fault %s:bytes=%" PRIu32 "\n", class_names[id->class], id->bytes);
-	if (id->class == CLASS_BANNER_MASK)
-		fprintf(out, "  as resegd --fault banner-mask\n");
-	for (size_t i = 0; i < id->evidence_count; i++)
-		fprintf(out, "  - %s\n", id->evidence[i]);
-	fprintf(out, "  %zu connections, %.1f s\n", id->connections, (double)id->time_ns / NS_PER_S);
-}
-
-static void set_known(json_t *object, const char *key, uint32_t value)
-{
-	if (value > 0)
-		json_object_set_new(object, key, json_integer(value));
-}
-
-void identify_print_json(FILE *out, const struct identify *id, const char *target)
-{
-	json_t *list = json_array(), *object;
-
-	for (size_t i = 0; i < id->evidence_count; i++)
-		json_array_append_new(list, json_string(id->evidence[i]));
-	object = json_pack("{s:s, s:s, s:s, s:b, s:I, s:f, s:o}", "target", target, "class", class_names[id->class],
-			   "text", class_texts[id->class], "sure", (int)(id->sure && id->class != CLASS_UNSURE),
-			   "connections", (json_int_t)id->connections, "time_s", (double)id->time_ns / NS_PER_S,
-			   "evidence", list);
-	set_known(object, "segment_size", id->segment_size);
-	set_known(object, "over", id->over);
-	set_known(object, "bytes", id->bytes);
-	if (id->refused > 0)
-		json_object_set_new(object, "refusal", json_string(id->refusal));
-	if (id->delay_ns > 0)
-		json_object_set_new(object, "delay_s", json_real((double)id->delay_ns / NS_PER_S));
-	json_dumpf(object, out, JSON_INDENT(2));
-	fprintf(out, "\n");
-	json_decref(object);
-}

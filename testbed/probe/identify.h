@@ -14,32 +14,15 @@
  * and goes, or is the server's own refusal, is never called anything but unsure.
  */
 
-#include "probe/print.h"
-#include "probe/sweep.h"
+#include "probe/hypothesis.h"
+#include "probe/trials.h"
 
 #include <stdio.h>
-
-enum identify_class {
-	CLASS_NONE,		/* no fault found */
-	CLASS_OFF_BY_ONE,	/* a box that re-segments, and keeps what its loop has no case for */
-	CLASS_LOSE_TAIL,	/* one that loses short last pieces */
-	CLASS_MTU_BLACKHOLE,	/* packets over a size vanish */
-	CLASS_ACK_THEN_DIE,	/* so many bytes are ACKed, and then nothing passes */
-	CLASS_BANNER_MASK,	/* a relay that hides the greeting */
-	CLASS_SLOW_SERVER,	/* takes its time for each recipient: call-outs */
-	CLASS_UNSURE,		/* something is wrong, and no hypothesis explains it */
-	CLASSES
-};
 
 #define IDENTIFY_EVIDENCE_MAX 16
 
 struct identify {
-	/* in */
-	union net_address target;
-	uint64_t timeout_ns;
-	uint64_t limit_ns;	/* as in struct sweep */
-	unsigned parallel;	/* becomes less for a server that refuses some */
-	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
+	struct trials trials;	/* how it is tried, and what was noted on the way */
 	/* out */
 	enum identify_class class;
 	bool sure;		/* all but one hypothesis are out */
@@ -49,16 +32,8 @@ struct identify {
 				 * ack-then-die: ACKed before it died */
 	uint64_t delay_ns;	/* for each recipient */
 	uint64_t time_ns;	/* that all this took */
-	size_t connections;
-	/* what was noted on the way */
 	struct sweep_codes codes;	/* the server's replies to the smallest envelope */
 	size_t odd;		/* what a clean path does not do: sizes with other replies, or late ones */
-	size_t lost;		/* envelopes that were not ACKed, and then were */
-	size_t intermittent;	/* that were ACKed and not answered, and then were */
-	size_t unserved;	/* connections in which the server was not ready for one, */
-	char unserved_text[PRINT_NOTE_BYTES];	/* and what it said */
-	size_t refused;		/* envelopes of which it refused something, */
-	char refusal[REPLY_TEXT_BYTES];	/* and its words */
 	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */
 	size_t evidence_count;
 };

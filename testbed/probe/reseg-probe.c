@@ -252,11 +252,13 @@ static void parse_options(struct options *o, int argc, char **argv)
 static int identify(const struct options *o)
 {
 	struct identify id = {
-		.target = o->sweep.target,
-		.timeout_ns = o->sweep.timeout_ns,
-		.limit_ns = o->sweep.limit_ns,
-		.parallel = o->sweep.parallel,
-		.progress = o->sweep.progress,
+		.trials = {
+			.target = o->sweep.target,
+			.timeout_ns = o->sweep.timeout_ns,
+			.limit_ns = o->sweep.limit_ns,
+			.parallel = o->sweep.parallel,
+			.progress = o->sweep.progress,
+		},
 	};
 	const char *error = identify_run(&id);
 	enum identify_class class = id.class;
