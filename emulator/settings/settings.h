@@ -59,6 +59,7 @@ struct settings_key {
 		SETTINGS_POLICY = 2,	/* also for a policy */
 		SETTINGS_MATCH = 4,	/* only for a policy */
 		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */
+		SETTINGS_LAB = 16,	/* the same: reseg-lab passes it on */
 	} where;
 	bool (*set)(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error);
 };

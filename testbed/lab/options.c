@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lab/options.h"
+
+#include "core/units.h"
+#include "io/cli.h"
+#include "lab/doctor.h"
+#include "settings/settings.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PORT 25
+
+static void print_help(void)
+{
+	printf("Usage: reseg-lab [OPTION]... [-- COMMAND...]\n"
+	       "Makes a client, a middlebox and a server out of network namespaces, runs resegd\n"
+	       "on the box and reseg-sink on the server, and COMMAND on the client. Without a\n"
+	       "command: the sweep that shows the bug. Needs no root where user namespaces are\n"
+	       "allowed.\n"
+	       "\n"
+	       "  --segment-size BYTES, --fault NAME, --direction WHICH, --arrival UNIT,\n"
+	       "  --flows N, --window BYTES, --memory BYTES, --overload WHAT, --queue-length N,\n"
+	       "  --queue-buffer BYTES, --inject KIND, --events FILE, --pcapng FILE,\n"
+	       "  --config FILE, --control SOCKET\n"
+	       "                       as for resegd\n"
+	       "  --workers N          of resegd: threads that divide the connections (1)\n"
+	       "  --clients N          that many clients, %d at most: client, client2... (1)\n"
+	       "  --no-box             only forward packets: what happens without the firewall\n"
+	       "  --box 'COMMAND'      runs on the box in place of resegd; {ready} stands for a\n"
+	       "                       descriptor to which it writes a line feed when ready\n"
+	       "  -4, -6               names of hosts have this version of IP only (both), and\n"
+	       "                       RESEG_SERVER has it (-4)\n"
+	       "  --mtu BYTES[,BYTES]  of both links, or of the client's and the server's (1500)\n"
+	       "  --path-mtu BYTES[,silent]\n"
+	       "                       a router between box and server takes no larger packets,\n"
+	       "                       in both directions, and tells their senders by ICMP; or\n"
+	       "                       does not, if silent\n"
+	       "  --loss PERCENT       each link loses that many packets, in both directions (0)\n"
+	       "  --delay MS           each link takes that long, in each direction (0)\n"
+	       "  --rate MBITS         each link takes no more a second, in each direction\n"
+	       "  --reorder PERCENT    that many of the delayed packets overtake the others (0)\n"
+	       "  --duplicate PERCENT  each link delivers that many packets twice (0)\n"
+	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, of both\n"
+	       "                       links or of that of client or server; off, packets are\n"
+	       "                       as they would be on a real wire\n"
+	       "  --capture DIR        write DIR/lab.pcapng: what client and server send and\n"
+	       "                       get, DIR/box.pcapng: what the box takes and makes, and\n"
+	       "                       DIR/events.jsonl, resegd's event log\n"
+	       "  --report FILE        draw what happened: a page (HTML), or text if FILE is -\n"
+	       "  --watch              show packets as they come, on standard error\n"
+	       "  --server 'COMMAND'   runs on the server in place of reseg-sink; the lab is\n"
+	       "                       ready once something listens on the port\n"
+	       "  --port N             TCP port of the server, in RESEG_PORT (%d)\n"
+	       "  --sink-options 'OPTIONS'\n"
+	       "                       further options for reseg-sink\n"
+	       "  --help, --version\n"
+	       "\n"
+	       "COMMAND sees RESEG_SERVER and RESEG_SERVER6 (addresses) and RESEG_PORT (SMTP).\n"
+	       "The names client, box and server resolve. reseg-sink also has echo on port 7 and\n"
+	       "count on 9. Exit status: that of COMMAND; 2 if the lab could not be set up.\n"
+	       "\n"
+	       "       reseg-lab enter [--lab PID] [--on HOST] [-- COMMAND...]\n"
+	       "Runs a further command in a lab that is running, this one or another; without\n"
+	       "one, a shell.\n"
+	       "\n"
+	       "       reseg-lab --doctor [--format table|json]\n"
+	       "Says what this machine has of what a lab needs, and what to do for the rest.\n",
+	       HOSTS_CLIENTS_MAX, PORT);
+}
+
+/* Passes an option on to resegd. */
+static void add_resegd_arg(struct lab_options *o, const char *name, const char *value)
+{
+	char *option;
+
+	if (o->resegd_count + 3 > LAB_RESEGD_ARGS_MAX)
+		cli_die("--%s: too many options for resegd", name);
+	if (asprintf(&option, "--%s", name) < 0)
+		cli_die("out of memory");
+	o->resegd_args[o->resegd_count++] = option;
+	o->resegd_args[o->resegd_count++] = value;
+}
+
+/* N, or N,M. IPv6 needs 1,280 (RFC 8200 section 5). */
+static void mtu_option(struct hosts_options *hosts, char *text)
+{
+	char *comma = strchr(text, ',');
+
+	if (comma)
+		*comma++ = '\0';
+	hosts->client.mtu = (uint32_t)cli_number("--mtu", text, 1280, 65535);
+	hosts->server.mtu = (uint32_t)cli_number("--mtu", comma ? comma : text, 1280, 65535);
+}
+
+/* N, or N,silent. Linux believes no router that claims less than 552 (its min_pmtu). */
+static void path_mtu_option(struct lab_options *o, char *text)
+{
+	char *comma = strchr(text, ',');
+
+	if (comma) {
+		*comma++ = '\0';
+		if (strcmp(comma, "silent") != 0)
+			cli_die("--path-mtu %s,%s: give silent, or nothing", text, comma);
+	}
+	o->path_mtu_silent = comma;
+	o->hosts.path_mtu = (uint32_t)cli_number("--path-mtu", text, 576, 65535);
+}
+
+static void offloads_option(struct hosts_options *hosts, const char *link)
+{
+	if (link && strcmp(link, "client") != 0 && strcmp(link, "server") != 0)
+		cli_die("--offloads=%s: give client, server, or nothing for both", link);
+	hosts->client.offloads |= !link || strcmp(link, "client") == 0;
+	hosts->server.offloads |= !link || strcmp(link, "server") == 0;
+}
+
+enum {
+	CONFIG = 256, WORKERS, CLIENTS, NO_BOX, BOX, SERVER_COMMAND, SERVER_PORT, SINK_OPTIONS,
+	MTU, PATH_MTU, LOSS, DELAY, RATE, REORDER, DUPLICATE, OFFLOADS,
+	CAPTURE, REPORT, WATCH, DOCTOR, FORMAT, KEYS
+};
+
+/* Those that are not keys of resegd. */
+static const struct option others[] = {
+	{ "config", required_argument, NULL, CONFIG },
+	{ "workers", required_argument, NULL, WORKERS },
+	{ "clients", required_argument, NULL, CLIENTS },
+	{ "no-box", no_argument, NULL, NO_BOX },
+	{ "box", required_argument, NULL, BOX },
+	{ "server", required_argument, NULL, SERVER_COMMAND },
+	{ "port", required_argument, NULL, SERVER_PORT },
+	{ "sink-options", required_argument, NULL, SINK_OPTIONS },
+	{ "mtu", required_argument, NULL, MTU },
+	{ "path-mtu", required_argument, NULL, PATH_MTU },
+	{ "loss", required_argument, NULL, LOSS },
+	{ "delay", required_argument, NULL, DELAY },
+	{ "rate", required_argument, NULL, RATE },
+	{ "reorder", required_argument, NULL, REORDER },
+	{ "duplicate", required_argument, NULL, DUPLICATE },
+	{ "offloads", optional_argument, NULL, OFFLOADS },
+	{ "capture", required_argument, NULL, CAPTURE },
+	{ "report", required_argument, NULL, REPORT },
+	{ "watch", no_argument, NULL, WATCH },
+	{ "doctor", no_argument, NULL, DOCTOR },
+	{ "format", required_argument, NULL, FORMAT },
+	CLI_COMMON_OPTIONS,
+};
+
+#define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
+
+/* A table for getopt_long(): the keys of resegd that fit a lab, and the lab's own options. */
+static void option_table(struct option table[OPTIONS_MAX])
+{
+	size_t n = 0;
+
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (k->where & SETTINGS_LAB)
+			table[n++] = (struct option){ k->name, required_argument, NULL,
+						      KEYS + (int)(k - settings_keys) };
+	}
+	memcpy(table + n, others, sizeof(others));
+}
+
+/* A key of resegd, whose value resegd judges. The lab looks at some. */
+static void key_option(struct lab_options *o, const char *name)
+{
+	if (strcmp(name, "segment-size") == 0)
+		o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1,
+						       ENGINE_SEGMENT_SIZE_MAX);
+	if (strcmp(name, "fault") == 0) {
+		o->fault = optarg;
+		o->faults++;
+	}
+	if (strcmp(name, "events") == 0)
+		o->events = true;
+	if (strcmp(name, "pcapng") == 0)
+		o->pcapng = optarg;
+	add_resegd_arg(o, name, optarg);
+}
+
+/* What the hosts are, and what runs on them. Returns false if it is another option. */
+static bool host_option(struct lab_options *o, int option)
+{
+	switch (option) {
+	case CONFIG:
+		o->config = true;
+		add_resegd_arg(o, "config", optarg);
+		return true;
+	case WORKERS:
+		o->workers = (unsigned)cli_number("--workers", optarg, 1, SETTINGS_WORKERS_MAX);
+		return true;
+	case CLIENTS:
+		o->hosts.clients = (unsigned)cli_number("--clients", optarg, 1, HOSTS_CLIENTS_MAX);
+		return true;
+	case NO_BOX:
+		o->no_box = true;
+		return true;
+	case BOX:
+		o->box_command = optarg;
+		return true;
+	case SERVER_COMMAND:
+		o->server = optarg;
+		return true;
+	case SERVER_PORT:
+		o->port = (uint16_t)cli_number("--port", optarg, 1, UINT16_MAX);
+		return true;
+	case SINK_OPTIONS:
+		o->sink_options = optarg;
+		return true;
+	case '4':
+	case '6':
+		o->ipv6 = option == '6';
+		o->hosts.names = o->ipv6 ? 6 : 4;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What the links are like. Returns false if it is another option. */
+static bool link_option(struct lab_options *o, int option)
+{
+	struct rtnl_netem *netem = &o->hosts.netem;
+
+	switch (option) {
+	case MTU:
+		mtu_option(&o->hosts, optarg);
+		return true;
+	case PATH_MTU:
+		path_mtu_option(o, optarg);
+		return true;
+	case LOSS:
+		o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
+		return true;
+	case DELAY:
+		netem->delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * NS_PER_MS);
+		return true;
+	case RATE:	/* a megabit is 125,000 bytes */
+		netem->rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) * 125000);
+		return true;
+	case REORDER:
+		netem->reorder = cli_fraction("--reorder", optarg, 0, 100) / 100;
+		return true;
+	case DUPLICATE:
+		netem->duplicate = cli_fraction("--duplicate", optarg, 0, 100) / 100;
+		return true;
+	case OFFLOADS:
+		offloads_option(&o->hosts, optarg);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What is to be seen of it. */
+static void output_option(struct lab_options *o, int option)
+{
+	switch (option) {
+	case CAPTURE:
+		o->capture = optarg;
+		break;
+	case REPORT:
+		o->report = optarg;
+		break;
+	case WATCH:
+		o->watch = true;
+		break;
+	case DOCTOR:
+		o->doctor = true;
+		break;
+	case FORMAT:
+		o->json = strcmp(optarg, "json") == 0;
+		if (!o->json && strcmp(optarg, "table") != 0)
+			cli_die("--format %s: give table or json", optarg);
+		break;
+	}
+}
+
+/* Ends the program if options contradict each other. */
+static void check_options(const struct lab_options *o)
+{
+	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
+		cli_die("--reorder lets packets overtake those that --delay delays: give both");
+	if (o->doctor)
+		return;
+	if (o->server && o->sink_options)
+		cli_die("--server and --sink-options: there is no reseg-sink to give options to");
+	if (o->no_box && o->box_command)
+		cli_die("--no-box and --box: give one of them");
+	if (!options_has_resegd(o) && o->resegd_count > 0)
+		cli_die("%s: there is no resegd to give %s to", o->no_box ? "--no-box" : "--box",
+			o->resegd_args[0]);
+	if (o->watch && !options_has_resegd(o))
+		cli_die("--watch shows what resegd takes and makes: there is none");
+	if (o->box_command && !strstr(o->box_command, "{ready}"))
+		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that it "
+			"is ready, by a line feed", o->box_command);
+}
+
+void options_read(struct lab_options *o, int argc, char **argv)
+{
+	struct option table[OPTIONS_MAX];
+	int option;
+
+	*o = (struct lab_options){
+		.segment_size = ENGINE_SEGMENT_SIZE_DEFAULT,
+		.workers = 1,
+		.port = PORT,
+		.hosts = { .clients = 1, .client.mtu = 1500, .server.mtu = 1500 },
+	};
+	option_table(table);
+	/* "+": what follows the command's name is the command's. */
+	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
+		if (option >= KEYS)
+			key_option(o, settings_keys[option - KEYS].name);
+		else if (!host_option(o, option) && !link_option(o, option))
+			output_option(o, option);
+	}
+	check_options(o);
+	if (o->doctor)
+		exit(doctor_run(o->json));
+	if (optind < argc)
+		o->command = (const char *const *)argv + optind;
+}
+
+char *options_path(const char *folder, const char *name)
+{
+	char *path;
+
+	if (asprintf(&path, "%s/%s", folder, name) < 0)
+		cli_die("out of memory");
+	return path;
+}
+
+char *options_box_path(const struct lab_options *o)
+{
+	return o->pcapng ? strdup(o->pcapng) : options_path(o->capture, "box.pcapng");
+}

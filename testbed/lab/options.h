@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef RESEG_LAB_OPTIONS_H
+#define RESEG_LAB_OPTIONS_H
+
+/*
+ * The command line of reseg-lab
+ */
+
+#include "lab/hosts.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LAB_RESEGD_ARGS_MAX 32
+
+struct lab_options {
+	const char *resegd_args[LAB_RESEGD_ARGS_MAX];	/* options for it, each with its value */
+	size_t resegd_count;
+	const char *fault;	/* the last one; NULL: resegd's default */
+	const char *box_command;	/* in place of resegd; NULL: none */
+	struct hosts_options hosts;
+	bool path_mtu_silent;	/* the router does not say so */
+	double loss;		/* probability, for each packet on each link */
+	const char *capture;	/* a folder; NULL: none */
+	const char *pcapng;	/* where resegd's capture is, if not there; NULL: there */
+	const char *report;	/* NULL: none */
+	const char *sink_options;
+	const char *server;	/* in place of reseg-sink; NULL: none */
+	const char *const *command;	/* NULL: the sweep */
+	uint32_t segment_size;
+	unsigned faults;
+	unsigned workers;
+	uint16_t port;
+	bool config;		/* a file says more */
+	bool no_box;
+	bool ipv6;
+	bool events;		/* has a place of its own */
+	bool watch;
+	bool doctor;
+	bool json;	/* of the doctor */
+};
+
+/* Reads it. Ends the program for --help, --doctor and the like, and for mistakes. */
+void options_read(struct lab_options *o, int argc, char **argv);
+
+/* Does resegd stand on the box? */
+static inline bool options_has_resegd(const struct lab_options *o)
+{
+	return !o->no_box && !o->box_command;
+}
+
+/* FOLDER/NAME, which the caller frees. */
+char *options_path(const char *folder, const char *name);
+
+/* Where resegd's capture is; the caller frees it. */
+char *options_box_path(const struct lab_options *o);
+
+#endif
