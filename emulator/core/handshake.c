@@ -98,7 +98,9 @@ void handshake_start_relays(struct engine *e, struct flow *f)
 		struct endpoint *end = &f->end[side];
 		uint16_t window = f->end[engine_other(side)].widest;
 
-		*r = (struct relay){ .transit = POOL_NONE, .faults = r->faults, .dot_state = r->dot_state };
+		*r = (struct relay){ .transit = POOL_NONE,
+				     .faults = r->faults,
+				     .dot_state = r->dot_state };
 		r->intercepted = box_policy(e, f)->direction & (1u << side);
 		r->rcv_nxt = r->snd_una = SEQ_BASE + 1;
 		r->edge_low = (uint32_t)r->rcv_nxt +

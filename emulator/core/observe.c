@@ -3,7 +3,7 @@
 
 /* Fills in what all events have. Returns false if nobody wants to know. */
 static bool begin_event(const struct engine *e, const struct flow *f, enum engine_event_type type,
-		  struct engine_event *event)
+			struct engine_event *event)
 {
 	if (!e->config.observer)
 		return false;

@@ -35,9 +35,13 @@ int daemon_set_rules(struct daemon *d, const struct settings *before, char *erro
 		rc = of < 0 ? of : rc;
 	}
 	if (rc < 0)
-		snprintf(error, size, "%s", rc == -ESRCH ? "resegd is being stopped" : rc == -EINVAL ?
-			 "the engine refuses this, and all stays as it was: it is a bug of resegd, please report it" :
-			 "a worker does not answer, and will change later: it is overloaded, or the machine is");
+		snprintf(error, size, "%s",
+			 rc == -ESRCH ? "resegd is being stopped"
+			 : rc == -EINVAL
+				 ? "the engine refuses this, and all stays as it was: it is a bug "
+				   "of resegd, please report it"
+				 : "a worker does not answer, and will change later: it is "
+				   "overloaded, or the machine is");
 	return rc;
 }
 
@@ -57,7 +61,8 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 
 	changed[0] = '\0';
 	if (!d->config) {
-		snprintf(error, size, "there is no configuration file: start resegd with --config FILE");
+		snprintf(error, size,
+			 "there is no configuration file: start resegd with --config FILE");
 		return false;
 	}
 	if (!options_read_settings(&fresh, d->config, d->argc, d->argv, false, &mistakes)) {
@@ -70,12 +75,14 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
-		cli_say("the event log cannot be opened anew (%s), and goes on in the old file", strerror(-rc));
+		cli_say("the event log cannot be opened anew (%s), and goes on in the old file",
+			strerror(-rc));
 	rc = daemon_set_rules(d, &before, error, size);
 	if (rc == -EINVAL)
 		use_policies(&d->settings, &before);
 	else if (changed[0] != '\0')
-		cli_say("%s: restart resegd for these changed keys to take effect: %s", d->config, changed);
+		cli_say("%s: restart resegd for these changed keys to take effect: %s", d->config,
+			changed);
 	return rc == 0;
 }
 
@@ -102,7 +109,8 @@ static void open_queue(struct worker *w, const struct settings *o, unsigned numb
 		got = queue_buffer_bytes(w->queue);
 		if (o->queue_buffer_given && got < config.buffer_bytes)
 			cli_say("--queue-buffer %" PRIu32 ": the kernel gives %" PRIu32 ": run as "
-				     "root, or raise net.core.rmem_max", config.buffer_bytes, got);
+				"root, or raise net.core.rmem_max",
+				config.buffer_bytes, got);
 		return;
 	case EPERM:
 		cli_die("no permission to use NFQUEUE: run as root, or with CAP_NET_ADMIN and "
@@ -131,14 +139,17 @@ static void open_injectors(struct daemon *d, const char *name)
 		cli_die("--inject %s: no such injector; see --help", name);
 	if (rc == -ENOENT)
 		cli_die("--inject %s: there is no /dev/net/tun: load the module tun, or give "
-			"--inject raw", name);
+			"--inject raw",
+			name);
 	if (rc == -EXDEV)
 		cli_die("--inject %s: the reverse path filter would drop what comes from it: set "
 			"net.ipv4.conf.all.rp_filter and net.ipv4.conf.default.rp_filter to 2, or "
-			"give --inject raw", name);
+			"give --inject raw",
+			name);
 	if (rc == -EACCES)
 		cli_die("--inject %s: no permission to open /dev/net/tun: run as root, or give "
-			"--inject raw", name);
+			"--inject raw",
+			name);
 	if (rc == -EPERM)
 		cli_die("no permission to inject packets: run as root, or with CAP_NET_RAW and "
 			"CAP_NET_ADMIN");
@@ -193,8 +204,9 @@ static void give_up_privileges(const struct daemon *d)
 		eventlog_give(d->log, o->user);
 	rc = sandbox_enter(o->user, &what);
 	if (rc < 0)
-		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox "
-			"off", what, strerror(-rc));
+		cli_die("cannot %s: %s: start it as root, or with CAP_SETUID, CAP_SETGID, "
+			"CAP_NET_ADMIN and CAP_NET_RAW; or give --sandbox off",
+			what, strerror(-rc));
 }
 
 static void ending_signals(sigset_t *set)
@@ -212,7 +224,8 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 
 	/* SIGPIPE: a reader of the event log that goes away must not end the box. */
 	signal(SIGPIPE, SIG_IGN);
-	/* A FIFO that nobody reads yet is waited for; until then signals end this as they end any program. */
+	/* A FIFO that nobody reads yet is waited for; until then signals end this as they end any
+	 * program. */
 	if (o->events) {
 		rc = eventlog_open(&d->log, o->events, d->epoch_ns);
 		if (rc < 0)
@@ -243,15 +256,17 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 	if (o->control) {
 		rc = control_open(&d->control, o->control, answer, d);
 		if (rc == -EADDRINUSE)
-			cli_die("--control %s: another resegd listens there, or it is no socket: choose another "
-				"path", o->control);
+			cli_die("--control %s: another resegd listens there, or it is no socket: "
+				"choose another path",
+				o->control);
 		if (rc < 0)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
 	}
 	if (o->control_owner) {
 		rc = control_set_owner(d->control, o->control_owner);
 		if (rc < 0)
-			cli_die("--control-owner %s: %s: only root gives it to others than the groups that it is in",
+			cli_die("--control-owner %s: %s: only root gives it to others than the "
+				"groups that it is in",
 				o->control_owner, strerror(-rc));
 	}
 	give_up_privileges(d);
@@ -271,8 +286,8 @@ static void report_drain(const struct daemon *d, uint64_t grace_ns)
 		waiting += d->workers[i].waiting;
 	if (waiting > 0)
 		cli_say("%" PRIu64 " connections wait for data to be delivered; ending in %" PRIu64
-			     " s at the latest, at once after another signal", waiting,
-			     grace_ns / NS_PER_S);
+			" s at the latest, at once after another signal",
+			waiting, grace_ns / NS_PER_S);
 }
 
 /* Adds to *count how often a poll has found an eventfd added to. */
@@ -288,7 +303,8 @@ static void reload(struct daemon *d)
 {
 	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], lines[64];
 
-	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns(CLOCK_MONOTONIC) / 1000);
+	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		 clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
 	if (!daemon_reload(d, changed, error, sizeof(error)))
 		cli_say_lines(error);
@@ -308,7 +324,8 @@ static bool workers_live(struct daemon *d)
 /* Not by exit(), which would write what is buffered, and wait for what the worker waits for. */
 static _Noreturn void give_up(void)
 {
-	cli_say("a worker is stuck, and its connections are not handed over: what it waits for may be the reader of a pipe");
+	cli_say("a worker is stuck, and its connections are not handed over: what it waits for may "
+		"be the reader of a pipe");
 	_exit(EXIT_FINDING);
 }
 
@@ -327,11 +344,12 @@ static void handle_signal(struct daemon *d)
 		daemon_stop(d);
 }
 
-/* How long to wait for anything else: no longer than until the manager wants to hear of it, or it is
- * to end; -1: for ever. */
+/* How long to wait for anything else: no longer than until the manager wants to hear of it, or it
+ * is to end; -1: for ever. */
 static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_t end_ns)
 {
-	uint64_t now = clock_ns(CLOCK_MONOTONIC), wait_ns = watchdog_ns > 0 ? watchdog_ns : UINT64_MAX;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC),
+		 wait_ns = watchdog_ns > 0 ? watchdog_ns : UINT64_MAX;
 	uint64_t left_ns = end_ns > now ? end_ns - now : 0;
 
 	if (!d->stopping && left_ns < wait_ns)

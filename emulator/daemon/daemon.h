@@ -38,9 +38,9 @@ struct daemon {
 /* What daemon_set_rules() and daemon_reload() say if they fail: a line, or several. */
 #define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
 
-/* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that are
- * the same as they were then get theirs. Negative errno, and why. -EINVAL: they are refused, and what
- * was in use stays so; else a worker is late, and uses them later. */
+/* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that
+ * are the same as they were then get theirs. Negative errno, and why. -EINVAL: they are refused,
+ * and what was in use stays so; else a worker is late, and uses them later. */
 int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
 /* Reads the configuration file again, and the command line. Returns false, and why, if that fails.
@@ -50,8 +50,8 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 /* Begins to hand all connections over; a second time: ends at once. */
 void daemon_stop(struct daemon *d);
 
-/* Opens all that resegd needs, and starts the workers. Ends the program if it cannot. answer: to the
- * requests of the control socket; its arg is d. */
+/* Opens all that resegd needs, and starts the workers. Ends the program if it cannot. answer: to
+ * the requests of the control socket; its arg is d. */
 void daemon_set_up(struct daemon *d, control_handler *answer);
 
 /* Returns once all workers have ended: signals make them do so, requests, and this time of

@@ -65,10 +65,10 @@ static void print_help(void)
 	       "  --help, --version\n"
 	       "\n"
 	       "Injectors:\n",
-	       SETTINGS_WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT, fault_table[0].name,
-	       config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, STREAM_WINDOW_MAX,
-	       config.memory_bytes, SETTINGS_QUEUE_LENGTH, SETTINGS_QUEUE_BUFFER, SETTINGS_GRACE_MAX_SECONDS,
-	       SETTINGS_GRACE_SECONDS);
+	       SETTINGS_WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT,
+	       fault_table[0].name, config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX,
+	       STREAM_WINDOW_MAX, config.memory_bytes, SETTINGS_QUEUE_LENGTH, SETTINGS_QUEUE_BUFFER,
+	       SETTINGS_GRACE_MAX_SECONDS, SETTINGS_GRACE_SECONDS);
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
 		printf("  %-4s  %s\n", k->name, k->summary);
 }
@@ -139,7 +139,8 @@ void options_read(struct invocation *in, int argc, char **argv)
 			in->quiet = true;
 			break;
 		case DURATION:
-			in->duration_ns = cli_seconds("--duration", optarg, 0.001, DURATION_MAX_SECONDS);
+			in->duration_ns = cli_seconds("--duration", optarg, 0.001,
+						      DURATION_MAX_SECONDS);
 			break;
 		default:	/* a key */
 			break;
@@ -154,7 +155,7 @@ void options_read(struct invocation *in, int argc, char **argv)
 /* The file, and then the keys of the command line. Returns false, and all that is wrong, if they
  * are not good. */
 bool options_read_settings(struct settings *s, const char *config, int argc, char **argv,
-			  bool look_up, struct settings_mistakes *m)
+			   bool look_up, struct settings_mistakes *m)
 {
 	struct option table[OPTIONS_MAX];
 	int option;

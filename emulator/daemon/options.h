@@ -24,9 +24,9 @@ struct invocation {
 void options_read(struct invocation *in, int argc, char **argv);
 
 /* Reads the file (NULL: there is none), and then the keys of the command line. look_up: users and
- * groups must exist. Returns false, and all that is wrong, if they are not good; s is to be freed in
- * any case. */
-bool options_read_settings(struct settings *s, const char *config, int argc, char **argv, bool look_up,
-		   struct settings_mistakes *m);
+ * groups must exist. Returns false, and all that is wrong, if they are not good; s is to be freed
+ * in any case. */
+bool options_read_settings(struct settings *s, const char *config, int argc, char **argv,
+			   bool look_up, struct settings_mistakes *m);
 
 #endif

@@ -27,10 +27,22 @@ static const struct counter {
 	bool is_gauge;
 	size_t at;	/* in the report */
 } counters[] = {
-#define ENGINE(field, help) { #field, help, false, offsetof(struct worker_report, engine.field) }
-#define ENGINE_NOW(field, help) { #field, help, true, offsetof(struct worker_report, engine.field) }
-#define QUEUE(name, field, help) { name, help, false, offsetof(struct worker_report, queue.field) }
-#define INJECTOR(name, field, help) { name, help, false, offsetof(struct worker_report, inject.field) }
+#define ENGINE(field, help)                                                                        \
+	{                                                                                          \
+#field, help, false, offsetof(struct worker_report, engine.field)                  \
+	}
+#define ENGINE_NOW(field, help)                                                                    \
+	{                                                                                          \
+#field, help, true, offsetof(struct worker_report, engine.field)                   \
+	}
+#define QUEUE(name, field, help)                                                                   \
+	{                                                                                          \
+		name, help, false, offsetof(struct worker_report, queue.field)                     \
+	}
+#define INJECTOR(name, field, help)                                                                \
+	{                                                                                          \
+		name, help, false, offsetof(struct worker_report, inject.field)                    \
+	}
 	ENGINE(packets, "packets that came to the box"),
 	ENGINE(accepted, "packets that went on as they were"),
 	ENGINE(replaced, "packets that went on changed"),
@@ -38,8 +50,10 @@ static const struct counter {
 	ENGINE(emitted, "packets that the box sent"),
 	ENGINE(passed_not_tcp, "packets that passed untouched: no TCP"),
 	ENGINE(passed_fragment, "packets that passed untouched: fragments"),
-	ENGINE(passed_extension, "packets that passed untouched: an IPv6 extension header before TCP"),
-	ENGINE(passed_malformed, "packets that passed untouched: their lengths contradict each other"),
+	ENGINE(passed_extension, "packets that passed untouched: an IPv6 extension header before "
+				 "TCP"),
+	ENGINE(passed_malformed, "packets that passed untouched: their lengths contradict each "
+				 "other"),
 	ENGINE(passed_bad_checksum, "packets that passed untouched: their checksum is wrong"),
 	ENGINE(passed_unknown_flow, "packets that passed untouched: the box did not see the SYN"),
 	ENGINE(passed_authenticated, "SYNs that passed untouched: TCP-MD5 or TCP-AO"),
@@ -56,12 +70,15 @@ static const struct counter {
 	ENGINE(stalls, "times that octets were pending and a fault let none be cut"),
 	ENGINE(forged_acks, "ACKs sent in the name of an end"),
 	ENGINE(retransmissions, "pieces sent again"),
-	ENGINE(paths_limited, "paths found to carry less than was thought, so pieces are smaller than S"),
+	ENGINE(paths_limited, "paths found to carry less than was thought, so pieces are smaller "
+			      "than S"),
 	ENGINE(one_sided, "connections of which only one direction comes by"),
-	ENGINE(unanswered, "connections in which an end acknowledges nothing, for half a minute or so"),
+	ENGINE(unanswered, "connections in which an end acknowledges nothing, for half a minute or "
+			   "so"),
 	ENGINE(urgent_segments, "segments with urgent data, taken as any other"),
 	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
-	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not acknowledged"),
+	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not "
+				   "acknowledged"),
 	ENGINE_NOW(pages_used, "pages of 4096 bytes in use for octets"),
 	QUEUE("queue_overruns", overruns, "times that the kernel said the socket was full"),
 	QUEUE("queue_lost", lost, "packets that the kernel dropped before the box"),
@@ -71,7 +88,8 @@ static const struct counter {
 	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
 	INJECTOR("inject_congested", congested, "packets for which the way out had no room"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
-	{ "events_lost", "lines of the event log that could not be written", false, offsetof(struct worker_report, events_lost) },
+	{ "events_lost", "lines of the event log that could not be written", false,
+	  offsetof(struct worker_report, events_lost) },
 };
 
 #define COUNTERS (sizeof(counters) / sizeof(counters[0]))
@@ -95,8 +113,9 @@ static json_t *failed(const char *why)
 
 static json_t *worker_failed(int rc)
 {
-	return failed(rc == -ESRCH ? "resegd is being stopped" :
-		      "a worker does not answer: it is overloaded, or the machine is");
+	return failed(rc == -ESRCH
+			      ? "resegd is being stopped"
+			      : "a worker does not answer: it is overloaded, or the machine is");
 }
 
 /* Asks all workers. Returns 0, or why one did not answer. */
@@ -109,7 +128,8 @@ static int sum_up(struct daemon *d, struct sums *sums)
 
 		if (rc < 0)
 			return rc;
-		report.events_lost = d->log && i == 0 ? eventlog_lost(d->log) : 0;	/* all share the log */
+		report.events_lost = d->log && i == 0 ? eventlog_lost(d->log)
+						      : 0; /* all share the log */
 		for (size_t k = 0; k < COUNTERS; k++)
 			sums->counter[k] += counter_value(&report, &counters[k]);
 		for (unsigned p = 0; p < POLICIES_MAX; p++) {
@@ -128,9 +148,11 @@ static json_t *faults_of(const struct daemon *d, unsigned policy, const struct s
 	for (unsigned i = 0; i < p->faults; i++) {
 		char *text = faultspec_text(&p->fault[i]);
 
-		json_array_append_new(faults, json_pack("{s:I, s:s, s:s?, s:I}", "id", (json_int_t)p->fault[i].id,
-							"name", p->fault[i].kind->name, "fault", text, "acted",
-							(json_int_t)sums->acted[policy][i]));
+		json_array_append_new(faults,
+				      json_pack("{s:I, s:s, s:s?, s:I}", "id",
+						(json_int_t)p->fault[i].id, "name",
+						p->fault[i].kind->name, "fault", text, "acted",
+						(json_int_t)sums->acted[policy][i]));
 		free(text);
 	}
 	return faults;
@@ -151,17 +173,24 @@ static json_t *status(struct daemon *d)
 	for (unsigned i = 0; i < d->settings.engine.rules.policies; i++) {
 		const struct engine_policy *p = &d->settings.engine.rules.policy[i];
 
-		json_array_append_new(policies, json_pack("{s:s, s:I, s:s, s:s, s:o}", "policy",
-			d->settings.policy_name[i], "segment_size", (json_int_t)p->segment_size, "direction",
-			directions[p->direction], "arrival", p->arrival == ARRIVAL_BURST ? "burst" :
-			d->settings.queue.joined ? "segment" : "wire", "faults", faults_of(d, i, &sums)));
+		json_array_append_new(policies,
+				      json_pack("{s:s, s:I, s:s, s:s, s:o}", "policy",
+						d->settings.policy_name[i], "segment_size",
+						(json_int_t)p->segment_size, "direction",
+						directions[p->direction], "arrival",
+						p->arrival == ARRIVAL_BURST ? "burst"
+						: d->settings.queue.joined  ? "segment"
+									    : "wire",
+						"faults", faults_of(d, i, &sums)));
 	}
 	for (size_t i = 0; i < COUNTERS; i++)
-		json_object_set_new(numbers, counters[i].name, json_integer((json_int_t)sums.counter[i]));
-	return json_pack("{s:b, s:s, s:i, s:i, s:i, s:f, s:b, s:s, s:o, s:o}", "ok", 1, "version", RESEG_VERSION,
-			 "pid", (int)getpid(), "queue", (int)d->settings.queue.number, "workers", (int)d->count,
-			 "uptime_s", (double)(clock_ns(CLOCK_MONOTONIC) - d->started_ns) / NS_PER_S,
-			 "stopping", (int)d->stopping, "injector", d->workers[0].injector->kind->name,
+		json_object_set_new(numbers, counters[i].name,
+				    json_integer((json_int_t)sums.counter[i]));
+	return json_pack("{s:b, s:s, s:i, s:i, s:i, s:f, s:b, s:s, s:o, s:o}", "ok", 1, "version",
+			 RESEG_VERSION, "pid", (int)getpid(), "queue",
+			 (int)d->settings.queue.number, "workers", (int)d->count, "uptime_s",
+			 (double)(clock_ns(CLOCK_MONOTONIC) - d->started_ns) / NS_PER_S, "stopping",
+			 (int)d->stopping, "injector", d->workers[0].injector->kind->name,
 			 "policies", policies, "counters", numbers);
 }
 
@@ -172,7 +201,8 @@ static json_t *half(const struct engine_flow_info *f, enum engine_side source)
 	if (!t->intercepted)
 		return json_null();
 	return json_pack("{s:I, s:I, s:I, s:I, s:b}", "acked", (json_int_t)t->acked, "delivered",
-			 (json_int_t)t->delivered, "orphaned", (json_int_t)(t->acked - t->delivered), "pending",
+			 (json_int_t)t->delivered, "orphaned",
+			 (json_int_t)(t->acked - t->delivered), "pending",
 			 (json_int_t)f->pending[source], "stalled", (int)f->stalled[source]);
 }
 
@@ -183,11 +213,13 @@ static json_t *flow(const struct daemon *d, const struct engine_flow_info *f)
 	for (unsigned side = CLIENT; side <= SERVER; side++)
 		inet_ntop(f->version == 4 ? AF_INET : AF_INET6, f->address[side], address[side],
 			  sizeof(address[side]));
-	return json_pack("{s:I, s:s, s:i, s:s, s:i, s:s, s:s, s:I, s:f, s:o, s:o}", "flow", (json_int_t)f->serial,
-			 "client", address[CLIENT], "client_port", (int)f->port[CLIENT], "server", address[SERVER],
-			 "server_port", (int)f->port[SERVER], "state", f->state, "policy",
-			 d->settings.policy_name[f->policy], "segment_size", (json_int_t)f->segment_size, "idle_s",
-			 (double)f->idle_ns / NS_PER_S, "c2s", half(f, CLIENT), "s2c", half(f, SERVER));
+	return json_pack("{s:I, s:s, s:i, s:s, s:i, s:s, s:s, s:I, s:f, s:o, s:o}", "flow",
+			 (json_int_t)f->serial, "client", address[CLIENT], "client_port",
+			 (int)f->port[CLIENT], "server", address[SERVER], "server_port",
+			 (int)f->port[SERVER], "state", f->state, "policy",
+			 d->settings.policy_name[f->policy], "segment_size",
+			 (json_int_t)f->segment_size, "idle_s", (double)f->idle_ns / NS_PER_S,
+			 "c2s", half(f, CLIENT), "s2c", half(f, SERVER));
 }
 
 static json_t *flows(struct daemon *d)
@@ -229,9 +261,9 @@ static json_t *metrics(struct daemon *d)
 		const struct counter *c = &counters[i];
 		const char *suffix = c->is_gauge ? "" : "_total";
 
-		fprintf(out, "# HELP reseg_%s%s %s\n# TYPE reseg_%s%s %s\nreseg_%s%s %" PRIu64 "\n", c->name, suffix,
-			c->help, c->name, suffix, c->is_gauge ? "gauge" : "counter", c->name, suffix,
-			sums.counter[i]);
+		fprintf(out, "# HELP reseg_%s%s %s\n# TYPE reseg_%s%s %s\nreseg_%s%s %" PRIu64 "\n",
+			c->name, suffix, c->help, c->name, suffix,
+			c->is_gauge ? "gauge" : "counter", c->name, suffix, sums.counter[i]);
 	}
 	fprintf(out, "# HELP reseg_fault_acted_total times that a fault changed something\n"
 		     "# TYPE reseg_fault_acted_total counter\n");
@@ -239,12 +271,15 @@ static json_t *metrics(struct daemon *d)
 		const struct engine_policy *p = &d->settings.engine.rules.policy[i];
 
 		for (unsigned k = 0; k < p->faults; k++)
-			fprintf(out, "reseg_fault_acted_total{policy=\"%s\",fault=\"%s\",id=\"%" PRIu32 "\"} %" PRIu64 "\n",
+			fprintf(out,
+				"reseg_fault_acted_total{policy=\"%s\",fault=\"%s\",id=\"%" PRIu32
+				"\"} %" PRIu64 "\n",
 				d->settings.policy_name[i], p->fault[k].kind->name, p->fault[k].id,
 				sums.acted[i][k]);
 	}
-	fprintf(out, "# HELP reseg_uptime_seconds time since resegd was started\n"
-		     "# TYPE reseg_uptime_seconds gauge\nreseg_uptime_seconds %.3f\n",
+	fprintf(out,
+		"# HELP reseg_uptime_seconds time since resegd was started\n"
+		"# TYPE reseg_uptime_seconds gauge\nreseg_uptime_seconds %.3f\n",
 		(double)(clock_ns(CLOCK_MONOTONIC) - d->started_ns) / NS_PER_S);
 	fclose(out);
 	answer = json_pack("{s:b, s:s}", "ok", 1, "metrics", text);
@@ -260,7 +295,8 @@ static bool is_meant(const struct fault *f, const char *which)
 	char id[16];
 
 	snprintf(id, sizeof(id), "%" PRIu32, f->id);
-	return strcmp(which, "all") == 0 || strcmp(which, id) == 0 || strcmp(which, f->kind->name) == 0;
+	return strcmp(which, "all") == 0 || strcmp(which, id) == 0 ||
+	       strcmp(which, f->kind->name) == 0;
 }
 
 /* Takes faults out of a policy. Returns how many. */
@@ -310,7 +346,8 @@ static int edit(struct engine_policy *p, const struct change *c, struct faultspe
 		return (int)take_out(p, c->which);
 	if (strcmp(c->what, "on") == 0)
 		return faultspec_add(p, c->text, error) ? 1 : -1;
-	return fault_acts(c->to.kind) ? (int)change(p, c->which, &c->to) : (int)take_out(p, c->which);
+	return fault_acts(c->to.kind) ? (int)change(p, c->which, &c->to)
+				      : (int)take_out(p, c->which);
 }
 
 /* Does it in all policies that are meant. Returns how many faults it concerned, or -1 and why. */
@@ -340,8 +377,9 @@ static int edit_all(struct daemon *d, const struct change *c, char *why, size_t 
 		return concerned;
 	if (concerned > 0)
 		goto refuse;
-	snprintf(why, size, found ? "there is no such fault in use: give its name, its id, or all"
-				  : "there is no such policy");
+	snprintf(why, size,
+		 found ? "there is no such fault in use: give its name, its id, or all"
+		       : "there is no such policy");
 	return -1;
 refuse:
 	/* JSON has no room for what is no UTF-8, as a text that was cut short. */
@@ -359,9 +397,10 @@ static json_t *fault(struct daemon *d, json_t *request)
 
 	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &c.what, "policy", &c.policy,
 			"which", &c.which, "fault", &c.text) < 0 ||
-	    (strcmp(c.what, "on") != 0 && strcmp(c.what, "off") != 0 && strcmp(c.what, "change") != 0))
-		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with \"fault\", \"which\" or both, "
-			      "and perhaps \"policy\"; all texts");
+	    (strcmp(c.what, "on") != 0 && strcmp(c.what, "off") != 0 &&
+	     strcmp(c.what, "change") != 0))
+		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with "
+			      "\"fault\", \"which\" or both, and perhaps \"policy\"; all texts");
 	if (!c.policy && strcmp(c.what, "on") == 0)
 		c.policy = d->settings.policy_name[0];
 	if (strcmp(c.what, "off") != 0 && !faultspec_read(&c.to, c.text, &error)) {

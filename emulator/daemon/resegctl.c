@@ -107,10 +107,13 @@ static int connect_to(const char *path)
 	int fd = control_connect(path);
 
 	if (fd == -ENOENT || fd == -ECONNREFUSED)
-		cli_die("no resegd listens at %s: start it with --control %s, or give the right --control",
+		cli_die("no resegd listens at %s: start it with --control %s, or give the right "
+			"--control",
 			path, path);
 	if (fd == -EACCES)
-		cli_die("%s: no permission: only who started resegd, whom its --control-owner names, and root may talk to it", path);
+		cli_die("%s: no permission: only who started resegd, whom its --control-owner "
+			"names, and root may talk to it",
+			path);
 	if (fd < 0)
 		cli_die("%s: %s", path, strerror(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
@@ -162,14 +165,18 @@ static void print_faults(const json_t *status)
 	size_t i, k;
 
 	printf("%-16s %5s %-40s %10s\n", "policy", "id", "fault", "acted");
-	json_array_foreach(json_object_get(status, "policies"), i, policy) {
+	json_array_foreach(json_object_get(status, "policies"), i, policy)
+	{
 		const json_t *faults = json_object_get(policy, "faults");
 
 		if (json_array_size(faults) == 0)
-			printf("%-16s %5s %-40s %10s\n", text_of(policy, "policy"), "-", "none", "-");
-		json_array_foreach(faults, k, fault) {
-			printf("%-16s %5" PRId64 " %-40s %10" PRId64 "\n", text_of(policy, "policy"),
-			       number_of(fault, "id"), text_of(fault, "fault"), number_of(fault, "acted"));
+			printf("%-16s %5s %-40s %10s\n", text_of(policy, "policy"), "-", "none",
+			       "-");
+		json_array_foreach(faults, k, fault)
+		{
+			printf("%-16s %5" PRId64 " %-40s %10" PRId64 "\n",
+			       text_of(policy, "policy"), number_of(fault, "id"),
+			       text_of(fault, "fault"), number_of(fault, "acted"));
 		}
 	}
 }
@@ -180,21 +187,26 @@ static void print_status(const json_t *status)
 	const char *name;
 	size_t i;
 
-	printf("resegd %s, process %" PRId64 ", %.0f s%s\nqueue %" PRId64 ", workers %" PRId64 ", injector %s\n\n",
+	printf("resegd %s, process %" PRId64 ", %.0f s%s\nqueue %" PRId64 ", workers %" PRId64
+	       ", injector %s\n\n",
 	       text_of(status, "version"), number_of(status, "pid"),
 	       json_real_value(json_object_get(status, "uptime_s")),
 	       json_is_true(json_object_get(status, "stopping")) ? ", being stopped" : "",
-	       number_of(status, "queue"), number_of(status, "workers"), text_of(status, "injector"));
+	       number_of(status, "queue"), number_of(status, "workers"),
+	       text_of(status, "injector"));
 	printf("%-16s %6s %-9s %-7s\n", "policy", "S", "direction", "arrival");
-	json_array_foreach(json_object_get(status, "policies"), i, policy) {
-		printf("%-16s %6" PRId64 " %-9s %-7s\n", text_of(policy, "policy"), number_of(policy, "segment_size"),
-		       text_of(policy, "direction"), text_of(policy, "arrival"));
+	json_array_foreach(json_object_get(status, "policies"), i, policy)
+	{
+		printf("%-16s %6" PRId64 " %-9s %-7s\n", text_of(policy, "policy"),
+		       number_of(policy, "segment_size"), text_of(policy, "direction"),
+		       text_of(policy, "arrival"));
 	}
 	printf("\n");
 	print_faults(status);
 	printf("\n");
 	/* What never happened is no news. */
-	json_object_foreach(json_object_get(status, "counters"), name, value) {
+	json_object_foreach(json_object_get(status, "counters"), name, value)
+	{
 		if (json_integer_value(value) != 0)
 			printf("%-24s %14" PRId64 "\n", name, (int64_t)json_integer_value(value));
 	}
@@ -203,7 +215,8 @@ static void print_status(const json_t *status)
 /* A number of a connection over both its halves. */
 static int64_t both(const json_t *flow, const char *key)
 {
-	return number_of(json_object_get(flow, "c2s"), key) + number_of(json_object_get(flow, "s2c"), key);
+	return number_of(json_object_get(flow, "c2s"), key) +
+	       number_of(json_object_get(flow, "s2c"), key);
 }
 
 static const char *sort_key;
@@ -274,15 +287,17 @@ static void add_rates(const json_t *flows)
 	char number[24];
 	size_t i;
 
-	json_array_foreach(flows, i, flow) {
+	json_array_foreach(flows, i, flow)
+	{
 		const json_t *then;
 
 		snprintf(number, sizeof(number), "%" PRId64, number_of(flow, "flow"));
 		then = json_object_get(before, number);
 		if (then && now_ns > before_ns)
 			json_object_set_new(flow, "delivered_per_s",
-				json_real((double)(both(flow, "delivered") - json_integer_value(then)) * NS_PER_S /
-					  (double)(now_ns - before_ns)));
+					    json_real((double)(both(flow, "delivered") -
+							       json_integer_value(then)) *
+						      NS_PER_S / (double)(now_ns - before_ns)));
 		json_object_set_new(now, number, json_integer(both(flow, "delivered")));
 	}
 	json_decref(before);
@@ -293,7 +308,8 @@ static void add_rates(const json_t *flows)
 static void end_text(char text[END_BYTES], const json_t *flow, const char *address_key,
 		     const char *port_key)
 {
-	snprintf(text, END_BYTES, strchr(text_of(flow, address_key), ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
+	snprintf(text, END_BYTES,
+		 strchr(text_of(flow, address_key), ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
 		 text_of(flow, address_key), number_of(flow, port_key));
 }
 
@@ -326,13 +342,14 @@ struct columns {
 	bool in_one_line;
 };
 
-static void print_row(const struct columns *c, const char *flow, const char *client, const char *server,
-		      const char *state, const char *numbers)
+static void print_row(const struct columns *c, const char *flow, const char *client,
+		      const char *server, const char *state, const char *numbers)
 {
 	int indent = c->in_one_line ? 0 : c->flow;
 
 	printf("%*s %-*s", c->flow, flow, c->in_one_line ? c->client : 0, client);
-	printf("%s%*s %-*s", c->in_one_line ? "" : "\n", indent, "", c->in_one_line ? c->server : 0, server);
+	printf("%s%*s %-*s", c->in_one_line ? "" : "\n", indent, "", c->in_one_line ? c->server : 0,
+	       server);
 	printf("%s%*s %-9s %s\n", c->in_one_line ? "" : "\n", indent, "", state, numbers);
 }
 
@@ -351,10 +368,12 @@ static void print_flow(const struct columns *c, const json_t *flow, bool watched
 	if (watched && !rate)
 		snprintf(more, sizeof(more), "-");
 	else
-		short_number(more, sizeof(more), watched ? json_real_value(rate) : (double)both(flow, "acked"));
+		short_number(more, sizeof(more),
+			     watched ? json_real_value(rate) : (double)both(flow, "acked"));
 	short_time(idle, sizeof(idle), json_number_value(json_object_get(flow, "idle_s")));
 	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, orphaned, more, idle);
-	print_row(c, number, client, server, is_stalled(flow) ? "stalled" : text_of(flow, "state"), numbers);
+	print_row(c, number, client, server, is_stalled(flow) ? "stalled" : text_of(flow, "state"),
+		  numbers);
 }
 
 static void widen(int *column, const char *text)
@@ -371,7 +390,8 @@ static struct columns columns_of(const json_t *flows)
 	const json_t *flow;
 	size_t i;
 
-	json_array_foreach(flows, i, flow) {
+	json_array_foreach(flows, i, flow)
+	{
 		snprintf(text, sizeof(text), "%" PRId64, number_of(flow, "flow"));
 		widen(&c.flow, text);
 		end_text(text, flow, "client", "client_port");
@@ -379,7 +399,8 @@ static struct columns columns_of(const json_t *flows)
 		end_text(text, flow, "server", "server_port");
 		widen(&c.server, text);
 	}
-	c.in_one_line = c.flow + 1 + c.client + 1 + c.server + 1 + 9 + 1 + 8 + 1 + 7 + 1 + 4 <= COLUMNS;
+	c.in_one_line = c.flow + 1 + c.client + 1 + c.server + 1 + 9 + 1 + 8 + 1 + 7 + 1 + 4 <=
+			COLUMNS;
 	return c;
 }
 
@@ -391,9 +412,11 @@ static void print_flows(const json_t *flows, size_t most_lines, bool watched)
 	char numbers[64];
 	const json_t *flow;
 
-	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, "orphaned", watched ? "bytes/s" : "acked", "idle");
+	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, "orphaned",
+		 watched ? "bytes/s" : "acked", "idle");
 	print_row(&c, "flow", "client", "server", "state", numbers);
-	json_array_foreach(flows, i, flow) {
+	json_array_foreach(flows, i, flow)
+	{
 		if (i == most) {
 			printf("... and %zu more\n", json_array_size(flows) - most);
 			break;
@@ -413,7 +436,8 @@ static size_t lines_of_terminal(void)
 {
 	struct winsize size;
 
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row < 4)
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 ||
+	    size.ws_row < 4)
 		return SIZE_MAX;
 	return size.ws_row - 3u;
 }
@@ -463,7 +487,8 @@ static void watch(const struct options *o, const char *command)
 	sigaddset(&mask, SIGTERM);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
 	fds[0] = (struct pollfd){ .fd = signalfd(-1, &mask, SFD_CLOEXEC), .events = POLLIN };
-	fds[1] = (struct pollfd){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC),
+				  .events = POLLIN };
 	if (fds[0].fd < 0 || fds[1].fd < 0 || timerfd_settime(fds[1].fd, 0, &timer, NULL) < 0)
 		cli_die("%s", strerror(errno));
 	for (;;) {
@@ -486,7 +511,8 @@ static void complain_of_keys(const json_t *keys)
 	const json_t *key;
 	size_t i;
 
-	json_array_foreach(keys, i, key) {
+	json_array_foreach(keys, i, key)
+	{
 		strncat(names, i > 0 ? ", " : "", sizeof(names) - strlen(names) - 1);
 		strncat(names, json_string_value(key), sizeof(names) - strlen(names) - 1);
 	}
@@ -521,7 +547,8 @@ static void fault_command(const struct options *o, int argc, char **argv)
 		json_object_set_new(r, "which", json_string(argv[1]));
 		json_object_set_new(r, "fault", json_string(argv[2]));
 	} else {
-		cli_die("fault: give on SPEC, off WHICH, change WHICH SPEC, or nothing; see --help");
+		cli_die("fault: give on SPEC, off WHICH, change WHICH SPEC, or nothing; see "
+			"--help");
 	}
 	ask_for_change(o, r);
 }
@@ -608,7 +635,9 @@ int main(int argc, char **argv)
 		case CLIENT_PREFIX:
 			o.of_client = true;
 			if (!faultspec_prefix(&o.match.client, optarg, strlen(optarg)))
-				cli_die("--client %s: give an address, or a prefix as 198.51.100.0/24", optarg);
+				cli_die("--client %s: give an address, or a prefix as "
+					"198.51.100.0/24",
+					optarg);
 			break;
 		case WATCH:
 			o.watch_ns = cli_seconds("--watch", optarg, 0.1, 86400);

@@ -68,11 +68,12 @@ static void print_summary(const struct daemon *d)
 		truncated += q->truncated;
 	}
 	cli_say("%" PRIu64 " packets, %" PRIu64 " flows, %" PRIu64 " stalls, %" PRIu64
-		     " bytes orphaned now, %" PRIu64 " packets lost before the box",
-		     sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
+		" bytes orphaned now, %" PRIu64 " packets lost before the box",
+		sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
 	if (truncated > 0)
 		cli_say("%" PRIu64 " packets were longer than the queue can copy, and were lost: "
-			     "reseg-rules check says of which links", truncated);
+			"reseg-rules check says of which links",
+			truncated);
 }
 
 static void print_start(const struct daemon *d)
@@ -81,12 +82,12 @@ static void print_start(const struct daemon *d)
 	char *faults = faults_text(&s->engine.rules.policy[0]), policies[64] = "";
 
 	if (s->engine.rules.policies > 1)
-		snprintf(policies, sizeof(policies), ", %u more polic%s", s->engine.rules.policies - 1,
-			 s->engine.rules.policies == 2 ? "y" : "ies");
+		snprintf(policies, sizeof(policies), ", %u more polic%s",
+			 s->engine.rules.policies - 1, s->engine.rules.policies == 2 ? "y" : "ies");
 	cli_say("queue %u, %u worker%s, segment size %" PRIu32 ", fault %s%s, injector %s",
-		     s->queue.number, d->count, d->count == 1 ? "" : "s",
-		     s->engine.rules.policy[0].segment_size, faults, policies,
-		     d->workers[0].injector->kind->name);
+		s->queue.number, d->count, d->count == 1 ? "" : "s",
+		s->engine.rules.policy[0].segment_size, faults, policies,
+		d->workers[0].injector->kind->name);
 	free(faults);
 }
 
@@ -110,15 +111,17 @@ int main(int argc, char **argv)
 		return EXIT_GOOD;
 	}
 	if (notify_open() < 0)
-		cli_die("NOTIFY_SOCKET is set, and is no socket that can be used: unset it, or start resegd by its manager");
+		cli_die("NOTIFY_SOCKET is set, and is no socket that can be used: unset it, or "
+			"start resegd by its manager");
 	daemon_set_up(&d, requests_answer);
 	if (!in.quiet)
 		print_start(&d);
 	if (in.ready_fd >= 0)
 		cli_ready(in.ready_fd);
 	notify("READY=1");
-	daemon_run(&d, in.quiet, in.duration_ns == UINT64_MAX ? UINT64_MAX :
-	    clock_ns(CLOCK_MONOTONIC) + in.duration_ns);
+	daemon_run(&d, in.quiet,
+		   in.duration_ns == UINT64_MAX ? UINT64_MAX
+						: clock_ns(CLOCK_MONOTONIC) + in.duration_ns);
 	if (!in.quiet)
 		print_summary(&d);
 	daemon_tear_down(&d);

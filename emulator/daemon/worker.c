@@ -70,8 +70,7 @@ static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
 	struct packet p;
 
 	if ((hints & (ENGINE_JOINED | ENGINE_LOCAL)) ||
-	    packet_parse(&p, bytes, len) != PACKET_TCP || p.payload_bytes == 0 ||
-	    p.ip_bytes != len)
+	    packet_parse(&p, bytes, len) != PACKET_TCP || p.payload_bytes == 0 || p.ip_bytes != len)
 		return false;
 	emit.version = p.version;
 	emit.destination = packet_addresses(&p) + packet_address_bytes(&p);
@@ -84,7 +83,8 @@ static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
 
 static bool is_icmp(const uint8_t *packet, size_t len)
 {
-	return len >= 20 && (packet[0] >> 4 == 4 ? packet[9] == IPPROTO_ICMP : packet[6] == IPPROTO_ICMPV6);
+	return len >= 20 &&
+	       (packet[0] >> 4 == 4 ? packet[9] == IPPROTO_ICMP : packet[6] == IPPROTO_ICMPV6);
 }
 
 /* Lets the other workers know what a router said of none of this one's connections. */
@@ -138,7 +138,8 @@ static enum engine_verdict handle_packet(void *arg, void *packet, size_t *len, u
 	verdict = engine_input(w->engine, now, packet, len, hints);
 	if (w->tap)
 		box_capture_after(w->tap, w->engine, now, verdict, packet, *len);
-	if (verdict == VERDICT_ACCEPT && w->count > 1 && *len <= WORKER_ICMP_BYTES && is_icmp(packet, *len))
+	if (verdict == VERDICT_ACCEPT && w->count > 1 && *len <= WORKER_ICMP_BYTES &&
+	    is_icmp(packet, *len))
 		share_icmp(w, packet, *len);
 	if (verdict == VERDICT_REPLACE && send_anew(w, packet, *len, hints))
 		return VERDICT_DROP;
@@ -154,10 +155,9 @@ static bool is_first(bool happened, bool *told)
 	return first;
 }
 
-/* Says why it cannot go on, which ends the thread. The first thread sees to the rest: exit() would run
- * what is to be done at the end of the program while other workers go on. */
-__attribute__((format(printf, 2, 3)))
-static void fail(struct worker *w, const char *format, ...)
+/* Says why it cannot go on, which ends the thread. The first thread sees to the rest: exit() would
+ * run what is to be done at the end of the program while other workers go on. */
+__attribute__((format(printf, 2, 3))) static void fail(struct worker *w, const char *format, ...)
 {
 	char text[200];
 	va_list ap;
@@ -176,13 +176,14 @@ static void warn_of_flows(struct worker *w)
 	engine_get_stats(w->engine, &s);
 	if (is_first(s.paths_limited > 0, &w->warned_path))
 		cli_say("a path carries less than a piece, which goes out in parts: give a smaller "
-			     "--segment-size (the event \"path\" says what it carries)");
+			"--segment-size (the event \"path\" says what it carries)");
 	if (is_first(s.one_sided > 0, &w->warned_one_sided))
 		cli_say("only one direction of a connection comes by, so it passes untouched: see "
-			     "reseg-rules check (NAT on this host?), and that both ways lead through here");
+			"reseg-rules check (NAT on this host?), and that both ways lead through "
+			"here");
 	if (is_first(s.unanswered > 0, &w->warned_unanswered))
-		cli_say("an end of a connection acknowledges nothing: it is gone, or what it answers "
-			     "takes another way and does not come by");
+		cli_say("an end of a connection acknowledges nothing: it is gone, or what it "
+			"answers takes another way and does not come by");
 }
 
 /* Says once what an operator must know and can mend. */
@@ -192,26 +193,28 @@ static void warn(struct worker *w)
 	int rc;
 
 	if (is_first(s->too_big > 0, &w->warned_too_big))
-		cli_say("a piece is larger than the MTU of its way out and cannot be sent: "
-			     "give a smaller --segment-size");
+		cli_say("a piece is larger than the MTU of its way out and cannot be sent: give a "
+			"smaller --segment-size");
 	if (is_first(s->failed > 0 && s->last_error == EIO, &w->warned_failed))
 		cli_say("its TUN device is down: ip link set %s up", w->injector->name);
 	if (is_first(s->failed > 0, &w->warned_failed))
-		cli_say("the kernel refuses to send a packet (%s): check the routes and the "
-			     "OUTPUT rules of this host", strerror(s->last_error));
+		cli_say("the kernel refuses to send a packet (%s): check the routes and the OUTPUT "
+			"rules of this host",
+			strerror(s->last_error));
 	if (is_first(queue_overran(w->queue), &w->warned_overrun))
-		cli_say("packets come faster than they can be handled, and some were lost: "
-			     "give a larger --queue-buffer (who is not root can have no more than "
-			     "twice net.core.rmem_max), or more workers by --queue");
+		cli_say("packets come faster than they can be handled, and some were lost: give a "
+			"larger --queue-buffer (who is not root can have no more than twice "
+			"net.core.rmem_max), or more workers by --queue");
 	if (is_first(queue_looped(w->queue), &w->warned_loop))
 		cli_say("its own packets come back into the queue, and are let through: load the "
-			     "rules by reseg-rules, and look for others that fill the same queue");
+			"rules by reseg-rules, and look for others that fill the same queue");
 	if (is_first(queue_truncated(w->queue), &w->warned_truncated))
 		cli_say("packets are longer than the queue can copy, and were lost: ip link set "
-			     "DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
+			"DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
 	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
-		cli_say("the event log cannot be written (%s) and has a gap: see that it can", strerror(-rc));
+		cli_say("the event log cannot be written (%s) and has a gap: see that it can",
+			strerror(-rc));
 	if (is_first(w->capture && !box_capture_flush(w->capture), &w->warned_capture))
 		cli_say("the capture cannot be written any further: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
@@ -277,12 +280,13 @@ static bool list_flows(struct worker *w, struct worker_question *q)
 		q->flows = flows;
 		q->flow_room = room;
 	}
-	q->flow_count += engine_flows(w->engine, now_ns(), &q->cursor, q->flows + q->flow_count, FLOWS_AT_ONCE);
+	q->flow_count += engine_flows(w->engine, now_ns(), &q->cursor, q->flows + q->flow_count,
+				      FLOWS_AT_ONCE);
 	return q->cursor == before;
 }
 
-/* Uses rules that are new. What that has the engine send and tell is written without the lock: a file may have this
- * wait, and who asks must not. */
+/* Uses rules that are new. What that has the engine send and tell is written without the lock: a
+ * file may have this wait, and who asks must not. */
 static void use_rules(struct worker *w)
 {
 	struct worker_question *q = &w->question;
@@ -466,7 +470,12 @@ static void *worker_main(void *arg)
 		int rc;
 
 		w->busy_since_ns = 0;
-		rc = ppoll(fds, 3, time_left(more_to_answer ? 0 : deadline < end ? deadline : end, &ts), NULL);
+		rc = ppoll(fds, 3,
+			   time_left(more_to_answer   ? 0
+				     : deadline < end ? deadline
+						      : end,
+				     &ts),
+			   NULL);
 		w->busy_since_ns = now_ns();
 
 		if (rc < 0 && errno != EINTR)
@@ -486,7 +495,8 @@ static void *worker_main(void *arg)
 		warn(w);
 		if (w->failed)
 			break;
-		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) || more_to_answer)
+		if ((rc > 0 && fds[2].revents && read_events(w->question.asked) > 0) ||
+		    more_to_answer)
 			more_to_answer = answer_question(w);
 		requests = rc > 0 && fds[1].revents ? read_events(w->stop) : 0;
 		if (requests > 1 || (requests > 0 && end != UINT64_MAX))

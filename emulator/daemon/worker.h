@@ -48,7 +48,8 @@ struct worker_question {
 	int error;
 };
 
-/* What routers have said to the first worker; if there is no room the others find out by time-outs. */
+/* What routers have said to the first worker; if there is no room the others find out by
+ * time-outs. */
 #define WORKER_ICMP_MAX 16
 #define WORKER_ICMP_BYTES 1280
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Fuzzes what reads captures, takes link layers off, and replays what is in them: any bytes, as a file. */
+/* Fuzzes what reads captures, takes link layers off, and replays what is in them: any bytes, as a
+ * file. */
 
 #include "io/capture_read.h"
 #include "io/linklayer.h"

@@ -25,13 +25,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define FLOWS_MAX 2
 
 /* What faults look for in text. */
-#define WORD(text) { text, sizeof(text) - 1 }
+#define WORD(text)                                                                                 \
+	{                                                                                          \
+		text, sizeof(text) - 1                                                             \
+	}
 static const struct {
 	const char *text;
 	uint32_t bytes;
 } words[] = {
-	WORD("\r\n.\r\n"), WORD("\r\n"), WORD("."), WORD("\r"), WORD("RCPT TO:<a>\r\n"), WORD("DATA\r\n"),
-	WORD("MAIL "), WORD("220 mx.example ESMTP\r\n"), WORD("\x16\x03\x01\x01\x00\x01"), WORD("\x16\x03\x01\x00"),
+	WORD("\r\n.\r\n"),
+	WORD("\r\n"),
+	WORD("."),
+	WORD("\r"),
+	WORD("RCPT TO:<a>\r\n"),
+	WORD("DATA\r\n"),
+	WORD("MAIL "),
+	WORD("220 mx.example ESMTP\r\n"),
+	WORD("\x16\x03\x01\x01\x00\x01"),
+	WORD("\x16\x03\x01\x00"),
 };
 #define WORDS (sizeof(words) / sizeof(words[0]))
 
@@ -106,9 +117,11 @@ static void check_flows(const struct fuzz *f)
 		must(flows[i].policy < f->rules.policies);
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			const struct engine_totals *t = &flows[i].totals[side];
-			uint64_t pending = flows[i].pending[side], cut = t->acked - t->delivered - pending;
+			uint64_t pending = flows[i].pending[side],
+				 cut = t->acked - t->delivered - pending;
 
-			must(pending <= t->acked - t->delivered && flows[i].stalled[side] == (pending > 0));
+			must(pending <= t->acked - t->delivered &&
+			     flows[i].stalled[side] == (pending > 0));
 			must(pending == 0 || may_stall(&f->rules.policy[flows[i].policy]) ||
 			     cut >= STREAM_RUNS_MAX - STREAM_RUNS_SPARE);
 		}
@@ -188,7 +201,8 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	for (size_t i = 0; i < options; i++)
 		tcp[20 + i] = take_byte(in);
 	for (uint32_t i = 0; i < bytes; i++)
-		tcp[header + i] = is_text ? (uint8_t)words[word].text[i % words[word].bytes] : (uint8_t)i;
+		tcp[header + i] = is_text ? (uint8_t)words[word].text[i % words[word].bytes]
+					  : (uint8_t)i;
 	checksum_add(&c, tcp, header + bytes);
 	sum = checksum_finish(&c);
 	memcpy(tcp + 16, &sum, 2);
@@ -219,7 +233,8 @@ static void change_faults(struct engine_policy *p, struct input *in)
 			const struct fault_param *param = &fault.kind->param[k];
 
 			if (param->name && take_byte(in) & 1)
-				fault.value[k] = param->least + take_byte(in) % (param->most - param->least + 1);
+				fault.value[k] = param->least +
+						 take_byte(in) % (param->most - param->least + 1);
 		}
 		p->fault[i] = fault;
 	}
@@ -288,8 +303,10 @@ static void step(struct fuzz *f, struct input *in)
 			len = router_too_big(answer, packet, take16(in));
 			memcpy(packet, answer, len);
 		}
-		hints = kind % 8 == 0 ? ENGINE_JOINED : kind % 16 == 1 ? ENGINE_NO_CHECKSUM :
-			kind % 32 == 2 ? ENGINE_LOCAL : 0;
+		hints = kind % 8 == 0    ? ENGINE_JOINED
+			: kind % 16 == 1 ? ENGINE_NO_CHECKSUM
+			: kind % 32 == 2 ? ENGINE_LOCAL
+					 : 0;
 	}
 	verdict = engine_input(f->engine, f->now_ns, packet, &len, hints);
 	/* What goes on was sound, or is now. A raw packet may have been anything. */

@@ -18,7 +18,9 @@ static void must(bool good)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct sack_block blocks[SACK_BLOCKS_MAX] = { { 1, 2 }, { 3, 4 }, { 5, 6 }, { 7, 8 } };
+	const struct sack_block blocks[SACK_BLOCKS_MAX] = {
+		{ 1, 2 }, { 3, 4 }, { 5, 6 }, { 7, 8 }
+	};
 	uint8_t *bytes = malloc(size + 1);	/* of its own, so that any overrun is seen */
 	struct packet p, again;
 	struct tcpopt o;

@@ -129,8 +129,7 @@ static struct remark *remark_on(struct box_capture_tap *tap, uint64_t flow)
 }
 
 /* Adds a part. */
-__attribute__((format(printf, 2, 3)))
-static void add(struct remark *r, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct remark *r, const char *format, ...)
 {
 	size_t before = r->text ? strlen(r->text) : 0;
 	char part[PART_BYTES], *text;
@@ -194,15 +193,13 @@ static void add_cut(struct remark *r, const struct engine_event *ev)
 	}
 }
 
-static void add_orphaned(struct remark *r, const struct engine_event *ev,
-			 enum engine_side source)
+static void add_orphaned(struct remark *r, const struct engine_event *ev, enum engine_side source)
 {
 	uint64_t orphaned = ev->totals[source].acked - ev->totals[source].delivered;
 
 	if (orphaned > 0)
 		add(r, "orphaned: %" PRIu64 " byte%s ACKed to the %s, never delivered", orphaned,
-		    orphaned == 1 ? "" : "s",
-		    name_of(source));
+		    orphaned == 1 ? "" : "s", name_of(source));
 }
 
 void box_capture_observe(void *arg, const struct engine_event *ev)
@@ -243,8 +240,8 @@ void box_capture_observe(void *arg, const struct engine_event *ev)
 /* Packets -------------------------------------------------------------------------------- */
 
 /* Writes a packet between the box and `end`, with what is to be said of it. */
-static void write_packet(struct box_capture_tap *tap, uint64_t flow, enum engine_side end, enum pcapng_way way,
-			 uint64_t now_ns, struct record *r, size_t bytes)
+static void write_packet(struct box_capture_tap *tap, uint64_t flow, enum engine_side end,
+			 enum pcapng_way way, uint64_t now_ns, struct record *r, size_t bytes)
 {
 	char *comment = take_comment(tap, flow);
 
@@ -253,14 +250,14 @@ static void write_packet(struct box_capture_tap *tap, uint64_t flow, enum engine
 	bytes_put16(r->cooked + 2, ARPHRD_NONE);
 	bytes_put16(r->cooked + 14, r->packet[0] >> 4 == 4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
 	pcapng_packet(tap->file, &(struct pcapng_packet){
-		.interface = end,
-		.way = way,
-		.time_ns = now_ns + tap->epoch_ns,
-		.data = r,
-		.bytes = (uint32_t)(COOKED_BYTES + bytes),
-		.wire_bytes = (uint32_t)(COOKED_BYTES + bytes),
-		.comment = comment,
-	});
+					 .interface = end,
+					 .way = way,
+					 .time_ns = now_ns + tap->epoch_ns,
+					 .data = r,
+					 .bytes = (uint32_t)(COOKED_BYTES + bytes),
+					 .wire_bytes = (uint32_t)(COOKED_BYTES + bytes),
+					 .comment = comment,
+				 });
 	free(comment);
 }
 
@@ -290,13 +287,14 @@ void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t 
 }
 
 void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint64_t now_ns,
-		  enum engine_verdict verdict, const void *packet, size_t len)
+		       enum engine_verdict verdict, const void *packet, size_t len)
 {
 	struct engine_subject subject = engine_input_subject(e);
 
 	if (subject.flow == 0)
 		return;
-	write_packet(tap, subject.flow, subject.source, PCAPNG_INBOUND, now_ns, &tap->in, tap->in_bytes);
+	write_packet(tap, subject.flow, subject.source, PCAPNG_INBOUND, now_ns, &tap->in,
+		     tap->in_bytes);
 	if (verdict == VERDICT_DROP)
 		return;
 	if (verdict == VERDICT_REPLACE) {
@@ -304,7 +302,8 @@ void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint
 		tap->in_bytes = len;
 	}
 	add_forged(tap, &subject);
-	write_packet(tap, subject.flow, engine_other(subject.source), PCAPNG_OUTBOUND, now_ns, &tap->in, tap->in_bytes);
+	write_packet(tap, subject.flow, engine_other(subject.source), PCAPNG_OUTBOUND, now_ns,
+		     &tap->in, tap->in_bytes);
 }
 
 /* Copies `bytes` of what the parts hold from octet `at` on. */
@@ -327,7 +326,8 @@ static void copy_parts(const struct engine_emit *emit, size_t at, size_t bytes, 
 }
 
 /* Makes of a train's headers those of its segment that begins at octet `at` of the payload. */
-static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned number, size_t bytes, bool last)
+static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned number, size_t bytes,
+			 bool last)
 {
 	uint8_t *tcp = packet + (version == 4 ? 20 : 40);
 
@@ -346,7 +346,7 @@ static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned n
 	}
 	bytes_put32(tcp + 4, bytes_get32(tcp + 4) + (uint32_t)at);
 	if (!last)
-		tcp[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		tcp[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 }
 
 void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct engine_emit *emit)
@@ -364,10 +364,12 @@ void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct
 
 		copy_parts(emit, 0, headers, tap->out.packet);
 		copy_parts(emit, headers + at, n, tap->out.packet + headers);
-		make_segment(tap->out.packet, emit->version, at, number++, headers + n, at + n == payload);
+		make_segment(tap->out.packet, emit->version, at, number++, headers + n,
+			     at + n == payload);
 		/* The caller may have been left to do it. */
 		finish_checksum(tap->out.packet, headers + n);
-		write_packet(tap, emit->subject.flow, end, PCAPNG_OUTBOUND, now_ns, &tap->out, headers + n);
+		write_packet(tap, emit->subject.flow, end, PCAPNG_OUTBOUND, now_ns, &tap->out,
+			     headers + n);
 		at += n;
 	} while (at < payload);
 }

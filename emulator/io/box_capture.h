@@ -41,9 +41,10 @@ void box_capture_tap_free(struct box_capture_tap *tap);
 void box_capture_observe(void *tap, const struct engine_event *event);
 
 /* Before and after engine_input(), with what it is given and returns. */
-void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t len, unsigned hints);
+void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t len,
+			unsigned hints);
 void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint64_t now_ns,
-		  enum engine_verdict verdict, const void *packet, size_t len);
+		       enum engine_verdict verdict, const void *packet, size_t len);
 
 /* What engine_next() gave out. */
 void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct engine_emit *emit);

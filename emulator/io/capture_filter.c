@@ -42,18 +42,20 @@ void capture_filter_free(struct capture_filter *f)
 static bool compile(struct program *p, const char *text, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	/* In files it has a number of its own. */
-	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type, CAPTURED_MAX);
+	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type,
+				      CAPTURED_MAX);
 	bool good = pcap && pcap_compile(pcap, &p->code, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
 
 	if (!good)
-		snprintf(error, CAPTURE_READ_ERROR_BYTES, "--filter %s: for link type %u: %s", text, p->link_type,
-			 pcap ? pcap_geterr(pcap) : "out of memory");
+		snprintf(error, CAPTURE_READ_ERROR_BYTES, "--filter %s: for link type %u: %s", text,
+			 p->link_type, pcap ? pcap_geterr(pcap) : "out of memory");
 	if (pcap)
 		pcap_close(pcap);
 	return good;
 }
 
-int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet, char error[CAPTURE_READ_ERROR_BYTES])
+int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet,
+			 char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct pcap_pkthdr header = { .caplen = packet->bytes, .len = packet->wire_bytes };
 	struct program *larger;

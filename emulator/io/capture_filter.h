@@ -13,6 +13,7 @@ struct capture_filter *capture_filter_new(const char *text);
 void capture_filter_free(struct capture_filter *f);
 
 /* Does the packet match? 1; 0; -1 if the expression makes no sense for its link type, with why. */
-int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet, char error[CAPTURE_READ_ERROR_BYTES]);
+int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet,
+			 char error[CAPTURE_READ_ERROR_BYTES]);
 
 #endif

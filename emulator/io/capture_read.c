@@ -12,8 +12,8 @@
 
 #include <zlib.h>
 
-/* The first octets of a pcap file: with microseconds, with nanoseconds; and those of an old patch of
- * libpcap, whose packets have eight octets more before them. */
+/* The first octets of a pcap file: with microseconds, with nanoseconds; and those of an old patch
+ * of libpcap, whose packets have eight octets more before them. */
 #define MAGIC_MICROSECONDS 0xa1b2c3d4
 #define MAGIC_NANOSECONDS 0xa1b23c4d
 #define MAGIC_PATCHED 0xa1b2cd34
@@ -76,8 +76,8 @@ static uint16_t get16(const struct capture_read *c, const uint8_t *at)
 	return c->swapped ? bswap_16(v) : v;
 }
 
-__attribute__((format(printf, 2, 3)))
-static int broken(char error[CAPTURE_READ_ERROR_BYTES], const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int broken(char error[CAPTURE_READ_ERROR_BYTES],
+							const char *format, ...)
 {
 	va_list ap;
 
@@ -87,8 +87,10 @@ static int broken(char error[CAPTURE_READ_ERROR_BYTES], const char *format, ...)
 	return -1;
 }
 
-/* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with why. */
-static int take_bytes(struct capture_read *c, void *to, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
+/* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with
+ * why. */
+static int take_bytes(struct capture_read *c, void *to, uint32_t bytes,
+		      char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t got = 0;
 	int rc = 1, code = Z_OK;
@@ -102,7 +104,8 @@ static int take_bytes(struct capture_read *c, void *to, uint32_t bytes, char err
 		return 1;
 	why = gzerror(c->file, &code);
 	if (rc < 0 && code != Z_BUF_ERROR)	/* that one: a packed file that ends too early */
-		return broken(error, "it cannot be read: %s", code == Z_ERRNO ? strerror(errno) : why);
+		return broken(error, "it cannot be read: %s",
+			      code == Z_ERRNO ? strerror(errno) : why);
 	c->cut |= got > 0 || code == Z_BUF_ERROR;
 	return 0;
 }
@@ -153,7 +156,8 @@ static uint64_t time_ns(const struct interface *i, uint64_t stamp)
 
 /* pcap ------------------------------------------------------------------------------------ */
 
-static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
+static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out,
+			char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t head[PACKET_HEADER_BYTES + PATCHED_BYTES];
 	const struct interface *i = &c->interface[0];
@@ -200,7 +204,8 @@ static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_
 
 /* Finds the first option of this code, in those that begin at octet `at` of the block. Returns its
  * value, of *bytes; NULL: there is none. */
-static const uint8_t *option(const struct capture_read *c, uint32_t at, uint16_t wanted, uint16_t *bytes)
+static const uint8_t *option(const struct capture_read *c, uint32_t at, uint16_t wanted,
+			     uint16_t *bytes)
 {
 	while (at <= c->bytes && c->bytes - at >= 4) {
 		uint16_t code = get16(c, c->block + at);
@@ -266,8 +271,9 @@ static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR
 }
 
 /* A packet of interface `which` of the section, whose data begin at octet `at` of the block. */
-static int packet_block(struct capture_read *c, struct capture_read_packet *out, uint32_t which, uint64_t stamp,
-			uint32_t at, uint32_t bytes, uint32_t wire_bytes, char error[CAPTURE_READ_ERROR_BYTES])
+static int packet_block(struct capture_read *c, struct capture_read_packet *out, uint32_t which,
+			uint64_t stamp, uint32_t at, uint32_t bytes, uint32_t wire_bytes,
+			char error[CAPTURE_READ_ERROR_BYTES])
 {
 	const struct interface *i;
 
@@ -288,7 +294,8 @@ static int packet_block(struct capture_read *c, struct capture_read_packet *out,
 	return 1;
 }
 
-static int simple_packet(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
+static int simple_packet(struct capture_read *c, struct capture_read_packet *out,
+			 char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t wire_bytes, bytes, limit;
 
@@ -301,7 +308,8 @@ static int simple_packet(struct capture_read *c, struct capture_read_packet *out
 }
 
 /* An enhanced packet, or an old one, which is the same but for its first four octets. */
-static int full_packet(struct capture_read *c, struct capture_read_packet *out, bool old, char error[CAPTURE_READ_ERROR_BYTES])
+static int full_packet(struct capture_read *c, struct capture_read_packet *out, bool old,
+		       char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t bytes;
 	uint64_t stamp;
@@ -314,12 +322,14 @@ static int full_packet(struct capture_read *c, struct capture_read_packet *out, 
 	rc = packet_block(c, out, old ? get16(c, c->block) : get32(c, c->block), stamp, 20, bytes,
 			  get32(c, c->block + 16), error);
 	if (rc > 0)
-		out->comment = c->comment = text_option(c, 20 + ((bytes + 3u) & ~3u), OPTION_COMMENT);
+		out->comment = c->comment = text_option(c, 20 + ((bytes + 3u) & ~3u),
+							OPTION_COMMENT);
 	return rc;
 }
 
 /* Reads the next block; of a section header the type was read. Its type is *type. */
-static int next_block(struct capture_read *c, bool typed, uint32_t *type, char error[CAPTURE_READ_ERROR_BYTES])
+static int next_block(struct capture_read *c, bool typed, uint32_t *type,
+		      char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t head[12], tail[4];
 	uint32_t length, magic;
@@ -355,7 +365,8 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, char e
 	return rc;
 }
 
-static int next_of_pcapng(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
+static int next_of_pcapng(struct capture_read *c, struct capture_read_packet *out,
+			  char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint32_t type;
 	int rc;
@@ -405,20 +416,24 @@ static int open_file(struct capture_read *c, const char *path, char error[CAPTUR
 	}
 	for (int i = 0; i < 2; i++, magic = bswap_32(magic)) {
 		c->swapped = i == 1;
-		if (magic == MAGIC_MICROSECONDS || magic == MAGIC_NANOSECONDS || magic == MAGIC_PATCHED)
+		if (magic == MAGIC_MICROSECONDS || magic == MAGIC_NANOSECONDS ||
+		    magic == MAGIC_PATCHED)
 			return open_pcap(c, magic, error);
 	}
-	return broken(error, rc == 0 ? "it is empty, or no capture" : "it is no capture: give a pcap or pcapng file");
+	return broken(error, rc == 0 ? "it is empty, or no capture"
+				     : "it is no capture: give a pcap or pcapng file");
 }
 
-bool capture_read_open(struct capture_read **out, const char *path, char error[CAPTURE_READ_ERROR_BYTES])
+bool capture_read_open(struct capture_read **out, const char *path,
+		       char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct capture_read *c = calloc(1, sizeof(*c));
 	char why[CAPTURE_READ_ERROR_BYTES] = "out of memory";
 	int rc = c ? open_file(c, path, why) : -1;
 
 	if (rc <= 0) {
-		snprintf(error, CAPTURE_READ_ERROR_BYTES, "%s: %.300s", path, rc < 0 ? why : "it ends in its first lines");
+		snprintf(error, CAPTURE_READ_ERROR_BYTES, "%s: %.300s", path,
+			 rc < 0 ? why : "it ends in its first lines");
 		capture_read_close(c);
 		return false;
 	}
@@ -440,7 +455,8 @@ void capture_read_close(struct capture_read *c)
 	free(c);
 }
 
-int capture_read_next(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES])
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out,
+		      char error[CAPTURE_READ_ERROR_BYTES])
 {
 	return c->is_ng ? next_of_pcapng(c, out, error) : next_of_pcap(c, out, error);
 }

@@ -30,11 +30,13 @@ struct capture_read_packet {
 #define CAPTURE_READ_ERROR_BYTES 512
 
 /* "-" is standard input. On error returns false, with what is wrong in words, and the path. */
-bool capture_read_open(struct capture_read **out, const char *path, char error[CAPTURE_READ_ERROR_BYTES]);
+bool capture_read_open(struct capture_read **out, const char *path,
+		       char error[CAPTURE_READ_ERROR_BYTES]);
 void capture_read_close(struct capture_read *c);
 
 /* The next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with why. */
-int capture_read_next(struct capture_read *c, struct capture_read_packet *out, char error[CAPTURE_READ_ERROR_BYTES]);
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out,
+		      char error[CAPTURE_READ_ERROR_BYTES]);
 
 /* Did it end in the middle of something, as one does whose writer was killed? */
 bool capture_read_is_cut(const struct capture_read *c);

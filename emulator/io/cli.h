@@ -39,9 +39,11 @@ _Noreturn void cli_die_lines(const char *text);
 /* The options every program has: the end of its table for cli_option(). */
 enum { CLI_HELP = 1000, CLI_VERSION };
 
-#define CLI_COMMON_OPTIONS                                                               \
-	{ "help", no_argument, NULL, CLI_HELP }, { "version", no_argument, NULL, CLI_VERSION }, \
-	{ NULL, 0, NULL, 0 }
+#define CLI_COMMON_OPTIONS                                                                         \
+	{ "help", no_argument, NULL, CLI_HELP }, { "version", no_argument, NULL, CLI_VERSION },    \
+	{                                                                                          \
+		NULL, 0, NULL, 0                                                                   \
+	}
 
 /* The next option, as getopt_long(); -1 after the last. Sees to --help, --version and
  * to options that are none. short_options may begin with "+". */

@@ -142,11 +142,12 @@ static bool find_id(const char *name, bool group, unsigned *id)
 	unsigned long number = strtoul(name, &end, 10);
 
 	*id = pw ? pw->pw_uid : gr ? gr->gr_gid : (unsigned)number;
-	return pw || gr || (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
+	return pw || gr ||
+	       (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
 }
 
-/* The folder may be another user's, who could put something else there meanwhile: so by what is open, and only if it is
- * a socket. */
+/* The folder may be another user's, who could put something else there meanwhile: so by what is
+ * open, and only if it is a socket. */
 static int give_socket(const char *path, uid_t uid, gid_t gid, bool with_group)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -159,7 +160,8 @@ static int give_socket(const char *path, uid_t uid, gid_t gid, bool with_group)
 	snprintf(by_fd, sizeof(by_fd), "/proc/self/fd/%d", fd);
 	if (fstat(fd, &st) < 0 || !S_ISSOCK(st.st_mode))
 		rc = -ENOTSOCK;
-	else if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 || (with_group && chmod(by_fd, 0660) < 0))
+	else if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0 ||
+		 (with_group && chmod(by_fd, 0660) < 0))
 		rc = -errno;
 	close(fd);
 	return rc;
@@ -266,8 +268,8 @@ static void take_client(struct control *c)
 static bool send_answer(struct client *client)
 {
 	while (client->out && client->out_at < client->out_bytes) {
-		ssize_t n = send(client->fd, client->out + client->out_at, client->out_bytes - client->out_at,
-				 MSG_NOSIGNAL);
+		ssize_t n = send(client->fd, client->out + client->out_at,
+				 client->out_bytes - client->out_at, MSG_NOSIGNAL);
 
 		if (n < 0)
 			return errno == EAGAIN || errno == EINTR;
@@ -304,14 +306,15 @@ static bool answer_line(struct control *c, struct client *client, const char *li
 {
 	json_error_t error;
 	json_t *request = json_loadb(line, len, 0, &error);
-	json_t *answer = request ? c->handler(c->arg, request) : refusal("a request is a JSON object in one line");
+	json_t *answer = request ? c->handler(c->arg, request)
+				 : refusal("a request is a JSON object in one line");
 
 	json_decref(request);
 	return reply(c, client, answer);
 }
 
-/* Answers the requests that are complete, one at a time as the answers are taken. One that is too long
- * is refused at once, and read to its end. */
+/* Answers the requests that are complete, one at a time as the answers are taken. One that is too
+ * long is refused at once, and read to its end. */
 static bool answer_all(struct control *c, struct client *client)
 {
 	char *end;

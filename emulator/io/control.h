@@ -34,8 +34,8 @@ int control_open(struct control **out, const char *path, control_handler *handle
 /* Are there the user and the group that control_set_owner() is to be given? */
 bool control_owner_exists(const char *owner);
 
-/* Makes the socket another's: USER, USER:GROUP or :GROUP, names or numbers. With a group its mode is 0660.
- * Negative errno; -ENOENT: there is no such user or group. */
+/* Makes the socket another's: USER, USER:GROUP or :GROUP, names or numbers. With a group its mode
+ * is 0660. Negative errno; -ENOENT: there is no such user or group. */
 int control_set_owner(struct control *c, const char *owner);
 
 /* Also removes the socket. c may be NULL. */

@@ -42,14 +42,10 @@ static const char *const event_names[EVENT_TYPES] = {
 };
 
 static const char *const reason_names[CLOSE_REASONS] = {
-	[CLOSE_FIN] = "fin",
-	[CLOSE_RESET] = "reset",
-	[CLOSE_TIMEOUT] = "timeout",
-	[CLOSE_IDLE] = "idle",
-	[CLOSE_REPLACED] = "replaced",
-	[CLOSE_HANDED_OVER] = "handed_over",
-	[CLOSE_SHUTDOWN] = "shutdown",
-	[CLOSE_FORGOTTEN] = "forgotten",
+	[CLOSE_FIN] = "fin",           [CLOSE_RESET] = "reset",
+	[CLOSE_TIMEOUT] = "timeout",   [CLOSE_IDLE] = "idle",
+	[CLOSE_REPLACED] = "replaced", [CLOSE_HANDED_OVER] = "handed_over",
+	[CLOSE_SHUTDOWN] = "shutdown", [CLOSE_FORGOTTEN] = "forgotten",
 };
 
 static const char *const side_names[] = { [CLIENT] = "client", [SERVER] = "server" };
@@ -96,8 +92,8 @@ static uint64_t lines_in(const char *text, size_t bytes)
 	return lines;
 }
 
-/* Writes what waits. What cannot be written is lost, but no line is torn: of one that is begun the rest waits. Returns how
- * many lines are lost. */
+/* Writes what waits. What cannot be written is lost, but no line is torn: of one that is begun the
+ * rest waits. Returns how many lines are lost. */
 static uint64_t write_out(struct eventlog *log)
 {
 	size_t written = 0, keep = 0;
@@ -129,7 +125,8 @@ static uint64_t write_out(struct eventlog *log)
 /* Appends a line to what waits. */
 static void add_line(struct eventlog *log, const json_t *object)
 {
-	size_t room = BUFFER_BYTES - log->used, bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
+	size_t room = BUFFER_BYTES - log->used,
+	       bytes = json_dumpb(object, log->buffer + log->used, room, JSON_COMPACT);
 
 	if (bytes + 1 > room) {
 		log->lost += write_out(log);
@@ -149,14 +146,16 @@ static bool is_in_place(const struct eventlog *log)
 {
 	struct stat here, open;
 
-	return stat(log->path, &here) == 0 && fstat(log->fd, &open) == 0 && here.st_dev == open.st_dev && here.st_ino == open.st_ino;
+	return stat(log->path, &here) == 0 && fstat(log->fd, &open) == 0 &&
+	       here.st_dev == open.st_dev && here.st_ino == open.st_ino;
 }
 
 int eventlog_reopen(struct eventlog *log)
 {
 	int rc;
 
-	/* A pipe stays what it is, with who reads it: who holds the lock may be waiting for that. */
+	/* A pipe stays what it is, with who reads it: who holds the lock may be waiting for
+	 * that. */
 	if (!log->regular || is_in_place(log))
 		return 0;
 	rc = open_file(log->path);
@@ -177,7 +176,8 @@ void eventlog_give(struct eventlog *log, const char *user)
 	const struct passwd *pw = getpwnam(user);
 	struct stat st;
 
-	if (pw && log->regular && fstat(log->fd, &st) == 0 && st.st_uid == geteuid() && fchown(log->fd, pw->pw_uid, pw->pw_gid) < 0)
+	if (pw && log->regular && fstat(log->fd, &st) == 0 && st.st_uid == geteuid() &&
+	    fchown(log->fd, pw->pw_uid, pw->pw_gid) < 0)
 		errno = 0;	/* it is open, and that will do until it is to be opened anew */
 }
 

@@ -19,8 +19,9 @@ void eventlog_close(struct eventlog *log);
 /* An engine_observer whose arg is the log. */
 void eventlog_observe(void *log, const struct engine_event *event);
 
-/* Writes out what is buffered; waits for a pipe that is full. What a file does not take is lost, whole
- * lines of it, and told in the log once it takes some again. Negative errno: of the last loss. */
+/* Writes out what is buffered; waits for a pipe that is full. What a file does not take is lost,
+ * whole lines of it, and told in the log once it takes some again. Negative errno: of the last
+ * loss. */
 int eventlog_flush(struct eventlog *log);
 
 /* Makes the file another user's who is to open it anew, if it is this one's. */

@@ -381,7 +381,8 @@ static int tun_open(struct injector *out[], unsigned count)
 }
 
 const struct injector_kind inject_kinds[] = {
-	{ "tun", "a TUN device that leaves segmentation to the kernel; needs /dev/net/tun", true, tun_open },
+	{ "tun", "a TUN device that leaves segmentation to the kernel; needs /dev/net/tun", true,
+	  tun_open },
 	{ "raw", "raw sockets; needs nothing but the privilege", false, raw_open },
 	{ NULL, NULL, false, NULL },
 };

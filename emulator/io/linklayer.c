@@ -116,7 +116,8 @@ static bool gre(struct rest *r)
 
 		return skip(r, more ? 20 : 12) && ethernet(r);
 	}
-	/* Web Cache Communication Protocol, version 2: what was redirected has a header, or none. */
+	/* Web Cache Communication Protocol, version 2: what was redirected has a header, or
+	 * none. */
 	if (type == TYPE_WCCP)
 		return r->len > 0 && (r->data[0] >> 4 == 4 || skip(r, 4)) && ip(r);
 	return by_type(r, type);
@@ -171,7 +172,8 @@ static size_t between_bytes(bool v4, uint8_t protocol, const uint8_t *header)
 		return 0;
 	if (protocol == IPPROTO_FRAGMENT && (bytes_get16(header + 2) & 0xfff9) == 0)
 		return 8;	/* RFC 6946: it is the whole packet */
-	if (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_ROUTING)
+	if (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_DSTOPTS ||
+	    protocol == IPPROTO_ROUTING)
 		return (header[1] + 1u) * 8u;
 	return 0;
 }
@@ -192,7 +194,8 @@ size_t linklayer_upper(const uint8_t *ip, size_t bytes, uint8_t *protocol)
 	return at;
 }
 
-/* What is in this IP packet is TCP, or the box has nothing to do with it; unless it is a tunnel's. */
+/* What is in this IP packet is TCP, or the box has nothing to do with it; unless it is a
+ * tunnel's. */
 static bool ip(struct rest *r)
 {
 	struct rest inner = *r;
@@ -205,9 +208,9 @@ static bool ip(struct rest *r)
 		return true;		/* a fragment, not the first */
 	if (!skip(&inner, linklayer_upper(r->data, r->len, &protocol)) || ++inner.depth > DEPTH_MAX)
 		return true;
-	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) ? ip(&inner) :
-	    protocol == IPPROTO_GRE ? gre(&inner) :
-	    protocol == IPPROTO_UDP && udp(&inner))
+	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) ? ip(&inner)
+	    : protocol == IPPROTO_GRE                              ? gre(&inner)
+				      : protocol == IPPROTO_UDP && udp(&inner))
 		*r = inner;
 	return true;
 }
@@ -231,8 +234,9 @@ static bool ppp(struct rest *r)
 		return false;
 	protocol = r->data[0] & 1 ? r->data[0] : bytes_get16(r->data);
 	skip(r, r->data[0] & 1 ? 1 : 2);
-	return protocol == PPP_IPV4 || protocol == PPP_IPV6 ? ip(r) :
-	       protocol == PPP_MPLS && by_type(r, TYPE_MPLS);
+	return protocol == PPP_IPV4 || protocol == PPP_IPV6
+		       ? ip(r)
+		       : protocol == PPP_MPLS && by_type(r, TYPE_MPLS);
 }
 
 /* RFC 3032. What is below the labels only the routers know; IP shows by its version, and a
@@ -309,7 +313,8 @@ static bool nflog(struct rest *r)
 	while (r->len >= 4) {
 		bool little = r->data[1] == 0 || r->data[3] == 0;
 		size_t bytes = little ? r->data[0] | r->data[1] << 8 : bytes_get16(r->data);
-		unsigned type = (little ? r->data[2] | r->data[3] << 8 : bytes_get16(r->data + 2)) & 0x7fff;
+		unsigned type = (little ? r->data[2] | r->data[3] << 8 : bytes_get16(r->data + 2)) &
+				0x7fff;
 
 		if (bytes < 4 || bytes > r->len)
 			return false;
@@ -332,9 +337,11 @@ static bool pktap(struct rest *r)
 
 	if (r->len < 12 || ++r->depth > DEPTH_MAX)
 		return false;
-	header = r->data[0] | (uint32_t)r->data[1] << 8 | (uint32_t)r->data[2] << 16 | (uint32_t)r->data[3] << 24;
+	header = r->data[0] | (uint32_t)r->data[1] << 8 | (uint32_t)r->data[2] << 16 |
+		 (uint32_t)r->data[3] << 24;
 	link_type = r->data[8] | (uint32_t)r->data[9] << 8;
-	return r->data[4] == 1 && header >= 12 && skip(r, header) && by_link_type(r, (uint16_t)link_type);
+	return r->data[4] == 1 && header >= 12 && skip(r, header) &&
+	       by_link_type(r, (uint16_t)link_type);
 }
 
 static bool by_link_type(struct rest *r, uint16_t link_type)
@@ -378,9 +385,10 @@ static bool by_link_type(struct rest *r, uint16_t link_type)
 bool linklayer_is_known(uint16_t link_type)
 {
 	static const uint16_t known[] = {
-		LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_RAW_OLD, LINK_RAW_OPENBSD, LINK_PPP_HDLC,
-		LINK_PPP_ETHER, LINK_RAW, LINK_C_HDLC, LINK_LOOP, LINK_LINUX_SLL, LINK_PPP_WITH_DIR,
-		LINK_IPV4, LINK_IPV6, LINK_NFLOG, LINK_PKTAP, LINK_LINUX_SLL2,
+		LINK_NULL,      LINK_ETHERNET,     LINK_PPP,  LINK_RAW_OLD, LINK_RAW_OPENBSD,
+		LINK_PPP_HDLC,  LINK_PPP_ETHER,    LINK_RAW,  LINK_C_HDLC,  LINK_LOOP,
+		LINK_LINUX_SLL, LINK_PPP_WITH_DIR, LINK_IPV4, LINK_IPV6,    LINK_NFLOG,
+		LINK_PKTAP,     LINK_LINUX_SLL2,
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {

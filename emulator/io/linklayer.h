@@ -11,8 +11,8 @@
 /* Is this link type (https://www.tcpdump.org/linktypes.html) one that is read here? */
 bool linklayer_is_known(uint16_t link_type);
 
-/* Returns the first octet of the innermost IP packet, and how many octets there are from it on; NULL:
- * there is none. Nothing in `data` is trusted. */
+/* Returns the first octet of the innermost IP packet, and how many octets there are from it on;
+ * NULL: there is none. Nothing in `data` is trusted. */
 const uint8_t *linklayer_ip(uint16_t link_type, const uint8_t *data, size_t len, size_t *bytes);
 
 /* The offset of what is behind the headers of an IP packet (IPv6's extensions, the authentication

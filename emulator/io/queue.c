@@ -76,8 +76,8 @@ static int bind_queue(struct queue *q, const struct queue_config *config)
 	return configure(q, nlh);
 }
 
-/* Who has bound the queue, and how many packets were dropped before it? Both 0 if that is
- * not known. The file is read anew each time, but opened once: who has given up its privileges could
+/* Who has bound the queue, and how many packets were dropped before it? Both 0 if that is not
+ * known. The file is read anew each time, but opened once: who has given up its privileges could
  * not open it. */
 static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 {
@@ -95,7 +95,8 @@ static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 
 		/* number, port, waiting, copy mode, copy range, the two */
 		if (sscanf(line, "%u %" SCNu32 " %*u %*u %*u %" SCNu64 " %" SCNu64, &n, &port,
-			   &queue_dropped, &user_dropped) == 4 && n == q->number) {
+			   &queue_dropped, &user_dropped) == 4 &&
+		    n == q->number) {
 			*owner = port;
 			*lost = queue_dropped + user_dropped;
 		}
@@ -230,8 +231,8 @@ static int handle_packet(const struct nlmsghdr *nlh, void *arg)
 	uint32_t id;
 
 	if (NFNL_SUBSYS_ID(nlh->nlmsg_type) != NFNL_SUBSYS_QUEUE ||
-	    NFNL_MSG_TYPE(nlh->nlmsg_type) != NFQNL_MSG_PACKET ||
-	    nfq_nlmsg_parse(nlh, attr) < 0 || !attr[NFQA_PACKET_HDR])
+	    NFNL_MSG_TYPE(nlh->nlmsg_type) != NFQNL_MSG_PACKET || nfq_nlmsg_parse(nlh, attr) < 0 ||
+	    !attr[NFQA_PACKET_HDR])
 		return MNL_CB_OK;
 	header = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
 	id = ntohl(header->packet_id);

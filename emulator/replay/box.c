@@ -17,8 +17,8 @@ void replay_take_output(struct replay_pass *run)
 		for (size_t i = 0; i < emit.parts; at += emit.part[i++].bytes)
 			memcpy(packet + at, emit.part[i].data, emit.part[i].bytes);
 		if (emit.subject.flow > 0 && emit.subject.flow <= run->flows)
-			replay_end_receives(run, run->of_flow[emit.subject.flow - 1], engine_other(emit.subject.source), packet,
-			    emit.bytes);
+			replay_end_receives(run, run->of_flow[emit.subject.flow - 1],
+					    engine_other(emit.subject.source), packet, emit.bytes);
 	}
 }
 
@@ -35,8 +35,8 @@ static bool note_flow(struct replay_pass *run, uint64_t flow, uint32_t connectio
 	return true;
 }
 
-bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
-		unsigned hints)
+bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
+			 uint8_t *ip, size_t bytes, unsigned hints)
 {
 	enum engine_verdict verdict;
 
@@ -55,4 +55,3 @@ bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engi
 	replay_take_output(run);
 	return true;
 }
-

@@ -46,7 +46,8 @@ static bool grow(void **array, size_t count, size_t *room, size_t item)
 }
 
 /* Is it of the interface that is wanted? Of none: of the first by which TCP comes. */
-static bool is_wanted(const struct load *l, const struct capture_read *in, const struct capture_read_packet *p)
+static bool is_wanted(const struct load *l, const struct capture_read *in,
+		      const struct capture_read_packet *p)
 {
 	const char *name = capture_read_interface(in, p->interface), *wanted = l->r->interface;
 
@@ -74,8 +75,8 @@ static void mend_length(uint8_t *ip, size_t bytes)
 }
 
 /*
- * Takes out what may stand between the header of IP and TCP's: the box lets such packets pass, but the
- * connection is one all the same. Returns how many octets are left of `bytes`.
+ * Takes out what may stand between the header of IP and TCP's: the box lets such packets pass, but
+ * the connection is one all the same. Returns how many octets are left of `bytes`.
  */
 static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 {
@@ -98,7 +99,8 @@ static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 	return bytes - extensions;
 }
 
-static bool add_packet(struct load *l, const struct capture_read_packet *from, const struct packet *p, bool cut)
+static bool add_packet(struct load *l, const struct capture_read_packet *from,
+		       const struct packet *p, bool cut)
 {
 	struct replay *r = l->r;
 	struct captured *c;
@@ -124,7 +126,8 @@ static bool add_packet(struct load *l, const struct capture_read_packet *from, c
 }
 
 /* What is no TCP segment that can be replayed is counted, by what it is. */
-static void leave_out(struct replay *r, enum packet_kind kind, const uint8_t *ip, size_t bytes, bool cut)
+static void leave_out(struct replay *r, enum packet_kind kind, const uint8_t *ip, size_t bytes,
+		      bool cut)
 {
 	uint8_t protocol;
 
@@ -164,7 +167,8 @@ static bool read_one(struct load *l, const struct capture_read_packet *packet)
 		leave_out(r, PACKET_MALFORMED, ip, bytes, false);
 		return true;
 	}
-	/* What the capture cut off is taken as zeros: where the box cuts does not depend on what is there. */
+	/* What the capture cut off is taken as zeros: where the box cuts does not depend on what is
+	 * there. */
 	memcpy(copy, ip, bytes);
 	memset(copy + bytes, 0, whole - bytes);
 	mend_length(copy, whole);
@@ -188,7 +192,8 @@ static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE
 
 	while ((rc = capture_read_next(in, &packet, error)) > 0) {
 		bool wanted = is_wanted(l, in, &packet);
-		int matches = wanted && r->filter ? capture_filter_match(r->filter, &packet, error) : wanted;
+		int matches = wanted && r->filter ? capture_filter_match(r->filter, &packet, error)
+						  : wanted;
 
 		if (matches < 0)
 			return false;
@@ -202,7 +207,8 @@ static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE
 	r->cut = capture_read_is_cut(in);
 	if (rc == 0)
 		return true;
-	snprintf(r->broken, sizeof(r->broken), "behind packet %" PRIu64 ": %.400s", packet.number, error);
+	snprintf(r->broken, sizeof(r->broken), "behind packet %" PRIu64 ": %.400s", packet.number,
+		 error);
 	return true;
 }
 
@@ -261,7 +267,8 @@ static int compare_named(const void *a, const void *b)
 }
 
 /* Begins a connection with this packet, whose sender is its client unless it is a SYN-ACK's. */
-static bool begin_connection(struct load *l, struct found *f, const struct named *n, const struct packet *p)
+static bool begin_connection(struct load *l, struct found *f, const struct named *n,
+			     const struct packet *p)
 {
 	struct replay_connection *c;
 	const uint8_t *addresses = packet_addresses(p);
@@ -309,8 +316,8 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 		replay_view(c, &p);
 		syn = (p.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 		other = i == 0 || compare_names(&f.name, &named[i].name) != 0;
-		/* Ports are used again; a SYN that is repeated is none of a new connection, though what was
-		 * left of an old one may have been reset in between. */
+		/* Ports are used again; a SYN that is repeated is none of a new connection, though
+		 * what was left of an old one may have been reset in between. */
 		if (other || (syn && ((f.closing && f.answered) || p.seq != f.client_isn))) {
 			f.name = named[i].name;
 			if (!begin_connection(l, &f, &named[i], &p)) {
@@ -363,5 +370,6 @@ bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_R
 {
 	struct load l = { .r = r };
 
-	return read_all(&l, in, error) && sort(&l, error) && renumber(&l, error) && replay_mend_checksums(r, error);
+	return read_all(&l, in, error) && sort(&l, error) && renumber(&l, error) &&
+	       replay_mend_checksums(r, error);
 }

@@ -14,12 +14,8 @@
 #define STALLS_SHOWN 3
 
 const char *const outcome_names[REPLAY_OUTCOMES] = {
-	[REPLAY_OK] = "ok",
-	[REPLAY_STALLED] = "stalled",
-	[REPLAY_HUNG] = "hung",
-	[REPLAY_RESET] = "reset",
-	[REPLAY_INCOMPLETE] = "incomplete",
-	[REPLAY_PASSED] = "passed",
+	[REPLAY_OK] = "ok",       [REPLAY_STALLED] = "stalled",       [REPLAY_HUNG] = "hung",
+	[REPLAY_RESET] = "reset", [REPLAY_INCOMPLETE] = "incomplete", [REPLAY_PASSED] = "passed",
 };
 
 static enum replay_outcome outcome_of(const struct shown *s, size_t i)
@@ -32,7 +28,8 @@ static bool is_shown(const struct shown *s, size_t i)
 	return s->only & OUTCOME_BIT(outcome_of(s, i));
 }
 
-static void address_text(const struct replay_connection *c, enum engine_side side, char text[INET6_ADDRSTRLEN])
+static void address_text(const struct replay_connection *c, enum engine_side side,
+			 char text[INET6_ADDRSTRLEN])
 {
 	inet_ntop(c->version == 4 ? AF_INET : AF_INET6, c->address[side], text, INET6_ADDRSTRLEN);
 }
@@ -142,9 +139,10 @@ static void print_row(const struct replay_connection *c)
 {
 	const struct replay_result *r = &c->result;
 
-	printf("  %6" PRIu64 "  %5" PRIu64 "  %8" PRIu64 "  client %" PRIu64 " of %" PRIu64 ", server %" PRIu64 " of %" PRIu64,
-	       r->stalls, r->acted, replay_orphaned(c), r->sent[CLIENT], c->packets[CLIENT], r->sent[SERVER],
-	       c->packets[SERVER]);
+	printf("  %6" PRIu64 "  %5" PRIu64 "  %8" PRIu64 "  client %" PRIu64 " of %" PRIu64
+	       ", server %" PRIu64 " of %" PRIu64,
+	       r->stalls, r->acted, replay_orphaned(c), r->sent[CLIENT], c->packets[CLIENT],
+	       r->sent[SERVER], c->packets[SERVER]);
 	print_stalls(r);
 }
 
@@ -175,9 +173,11 @@ static void print_table(const struct shown *s)
 
 		if (is_shown(s, i)) {
 			if (rows++ == 0)
-				printf("%-*s  %-*s  outcome     %s\n", wide[CLIENT], "client", wide[SERVER], "server",
-				       s->hurt ? "segment sizes that hurt it" :
-				       "stalls  acted  orphaned  packets sent of those captured");
+				printf("%-*s  %-*s  outcome     %s\n", wide[CLIENT], "client",
+				       wide[SERVER], "server",
+				       s->hurt ? "segment sizes that hurt it"
+					       : "stalls  acted  orphaned  packets sent of those "
+						 "captured");
 			printf("%-*s  %-*s  %-10s", wide[CLIENT], client, wide[SERVER], server,
 			       outcome_names[outcome_of(s, i)]);
 			if (s->hurt)
@@ -195,7 +195,8 @@ static void print_table(const struct shown *s)
 static json_t *end_json(const struct replay_connection *c, enum engine_side side)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "packets", (json_int_t)c->packets[side], "sent",
-			 (json_int_t)c->result.sent[side], "acked", (json_int_t)c->result.totals[side].acked, "delivered",
+			 (json_int_t)c->result.sent[side], "acked",
+			 (json_int_t)c->result.totals[side].acked, "delivered",
 			 (json_int_t)c->result.totals[side].delivered);
 }
 
@@ -207,9 +208,9 @@ static json_t *row_json(const struct shown *s, size_t i)
 
 	address_text(c, CLIENT, address[CLIENT]);
 	address_text(c, SERVER, address[SERVER]);
-	row = json_pack("{s:s, s:i, s:s, s:i, s:s}", "client", address[CLIENT], "client_port", (int)c->port[CLIENT],
-			"server", address[SERVER], "server_port", (int)c->port[SERVER], "outcome",
-			outcome_names[outcome_of(s, i)]);
+	row = json_pack("{s:s, s:i, s:s, s:i, s:s}", "client", address[CLIENT], "client_port",
+			(int)c->port[CLIENT], "server", address[SERVER], "server_port",
+			(int)c->port[SERVER], "outcome", outcome_names[outcome_of(s, i)]);
 	if (s->hurt) {
 		for (size_t k = 0; k < s->hurt[i].sizes; k++)
 			json_array_append_new(numbers, json_integer(s->hurt[i].size[k]));
@@ -218,10 +219,11 @@ static json_t *row_json(const struct shown *s, size_t i)
 	}
 	for (uint64_t k = 0; k < c->result.stalls; k++)
 		json_array_append_new(numbers, json_integer((json_int_t)c->result.stall[k]));
-	json_object_update_new(row, json_pack("{s:I, s:o, s:I, s:I, s:o, s:o}", "stalls", (json_int_t)c->result.stalls,
-					      "stalled_at", numbers, "acted", (json_int_t)c->result.acted, "orphaned",
-					      (json_int_t)replay_orphaned(c), "c2s", end_json(c, CLIENT), "s2c",
-					      end_json(c, SERVER)));
+	json_object_update_new(row, json_pack("{s:I, s:o, s:I, s:I, s:o, s:o}", "stalls",
+					      (json_int_t)c->result.stalls, "stalled_at", numbers,
+					      "acted", (json_int_t)c->result.acted, "orphaned",
+					      (json_int_t)replay_orphaned(c), "c2s",
+					      end_json(c, CLIENT), "s2c", end_json(c, SERVER)));
 	return row;
 }
 
@@ -236,22 +238,26 @@ static void print_json(const struct shown *s)
 	for (size_t i = 0; i < r->connections; i++) {
 		const char *name = outcome_names[outcome_of(s, i)];
 
-		json_object_set_new(outcomes, name, json_integer(json_integer_value(json_object_get(outcomes, name)) + 1));
+		json_object_set_new(
+			outcomes, name,
+			json_integer(json_integer_value(json_object_get(outcomes, name)) + 1));
 		if (is_shown(s, i))
 			json_array_append_new(rows, row_json(s, i));
 	}
-	root = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s*, s:f, s:o, s:o}", "packets",
-			 (json_int_t)r->packets, "left_out",
-			 (json_int_t)left_out, "not_tcp",
-			 (json_int_t)r->not_tcp, "fragments", (json_int_t)r->fragments, "malformed",
-			 (json_int_t)r->malformed, "headless", (json_int_t)r->headless, "unread", (json_int_t)r->unread, "other_interfaces",
-			 (json_int_t)r->other_interfaces, "filtered_out", (json_int_t)r->filtered_out,
-			 "cut_off", (json_int_t)r->cut_off, "repaired", (json_int_t)r->repaired, "cut", (int)r->cut,
-			 "broken", r->broken[0] ? r->broken : NULL, "time_s", (double)r->duration_ns / NS_PER_S, "outcomes",
-			 outcomes, "rows", rows);
+	root = json_pack(
+		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:s*, s:f, s:o, s:o}",
+		"packets", (json_int_t)r->packets, "left_out", (json_int_t)left_out, "not_tcp",
+		(json_int_t)r->not_tcp, "fragments", (json_int_t)r->fragments, "malformed",
+		(json_int_t)r->malformed, "headless", (json_int_t)r->headless, "unread",
+		(json_int_t)r->unread, "other_interfaces", (json_int_t)r->other_interfaces,
+		"filtered_out", (json_int_t)r->filtered_out, "cut_off", (json_int_t)r->cut_off,
+		"repaired", (json_int_t)r->repaired, "cut", (int)r->cut, "broken",
+		r->broken[0] ? r->broken : NULL, "time_s", (double)r->duration_ns / NS_PER_S,
+		"outcomes", outcomes, "rows", rows);
 	if (s->hurt)
-		json_object_set_new(root, "segment_sizes", json_pack("[I, I]", (json_int_t)s->first_size,
-								     (json_int_t)s->last_size));
+		json_object_set_new(root, "segment_sizes",
+				    json_pack("[I, I]", (json_int_t)s->first_size,
+					      (json_int_t)s->last_size));
 	json_dumpf(root, stdout, JSON_INDENT(2));
 	printf("\n");
 	json_decref(root);

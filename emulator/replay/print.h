@@ -15,7 +15,8 @@ extern const char *const outcome_names[REPLAY_OUTCOMES];
 struct hurt {
 	uint32_t *size;
 	size_t sizes;
-	enum replay_outcome outcome;	/* with the first of them; of none: with the last that was tried */
+	enum replay_outcome
+		outcome; /* with the first of them; of none: with the last that was tried */
 };
 
 struct shown {

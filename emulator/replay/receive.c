@@ -30,19 +30,22 @@ static void keep_beyond(struct replay_end *end, uint64_t first, uint64_t after)
 
 	while (i < end->beyond_count && end->beyond[i].end < first)
 		i++;
-	for (joined = i; joined < end->beyond_count && end->beyond[joined].first <= after; joined++) {
+	for (joined = i; joined < end->beyond_count && end->beyond[joined].first <= after;
+	     joined++) {
 		first = end->beyond[joined].first < first ? end->beyond[joined].first : first;
 		after = end->beyond[joined].end > after ? end->beyond[joined].end : after;
 	}
 	if (joined == i && end->beyond_count == HOLES_MAX)
 		return;
-	memmove(end->beyond + i + 1, end->beyond + joined, (end->beyond_count - joined) * sizeof(*end->beyond));
+	memmove(end->beyond + i + 1, end->beyond + joined,
+		(end->beyond_count - joined) * sizeof(*end->beyond));
 	end->beyond_count = end->beyond_count - (joined - i) + 1;
 	end->beyond[i] = (struct range64){ first, after };
 }
 
 /* The sequence number of the SYN that the other end sent in the capture. */
-static uint32_t captured_isn(const struct replay_pass *run, uint32_t connection, enum engine_side side)
+static uint32_t captured_isn(const struct replay_pass *run, uint32_t connection,
+			     enum engine_side side)
 {
 	const struct replay_end *other = &run->connection[connection].end[engine_other(side)];
 	struct packet p = { .seq = 0 };
@@ -75,7 +78,8 @@ static bool believes_rst(const struct replay_end *end, const struct packet *p)
 	return offset + 1 >= end->rcv_nxt && offset <= end->rcv_nxt + WINDOW_MAX;
 }
 
-void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes)
+void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
+			 uint8_t *ip, size_t bytes)
 {
 	struct replay_end *end = &run->connection[connection].end[side];
 	uint64_t first, after;
@@ -100,7 +104,8 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 			end->isn = p.seq;
 			end->shift = p.seq - captured_isn(run, connection, side);
 			end->rcv_nxt = end->acked = SEQ_BASE + 1;
-			end->syn_data_owed = (p.flags & TCP_ACK) && end->last && p.ack != end->snd_nxt &&
+			end->syn_data_owed = (p.flags & TCP_ACK) && end->last &&
+					     p.ack != end->snd_nxt &&
 					     has_syn_data(end->last, p.ack);
 		}
 		return;
@@ -126,4 +131,3 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 	end->acked = 0;		/* to be told once more */
 	end->ack_ns = run->now_ns;
 }
-

@@ -65,7 +65,8 @@ struct replay {
 	struct engine_config engine;	/* its observer is the replay's own */
 	struct box_capture *capture;		/* NULL: none */
 	struct eventlog *log;		/* the same */
-	const char *interface;		/* of pcapng: its name or number; NULL: the first by which TCP comes */
+	const char
+		*interface; /* of pcapng: its name or number; NULL: the first by which TCP comes */
 	struct capture_filter *filter;	/* NULL: every packet */
 	/* Told often, unless NULL; of: 0: not known. */
 	void (*progress)(const char *what, uint64_t done, uint64_t of);
@@ -93,8 +94,8 @@ struct replay {
 /* Reads a capture. Returns false, with why, if nothing can be done with it. */
 bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES]);
 
-/* Replays it; again, with another engine's configuration, as often as is wanted. Returns false, with
- * why, if it cannot. */
+/* Replays it; again, with another engine's configuration, as often as is wanted. Returns false,
+ * with why, if it cannot. */
 bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
 
 enum replay_outcome replay_outcome(const struct replay_connection *c);

@@ -29,7 +29,8 @@ struct options {
 	const char *interface;		/* name or number; NULL: the first with TCP */
 	const char *filter;		/* NULL: none */
 	unsigned only;			/* OUTCOME_BITs */
-	uint32_t first_size, last_size;	/* to be tried one by one; 0: just the one of the settings */
+	uint32_t first_size,
+		last_size; /* to be tried one by one; 0: just the one of the settings */
 	bool json;
 };
 
@@ -67,16 +68,20 @@ static unsigned parse_only(const char *text)
 		unsigned more = bytes == 3 && memcmp(text, "bad", 3) == 0 ? OUTCOMES_BAD : 0;
 
 		for (unsigned k = 0; k < REPLAY_OUTCOMES; k++) {
-			if (strlen(outcome_names[k]) == bytes && memcmp(text, outcome_names[k], bytes) == 0)
+			if (strlen(outcome_names[k]) == bytes &&
+			    memcmp(text, outcome_names[k], bytes) == 0)
 				more = OUTCOME_BIT(k);
 		}
 		if (more == 0)
-			cli_die("--only %s: give bad, or some of ok, stalled, hung, reset, incomplete, passed", text);
+			cli_die("--only %s: give bad, or some of ok, stalled, hung, reset, "
+				"incomplete, passed",
+				text);
 		bits |= more;
 		text += bytes + (text[bytes] == ',');
 	}
 	if (bits == 0)
-		cli_die("--only: give bad, or some of ok, stalled, hung, reset, incomplete, passed");
+		cli_die("--only: give bad, or some of ok, stalled, hung, reset, incomplete, "
+			"passed");
 	return bits;
 }
 
@@ -92,12 +97,14 @@ static bool parse_sizes(struct options *o, const char *text)
 	if (!first)
 		cli_die("out of memory");
 	o->first_size = (uint32_t)cli_number("--segment-size", first, 1, ENGINE_SEGMENT_SIZE_MAX);
-	o->last_size = (uint32_t)cli_number("--segment-size", dash + 1, o->first_size, ENGINE_SEGMENT_SIZE_MAX);
+	o->last_size = (uint32_t)cli_number("--segment-size", dash + 1, o->first_size,
+					    ENGINE_SEGMENT_SIZE_MAX);
 	free(first);
 	return true;
 }
 
-static void set(struct options *o, const struct settings_key *key, const char *value, struct settings_mistakes *mistakes)
+static void set(struct options *o, const struct settings_key *key, const char *value,
+		struct settings_mistakes *mistakes)
 {
 	bool is_size = strcmp(key->name, "segment-size") == 0;
 
@@ -170,7 +177,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 	if (mistakes.count > 0)
 		cli_die_lines(mistakes.text);
 	if (o->last_size > 0 && (o->out || o->settings.events))
-		cli_die("%s: there is one for each segment size: give one size", o->out ? "--output" : "--events");
+		cli_die("%s: there is one for each segment size: give one size",
+			o->out ? "--output" : "--events");
 	if (optind + 1 != argc)
 		cli_die("give one capture file; see --help");
 	o->in = argv[optind];
@@ -197,14 +205,17 @@ static void show_progress(const char *what, uint64_t done, uint64_t of)
 	if (done % 1024 != 0)
 		return;
 	now_ns = clock_ns(CLOCK_MONOTONIC);
-	if (now_ns < progress.from_ns + PROGRESS_AFTER_NS || now_ns < progress.last_ns + PROGRESS_EACH_NS)
+	if (now_ns < progress.from_ns + PROGRESS_AFTER_NS ||
+	    now_ns < progress.last_ns + PROGRESS_EACH_NS)
 		return;
 	progress.last_ns = now_ns;
 	progress.shown = true;
 	if (progress.sizes > 0)
-		fprintf(stderr, "\rsegment size %" PRIu32 " of %" PRIu32 "\033[K", progress.size, progress.sizes);
+		fprintf(stderr, "\rsegment size %" PRIu32 " of %" PRIu32 "\033[K", progress.size,
+			progress.sizes);
 	else if (of > 0)
-		fprintf(stderr, "\r%3.0f %% of the %s\033[K", (double)done * 100 / (double)of, what);
+		fprintf(stderr, "\r%3.0f %% of the %s\033[K", (double)done * 100 / (double)of,
+			what);
 	else
 		fprintf(stderr, "\r%" PRIu64 " %s\033[K", done, what);
 }
@@ -216,26 +227,32 @@ static void end_progress(void)
 }
 
 /* Says why there is nothing to replay. */
-static void die_without_packets(const struct options *o, const struct replay *r, const struct capture_read *in)
+static void die_without_packets(const struct options *o, const struct replay *r,
+				const struct capture_read *in)
 {
 	unsigned found = 0;
 
 	if (r->broken[0])
 		cli_die("%s: %s", o->in, r->broken);
 	while (o->interface && found < capture_read_interfaces(in) &&
-	       (!capture_read_interface(in, found) || strcmp(capture_read_interface(in, found), o->interface) != 0))
+	       (!capture_read_interface(in, found) ||
+		strcmp(capture_read_interface(in, found), o->interface) != 0))
 		found++;
-	if (o->interface && o->interface[strspn(o->interface, "0123456789")] != '\0' && found == capture_read_interfaces(in))
+	if (o->interface && o->interface[strspn(o->interface, "0123456789")] != '\0' &&
+	    found == capture_read_interfaces(in))
 		cli_die("--interface %s: %s has no interface of that name", o->interface, o->in);
 	if (r->unread > 0)
 		cli_die("%s: no IP packets can be found in it, as its link type is %u (see "
-			"https://www.tcpdump.org/linktypes.html)", o->in, r->unread_type);
+			"https://www.tcpdump.org/linktypes.html)",
+			o->in, r->unread_type);
 	if (r->headless > 0)
-		cli_die("%s: the packets of TCP in it are cut off within their headers: capture whole packets, as by "
-			"tcpdump -s 0", o->in);
+		cli_die("%s: the packets of TCP in it are cut off within their headers: capture "
+			"whole packets, as by tcpdump -s 0",
+			o->in);
 	if (r->fragments + r->malformed > 0)
-		cli_die("%s: there is no whole TCP segment in it, but %" PRIu64 " fragments and %" PRIu64
-			" malformed packets", o->in, r->fragments, r->malformed);
+		cli_die("%s: there is no whole TCP segment in it, but %" PRIu64 " fragments and "
+			"%" PRIu64 " malformed packets",
+			o->in, r->fragments, r->malformed);
 	cli_die("%s: there is no TCP in it%s%s", o->in, o->interface ? ", by that interface" : "",
 		o->filter ? ", that --filter takes" : "");
 }
@@ -244,13 +261,14 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 static void warn(const struct options *o, const struct replay *r)
 {
 	if (r->cut)
-		cli_say("%s ends in the middle of a packet: what comes before it was replayed", o->in);
+		cli_say("%s ends in the middle of a packet: what comes before it was replayed",
+			o->in);
 	if (r->broken[0])
 		cli_say("%s: %s: what comes before was replayed", o->in, r->broken);
 	if (r->cut_off > 0)
-		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros stand for what "
-			     "is lacking; capture whole packets, as by tcpdump -s 0", o->in, r->cut_off,
-			     r->cut_off == 1 ? " is" : "s are", r->first_cut_off);
+		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros "
+			"stand for what is lacking; capture whole packets, as by tcpdump -s 0",
+			o->in, r->cut_off, r->cut_off == 1 ? " is" : "s are", r->first_cut_off);
 }
 
 static void run_replay(const struct options *o, struct replay *r)
@@ -322,7 +340,8 @@ static bool close_outputs(const struct options *o, struct replay *r)
 	if (!good)
 		cli_say("--output %s: it could not be written whole", o->out);
 	if (rc < 0)
-		cli_say("--events %s: it could not be written whole: %s", o->settings.events, strerror(-rc));
+		cli_say("--events %s: it could not be written whole: %s", o->settings.events,
+			strerror(-rc));
 	eventlog_close(r->log);
 	return good && rc == 0;
 }
@@ -366,7 +385,8 @@ int main(int argc, char **argv)
 	shown.last_size = o.last_size;
 	print_results(&shown);
 	for (size_t i = 0; i < r.connections; i++) {
-		if (OUTCOMES_BAD & OUTCOME_BIT(hurt ? hurt[i].outcome : replay_outcome(&r.connection[i])))
+		if (OUTCOMES_BAD &
+		    OUTCOME_BIT(hurt ? hurt[i].outcome : replay_outcome(&r.connection[i])))
 			status = EXIT_FINDING;
 	}
 	if (!close_outputs(&o, &r) || r.broken[0])

@@ -15,7 +15,8 @@ void replay_view(const struct captured *c, struct packet *p)
 	packet_parse(p, c->ip, c->bytes);
 }
 
-void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side, uint64_t at_ns)
+void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side,
+		 uint64_t at_ns)
 {
 	timers_set(&run->wake, 2 * connection + side, at_ns);
 }
@@ -33,7 +34,8 @@ static bool make_ends(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYT
 			struct replay_end *end = &run->connection[i].end[side];
 
 			end->ack_ns = UINT64_MAX;
-			end->list = calloc(run->r->connection[i].packets[side] + 1, sizeof(*end->list));
+			end->list = calloc(run->r->connection[i].packets[side] + 1,
+					   sizeof(*end->list));
 			if (!end->list)
 				return replay_no_memory(error);
 		}
@@ -131,7 +133,8 @@ static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 		uint64_t end_ns = timers_next(&run->wake), box_ns = engine_deadline(run->engine);
 		uint64_t next = end_ns < box_ns ? end_ns : box_ns;
 
-		if (next == UINT64_MAX || (end_ns == UINT64_MAX && box_ns > run->last_ns + PATIENCE_NS))
+		if (next == UINT64_MAX ||
+		    (end_ns == UINT64_MAX && box_ns > run->last_ns + PATIENCE_NS))
 			return true;
 		run->now_ns = next > run->now_ns ? next : run->now_ns;
 		if (end_ns <= box_ns) {
@@ -216,12 +219,15 @@ bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
 
 	for (size_t i = 0; i < r->connections; i++) {
 		free_results(&r->connection[i]);
-		r->connection[i].result = r->connection[i].without = (struct replay_result){ .stalls = 0 };
+		r->connection[i].result = r->connection[i].without = (struct replay_result){
+			.stalls = 0
+		};
 	}
 	if (!pass(r, false, error))
 		return false;
 	for (size_t i = 0; i < r->connections; i++)
-		good &= !r->connection[i].result.taken || is_good(&r->connection[i], &r->connection[i].result);
+		good &= !r->connection[i].result.taken ||
+			is_good(&r->connection[i], &r->connection[i].result);
 	return good || pass(r, true, error);
 }
 

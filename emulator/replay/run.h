@@ -80,7 +80,8 @@ struct replay_pass {
 };
 
 /* What becomes of a connection in this pass. */
-static inline struct replay_result *replay_result(const struct replay_pass *run, uint32_t connection)
+static inline struct replay_result *replay_result(const struct replay_pass *run,
+						  uint32_t connection)
 {
 	struct replay_connection *c = &run->r->connection[connection];
 
@@ -96,14 +97,17 @@ void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
 
 /* run.c */
 void replay_view(const struct captured *c, struct packet *p);
-void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side, uint64_t at_ns);
+void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side,
+		 uint64_t at_ns);
 
 /* receive.c: an end gets a packet. */
-void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes);
+void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
+			 uint8_t *ip, size_t bytes);
 
-/* box.c: the box gets a packet of an end; what it has to send goes to the ends. False: no memory. */
-bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side, uint8_t *ip, size_t bytes,
-		unsigned hints);
+/* box.c: the box gets a packet of an end; what it has to send goes to the ends. False: no
+ * memory. */
+bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
+			 uint8_t *ip, size_t bytes, unsigned hints);
 void replay_take_output(struct replay_pass *run);
 
 /* send.c: an end sends what it has to send now, and says when there is more. False: no memory. */

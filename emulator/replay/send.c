@@ -7,15 +7,16 @@
 #include <string.h>
 
 /* Has the end got what its packet acknowledges? */
-static bool is_ready(const struct replay_pass *run, uint32_t connection, const struct replay_end *end, const struct packet *p)
+static bool is_ready(const struct replay_pass *run, uint32_t connection,
+		     const struct replay_end *end, const struct packet *p)
 {
 	if (!run->r->connection[connection].whole || !(p->flags & TCP_ACK))
 		return true;
 	if (!end->syn_sent && !(p->flags & TCP_SYN))	/* of an older connection: a challenge ACK */
 		return true;
 	/* A SYN-ACK may answer the SYN alone; then it acknowledges no data of it. */
-	return end->syn_seen && ((p->flags & TCP_SYN) ||
-				 seq_widen(end->isn, p->ack + end->shift, end->rcv_nxt) <= end->rcv_nxt);
+	return end->syn_seen && ((p->flags & TCP_SYN) || seq_widen(end->isn, p->ack + end->shift,
+								   end->rcv_nxt) <= end->rcv_nxt);
 }
 
 /* Has the end told by itself what this pure ACK would? */
@@ -23,7 +24,8 @@ static bool is_told(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t ack = seq_widen(end->isn, p->ack + end->shift, end->rcv_nxt);
 
-	return end->syn_seen && p->payload_bytes == 0 && (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0 &&
+	return end->syn_seen && p->payload_bytes == 0 &&
+	       (p->flags & (TCP_SYN | TCP_FIN | TCP_RST)) == 0 &&
 	       (ack < end->acked || (ack == end->acked && end->acked_itself));
 }
 
@@ -61,7 +63,8 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 	end->lag_ns = run->now_ns - c->time_ns;
 	replay_result(run, connection)->sent[side]++;
 	if (run->r->progress)
-		run->r->progress(run->without ? "packets replayed without the fault" : "packets replayed",
+		run->r->progress(run->without ? "packets replayed without the fault"
+					      : "packets replayed",
 				 ++run->sent, run->r->packets);
 	memcpy(copy, c->ip, c->bytes);
 	packet_parse(&p, copy, c->bytes);
@@ -85,8 +88,8 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 }
 
 /* Sends a segment of its own, with headers as its last packet had. */
-static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_side side, uint32_t seq, const uint8_t *data,
-		     uint32_t bytes)
+static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_side side,
+		     uint32_t seq, const uint8_t *data, uint32_t bytes)
 {
 	struct replay_end *end = &run->connection[connection].end[side];
 	uint8_t segment[PACKET_BYTES];
@@ -106,7 +109,8 @@ static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_s
 	bytes_put32(tcp + 4, seq);
 	bytes_put32(tcp + 8, seq_narrow(end->isn, end->rcv_nxt));
 	if (o.has_timestamps)
-		header += tcpopt_write_timestamps(tcp + TCP_HEADER_BYTES, end->ts_val, end->ts_recent);
+		header += tcpopt_write_timestamps(tcp + TCP_HEADER_BYTES, end->ts_val,
+						  end->ts_recent);
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = TCP_ACK | (bytes > 0 ? TCP_PSH : 0);
 	bytes_put16(tcp + 14, (uint16_t)end->window);
@@ -130,7 +134,8 @@ static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_s
 
 static bool send_ack(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
-	return send_own(run, connection, side, run->connection[connection].end[side].snd_nxt, NULL, 0);
+	return send_own(run, connection, side, run->connection[connection].end[side].snd_nxt, NULL,
+			0);
 }
 
 /* Sends the data of its SYN again, for the box has taken them off: RFC 7413 section 4.2.1. */
@@ -172,4 +177,3 @@ bool replay_end_sends(struct replay_pass *run, uint32_t connection, enum engine_
 		replay_wake(run, connection, side, end->ack_ns);
 	return true;
 }
-

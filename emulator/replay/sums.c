@@ -48,7 +48,8 @@ static void settle(struct replay *r, struct sums *sums, uint32_t seq, uint32_t e
 
 	for (unsigned i = 0; i < sums->doubts; i++) {
 		const struct doubt *d = &sums->doubt[i];
-		bool covers = (int32_t)(end - d->end) >= 0 && (acked || (int32_t)(d->seq - seq) >= 0);
+		bool covers = (int32_t)(end - d->end) >= 0 &&
+			      (acked || (int32_t)(d->seq - seq) >= 0);
 
 		if (covers && acked) {
 			r->captured[d->packet].unsummed = true;
@@ -86,13 +87,13 @@ static void look_at_sum(struct replay *r, struct sums sums[2], uint32_t number)
 }
 
 /*
- * A capture may have checksums that no receiver has seen: it was edited or made anonymous, or a card
- * has summed up. A packet is taken as good if the other end has acknowledged it and no good one like
- * it came, or if no packet of its side is good.
+ * A capture may have checksums that no receiver has seen: it was edited or made anonymous, or a
+ * card has summed up. A packet is taken as good if the other end has acknowledged it and no good
+ * one like it came, or if no packet of its side is good.
  */
 bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
 {
-	struct sums (*sums)[2] = calloc(r->connections + 1, sizeof(*sums));
+	struct sums(*sums)[2] = calloc(r->connections + 1, sizeof(*sums));
 
 	if (!sums)
 		return replay_no_memory(error);

@@ -12,15 +12,32 @@ static const struct fixed {
 	size_t at, bytes;
 	const char *preset;	/* of a text; NULL: a number */
 } fixed[] = {
-#define NUMBER(key, member) { key, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), NULL }
-#define TEXT(key, member, preset) { key, offsetof(struct settings, member), sizeof(char *), preset }
-	NUMBER("queue", queue.number), NUMBER("queue", workers), NUMBER("arrival", queue.joined),
-	NUMBER("flows", engine.flows_max), NUMBER("window", engine.window_bytes),
-	NUMBER("memory", engine.memory_bytes), NUMBER("overload", engine.overload),
-	NUMBER("queue-length", queue.packets), NUMBER("queue-buffer", queue.buffer_bytes),
-	TEXT("inject", inject, "auto"), TEXT("events", events, ""), TEXT("pcapng", pcapng, ""),
-	TEXT("control", control, ""), TEXT("control-owner", control_owner, ""), TEXT("user", user, ""),
-	NUMBER("sandbox", no_sandbox), NUMBER("grace", grace_ns),
+#define NUMBER(key, member)                                                                        \
+	{                                                                                          \
+		key, offsetof(struct settings, member), sizeof(((struct settings *)NULL)->member), \
+			NULL                                                                       \
+	}
+#define TEXT(key, member, preset)                                                                  \
+	{                                                                                          \
+		key, offsetof(struct settings, member), sizeof(char *), preset                     \
+	}
+	NUMBER("queue", queue.number),
+	NUMBER("queue", workers),
+	NUMBER("arrival", queue.joined),
+	NUMBER("flows", engine.flows_max),
+	NUMBER("window", engine.window_bytes),
+	NUMBER("memory", engine.memory_bytes),
+	NUMBER("overload", engine.overload),
+	NUMBER("queue-length", queue.packets),
+	NUMBER("queue-buffer", queue.buffer_bytes),
+	TEXT("inject", inject, "auto"),
+	TEXT("events", events, ""),
+	TEXT("pcapng", pcapng, ""),
+	TEXT("control", control, ""),
+	TEXT("control-owner", control_owner, ""),
+	TEXT("user", user, ""),
+	NUMBER("sandbox", no_sandbox),
+	NUMBER("grace", grace_ns),
 #undef NUMBER
 #undef TEXT
 };
@@ -50,6 +67,7 @@ void settings_fixed_changes(const struct settings *a, const struct settings *b,
 		if (strcmp(fixed[i].key, last) == 0 || !differ(&fixed[i], a, b))
 			continue;
 		last = fixed[i].key;
-		len += (size_t)snprintf(names + len, SETTINGS_NAMES_BYTES - len, "%s%s", len > 0 ? ", " : "", last);
+		len += (size_t)snprintf(names + len, SETTINGS_NAMES_BYTES - len, "%s%s",
+					len > 0 ? ", " : "", last);
 	}
 }

@@ -19,7 +19,8 @@ static void note_key(const struct settings *s, struct settings_mistakes *m, cons
 	const struct settings_place *at = &s->at[settings_find_key(name) - settings_keys];
 	char place[SETTINGS_PLACE_BYTES];
 
-	settings_note(m, "%s%s%s %s: %s", settings_place_text(s->path, at, place), at->line > 0 ? "" : "--", name, value, why);
+	settings_note(m, "%s%s%s %s: %s", settings_place_text(s->path, at, place),
+		      at->line > 0 ? "" : "--", name, value, why);
 }
 
 /* Can this fault act in its policy, or in one that has it from there? */
@@ -50,8 +51,8 @@ static void check_fault(const struct settings *s, unsigned policy, unsigned i,
 	    faultspec_can_act(&p->fault[i], p->direction, add, &why))
 		return;
 	text = faultspec_text(&p->fault[i]);
-	settings_note(m, "%s%sfault %s: %s", settings_place_text(s->path, at, place), in_file ? "" : "--",
-	     text ? text : p->fault[i].kind->name, why.text);
+	settings_note(m, "%s%sfault %s: %s", settings_place_text(s->path, at, place),
+		      in_file ? "" : "--", text ? text : p->fault[i].kind->name, why.text);
 	free(text);
 }
 

@@ -27,7 +27,8 @@ static bool has_id(const struct engine_policy *p, uint32_t id)
 	return false;
 }
 
-static void number_policy(struct engine_policy *p, const struct engine_policy *before, uint32_t *last)
+static void number_policy(struct engine_policy *p, const struct engine_policy *before,
+			  uint32_t *last)
 {
 	for (unsigned i = 0; i < p->faults && before; i++)
 		p->fault[i].id = 0;

@@ -37,8 +37,8 @@ static const struct scope_key {
 	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX, 0 },
 	{ "flows", "of those connections the N-th, since the fault is in use", "as 3, 1-2 or 3-",
 	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX, 0 },
-	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534", "likewise",
-	  offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
+	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534",
+	  "likewise", offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
 	{ "seconds", "the time since the fault is in use, from 0", "as 0, 10- or 0-59",
 	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX, 1 },
 };
@@ -56,8 +56,8 @@ static const void *scope_value_of(const struct fault_scope *s, const struct scop
 	return (const char *)s + k->at;
 }
 
-__attribute__((format(printf, 3, 4)))
-static bool refuse(struct faultspec_error *error, size_t at, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static bool refuse(struct faultspec_error *error, size_t at,
+							 const char *format, ...)
 {
 	va_list ap;
 
@@ -158,7 +158,8 @@ static const struct fault_param *find_param(struct fault *f, const char *name, s
 static const struct scope_key *find_scope(const char *name, size_t len)
 {
 	for (size_t i = 0; i < SCOPE_KEYS; i++) {
-		if (strlen(scope_keys[i].name) == len && strncmp(scope_keys[i].name, name, len) == 0)
+		if (strlen(scope_keys[i].name) == len &&
+		    strncmp(scope_keys[i].name, name, len) == 0)
 			return &scope_keys[i];
 	}
 	return NULL;
@@ -195,15 +196,17 @@ static bool set_param(struct fault *f, const char *whole, size_t at, size_t len,
 	if (equals && k) {
 		if (read_scope(f, k, equals + 1, len - name_len - 1))
 			return true;
-		return refuse(error, at + name_len + 1, "%s is %s: %.*s", k->name, k->values, (int)len, text);
+		return refuse(error, at + name_len + 1, "%s is %s: %.*s", k->name, k->values,
+			      (int)len, text);
 	}
 	p = find_param(f, text, name_len, &value);
 	if (!p || !equals)
-		return refuse(error, at, "%s has no parameter \"%.*s\": see --list-faults", f->kind->name,
-			      (int)len, text);
+		return refuse(error, at, "%s has no parameter \"%.*s\": see --list-faults",
+			      f->kind->name, (int)len, text);
 	if (!number(text, len, &digits, p->most, &n) || digits != len || n < p->least)
-		return refuse(error, at + name_len + 1, "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s",
-			      p->name, p->least, p->most, (int)len, text);
+		return refuse(error, at + name_len + 1,
+			      "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s", p->name,
+			      p->least, p->most, (int)len, text);
 	*value = n;
 	return true;
 }
@@ -218,7 +221,8 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 	kind = fault_find(name);
 	if (!kind) {
 		for (const struct fault_kind *k = fault_table; k->name; k++) {
-			strncat(names, k == fault_table ? "" : ", ", sizeof(names) - strlen(names) - 1);
+			strncat(names, k == fault_table ? "" : ", ",
+				sizeof(names) - strlen(names) - 1);
 			strncat(names, k->name, sizeof(names) - strlen(names) - 1);
 		}
 		refuse(error, 0, "no such fault; there are: %s", names);
@@ -253,7 +257,9 @@ bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *
 		       struct faultspec_error *error)
 {
 	static const char *const names[] = { "none", "c2s", "s2c", "both" };
-	static const char *const sources[] = { [DIRECTION_C2S] = "client", [DIRECTION_S2C] = "server" };
+	static const char *const sources[] = {
+		[DIRECTION_C2S] = "client", [DIRECTION_S2C] = "server"
+	};
 	unsigned direction = f->scope.direction, only = f->kind->only;
 
 	if (fault_can_act(f, intercepted))
@@ -272,21 +278,24 @@ static void print_prefix(FILE *out, const struct prefix *p)
 	bool is_ipv4 = p->bits >= 96 && memcmp(p->address, mapped, sizeof(mapped)) == 0;
 	unsigned bits = is_ipv4 ? p->bits - 96u : p->bits;
 
-	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, p->address + (is_ipv4 ? 12 : 0), address, sizeof(address));
+	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, p->address + (is_ipv4 ? 12 : 0), address,
+		  sizeof(address));
 	fputs(address, out);
 	if (bits != (is_ipv4 ? 32 : 128))
 		fprintf(out, "/%u", bits);
 }
 
 /* The value of a key; returns false, and writes nothing, if it is as preset. */
-static bool print_scope(FILE *out, const struct fault_scope *s, const struct scope_key *k, char separator)
+static bool print_scope(FILE *out, const struct fault_scope *s, const struct scope_key *k,
+			char separator)
 {
 	const struct range *range = scope_value_of(s, k);
 	const struct prefix *prefix = scope_value_of(s, k);
 	static const struct prefix any;
 
-	if (k->type == SCOPE_RANGE ? range->last == 0 : k->type == SCOPE_DIRECTION ? s->direction == 0 :
-	    memcmp(prefix, &any, sizeof(any)) == 0)
+	if (k->type == SCOPE_RANGE       ? range->last == 0
+	    : k->type == SCOPE_DIRECTION ? s->direction == 0
+					 : memcmp(prefix, &any, sizeof(any)) == 0)
 		return false;
 	fprintf(out, "%c%s=", separator, k->name);
 	if (k->type == SCOPE_PREFIX)
@@ -298,7 +307,8 @@ static bool print_scope(FILE *out, const struct fault_scope *s, const struct sco
 	else if (range->last == k->most)
 		fprintf(out, "%" PRIu32 "-", range->first - k->shift);
 	else
-		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first - k->shift, range->last - k->shift);
+		fprintf(out, "%" PRIu32 "-%" PRIu32, range->first - k->shift,
+			range->last - k->shift);
 	return true;
 }
 
@@ -348,8 +358,8 @@ static void print_param(FILE *out, const char *format, const struct fault_param 
 {
 	char values[64];
 
-	snprintf(values, sizeof(values), "%" PRIu32 " to %" PRIu32 " (%" PRIu32 ")", p->least, p->most,
-		 preset);
+	snprintf(values, sizeof(values), "%" PRIu32 " to %" PRIu32 " (%" PRIu32 ")", p->least,
+		 p->most, preset);
 	fprintf(out, format, p->name, p->summary, values);
 }
 
@@ -366,14 +376,17 @@ void faultspec_list(FILE *out)
 	print_param(out, "  %-12s  %s, %s\n", &every, every.preset);
 	print_param(out, "  %-12s  %s, %s\n", &percent, percent.preset);
 	for (size_t i = 0; i < SCOPE_KEYS; i++)
-		fprintf(out, "  %-12s  %s: %s\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
+		fprintf(out, "  %-12s  %s: %s\n", scope_keys[i].name, scope_keys[i].summary,
+			scope_keys[i].values);
 }
 
 void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 {
 	const char *const at[] = {
-		k->cut || k->alter ? "cut" : NULL, k->piece ? "piece" : NULL,
-		k->packet ? "packet" : NULL, k->shifts ? "connection" : NULL,
+		k->cut || k->alter ? "cut" : NULL,
+		k->piece ? "piece" : NULL,
+		k->packet ? "packet" : NULL,
+		k->shifts ? "connection" : NULL,
 	};
 
 	snprintf(text, size, "-");
@@ -388,37 +401,62 @@ void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 /* Where and when. */
 static void page_scope(FILE *out)
 {
-	fprintf(out, "\nWhere and when a fault acts, if not always:\n\n| key | which | value |\n|---|---|---|\n");
+	fprintf(out, "\n"
+		     "Where and when a fault acts, if not always:\n"
+		     "\n"
+		     "| key | which | value |\n"
+		     "|---|---|---|\n");
 	for (size_t i = 0; i < SCOPE_KEYS; i++)
-		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary, scope_keys[i].values);
-	fprintf(out, "\nA fault that can never act is refused: `lose-tail:direction=s2c` wants `--direction s2c` or\n"
-		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are seen in both\n"
+		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary,
+			scope_keys[i].values);
+	fprintf(out, "\n"
+		     "A fault that can never act is refused: `lose-tail:direction=s2c` wants "
+		     "`--direction s2c` or\n"
+		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are "
+		     "seen in both\n"
 		     "halves, whichever is intercepted.\n");
-	fprintf(out, "\n`percent` is of occasions, not of connections: `drop:every=1,percent=30` loses 30 %% of the\n"
-		     "pieces in each connection. That a fault spoils 30 %% of the connections cannot be said; `flows`\n"
-		     "names connections by their numbers. Only `isn-shift` has one occasion in each connection.\n"
-		     "\n`ack-then-die` forgets a connection when a packet of it comes, after so much is ACKed. So with\n"
-		     "`reset=1` the RSTs are sent with the next packet of either end, not with the ACK; as long as\n"
+	fprintf(out, "\n"
+		     "`percent` is of occasions, not of connections: `drop:every=1,percent=30` "
+		     "loses 30 %% of the\n"
+		     "pieces in each connection. That a fault spoils 30 %% of the connections "
+		     "cannot be said; `flows`\n"
+		     "names connections by their numbers. Only `isn-shift` has one occasion in "
+		     "each connection.\n"
+		     "\n"
+		     "`ack-then-die` forgets a connection when a packet of it comes, after so much "
+		     "is ACKed. So with\n"
+		     "`reset=1` the RSTs are sent with the next packet of either end, not with the "
+		     "ACK; as long as\n"
 		     "both wait for each other, none is sent.\n");
-	fprintf(out, "\n`off-by-one:flows=1-2` spoils the first two connections, and then works. Each worker counts\n"
-		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that of each.\n");
+	fprintf(out, "\n"
+		     "`off-by-one:flows=1-2` spoils the first two connections, and then works. "
+		     "Each worker counts\n"
+		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that "
+		     "of each.\n");
 }
 
 void faultspec_page(FILE *out)
 {
 	char hooks[64];
 
-	fprintf(out, "# Faults\n\n"
-		     "Made by `resegd --list-faults=markdown`.\n\n"
-		     "`--fault NAME[:KEY=VALUE,...]`, up to %d times: faults act side by side, in their order.\n"
-		     "Without it the box has the first of the table.\n\n"
-		     "| fault | at | what the box does | what its users see |\n|---|---|---|---|\n", FAULTS_MAX);
+	fprintf(out,
+		"# Faults\n\n"
+		"Made by `resegd --list-faults=markdown`.\n\n"
+		"`--fault NAME[:KEY=VALUE,...]`, up to %d times: faults act side by side, in their "
+		"order.\n"
+		"Without it the box has the first of the table.\n\n"
+		"| fault | at | what the box does | what its users see |\n"
+		"|---|---|---|---|\n",
+		FAULTS_MAX);
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
 		faultspec_hooks(hooks, sizeof(hooks), k);
 		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, hooks, k->summary, k->symptom);
 	}
-	fprintf(out, "\nA *cut* is made when data arrives, and never again; a *piece* is what was cut, each time that it is\n"
-		     "sent; a *packet* is anything that comes, before the box looks at it; a *connection* is asked\n"
+	fprintf(out, "\n"
+		     "A *cut* is made when data arrives, and never again; a *piece* is what was "
+		     "cut, each time that it is\n"
+		     "sent; a *packet* is anything that comes, before the box looks at it; a "
+		     "*connection* is asked\n"
 		     "about once, at its first SYN.\n\n"
 		     "| fault | parameter | what it is | from, to (preset) |\n|---|---|---|---|\n");
 	for (const struct fault_kind *k = fault_table; k->name; k++) {

@@ -31,8 +31,8 @@ struct file {
 	char text[LINE_MOST + 2];	/* of the line */
 };
 
-__attribute__((format(printf, 3, 4)))
-static void complain(struct file *f, size_t column, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void complain(struct file *f, size_t column,
+							   const char *format, ...)
 {
 	struct settings_place at = { f->line, (unsigned)column + 1 };
 	char place[SETTINGS_PLACE_BYTES], what[1000];
@@ -63,15 +63,18 @@ static unsigned policy_of(struct file *f, const char *section, size_t column)
 {
 	struct settings *s = f->settings;
 	struct engine_rules *rules = &s->engine.rules;
-	const char *name = section + 7 + (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
+	const char *name = section + 7 +
+			   (strncmp(section, "policy ", 7) == 0 ? blanks(section + 7) : 0);
 	bool good = strncmp(section, "policy ", 7) == 0 && name[0] != '\0' &&
-		    strlen(name) < SETTINGS_NAME_BYTES && name[strspn(name, NAME_CHARACTERS)] == '\0' &&
-		    strcmp(name, "default") != 0;
+		    strlen(name) < SETTINGS_NAME_BYTES &&
+		    name[strspn(name, NAME_CHARACTERS)] == '\0' && strcmp(name, "default") != 0;
 	unsigned i = 1;
 
 	if (!good)
-		complain(f, column, "[%s]: sections are [policy NAME], with a name of less than %d letters, digits, dots, "
-			 "hyphens and underscores that is not default", section, SETTINGS_NAME_BYTES);
+		complain(f, column,
+			 "[%s]: sections are [policy NAME], with a name of less than %d letters, "
+			 "digits, dots, hyphens and underscores that is not default",
+			 section, SETTINGS_NAME_BYTES);
 	while (good && i < rules->policies && strcmp(s->policy_name[i], name) != 0)
 		i++;
 	if (i == POLICIES_MAX)
@@ -103,7 +106,8 @@ static void begin_section(struct file *f, const char *text)
 	memcpy(section, text, length);
 	section[length] = '\0';
 	if (!strchr(";#\r\n", *rest))
-		complain(f, (size_t)(rest - f->text), "behind a section's ] stands nothing but a comment");
+		complain(f, (size_t)(rest - f->text),
+			 "behind a section's ] stands nothing but a comment");
 	f->policy = policy_of(f, section, column - 1);
 }
 
@@ -184,10 +188,12 @@ static int handle_key(void *arg, const char *section, const char *name, const ch
 	again = (f->seen >> (key - settings_keys) & 1u) && strcmp(name, "fault") != 0;
 	f->seen |= 1u << (key - settings_keys);
 	if (f->policy > 0 && (key->where & SETTINGS_WHOLE))
-		complain(f, column, "%s is for all connections: put it before the first section", name);
+		complain(f, column, "%s is for all connections: put it before the first section",
+			 name);
 	else if (f->policy == 0 && key->where == SETTINGS_MATCH)
-		complain(f, column, "%s chooses connections for a policy: put it into a section "
-			 "[policy NAME]", name);
+		complain(f, column,
+			 "%s chooses connections for a policy: put it into a section [policy NAME]",
+			 name);
 	else if (again)
 		complain(f, column, "%s stands here twice", name);
 	else if (!settings_set_key(f->settings, key, f->policy, value, place, &error))

@@ -22,8 +22,8 @@
 
 /* Values ------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3)))
-static bool refuse(struct faultspec_error *error, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool refuse(struct faultspec_error *error,
+							 const char *format, ...)
 {
 	va_list ap;
 
@@ -41,7 +41,8 @@ static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 
 	errno = 0;
 	*out = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || *out < min || *out > max)
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || *out < min ||
+	    *out > max)
 		return refuse(error, "give a whole number from %" PRIu64 " to %" PRIu64, min, max);
 	return true;
 }
@@ -70,7 +71,8 @@ static bool copy(char **to, const char *value, struct faultspec_error *error)
 
 /* Keys ---------------------------------------------------------------------------------- */
 
-static bool set_queue(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_queue(struct settings *s, unsigned policy, const char *value,
+		      struct faultspec_error *error)
 {
 	const char *colon = strchr(value, ':');
 	char *first_text = strndup(value, colon ? (size_t)(colon - value) : strlen(value));
@@ -98,11 +100,13 @@ static bool set_segment_size(struct settings *s, unsigned policy, const char *va
 			     struct faultspec_error *error)
 {
 	s->given[policy] |= GIVEN_SEGMENT_SIZE;
-	return number32(value, 1, ENGINE_SEGMENT_SIZE_MAX, &s->engine.rules.policy[policy].segment_size, error);
+	return number32(value, 1, ENGINE_SEGMENT_SIZE_MAX,
+			&s->engine.rules.policy[policy].segment_size, error);
 }
 
 /* The first one takes the place of the preset, further ones are added. */
-static bool set_fault(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_fault(struct settings *s, unsigned policy, const char *value,
+		      struct faultspec_error *error)
 {
 	struct engine_policy *p = &s->engine.rules.policy[policy];
 
@@ -131,60 +135,73 @@ static bool set_direction(struct settings *s, unsigned policy, const char *value
 	return refuse(error, "give c2s, s2c, both or none");
 }
 
-static bool set_arrival(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_arrival(struct settings *s, unsigned policy, const char *value,
+			struct faultspec_error *error)
 {
 	bool wire = strcmp(value, "wire") == 0;
 
 	s->given[policy] |= GIVEN_ARRIVAL;
 	if (wire && policy > 0)
-		return refuse(error, "wire is for all connections: give segment or burst, or put it before the "
-				     "first section");
+		return refuse(error, "wire is for all connections: give segment or burst, or put "
+				     "it before the first section");
 	if (!wire && strcmp(value, "segment") != 0 && strcmp(value, "burst") != 0)
 		return refuse(error, "give segment, wire or burst");
-	s->engine.rules.policy[policy].arrival = strcmp(value, "burst") == 0 ? ARRIVAL_BURST : ARRIVAL_SEGMENT;
+	s->engine.rules.policy[policy].arrival = strcmp(value, "burst") == 0 ? ARRIVAL_BURST
+									     : ARRIVAL_SEGMENT;
 	/* Where segments were joined only the kernel knows for sure, and to ask it costs. */
 	if (policy == 0)
 		s->queue.joined = !wire;
 	return true;
 }
 
-static bool set_client(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_client(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
-	return faultspec_prefix(&s->engine.rules.policy[policy].match.client, value, strlen(value)) ||
+	return faultspec_prefix(&s->engine.rules.policy[policy].match.client, value,
+				strlen(value)) ||
 	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
 }
 
-static bool set_server(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_server(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
-	return faultspec_prefix(&s->engine.rules.policy[policy].match.server, value, strlen(value)) ||
+	return faultspec_prefix(&s->engine.rules.policy[policy].match.server, value,
+				strlen(value)) ||
 	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
 }
 
-static bool set_port(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_port(struct settings *s, unsigned policy, const char *value,
+		     struct faultspec_error *error)
 {
-	return faultspec_range(&s->engine.rules.policy[policy].match.port, value, strlen(value), UINT16_MAX) ||
+	return faultspec_range(&s->engine.rules.policy[policy].match.port, value, strlen(value),
+			       UINT16_MAX) ||
 	       refuse(error, "give a port, or a range as 25-587");
 }
 
-static bool set_flows(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_flows(struct settings *s, unsigned policy, const char *value,
+		      struct faultspec_error *error)
 {
 	(void)policy;
 	return number32(value, 1, FLOWS_MAX, &s->engine.flows_max, error);
 }
 
-static bool set_window(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_window(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
 	(void)policy;
-	return number32(value, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, &s->engine.window_bytes, error);
+	return number32(value, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, &s->engine.window_bytes,
+			error);
 }
 
-static bool set_memory(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_memory(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
 	(void)policy;
 	return number(value, MEMORY_MIN, MEMORY_MAX, &s->engine.memory_bytes, error);
 }
 
-static bool set_overload(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_overload(struct settings *s, unsigned policy, const char *value,
+			 struct faultspec_error *error)
 {
 	(void)policy;
 	if (strcmp(value, "pass") != 0 && strcmp(value, "refuse") != 0)
@@ -208,54 +225,63 @@ static bool set_queue_buffer(struct settings *s, unsigned policy, const char *va
 	return number32(value, QUEUE_BUFFER_MIN, QUEUE_BUFFER_MAX, &s->queue.buffer_bytes, error);
 }
 
-static bool set_inject(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_inject(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
 	bool known = strcmp(value, "auto") == 0;
 
 	(void)policy;
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
 		known |= strcmp(value, k->name) == 0;
-	return known ? copy(&s->inject, value, error) : refuse(error, "no such injector; see resegd --help");
+	return known ? copy(&s->inject, value, error)
+		     : refuse(error, "no such injector; see resegd --help");
 }
 
-static bool set_user(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_user(struct settings *s, unsigned policy, const char *value,
+		     struct faultspec_error *error)
 {
 	(void)policy;
 	return copy(&s->user, value, error);
 }
 
-static bool set_sandbox(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_sandbox(struct settings *s, unsigned policy, const char *value,
+			struct faultspec_error *error)
 {
 	(void)policy;
 	s->no_sandbox = strcmp(value, "off") == 0;
 	return s->no_sandbox || strcmp(value, "on") == 0 || refuse(error, "give on or off");
 }
 
-static bool set_pcapng(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_pcapng(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
 	(void)policy;
 	return copy(&s->pcapng, value, error);
 }
 
-static bool set_events(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_events(struct settings *s, unsigned policy, const char *value,
+		       struct faultspec_error *error)
 {
 	(void)policy;
 	return copy(&s->events, value, error);
 }
 
-static bool set_control(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_control(struct settings *s, unsigned policy, const char *value,
+			struct faultspec_error *error)
 {
 	(void)policy;
 	return copy(&s->control, value, error);
 }
 
-static bool set_control_owner(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_control_owner(struct settings *s, unsigned policy, const char *value,
+			      struct faultspec_error *error)
 {
 	(void)policy;
 	return copy(&s->control_owner, value, error);
 }
 
-static bool set_grace(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error)
+static bool set_grace(struct settings *s, unsigned policy, const char *value,
+		      struct faultspec_error *error)
 {
 	char *end;
 	double seconds = strtod(value, &end);
@@ -263,7 +289,8 @@ static bool set_grace(struct settings *s, unsigned policy, const char *value, st
 	(void)policy;
 	if (end == value || *end != '\0' || !isfinite(seconds) || seconds < 0 ||
 	    seconds > SETTINGS_GRACE_MAX_SECONDS)
-		return refuse(error, "give a time in seconds from 0 to %d", SETTINGS_GRACE_MAX_SECONDS);
+		return refuse(error, "give a time in seconds from 0 to %d",
+			      SETTINGS_GRACE_MAX_SECONDS);
 	s->grace_ns = (uint64_t)(seconds * NS_PER_S);
 	return true;
 }

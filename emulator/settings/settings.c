@@ -9,7 +9,9 @@ void settings_init(struct settings *s)
 {
 	*s = (struct settings){
 		.policy_name[0] = "default",
-		.queue = { .joined = true, .packets = SETTINGS_QUEUE_LENGTH, .buffer_bytes = SETTINGS_QUEUE_BUFFER },
+		.queue = { .joined = true,
+			   .packets = SETTINGS_QUEUE_LENGTH,
+			   .buffer_bytes = SETTINGS_QUEUE_BUFFER },
 		.workers = 1,
 		.grace_ns = SETTINGS_GRACE_SECONDS * NS_PER_S,
 	};

@@ -44,7 +44,8 @@ struct settings {
 	char *control_owner;	/* whose that is, USER:GROUP; NULL: its own */
 	char *user;		/* whom it becomes; NULL: it stays who it is */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
-	uint32_t given[POLICIES_MAX];	/* keys that a policy has of its own: a bit for each, GIVEN_... */
+	uint32_t given
+		[POLICIES_MAX]; /* keys that a policy has of its own: a bit for each, GIVEN_... */
 	const char *path;	/* of the file, which the caller keeps; NULL: none */
 	struct settings_place place;	/* of the key that is being read */
 	struct settings_place at[SETTINGS_KEYS_MAX];	/* of each key that was given last */
@@ -61,7 +62,8 @@ struct settings_key {
 		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */
 		SETTINGS_LAB = 16,	/* the same: reseg-lab passes it on */
 	} where;
-	bool (*set)(struct settings *s, unsigned policy, const char *value, struct faultspec_error *error);
+	bool (*set)(struct settings *s, unsigned policy, const char *value,
+		    struct faultspec_error *error);
 };
 
 /* All keys; the last has no name. Those of SETTINGS_MATCH are for sections of a file only. */

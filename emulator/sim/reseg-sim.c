@@ -15,8 +15,10 @@
 static void print_help(void)
 {
 	printf("Usage: reseg-sim [OPTION]...\n"
-	       "Runs the engine between two simulated ends, over networks that lose, reorder and repeat\n"
-	       "packets as each seed decides. With no fault in the box, every stream must arrive whole.\n"
+	       "Runs the engine between two simulated ends, over networks that lose, reorder and "
+	       "repeat\n"
+	       "packets as each seed decides. With no fault in the box, every stream must arrive "
+	       "whole.\n"
 	       "The digest is of all packets: it is the same as long as the engine does the same.\n"
 	       "\n"
 	       "  --first SEED   first seed (1)\n"
@@ -81,18 +83,20 @@ int main(int argc, char **argv)
 		digest = digest * 31 + r.digest;
 		if (wrong) {
 			failed++;
-			printf("seed %" PRIu64 ": %s; see reseg-sim --first %" PRIu64 " --trace\n", seed,
-			       wrong, seed);
+			printf("seed %" PRIu64 ": %s; see reseg-sim --first %" PRIu64 " --trace\n",
+			       seed, wrong, seed);
 		} else if (r.done && r.time_ns > worst_ns) {
 			worst_ns = r.time_ns;
 			worst_seed = seed;
 		}
 		if (isatty(STDERR_FILENO) && seed % 100 == 0)
-			fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " seeds", seed - first, seeds);
+			fprintf(stderr, "\r\033[K%" PRIu64 " of %" PRIu64 " seeds", seed - first,
+				seeds);
 	}
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
-	printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " packets; the longest took %.1f s of "
+	printf("%" PRIu64 " seeds, %" PRIu64 " failed; %" PRIu64 " packets; the longest took %.1f "
+	       "s of "
 	       "simulated time (seed %" PRIu64 "); digest %016" PRIx64 "\n",
 	       seeds, failed, packets, (double)worst_ns / NS_PER_S, worst_seed, digest);
 	return failed > 0 ? EXIT_FINDING : EXIT_GOOD;

@@ -133,7 +133,8 @@ static struct event take_event(struct sim *s)
 	size_t i = 0, child;
 
 	while ((child = 2 * i + 1) < s->events_count) {
-		if (child + 1 < s->events_count && earlier(&s->events[child + 1], &s->events[child]))
+		if (child + 1 < s->events_count &&
+		    earlier(&s->events[child + 1], &s->events[child]))
 			child++;
 		if (!earlier(&s->events[child], &last))
 			break;
@@ -163,8 +164,8 @@ static void trace(struct sim *s, const char *what, enum engine_side end, const u
 	from = p.src_port == 25 ? SERVER : CLIENT;
 	from_client = from == CLIENT ? ">" : "<";
 	fprintf(s->o->trace, "%+.6f %s-%s %s %s%s%s%s%s %" PRIu32 ":%" PRIu32 "(%" PRIu32 ")",
-		(double)s->now_ns / NS_PER_S, end == CLIENT ? "client" : "server", what, from_client,
-		p.flags & TCP_SYN ? "S" : "", p.flags & TCP_FIN ? "F" : "",
+		(double)s->now_ns / NS_PER_S, end == CLIENT ? "client" : "server", what,
+		from_client, p.flags & TCP_SYN ? "S" : "", p.flags & TCP_FIN ? "F" : "",
 		p.flags & TCP_RST ? "R" : "", p.flags & TCP_PSH ? "P" : "",
 		p.flags & TCP_ACK ? "." : "", p.seq - s->end[from].isn,
 		p.seq - s->end[from].isn + p.payload_bytes, p.payload_bytes);
@@ -195,7 +196,9 @@ static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
 /* A router beyond the box says to the packet's source, and so to the box, that it is too big. */
 static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *packet)
 {
-	struct event e = { .kind = ARRIVES_AT_BOX, .end = end, .bytes = malloc(ROUTER_ANSWER_BYTES),
+	struct event e = { .kind = ARRIVES_AT_BOX,
+			   .end = end,
+			   .bytes = malloc(ROUTER_ANSWER_BYTES),
 			   .at_ns = s->now_ns + s->o->delay_ns };
 
 	e.len = router_too_big(e.bytes, packet, s->o->path_bytes[end]);
@@ -211,7 +214,8 @@ static uint64_t digest(uint64_t sum, const void *bytes, size_t len)
 }
 
 /* A packet enters a leg, toward the box or an end. */
-static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_t *bytes, size_t len)
+static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_t *bytes,
+		     size_t len)
 {
 	unsigned copies = chance(&s->random, s->o->repeat) ? 2 : 1;
 
@@ -303,7 +307,8 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 		options[n++] = 2, options[n++] = 4;
 		bytes_put16(options + n, (uint16_t)s->o->mss[side]);
 		n += 2;
-		options[n++] = 1, options[n++] = 3, options[n++] = 3, options[n++] = s->o->window_shift;
+		options[n++] = 1, options[n++] = 3, options[n++] = 3,
+		options[n++] = s->o->window_shift;
 		if (s->o->sack)
 			options[n++] = 1, options[n++] = 1, options[n++] = 4, options[n++] = 2;
 	}
@@ -347,17 +352,17 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 	for (uint32_t i = 0; i < bytes; i++)
 		p[ip + header + i] = octet(side, start + i);
 	addresses(s, side, pseudo);
-	bytes_put16(p + ip + 16,
-		    plain_sum(p + ip, header + bytes,
-			      (uint32_t)(uint16_t)~plain_sum(pseudo, 2 * address, 0) + 6 +
-				      (uint32_t)(header + bytes)));
+	bytes_put16(p + ip + 16, plain_sum(p + ip, header + bytes,
+					   (uint32_t)(uint16_t)~plain_sum(pseudo, 2 * address, 0) +
+						   6 + (uint32_t)(header + bytes)));
 	transmit(s, ARRIVES_AT_BOX, side, p, ip + header + bytes);
 }
 
 /* What fits both legs: the other end says what its own can take. */
 static uint32_t segment_max(const struct sim *s)
 {
-	uint32_t mss = s->o->mss[CLIENT] < s->o->mss[SERVER] ? s->o->mss[CLIENT] : s->o->mss[SERVER];
+	uint32_t mss = s->o->mss[CLIENT] < s->o->mss[SERVER] ? s->o->mss[CLIENT]
+							     : s->o->mss[SERVER];
 
 	return mss - (s->o->timestamps ? 12 : 0);
 }
@@ -478,7 +483,8 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	if (!s->drained && p->payload_bytes > 0 && s->o->direction & (1 << source) &&
 	    p->payload_bytes > s->o->segment_size)
 		fail(s, "a piece is larger than the segment size");
-	if (!s->drained && p->payload_bytes > 0 && (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
+	if (!s->drained && p->payload_bytes > 0 &&
+	    (int32_t)(seq + p->payload_bytes - end->edge_told) > 1)
 		fail(s, "a segment goes beyond the window");
 	if (end->rcv_nxt <= s->end[source].total && chance(&s->random, s->o->reneges[side]))
 		memset(end->have + end->rcv_nxt, 0, s->end[source].total + 1 - end->rcv_nxt);
@@ -649,10 +655,10 @@ static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *pa
 		}
 		bytes_put32(bytes + ip + 4, seq + at);
 		if (at + n < payload)
-			bytes[ip + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+			bytes[ip + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 		bytes_put16(bytes + ip + 16, 0);
-		bytes_put16(bytes + ip + 16,
-			    plain_sum(bytes + ip, headers - ip + n, pseudo + 0xffff - (payload - n)));
+		bytes_put16(bytes + ip + 16, plain_sum(bytes + ip, headers - ip + n,
+						       pseudo + 0xffff - (payload - n)));
 		transmit(s, ARRIVES_AT_END, end, bytes, headers + n);
 		if (n == 0)
 			break;
@@ -711,8 +717,8 @@ static void tick(struct sim *s)
 
 		if ((!end->synced && side == SERVER) || end->life != ALIVE)
 			continue;
-		if (s->o->abort_ns[side] != 0 && s->now_ns >= s->o->abort_ns[side] && end->una > 0 &&
-		    !is_closed(s, side)) {
+		if (s->o->abort_ns[side] != 0 && s->now_ns >= s->o->abort_ns[side] &&
+		    end->una > 0 && !is_closed(s, side)) {
 			abort_end(s, side);
 			continue;
 		}
@@ -754,8 +760,7 @@ static void start(struct sim *s)
 	config.offload = s->o->offload;
 	config.flows_max = 4;
 	config.memory_bytes = 1 << 20;
-	if (!faultspec_add(policy, s->o->fault, &error) ||
-	    engine_create(&s->engine, &config) < 0)
+	if (!faultspec_add(policy, s->o->fault, &error) || engine_create(&s->engine, &config) < 0)
 		abort();
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct sim_end *end = &s->end[side];
@@ -812,7 +817,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 				box_output(s);
 			}
 			tick(s);
-			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * NS_PER_MS, .kind = TICK });
+			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * NS_PER_MS,
+						     .kind = TICK });
 			break;
 		case ARRIVES_AT_BOX:
 			arrive_at_box(s, e.end, e.bytes, e.len);
@@ -822,8 +828,8 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 			arrive_at_end(s, e.end, e.bytes, e.len);
 			if (s->end[e.end].life != ALIVE)
 				break;
-			if (!is_closed(s, e.end) && s->end[e.end].synced && (e.end == CLIENT || s->end[SERVER].una > 0 ||
-						     s->end[SERVER].nxt == 0))
+			if (!is_closed(s, e.end) && s->end[e.end].synced &&
+			    (e.end == CLIENT || s->end[SERVER].una > 0 || s->end[SERVER].nxt == 0))
 				pump(s, e.end);
 			if (s->end[e.end].ack_now && s->end[e.end].una > 0)
 				send_packet(s, e.end, TCP_ACK, s->end[e.end].max, 0);
@@ -868,8 +874,8 @@ static void make_hard(struct sim_options *o, uint64_t *r)
 		if (chance(r, 0.2))
 			o->buffer[side] = (2u << o->window_shift) + 40 + below(r, 1000);
 		/* The ends look for no path's MTU: only what the box sends may be too big. */
-		if (chance(r, 0.2) && o->drain_ns == 0 && (o->direction & (1 << engine_other(side))) &&
-		    headers + o->mss[side] > least)
+		if (chance(r, 0.2) && o->drain_ns == 0 &&
+		    (o->direction & (1 << engine_other(side))) && headers + o->mss[side] > least)
 			o->path_bytes[side] = least + below(r, headers + o->mss[side] - least);
 	}
 	o->silent = chance(r, 0.3);
@@ -886,9 +892,10 @@ void sim_random(struct sim_options *o, uint64_t seed)
 	o->fault = "none";
 	o->direction = directions[below(&r, 3)];
 	o->segment_size = chance(&r, 0.5) ? 512 : 1 + below(&r, 1500);
-	o->window_bytes = chance(&r, 0.5) ? STREAM_WINDOW_MAX
-					  : ENGINE_WINDOW_MIN +
-						    below(&r, STREAM_WINDOW_MAX - ENGINE_WINDOW_MIN);
+	o->window_bytes = chance(&r, 0.5)
+				  ? STREAM_WINDOW_MAX
+				  : ENGINE_WINDOW_MIN +
+					    below(&r, STREAM_WINDOW_MAX - ENGINE_WINDOW_MIN);
 	o->ipv6 = chance(&r, 0.5);
 	o->timestamps = chance(&r, 0.5);
 	o->sack = chance(&r, 0.5);

@@ -60,7 +60,8 @@ static void bind_queue(bool gso)
 		mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO));
 	}
 	must(mnl_socket_sendto(queue, nlh, nlh->nlmsg_len) >= 0, "cannot set up the queue");
-	if (setsockopt(mnl_socket_get_fd(queue), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+	if (setsockopt(mnl_socket_get_fd(queue), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) <
+	    0)
 		setsockopt(mnl_socket_get_fd(queue), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
@@ -69,7 +70,8 @@ static int note_id(const struct nlmsghdr *nlh, void *id)
 	struct nlattr *attr[NFQA_MAX + 1] = { 0 };
 
 	if (nfq_nlmsg_parse(nlh, attr) >= 0 && attr[NFQA_PACKET_HDR]) {
-		const struct nfqnl_msg_packet_hdr *header = mnl_attr_get_payload(attr[NFQA_PACKET_HDR]);
+		const struct nfqnl_msg_packet_hdr *header = mnl_attr_get_payload(
+			attr[NFQA_PACKET_HDR]);
 
 		*(uint32_t *)id = ntohl(header->packet_id);
 	}

@@ -38,7 +38,9 @@ static void print_help(void)
 /* From a source address, if one is given. */
 static int connect_from(const struct in_addr *from, const char *host, const char *port)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = from ? AF_INET : AF_UNSPEC }, *to;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+				  .ai_family = from ? AF_INET : AF_UNSPEC },
+			*to;
 	int rc = getaddrinfo(host, port, &hints, &to), fd, one = 1;
 
 	if (rc != 0)
@@ -165,7 +167,8 @@ static void replies(int fd, unsigned count)
 		if (got <= 0)
 			cli_die("short: the server hung up");
 		n += (size_t)got;
-		for (; count > 0 && (end = memchr(line, '\n', n - (size_t)(line - text))); line = end + 1)
+		for (; count > 0 && (end = memchr(line, '\n', n - (size_t)(line - text)));
+		     line = end + 1)
 			count -= line[3] != '-';
 	}
 }

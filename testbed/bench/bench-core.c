@@ -93,7 +93,8 @@ static void take_output(struct bench *b, struct flow *f)
 	}
 }
 
-static void put_packet(struct bench *b, struct flow *f, enum engine_side side, uint8_t flags, uint32_t payload)
+static void put_packet(struct bench *b, struct flow *f, enum engine_side side, uint8_t flags,
+		       uint32_t payload)
 {
 	static _Alignas(8) uint8_t packet[sizeof(struct headers) + BURST_BYTES];
 	struct headers *h = (void *)packet;
@@ -106,10 +107,17 @@ static void put_packet(struct bench *b, struct flow *f, enum engine_side side, u
 	uint16_t port = htons((uint16_t)(1024 + (f->number & 0x7fff) + (f->number >> 16)));
 
 	*h = (struct headers){
-		.ip = { .version = 4, .ihl = 5, .tot_len = htons((uint16_t)len), .frag_off = htons(IP_DF),
-			.ttl = 64, .protocol = IPPROTO_TCP },
+		.ip = { .version = 4,
+			.ihl = 5,
+			.tot_len = htons((uint16_t)len),
+			.frag_off = htons(IP_DF),
+			.ttl = 64,
+			.protocol = IPPROTO_TCP },
 		.tcp = { .seq = htonl(f->nxt[side]), .window = htons(UINT16_MAX) },
-		.timestamps = { { TCPOPT_NOP, TCPOPT_NOP }, TCPOPT_TIMESTAMP, TCPOLEN_TIMESTAMP, now_ms,
+		.timestamps = { { TCPOPT_NOP, TCPOPT_NOP },
+				TCPOPT_TIMESTAMP,
+				TCPOLEN_TIMESTAMP,
+				now_ms,
 				now_ms },
 	};
 	h->ip.saddr = side == CLIENT ? client : htonl(SERVER_ADDRESS);
@@ -253,7 +261,8 @@ static void measure(struct bench *b, const struct work *work, uint64_t packets)
 	qsort(ns, REPETITIONS, sizeof(ns[0]), compare);
 	all = b->packets - all;
 	octets = b->octets - octets;
-	printf("{\"work\": \"%s\", \"flows\": %" PRIu32 ", \"packets\": %" PRIu64 ", \"ns_per_packet\": %.1f",
+	printf("{\"work\": \"%s\", \"flows\": %" PRIu32 ", \"packets\": %" PRIu64
+	       ", \"ns_per_packet\": %.1f",
 	       work->name, b->idle + 1, all, ns[REPETITIONS / 2]);
 	if (work->stream)
 		printf(", \"ns_per_kib\": %.1f",
@@ -270,8 +279,8 @@ static void check(const struct bench *b)
 	if (s.flows_active != b->idle + 1 || s.flows_opened != b->opened || s.orphaned_bytes > 0 ||
 	    s.retransmissions > 0 || s.refused_arrivals > 0 || s.passed_unknown_flow > 0)
 		cli_die("the engine did something else: %" PRIu64 " flows are open, %" PRIu64
-			" bytes orphaned, %" PRIu64 " pieces sent again", s.flows_active,
-			s.orphaned_bytes, s.retransmissions);
+			" bytes orphaned, %" PRIu64 " pieces sent again",
+			s.flows_active, s.orphaned_bytes, s.retransmissions);
 }
 
 static uint64_t resident_bytes(void)
@@ -303,7 +312,8 @@ static void run_work(const struct work *work, uint64_t packets, uint32_t idle)
 		open_flow(&b, &(struct flow){ 0 }, i);
 	if (idle > 0)
 		printf("{\"flows\": %" PRIu32 ", \"resident_bytes_before\": %" PRIu64
-		       ", \"resident_bytes\": %" PRIu64 "}\n", idle + 1, before, resident_bytes());
+		       ", \"resident_bytes\": %" PRIu64 "}\n",
+		       idle + 1, before, resident_bytes());
 	measure(&b, work, packets);
 	if (idle > 0)
 		measure(&b, &spread_work, packets);

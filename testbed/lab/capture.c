@@ -86,7 +86,9 @@ struct capture *capture_open(const struct hosts *h, const char *path, const char
 	c->file = create(path);
 	for (uint32_t i = 0; i < ENDS; i++)
 		c->end[i] = (struct capture_end){
-			.file = c->file, .pcap = open_end(h, ends[i]), .interface = i,
+			.file = c->file,
+			.pcap = open_end(h, ends[i]),
+			.interface = i,
 		};
 	return c;
 }
@@ -97,12 +99,12 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 	uint64_t time_ns = (uint64_t)header->ts.tv_sec * NS_PER_S + (uint64_t)header->ts.tv_usec;
 
 	pcapng_packet(end->file, &(struct pcapng_packet){
-		.interface = end->interface,
-		.time_ns = time_ns,
-		.data = data,
-		.bytes = header->caplen,
-		.wire_bytes = header->len,
-	});
+					 .interface = end->interface,
+					 .time_ns = time_ns,
+					 .data = data,
+					 .bytes = header->caplen,
+					 .wire_bytes = header->len,
+				 });
 	end->written++;
 }
 
@@ -206,7 +208,8 @@ static struct noted *read_notes(const char *path, size_t *count)
 	if (!capture_read_open(&in, path, error))
 		return NULL;	/* resegd says why there is none */
 	while (capture_read_next(in, &packet, error) > 0) {
-		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
+		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes,
+						 &bytes);
 
 		if (*count == room) {
 			room = 2 * room + 1024;
@@ -236,12 +239,14 @@ static const char *take_note(struct noted *notes, size_t count, uint64_t hash, u
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
 
-		if (notes[middle].hash < hash || (notes[middle].hash == hash && notes[middle].interface < interface))
+		if (notes[middle].hash < hash ||
+		    (notes[middle].hash == hash && notes[middle].interface < interface))
 			from = middle + 1;
 		else
 			to = middle;
 	}
-	for (; from < count && notes[from].hash == hash && notes[from].interface == interface; from++) {
+	for (; from < count && notes[from].hash == hash && notes[from].interface == interface;
+	     from++) {
 		if (notes[from].order == SIZE_MAX)
 			continue;
 		notes[from].order = SIZE_MAX;
@@ -267,16 +272,20 @@ static bool add_comments(const struct capture *c, struct noted *notes, size_t co
 	out = create(part);
 	while ((rc = capture_read_next(in, &packet, error)) > 0) {
 		size_t bytes;
-		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes, &bytes);
+		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes,
+						 &bytes);
 
-		pcapng_packet(out, &(struct pcapng_packet){
-			.interface = packet.interface,
-			.time_ns = packet.time_ns,
-			.data = packet.data,
-			.bytes = packet.bytes,
-			.wire_bytes = packet.wire_bytes,
-			.comment = ip ? take_note(notes, count, hash_of(ip, bytes), packet.interface) : NULL,
-		});
+		pcapng_packet(out,
+			      &(struct pcapng_packet){
+				      .interface = packet.interface,
+				      .time_ns = packet.time_ns,
+				      .data = packet.data,
+				      .bytes = packet.bytes,
+				      .wire_bytes = packet.wire_bytes,
+				      .comment = ip ? take_note(notes, count, hash_of(ip, bytes),
+								packet.interface)
+						    : NULL,
+			      });
 	}
 	capture_read_close(in);
 	note_dropped(out, c);
@@ -329,7 +338,8 @@ void capture_run(struct capture *c, int stop)
 	free(c);
 	if (dropped > 0)
 		cli_say("the capture misses %" PRIu32 " packets, as this machine was too slow: "
-			     "send fewer bytes, or run less beside the lab", dropped);
+			"send fewer bytes, or run less beside the lab",
+			dropped);
 	if (!written)
 		cli_say("the capture could not be written whole: is the disk full?");
 }

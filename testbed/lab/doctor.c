@@ -75,14 +75,15 @@ static void netem(const char *arg)
 
 	(void)arg;
 	if (rtnl_open(&r) < 0 || rtnl_add_netem(r, "toclient", &delay) < 0)
-		cli_die("load the module sch_netem; testbed/vm runs labs under a kernel that has it");
+		cli_die("load the module sch_netem; testbed/vm runs labs under a kernel that has "
+			"it");
 }
 
 static void loss(const char *arg)
 {
 	(void)arg;
-	execlp("iptables", "iptables", "-w", "-t", "raw", "-A", "PREROUTING", "-m", "statistic", "--mode",
-	       "random", "--probability", "0.5", "-j", "DROP", (char *)NULL);
+	execlp("iptables", "iptables", "-w", "-t", "raw", "-A", "PREROUTING", "-m", "statistic",
+	       "--mode", "random", "--probability", "0.5", "-j", "DROP", (char *)NULL);
 	cli_die("install iptables");
 }
 
@@ -172,15 +173,17 @@ static void try(void *arg)
 
 static void add_row(json_t *rows, const char *name, const char *use, bool good, const char *reason)
 {
-	json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s}", "name", name, "use", use, "ok", good,
-					      "advice", good ? "" : reason));
+	json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:s}", "name", name, "use", use,
+					      "ok", good, "advice", good ? "" : reason));
 }
 
 /* In the first process of a lab: makes the hosts, tries all, and writes what it found, as
  * JSON, to a descriptor. */
 static void examine(void *arg)
 {
-	const struct hosts_options options = { .clients = 1, .client.mtu = 1500, .server.mtu = 1500 };
+	const struct hosts_options options = { .clients = 1,
+					       .client.mtu = 1500,
+					       .server.mtu = 1500 };
 	json_t *rows = json_array();
 	struct hosts hosts;
 
@@ -232,10 +235,12 @@ static void print_table(const json_t *rows)
 	const json_t *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) {
+	json_array_foreach(rows, i, row)
+	{
 		bool good = json_is_true(json_object_get(row, "ok"));
 
-		printf("%-16s %-8s %s\n", text_of(row, "name"), good ? "ok" : "missing", text_of(row, "use"));
+		printf("%-16s %-8s %s\n", text_of(row, "name"), good ? "ok" : "missing",
+		       text_of(row, "use"));
 		if (!good)
 			printf("%-16s %-8s -> %s\n", "", "", text_of(row, "advice"));
 	}
@@ -290,7 +295,8 @@ int doctor_run(bool json)
 		json_decref(all);
 	} else {
 		print_table(rows);
-		printf("%s\n", possible ? "A lab works here." : "No lab works here until that is mended.");
+		printf("%s\n",
+		       possible ? "A lab works here." : "No lab works here until that is mended.");
 	}
 	json_decref(rows);
 	return possible ? EXIT_GOOD : EXIT_FINDING;

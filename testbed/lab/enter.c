@@ -166,8 +166,9 @@ static int open_part(pid_t lab, const char *part)
 	snprintf(path, sizeof(path), "/proc/%d/%s", lab, part);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		cli_die("cannot enter the lab (%s: %s): it has ended, is another user's, or has no such "
-			"host", path, strerror(errno));
+		cli_die("cannot enter the lab (%s: %s): it has ended, is another user's, or has no "
+			"such host",
+			path, strerror(errno));
 	return fd;
 }
 

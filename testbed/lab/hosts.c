@@ -32,9 +32,11 @@ static const struct {
 	const char *ipv6;
 	const char *box_ipv6;
 } links[HOSTS_MAX] = {
-#define MORE_CLIENT(n, own, box)                                                         \
-	{ "client" #n, "eth0", "toclient" #n, "198.51.100." #own, "198.51.100." #box, 28, \
-	  "2001:db8:1:" #n "::2", "2001:db8:1:" #n "::1" }
+#define MORE_CLIENT(n, own, box)                                                                   \
+	{                                                                                          \
+		"client" #n, "eth0", "toclient" #n, "198.51.100." #own, "198.51.100." #box, 28,    \
+			"2001:db8:1:" #n "::2", "2001:db8:1:" #n "::1"                             \
+	}
 	/* Those of more clients lie within, and are found first, as their prefix is longer. */
 	[HOST_CLIENT] = { "client", "eth0", "toclient", "198.51.100.2", "198.51.100.1", 24,
 			  "2001:db8:1::2", "2001:db8:1::1" },
@@ -116,13 +118,15 @@ static _Noreturn void die_no_user_namespace(int error)
 			"root do: sysctl -w kernel.unprivileged_userns_clone=1");
 	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
 		cli_die("AppArmor forbids user namespaces to ordinary users (as on Ubuntu 24.04): "
-			"run as root, or have root do: "
-			"sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+			"run as root, or have root do: sysctl -w "
+			"kernel.apparmor_restrict_unprivileged_userns=0");
 	if (geteuid() == 0)
-		cli_die("root may not make namespaces here (%s): give this container "
-			"--cap-add SYS_ADMIN --cap-add NET_ADMIN, or --privileged", strerror(error));
+		cli_die("root may not make namespaces here (%s): give this container --cap-add "
+			"SYS_ADMIN --cap-add NET_ADMIN, or --privileged",
+			strerror(error));
 	cli_die("user namespaces are forbidden here (%s): run as root; in a container, allow them "
-		"in its seccomp profile; in a chroot nobody may make any", strerror(error));
+		"in its seccomp profile; in a chroot nobody may make any",
+		strerror(error));
 }
 
 /* The first range of ids that this user may use besides its own: a line "NAME:FIRST:COUNT" of
@@ -165,7 +169,8 @@ static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsign
 	if (child == 0) {
 		/* What it has to say is no news: the lab does without. */
 		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-		execlp(program, program, target, "0", self, "1", "1", first_text, count_text, (char *)NULL);
+		execlp(program, program, target, "0", self, "1", "1", first_text, count_text,
+		       (char *)NULL);
 		_exit(127);
 	}
 	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
@@ -194,7 +199,9 @@ static pid_t start_mapper(int go[2])
 	if (read(go[0], &byte, 1) != 0)
 		_exit(1);
 	_exit(map_sub_ids("newgidmap", "/etc/subgid", target, gid) &&
-	      map_sub_ids("newuidmap", "/etc/subuid", target, uid) ? 0 : 1);
+			      map_sub_ids("newuidmap", "/etc/subuid", target, uid)
+		      ? 0
+		      : 1);
 }
 
 /* Becomes root of a new user namespace, in which this user is known as root, and where there
@@ -319,8 +326,9 @@ static void set_up_link(struct rtnl *r, enum host host, const char *name, const 
 		int rc = rtnl_add_netem(r, name, netem);
 
 		if (rc == -ENOENT)
-			cli_die("--delay, --rate, --reorder and --duplicate need netem, which this kernel "
-				"has not (module sch_netem); testbed/vm runs the lab under one that has");
+			cli_die("--delay, --rate, --reorder and --duplicate need netem, which this "
+				"kernel has not (module sch_netem); testbed/vm runs the lab under "
+				"one that has");
 		must(rc, "add netem to", name);
 	}
 }
@@ -378,10 +386,14 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 			add_link(r, h, host == HOST_SERVER ? next_to_server(o) : host, o);
 	}
 	if (o->path_mtu > 0) {
-		add_route(r, "toserver", &(struct rtnl_route){ .to = HOST_SERVER_IPV4, .prefix = 32,
-							       .gateway = links[HOST_ROUTER].ipv4 });
-		add_route(r, "toserver", &(struct rtnl_route){ .to = HOST_SERVER_IPV6, .prefix = 128,
-							       .gateway = links[HOST_ROUTER].ipv6 });
+		add_route(r, "toserver",
+			  &(struct rtnl_route){ .to = HOST_SERVER_IPV4,
+						.prefix = 32,
+						.gateway = links[HOST_ROUTER].ipv4 });
+		add_route(r, "toserver",
+			  &(struct rtnl_route){ .to = HOST_SERVER_IPV6,
+						.prefix = 128,
+						.gateway = links[HOST_ROUTER].ipv6 });
 	}
 	rtnl_close(r);
 }
@@ -399,14 +411,15 @@ static void set_up_router(const struct hosts *h, const struct hosts_options *o)
 	forward(HOST_ROUTER);
 	set_up_link(r, HOST_ROUTER, in, links[HOST_ROUTER].ipv4, links[HOST_ROUTER].ipv6, o);
 	add_link(r, h, HOST_SERVER, o);
-	add_route(r, in, &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv4,
-					       .mtu = o->path_mtu });
-	add_route(r, in, &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv6,
-					       .mtu = ipv6_mtu });
-	add_route(r, out, &(struct rtnl_route){ .to = HOST_SERVER_IPV4, .prefix = 32,
-						.mtu = o->path_mtu });
-	add_route(r, out, &(struct rtnl_route){ .to = HOST_SERVER_IPV6, .prefix = 128,
-						.mtu = ipv6_mtu });
+	add_route(r, in,
+		  &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv4,
+					.mtu = o->path_mtu });
+	add_route(r, in,
+		  &(struct rtnl_route){ .gateway = links[HOST_ROUTER].box_ipv6, .mtu = ipv6_mtu });
+	add_route(r, out,
+		  &(struct rtnl_route){ .to = HOST_SERVER_IPV4, .prefix = 32, .mtu = o->path_mtu });
+	add_route(r, out,
+		  &(struct rtnl_route){ .to = HOST_SERVER_IPV6, .prefix = 128, .mtu = ipv6_mtu });
 	rtnl_close(r);
 }
 
@@ -430,11 +443,13 @@ static void make_mounts_private(void)
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0)
 		return;
 	if (errno == EINVAL && is_chroot())
-		cli_die("this is a chroot that is no mount point, so its mounts cannot be the lab's "
-			"own: leave it, run mount --bind DIR DIR for its folder, and enter it again");
+		cli_die("this is a chroot that is no mount point, so its mounts cannot be the "
+			"lab's own: leave it, run mount --bind DIR DIR for its folder, and enter "
+			"it again");
 	if (errno == EACCES || errno == EPERM)
 		cli_die("nothing may be mounted here (%s): give this container --privileged, or "
-			"--security-opt apparmor=unconfined", strerror(errno));
+			"--security-opt apparmor=unconfined",
+			strerror(errno));
 	cli_die("cannot make mounts private: %s", strerror(errno));
 }
 
@@ -469,9 +484,15 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 		if (host == HOST_BOX || h->netns[host] == 0)
 			continue;
 		if (o->names != 6)
-			fprintf(f, "%s %s\n%s %s\n", links[host].ipv4, host_name(host), links[host].box_ipv4, other);
+			fprintf(f,
+				"%s %s\n"
+				"%s %s\n",
+				links[host].ipv4, host_name(host), links[host].box_ipv4, other);
 		if (o->names != 4)
-			fprintf(f, "%s %s\n%s %s\n", links[host].ipv6, host_name(host), links[host].box_ipv6, other);
+			fprintf(f,
+				"%s %s\n"
+				"%s %s\n",
+				links[host].ipv6, host_name(host), links[host].box_ipv6, other);
 	}
 	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
 		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));

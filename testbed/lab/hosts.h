@@ -63,7 +63,8 @@ struct hosts_options {
 
 /* Makes a user namespace (for who is not root) and a PID namespace. The next child is the first
  * process of that. The mounts stay those of the outside: reseg-lab may be the first process of a
- * container, which others enter by its mounts. Exits with advice if this machine does not allow it. */
+ * container, which others enter by its mounts. Exits with advice if this machine does not allow
+ * it. */
 void hosts_unshare(void);
 
 /* In that child: makes a mount namespace, the hosts and their network, and a /proc and an

@@ -118,9 +118,28 @@ static void offloads_option(struct hosts_options *hosts, const char *link)
 }
 
 enum {
-	CONFIG = 256, WORKERS, CLIENTS, NO_BOX, BOX, SERVER_COMMAND, SERVER_PORT, SINK_OPTIONS,
-	MTU, PATH_MTU, LOSS, DELAY, RATE, REORDER, DUPLICATE, OFFLOADS,
-	CAPTURE, REPORT, WATCH, DOCTOR, FORMAT, KEYS
+	CONFIG = 256,
+	WORKERS,
+	CLIENTS,
+	NO_BOX,
+	BOX,
+	SERVER_COMMAND,
+	SERVER_PORT,
+	SINK_OPTIONS,
+	MTU,
+	PATH_MTU,
+	LOSS,
+	DELAY,
+	RATE,
+	REORDER,
+	DUPLICATE,
+	OFFLOADS,
+	CAPTURE,
+	REPORT,
+	WATCH,
+	DOCTOR,
+	FORMAT,
+	KEYS
 };
 
 /* Those that are not keys of resegd. */
@@ -239,7 +258,8 @@ static bool link_option(struct lab_options *o, int option)
 		netem->delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * NS_PER_MS);
 		return true;
 	case RATE:	/* a megabit is 125,000 bytes */
-		netem->rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) * 125000);
+		netem->rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) *
+					       125000);
 		return true;
 	case REORDER:
 		netem->reorder = cli_fraction("--reorder", optarg, 0, 100) / 100;
@@ -296,8 +316,9 @@ static void check_options(const struct lab_options *o)
 	if (o->watch && !options_has_resegd(o))
 		cli_die("--watch shows what resegd takes and makes: there is none");
 	if (o->box_command && !strstr(o->box_command, "{ready}"))
-		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that it "
-			"is ready, by a line feed", o->box_command);
+		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that "
+			"it is ready, by a line feed",
+			o->box_command);
 }
 
 void options_read(struct lab_options *o, int argc, char **argv)

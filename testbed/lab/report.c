@@ -19,7 +19,8 @@ static char *own_folder;
 
 static void remove_folder(void)
 {
-	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng", "events.jsonl" };
+	static const char *const names[] = { "lab.pcapng", "lab.pcapng.part", "box.pcapng",
+					     "events.jsonl" };
 
 	if (!own_folder)
 		return;
@@ -82,8 +83,9 @@ static pid_t start_report(const char *const *argv, int go)
 	if (pid > 0)
 		return pid;
 	own_folder = NULL;
-	/* What the whole group of processes is sent is not meant for this one, which has something to finish:
-	 * who waits is ended by its pipe, and who watches lets SIGTERM in once it can handle it. */
+	/* What the whole group of processes is sent is not meant for this one, which has something
+	 * to finish: who waits is ended by its pipe, and who watches lets SIGTERM in once it can
+	 * handle it. */
 	sigfillset(&mask);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 	prctl(PR_SET_PDEATHSIG, go >= 0 ? SIGKILL : SIGTERM);
@@ -134,12 +136,20 @@ static char *title(int argc, char **argv)
 struct reporter report_prepare_page(const struct lab_options *o, int argc, char **argv)
 {
 	bool boxed = options_has_resegd(o);
-	char *ends = options_path(o->capture, "lab.pcapng"), *box = options_box_path(o), *called = title(argc, argv);
+	char *ends = options_path(o->capture, "lab.pcapng"), *box = options_box_path(o),
+	     *called = title(argc, argv);
 	char *program = services_find("reseg-report");
 	/* Where offloads join packets, those of the ends are not the box's. */
 	bool joined = o->hosts.client.offloads || o->hosts.server.offloads;
-	const char *words[] = { program, "--output", o->report, "--title", called, boxed && joined ? box : "--ends",
-				boxed && joined ? NULL : ends, boxed ? box : NULL, NULL };
+	const char *words[] = { program,
+				"--output",
+				o->report,
+				"--title",
+				called,
+				boxed && joined ? box : "--ends",
+				boxed && joined ? NULL : ends,
+				boxed ? box : NULL,
+				NULL };
 	struct reporter r;
 	int pipe_fds[2];
 

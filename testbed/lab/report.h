@@ -19,8 +19,8 @@ struct reporter {
 	int go;
 };
 
-/* Finds out what can fail before the lab, which may take long; and sees to captures, if nobody wants
- * to keep them. */
+/* Finds out what can fail before the lab, which may take long; and sees to captures, if nobody
+ * wants to keep them. */
 void report_prepare(struct lab_options *o);
 
 /* In a child: those captures are its parent's to remove. */

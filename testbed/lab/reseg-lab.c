@@ -44,7 +44,9 @@
 static struct service start_capture(const struct hosts *h, const struct lab_options *o)
 {
 	/* It reads all of it once more, which may take long. */
-	struct service s = { .name = "the capture", .stop_seconds = CAPTURE_SECONDS, .aside = true };
+	struct service s = { .name = "the capture",
+			     .stop_seconds = CAPTURE_SECONDS,
+			     .aside = true };
 	const char *folder = o->capture;
 	int pipe_fds[2];
 	char *path;
@@ -95,8 +97,8 @@ static struct service start_sink(const struct hosts *h, const struct lab_options
 	const char *argv[] = { "/bin/sh", "-c", NULL, "sh", sink, NULL };
 	struct service s;
 
-	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} --smtp %u --echo 7 --count 9 %s", o->port,
-		     o->sink_options ? o->sink_options : "") < 0)
+	if (asprintf(&line, "exec \"$1\" --ready-fd {ready} --smtp %u --echo 7 --count 9 %s",
+		     o->port, o->sink_options ? o->sink_options : "") < 0)
 		cli_die("out of memory");
 	argv[2] = line;
 	s = services_start(h, HOST_SERVER, "reseg-sink", argv);
@@ -129,8 +131,8 @@ static struct service start_resegd(const struct hosts *h, const struct lab_optio
 	char *resegd = services_find("resegd");
 	const char *argv[LAB_RESEGD_ARGS_MAX + 13] = {
 		/* The command has ended, so nobody waits for what is not delivered. */
-		resegd, "--quiet", "--grace", "0", "--ready-fd", "{ready}", "--queue",
-		queue_numbers(o),
+		resegd,       "--quiet", "--grace", "0",
+		"--ready-fd", "{ready}", "--queue", queue_numbers(o),
 	};
 	size_t count = 8;
 	struct service s;
@@ -156,8 +158,8 @@ static struct service start_resegd(const struct hosts *h, const struct lab_optio
 static void load_rules(const struct hosts *h, const struct lab_options *o)
 {
 	char *rules = services_find("reseg-rules");
-	const char *argv[] = { rules, "load", "--port", "all", "--queue", queue_numbers(o), "--quiet",
-			       NULL };
+	const char *argv[] = { rules,     "load",           "--port",  "all",
+			       "--queue", queue_numbers(o), "--quiet", NULL };
 
 	if (services_run(h, HOST_BOX, argv, NULL, 0, NULL) != 0)
 		exit(EXIT_USAGE);
@@ -174,9 +176,11 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 
 	snprintf(probability, sizeof(probability), "%.6f", loss);
 	for (size_t i = 0; i < 2; i++) {
-		const char *argv[] = { tools[i], "-w", "-t", "raw", "-I", "PREROUTING", "!", "-i",
-				       "reseg+", "-p", "tcp", "-m", "statistic", "--mode", "random",
-				       "--probability", probability, "-j", "DROP", NULL };
+		const char *argv[] = { tools[i],    "-w",         "-t",     "raw",
+				       "-I",        "PREROUTING", "!",      "-i",
+				       "reseg+",    "-p",         "tcp",    "-m",
+				       "statistic", "--mode",     "random", "--probability",
+				       probability, "-j",         "DROP",   NULL };
 
 		if (services_run(h, host, argv, NULL, 0, NULL) != 0)
 			cli_die("--loss needs iptables and its statistic match (module "
@@ -196,7 +200,8 @@ static void silence_router(const struct hosts *h)
 
 	for (size_t i = 0; i < 2; i++) {
 		if (services_run(h, HOST_ROUTER, rules[i], NULL, 0, NULL) != 0)
-			cli_die("--path-mtu with silent needs iptables and ip6tables: install iptables");
+			cli_die("--path-mtu with silent needs iptables and ip6tables: install "
+				"iptables");
 	}
 }
 
@@ -213,7 +218,8 @@ static const char *const *default_command(const struct lab_options *o)
 
 	if (2 * s + 12 > 65536)
 		cli_die("--segment-size %" PRIu32 ": the sweep needs two pieces in 65536 bytes; "
-			"give a command instead", s);
+			"give a command instead",
+			s);
 	snprintf(sizes, sizeof(sizes), "%" PRIu32 "-%" PRIu32 ",%" PRIu32 "-%" PRIu32, first,
 		 s + 12 > first ? s + 12 : first, 2 * s > 47 ? 2 * s - 12 : 35,
 		 2 * s + 12 > 35 ? 2 * s + 12 : 35);
@@ -235,7 +241,8 @@ static const char *const *default_command(const struct lab_options *o)
 		argv[n++] = "--segment-size";
 		argv[n++] = segment_size;
 	}
-	snprintf(server, sizeof(server), o->ipv6 ? "[%s]:%u" : "%s:%u", getenv("RESEG_SERVER"), o->port);
+	snprintf(server, sizeof(server), o->ipv6 ? "[%s]:%u" : "%s:%u", getenv("RESEG_SERVER"),
+		 o->port);
 	argv[n++] = server;
 	return argv;
 }
@@ -285,8 +292,8 @@ static int run_lab(const struct lab_options *o, int begun)
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o);
 	if (!o->no_box) {
-		services[BOX] = o->box_command ? start_foreign(&hosts, HOST_BOX, "the box's command",
-							       o->box_command)
+		services[BOX] = o->box_command ? start_foreign(&hosts, HOST_BOX,
+							       "the box's command", o->box_command)
 					       : start_resegd(&hosts, o);
 		load_rules(&hosts, o);
 	}

@@ -64,8 +64,8 @@ static int talk(struct rtnl *r, const struct nlmsghdr *nlh)
 	do {
 		n = mnl_socket_recvfrom(r->socket, answer, sizeof(answer));
 	} while (n < 0 && errno == EINTR);
-	if (n < 0 || mnl_cb_run(answer, (size_t)n, r->sequence,
-				mnl_socket_get_portid(r->socket), NULL, NULL) < 0)
+	if (n < 0 || mnl_cb_run(answer, (size_t)n, r->sequence, mnl_socket_get_portid(r->socket),
+				NULL, NULL) < 0)
 		return -errno;
 	return 0;
 }

@@ -53,8 +53,7 @@ static int open_tap(const char *interface)
 	/* Protocol 0: nothing comes before it is bound. */
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &least, sizeof(least)) < 0 ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
 		cli_die("cannot count packets at the box (%s): %s", interface, strerror(errno));
@@ -98,8 +97,8 @@ static uint32_t queued(void)
 
 	if (!f)
 		cli_die("/proc/self/net/netfilter/nfnetlink_queue: %s", strerror(errno));
-	while (fscanf(f, "%*u %*u %*u %*u %*u %" SCNu32 " %*u %" SCNu32 " %*u", &dropped,
-		      &last) == 2)
+	while (fscanf(f, "%*u %*u %*u %*u %*u %" SCNu32 " %*u %" SCNu32 " %*u", &dropped, &last) ==
+	       2)
 		sum += dropped + last;
 	fclose(f);
 	return sum;
@@ -131,10 +130,11 @@ bool seen_all(struct seen *s, const struct hosts *h, double loss)
 		return true;
 	if (seen == 0)
 		cli_say("the box saw none of the %" PRIu32 " TCP packets that crossed it, so "
-			     "the command's result does not count: its rules are not loaded", in);
+			"the command's result does not count: its rules are not loaded",
+			in);
 	else
 		cli_say("the box saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed "
-			     "it, so the command's result does not count: keep its rules loaded",
-			     seen, in);
+			"it, so the command's result does not count: keep its rules loaded",
+			seen, in);
 	return false;
 }

@@ -237,7 +237,8 @@ static bool is_listened_to(uint16_t port)
 		while (f && !found && fgets(line, sizeof(line), f)) {
 			unsigned local, state;
 
-			found = sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local, &state) == 2 &&
+			found = sscanf(line, " %*d: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x", &local,
+				       &state) == 2 &&
 				local == port && state == TCP_LISTEN;
 		}
 		if (f)
@@ -263,8 +264,9 @@ void services_await_port(const struct hosts *h, enum host host, struct service *
 			cli_die("%s ended (status %d) before it listened on port %u", s->name,
 				services_exit_status(status), port);
 		if (tries == PORT_SECONDS * 200)
-			cli_die("%s does not listen on port %u after %d s: if it listens on another, "
-				"give --port", s->name, port, PORT_SECONDS);
+			cli_die("%s does not listen on port %u after %d s: if it listens on "
+				"another, give --port",
+				s->name, port, PORT_SECONDS);
 		sigtimedwait(&child, NULL, &again);
 	}
 }
@@ -341,7 +343,7 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 					continue;
 				services[i].pid = 0;
 				cli_say("%s ended in the middle (status %d)", services[i].name,
-					     services_exit_status(status));
+					services_exit_status(status));
 				if (!services[i].aside)
 					return EXIT_USAGE;
 			}

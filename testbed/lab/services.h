@@ -24,8 +24,8 @@ struct service {
 	int ready;	/* read end of its pipe */
 };
 
-/* Notes where this program lies. In another mount namespace, in a chroot, that could not be found out
- * any more; so this comes first. */
+/* Notes where this program lies. In another mount namespace, in a chroot, that could not be found
+ * out any more; so this comes first. */
 void services_begin(void);
 
 /* Finds a program of reseg's: beside this one, in a build tree, or installed. Exits with
@@ -61,7 +61,8 @@ int services_wait(pid_t child);
 int services_exit_status(int status);
 
 /* Becomes argv, a command of the host in whose network this process is; does not return. If it
- * cannot be executed says so, and writes a line feed to the descriptor `failed`, unless that is -1. */
+ * cannot be executed says so, and writes a line feed to the descriptor `failed`, unless that is
+ * -1. */
 _Noreturn void services_exec(enum host host, const char *const *argv, int failed);
 
 /* Asks it to end, and makes it after a while. Returns false, and has said so, if it did

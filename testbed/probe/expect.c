@@ -41,7 +41,8 @@ static const char *load(struct expect *x, const char *path)
 	json_decref(file);
 	if (!json_is_array(x->rows))
 		return "holds no rows: make it with --format json";
-	json_array_foreach(x->rows, i, row) {
+	json_array_foreach(x->rows, i, row)
+	{
 		if (!json_is_integer(json_object_get(row, "size")) ||
 		    outcome_of(json_string_value(json_object_get(row, "outcome"))) < 0)
 			return "a row has no size or no known outcome: make it with --format json";
@@ -93,7 +94,8 @@ static int outcome_in_file(const struct expect *x, uint32_t size, size_t n)
 	json_t *row;
 	size_t i;
 
-	json_array_foreach(x->rows, i, row) {
+	json_array_foreach(x->rows, i, row)
+	{
 		if (json_integer_value(json_object_get(row, "size")) != size)
 			continue;
 		outcome = outcome_of(json_string_value(json_object_get(row, "outcome")));

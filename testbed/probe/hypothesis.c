@@ -17,7 +17,8 @@ static uint32_t delivered(const struct hypothesis *h, const uint32_t parts[2])
 
 			if (h->class == CLASS_OFF_BY_ONE && pending - h->segment_size == h->by)
 				break;
-			if (h->class == CLASS_LOSE_TAIL && pending == piece && piece <= h->by && lost == 0)
+			if (h->class == CLASS_LOSE_TAIL && pending == piece && piece <= h->by &&
+			    lost == 0)
 				lost = got + 1;
 			got += piece;
 			pending -= piece;
@@ -49,7 +50,8 @@ static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t
 	return row->outcome == OUTCOME_STALLED && row->replies == replies_to(row->size, arrived);
 }
 
-bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, size_t count, uint32_t split)
+bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, size_t count,
+			 uint32_t split)
 {
 	for (size_t i = 0; i < count; i++) {
 		if (!predicts(h, &rows[i], split))

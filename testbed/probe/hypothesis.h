@@ -32,8 +32,8 @@ struct hypothesis {
 bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, size_t count,
 			 uint32_t split);
 
-/* All hypotheses that explain the rows, of which the first that failed is `first`: less than twice as
- * many as that. Returns how many. */
+/* All hypotheses that explain the rows, of which the first that failed is `first`: less than twice
+ * as many as that. Returns how many. */
 size_t hypothesis_all(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out);
 
 #endif

@@ -22,8 +22,8 @@
 #define FIRST_PART 100	/* of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX
 
-__attribute__((format(printf, 2, 3)))
-static void evidence(struct identify *id, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void evidence(struct identify *id, const char *format,
+							   ...)
 {
 	va_list ap;
 
@@ -54,8 +54,8 @@ static void unsure(struct identify *id)
 	id->sure = false;
 }
 
-/* Does it fail with an envelope of one size, and not with one of another, whenever it is tried? The rows
- * become the last ones. */
+/* Does it fail with an envelope of one size, and not with one of another, whenever it is tried? The
+ * rows become the last ones. */
 static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 {
 	for (unsigned i = 0; i < TRIALS_AGAIN - 1; i++) {
@@ -63,7 +63,8 @@ static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 		bool so;
 
 		trials_run(&id->trials, rows, 2, 0, true);
-		so = rows[0].written && rows[1].written && !trials_failed(&rows[0]) && trials_failed(&rows[1]);
+		so = rows[0].written && rows[1].written && !trials_failed(&rows[0]) &&
+		     trials_failed(&rows[1]);
 		*good = rows[0];
 		*bad = rows[1];
 		free(rows);
@@ -74,12 +75,14 @@ static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 }
 
 /* Every size from `bad` on fails, and none up to `good`. */
-static void conclude_threshold(struct identify *id, struct row good, struct row bad, uint32_t header)
+static void conclude_threshold(struct identify *id, struct row good, struct row bad,
+			       uint32_t header)
 {
 	bool reset;
 
 	if (bad.size != good.size + 1 || !is_the_size(id, &good, &bad)) {
-		evidence(id, "large envelopes fail, small ones do not; but where that begins is not the same each time");
+		evidence(id, "large envelopes fail, small ones do not; but where that begins is "
+			     "not the same each time");
 		unsure(id);
 		return;
 	}
@@ -87,21 +90,34 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 	if (bad.timed_out && bad.bytes_acked == 0) {
 		id->class = CLASS_MTU_BLACKHOLE;
 		id->bytes = good.size + header;
-		evidence(id, "%" PRIu32 " bytes and more in one write are not ACKed, not even the first of them; %" PRIu32
-			 " are, and answered", bad.size, good.size);
-		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here", good.size, id->bytes);
-	} else if ((bad.timed_out || reset) && trials_all_acked(&bad) && bad.replies == 0 && !bad.poke_acked) {
+		evidence(id,
+			 "%" PRIu32 " bytes and more in one write are not ACKed, not even the "
+			 "first of them; %" PRIu32 " are, and answered",
+			 bad.size, good.size);
+		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here",
+			 good.size, id->bytes);
+	} else if ((bad.timed_out || reset) && trials_all_acked(&bad) && bad.replies == 0 &&
+		   !bad.poke_acked) {
 		id->class = CLASS_ACK_THEN_DIE;
 		id->bytes = bad.size + SWEEP_GREETING_BYTES;
-		evidence(id, "envelopes of %" PRIu32 " bytes and more are ACKed and get no reply at all; %" PRIu32
-			 " are answered", bad.size, good.size);
-		evidence(id, "with EHLO before it that is the %" PRIu32 "th byte of the connection", id->bytes);
-		evidence(id, reset ? "what is written then is answered by a RST" : "what is written then is not ACKed any more");
+		evidence(id,
+			 "envelopes of %" PRIu32 " bytes and more are ACKed and get no reply "
+			 "at all; %" PRIu32 " are answered",
+			 bad.size, good.size);
+		evidence(id,
+			 "with EHLO before it that is the %" PRIu32 "th byte of the "
+			 "connection",
+			 id->bytes);
+		evidence(id, reset ? "what is written then is answered by a RST"
+				   : "what is written then is not ACKed any more");
 	} else {
-		evidence(id, "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered", bad.size, good.size);
+		evidence(id,
+			 "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered",
+			 bad.size, good.size);
 		quote(id, &bad);
 		if (bad.poke_acked)
-			evidence(id, "what is written then is still ACKed: the other end is there, and silent");
+			evidence(id, "what is written then is still ACKed: the other end is there, "
+				     "and silent");
 		unsure(id);
 	}
 }
@@ -167,8 +183,10 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 			h[left++] = h[i];
 	}
 	if (left == 1 && h[0].class == CLASS_OFF_BY_ONE)
-		evidence(id, "a stall of %" PRIu32 " bytes ends with more data, but not with %" PRIu32 " bytes", first,
-			 h[0].segment_size);
+		evidence(id,
+			 "a stall of %" PRIu32 " bytes ends with more data, but not with %" PRIu32
+			 " bytes",
+			 first, h[0].segment_size);
 	if (left == 1 && count > 1)
 		evidence(id, "that leaves one of %zu hypotheses that explain the rest", count);
 	free(rows);
@@ -176,8 +194,8 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 	return left;
 }
 
-/* Does a hypothesis foretell what nobody has tried yet: what comes of envelopes whose first part is sent
- * by itself? Twice, for chance may be right once. */
+/* Does a hypothesis foretell what nobody has tried yet: what comes of envelopes whose first part is
+ * sent by itself? Twice, for chance may be right once. */
 static bool is_confirmed(struct identify *id, const struct hypothesis *h)
 {
 	uint32_t loses = h->class == CLASS_OFF_BY_ONE ? h->by : 1;
@@ -209,8 +227,10 @@ static void list_failed(const struct row *rows, size_t count, char *text, size_t
 		if (!trials_failed(&rows[i]) || listed == 6)
 			continue;
 		listed++;
-		snprintf(text + used, size - used, "%s%" PRIu32 " (%" PRIu32 " of %" PRIu32 " replies)", listed > 1 ? ", " : "",
-			 rows[i].size, rows[i].replies, rows[i].replies_due);
+		snprintf(text + used, size - used,
+			 "%s%" PRIu32 " (%" PRIu32 " of %" PRIu32 " replies)",
+			 listed > 1 ? ", " : "", rows[i].size, rows[i].replies,
+			 rows[i].replies_due);
 	}
 	if (bad > listed)
 		snprintf(text + strlen(text), size - strlen(text), " and %zu more", bad - listed);
@@ -233,14 +253,17 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	}
 	first = least->size;
 	list_failed(rows, count, text, sizeof(text));
-	evidence(id, "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: %s", rows[0].size,
-		 rows[count - 1].size, text);
+	evidence(id,
+		 "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: "
+		 "%s",
+		 rows[0].size, rows[count - 1].size, text);
 	evidence(id, acked ? "every byte of them was ACKed" : "not every byte of them was ACKed");
 	n = hypothesis_all(rows, count, first, h);
 	if (n > 1 || (n == 1 && h[0].class == CLASS_OFF_BY_ONE))
 		n = decide(id, h, n, first);
 	if (n == 1 && !is_confirmed(id, &h[0])) {
-		evidence(id, "the one hypothesis that explains this foretells wrongly what comes of two writes");
+		evidence(id, "the one hypothesis that explains this foretells wrongly what comes "
+			     "of two writes");
 		n = 0;
 	}
 	if (n == 0) {
@@ -255,14 +278,17 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	id->sure = id->sure && n == 1;
 	if (n > 1)
 		evidence(id, "%zu hypotheses are left; this is the simplest", n);
-	evidence(id, id->class == CLASS_OFF_BY_ONE
-		 ? "the replies are those to what a loop sends on that cuts pieces of %" PRIu32 " bytes and stops at %" PRIu32
-		   " bytes pending"
-		 : "the replies are those to all but a last piece, of pieces of %" PRIu32 " bytes, that is no longer than %"
-		   PRIu32, id->segment_size, id->over ? id->segment_size + id->over : id->bytes);
+	evidence(id,
+		 id->class == CLASS_OFF_BY_ONE
+			 ? "the replies are those to what a loop sends on that cuts pieces of "
+			   "%" PRIu32 " bytes and stops at %" PRIu32 " bytes pending"
+			 : "the replies are those to all but a last piece, of pieces of %" PRIu32
+			   " bytes, that is no longer than %" PRIu32,
+		 id->segment_size, id->over ? id->segment_size + id->over : id->bytes);
 }
 
-/* Do some sizes get other replies than the smallest? A server may refuse all recipients, or none. */
+/* Do some sizes get other replies than the smallest? A server may refuse all recipients, or
+ * none. */
 static void note_codes(struct identify *id, const struct row *rows, size_t count)
 {
 	const struct row *odd = NULL;
@@ -271,7 +297,8 @@ static void note_codes(struct identify *id, const struct row *rows, size_t count
 	for (size_t i = 0; i < count; i++) {
 		const struct sweep_codes *c = &rows[i].codes, *base = &id->codes;
 
-		if (trials_failed(&rows[i]) || (!c->mixed && c->mail == base->mail && c->rcpt == base->rcpt && c->data == base->data))
+		if (trials_failed(&rows[i]) || (!c->mixed && c->mail == base->mail &&
+						c->rcpt == base->rcpt && c->data == base->data))
 			continue;
 		odd = odd ? odd : &rows[i];
 		n++;
@@ -279,13 +306,16 @@ static void note_codes(struct identify *id, const struct row *rows, size_t count
 	if (n == 0)
 		return;
 	id->odd += n;
-	evidence(id, "%zu sizes get other replies than the smallest, as %" PRIu32 " bytes: %cxx, %cxx%s, %cxx, and not %cxx, %cxx, %cxx to "
-		 "MAIL, RCPT, DATA", n, odd->size, odd->codes.mail, odd->codes.rcpt, odd->codes.mixed ? " and others" : "",
-		 odd->codes.data, id->codes.mail, id->codes.rcpt, id->codes.data);
+	evidence(id,
+		 "%zu sizes get other replies than the smallest, as %" PRIu32 " bytes: %cxx, "
+		 "%cxx%s, %cxx, and not %cxx, %cxx, %cxx to MAIL, RCPT, DATA",
+		 n, odd->size, odd->codes.mail, odd->codes.rcpt,
+		 odd->codes.mixed ? " and others" : "", odd->codes.data, id->codes.mail,
+		 id->codes.rcpt, id->codes.data);
 }
 
-/* As long as that makes a difference, and no more than some times. Returns false if chance has so much to
- * say that nothing can be concluded. */
+/* As long as that makes a difference, and no more than some times. Returns false if chance has so
+ * much to say that nothing can be concluded. */
 static bool try_again(struct identify *id, struct row *rows, size_t count)
 {
 	size_t bad = 0;
@@ -322,13 +352,16 @@ static void try_all(struct identify *id, uint32_t most, uint32_t header)
 		bad += trials_failed(&rows[i]);
 	first = threshold(rows, count);
 	if (!systematic) {
-		evidence(id, "%zu of %zu sizes fail, and others when they are tried again", bad, count);
+		evidence(id, "%zu of %zu sizes fail, and others when they are tried again", bad,
+			 count);
 		unsure(id);
 	} else if (bad == 0 && id->trials.unserved > 0) {
 		evidence(id, "all %zu sizes for which the server was ready are answered", count);
 	} else if (bad == 0) {
-		evidence(id, "all envelopes from %d to %" PRIu32 " bytes, which is a full segment, are answered", ENVELOPE_MIN,
-			 most);
+		evidence(id,
+			 "all envelopes from %d to %" PRIu32 " bytes, which is a full segment, "
+			 "are answered",
+			 ENVELOPE_MIN, most);
 	} else if (first > 0 && !trials_all_acked(&rows[first])) {
 		conclude_threshold(id, rows[first - 1], rows[first], header);
 	} else {
@@ -350,14 +383,15 @@ static bool is_masked(const char *greeting)
 
 /* The server -------------------------------------------------------------------------------- */
 
-/* The least time that envelopes of a group took; UINT64_MAX: none was answered, or only after repetitions, whose time
- * is the network's. */
+/* The least time that envelopes of a group took; UINT64_MAX: none was answered, or only after
+ * repetitions, whose time is the network's. */
 static uint64_t group_time(const struct row *rows, size_t count, uint32_t first)
 {
 	uint64_t best = UINT64_MAX;
 
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i].size >= first && rows[i].size < first + GROUP && !trials_failed(&rows[i]) && rows[i].retransmitted == 0 &&
+		if (rows[i].size >= first && rows[i].size < first + GROUP &&
+		    !trials_failed(&rows[i]) && rows[i].retransmitted == 0 &&
 		    rows[i].time_ns < best)
 			best = rows[i].time_ns;
 	}
@@ -370,9 +404,9 @@ static uint64_t difference(uint64_t a, uint64_t b)
 }
 
 /*
- * The server's own time for each recipient. Four groups of sizes: a recipient more with hardly a byte more, many bytes
- * more with the same recipients, and a recipient more again. Time that goes with recipients is the server's, time that
- * goes with bytes is not.
+ * The server's own time for each recipient. Four groups of sizes: a recipient more with hardly a
+ * byte more, many bytes more with the same recipients, and a recipient more again. Time that goes
+ * with recipients is the server's, time that goes with bytes is not.
  */
 static const uint32_t group_first[GROUPS] = { 283, 287, 549, 553 };	/* 1, 2, 2 and 3 recipients */
 
@@ -387,8 +421,10 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 	by_size = difference(time[1], time[2]);
 	if (by_size >= SLOW_NS && by_size > one / 2) {
 		id->odd++;
-		evidence(id, "%" PRIu32 " bytes more, with the same recipients, take %.2f s more", group_first[2] - group_first[1],
-			 (double)by_size / NS_PER_S);
+		evidence(id,
+			 "%" PRIu32 " bytes more, with the same recipients, take %.2f s "
+			 "more",
+			 group_first[2] - group_first[1], (double)by_size / NS_PER_S);
 		return;
 	}
 	if (one < SLOW_NS)
@@ -396,12 +432,17 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 	if (time[3] == UINT64_MAX || time[2] == UINT64_MAX) {
 		id->delay_ns = one;
 		id->sure = false;
-		evidence(id, "a second recipient takes %.2f s more, and a third was not answered in %.0f s", (double)one / NS_PER_S,
-			 (double)id->trials.timeout_ns / NS_PER_S);
+		evidence(id,
+			 "a second recipient takes %.2f s more, and a third was not answered in "
+			 "%.0f s",
+			 (double)one / NS_PER_S, (double)id->trials.timeout_ns / NS_PER_S);
 	} else if (other >= one / 2) {
 		id->delay_ns = one < other ? one : other;
-		evidence(id, "each recipient more takes %.2f s more; %" PRIu32 " bytes more with the same recipients take %.2f s",
-			 (double)id->delay_ns / NS_PER_S, group_first[2] - group_first[1], (double)by_size / NS_PER_S);
+		evidence(id,
+			 "each recipient more takes %.2f s more; %" PRIu32 " bytes more with "
+			 "the same recipients take %.2f s",
+			 (double)id->delay_ns / NS_PER_S, group_first[2] - group_first[1],
+			 (double)by_size / NS_PER_S);
 	}
 }
 
@@ -420,9 +461,11 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 	rows = trials_new_rows(sizes, count);
 	base = rows;
 	trials_run(&id->trials, rows, count, 0, false);
-	/* A SYN may be lost, and a slow server must not look like a path on which nothing with two recipients is
-	 * answered. */
-	for (unsigned i = 0; i < 2 && (!base->written || trials_failed(base) || base->time_ns * PATIENCE > id->trials.timeout_ns); i++) {
+	/* A SYN may be lost, and a slow server must not look like a path on which nothing with two
+	 * recipients is answered. */
+	for (unsigned i = 0; i < 2 && (!base->written || trials_failed(base) ||
+				       base->time_ns * PATIENCE > id->trials.timeout_ns);
+	     i++) {
 		if (base->limited || (base->outcome == OUTCOME_REFUSED && base->timed_out == false))
 			break;
 		if (base->written && i == 0)
@@ -484,19 +527,26 @@ static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 static void weigh(struct identify *id, bool masked)
 {
 	if (id->trials.lost > 0)
-		evidence(id, "%zu times an envelope was not ACKed, and then it was: packets are lost on the way", id->trials.lost);
+		evidence(id,
+			 "%zu times an envelope was not ACKed, and then it was: packets are lost "
+			 "on the way",
+			 id->trials.lost);
 	if (id->trials.intermittent > 0)
-		evidence(id, "%zu times an envelope was ACKed and not answered, and then it was: TCP makes good what is lost, so that is no "
-			 "mere loss", id->trials.intermittent);
+		evidence(id,
+			 "%zu times an envelope was ACKed and not answered, and then it was: TCP "
+			 "makes good what is lost, so that is no mere loss",
+			 id->trials.intermittent);
 	if (id->trials.unserved > 0)
-		evidence(id, "%zu times the server was not ready for an envelope: %s", id->trials.unserved, id->trials.unserved_text);
+		evidence(id, "%zu times the server was not ready for an envelope: %s",
+			 id->trials.unserved, id->trials.unserved_text);
 	if (id->trials.refused > 0)
 		evidence(id,
-			 "in %zu connections the server refused something of the envelope; that is a "
-			 "reply, and no fault of the path; the first one: %s", id->trials.refused,
-			 id->trials.refusal);
+			 "in %zu connections the server refused something of the envelope; that is "
+			 "a reply, and no fault of the path; the first one: %s",
+			 id->trials.refused, id->trials.refusal);
 	if (masked)
-		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites it");
+		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites "
+			     "it");
 	if (id->class != CLASS_NONE)
 		return;
 	if (id->trials.intermittent > 0 || id->trials.unserved > 0 || id->odd > 0)
@@ -519,14 +569,17 @@ static const char *find_out(struct identify *id)
 		/* All recipients of a full segment, and some patience. */
 		uint64_t needed = id->delay_ns * (2 + most / 266) * 2;
 
-		id->trials.timeout_ns = needed > id->trials.timeout_ns ? needed : id->trials.timeout_ns;
+		id->trials.timeout_ns = needed > id->trials.timeout_ns ? needed
+								       : id->trials.timeout_ns;
 	}
 	if (seconds_for_all(id, most) <= LONG_S) {
 		try_the_path(id, most, header);
 	} else {
 		id->sure = false;
-		evidence(id, "that a size matters as well is not excluded: to try all would take %.0f s, or less with a larger "
-			 "--parallel", seconds_for_all(id, most));
+		evidence(id,
+			 "that a size matters as well is not excluded: to try all would take %.0f "
+			 "s, or less with a larger --parallel",
+			 seconds_for_all(id, most));
 	}
 	weigh(id, masked);
 	return NULL;

@@ -8,8 +8,8 @@
 #include <jansson.h>
 
 static const char *const class_names[CLASSES] = {
-	"none", "off-by-one", "lose-tail", "mtu-blackhole", "ack-then-die", "banner-mask",
-	"slow-server", "unsure",
+	"none",         "off-by-one",  "lose-tail",   "mtu-blackhole",
+	"ack-then-die", "banner-mask", "slow-server", "unsure",
 };
 
 static const char *const class_texts[CLASSES] = {
@@ -28,18 +28,24 @@ void identify_print(FILE *out, const struct identify *id, const char *target)
 	fprintf(out, "%s: %s%s\n", target, class_texts[id->class],
 		id->class != CLASS_UNSURE && !id->sure ? " (likely)" : "");
 	if (id->class == CLASS_OFF_BY_ONE)
-		fprintf(out, "  as resegd --segment-size %" PRIu32 " --fault off-by-one:over=%" PRIu32 "\n", id->segment_size,
-			id->over);
+		fprintf(out,
+			"  as resegd --segment-size %" PRIu32 " --fault off-by-one:over=%" PRIu32
+			"\n",
+			id->segment_size, id->over);
 	if (id->class == CLASS_LOSE_TAIL)
-		fprintf(out, "  as resegd --segment-size %" PRIu32 " --fault lose-tail:bytes=%" PRIu32 "\n", id->segment_size,
-			id->bytes);
+		fprintf(out,
+			"  as resegd --segment-size %" PRIu32 " --fault lose-tail:bytes=%" PRIu32
+			"\n",
+			id->segment_size, id->bytes);
 	if (id->class == CLASS_MTU_BLACKHOLE || id->class == CLASS_ACK_THEN_DIE)
-		fprintf(out, "  as resegd --fault %s:bytes=%" PRIu32 "\n", class_names[id->class], id->bytes);
+		fprintf(out, "  as resegd --fault %s:bytes=%" PRIu32 "\n", class_names[id->class],
+			id->bytes);
 	if (id->class == CLASS_BANNER_MASK)
 		fprintf(out, "  as resegd --fault banner-mask\n");
 	for (size_t i = 0; i < id->evidence_count; i++)
 		fprintf(out, "  - %s\n", id->evidence[i]);
-	fprintf(out, "  %zu connections, %.1f s\n", id->trials.connections, (double)id->time_ns / NS_PER_S);
+	fprintf(out, "  %zu connections, %.1f s\n", id->trials.connections,
+		(double)id->time_ns / NS_PER_S);
 }
 
 static void set_known(json_t *object, const char *key, uint32_t value)
@@ -54,10 +60,11 @@ void identify_print_json(FILE *out, const struct identify *id, const char *targe
 
 	for (size_t i = 0; i < id->evidence_count; i++)
 		json_array_append_new(list, json_string(id->evidence[i]));
-	object = json_pack("{s:s, s:s, s:s, s:b, s:I, s:f, s:o}", "target", target, "class", class_names[id->class],
-			   "text", class_texts[id->class], "sure", (int)(id->sure && id->class != CLASS_UNSURE),
-			   "connections", (json_int_t)id->trials.connections, "time_s", (double)id->time_ns / NS_PER_S,
-			   "evidence", list);
+	object = json_pack("{s:s, s:s, s:s, s:b, s:I, s:f, s:o}", "target", target, "class",
+			   class_names[id->class], "text", class_texts[id->class], "sure",
+			   (int)(id->sure && id->class != CLASS_UNSURE), "connections",
+			   (json_int_t)id->trials.connections, "time_s",
+			   (double)id->time_ns / NS_PER_S, "evidence", list);
 	set_known(object, "segment_size", id->segment_size);
 	set_known(object, "over", id->over);
 	set_known(object, "bytes", id->bytes);

@@ -181,12 +181,13 @@ static void json(FILE *out, const struct print *r)
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct row *row = &s->rows[i];
-		json_t *o = json_pack(
-			"{s:i, s:s, s:i, s:i, s:I, s:f, s:i, s:i}", "size", (int)row->size,
-			"outcome", outcome_names[row->outcome], "replies", (int)row->replies,
-			"replies_due", (int)row->replies_due, "bytes_acked",
-			(json_int_t)row->bytes_acked, "time_s", SECONDS(row->time_ns),
-			"segment_bytes", (int)row->mss, "local_port", (int)row->local_port);
+		json_t *o = json_pack("{s:i, s:s, s:i, s:i, s:I, s:f, s:i, s:i}", "size",
+				      (int)row->size, "outcome", outcome_names[row->outcome],
+				      "replies", (int)row->replies, "replies_due",
+				      (int)row->replies_due, "bytes_acked",
+				      (json_int_t)row->bytes_acked, "time_s", SECONDS(row->time_ns),
+				      "segment_bytes", (int)row->mss, "local_port",
+				      (int)row->local_port);
 
 		if (row->detail)
 			json_object_set_new(o, "detail", json_string(row->detail));
@@ -218,11 +219,12 @@ static void tap(FILE *out, const struct print *r)
 		char note[PRINT_NOTE_BYTES];
 
 		print_note(note, row);
-		fprintf(out, "%sok %zu - size %" PRIu32 " %s\n", met ? "" : "not ", i + 1, row->size,
-			outcome_names[row->outcome]);
+		fprintf(out, "%sok %zu - size %" PRIu32 " %s\n", met ? "" : "not ", i + 1,
+			row->size, outcome_names[row->outcome]);
 		if (!met)
-			fprintf(out, "# expected %s; %" PRIu32 " of %" PRIu32 " replies, %" PRIu64
-				     " bytes ACKed%s%s\n",
+			fprintf(out,
+				"# expected %s; %" PRIu32 " of %" PRIu32 " replies, %" PRIu64
+				" bytes ACKed%s%s\n",
 				expected_name(r, row), row->replies, row->replies_due,
 				row->bytes_acked, note[0] ? "; " : "", note);
 		else if (note[0] != '\0')
@@ -273,8 +275,9 @@ static void junit(FILE *out, const struct print *r)
 			fputs("/>\n", out);
 			continue;
 		}
-		fprintf(out, ">\n    <failure message=\"%s, expected %s; %" PRIu32 " of %" PRIu32
-			     " replies, %" PRIu64 " bytes ACKed",
+		fprintf(out,
+			">\n    <failure message=\"%s, expected %s; %" PRIu32 " of %" PRIu32
+			" replies, %" PRIu64 " bytes ACKed",
 			outcome_names[row->outcome], expected_name(r, row), row->replies,
 			row->replies_due, row->bytes_acked);
 		if (note[0] != '\0') {

@@ -20,7 +20,9 @@ void reply_join(char to[static REPLY_TEXT_BYTES], const char *line)
 
 	if (used == 0)
 		snprintf(to, REPLY_TEXT_BYTES, "%.3s%s%s", line, line[3] ? " " : "",
-			 line[3] == '*' ? line + 3 : line[3] ? line + 4 : "");
+			 line[3] == '*' ? line + 3
+			 : line[3]      ? line + 4
+					: "");
 	else if (line[3] != '\0')
 		snprintf(to + used, REPLY_TEXT_BYTES - used, " %s", line + 4);
 }

@@ -131,8 +131,8 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 	if (done == count)
 		fprintf(stderr, "\r\033[K");
 	else if (now - shown_ns >= PROGRESS_EVERY_NS)
-		fprintf(stderr, "\r\033[K%zu of %zu connections done, %zu waiting for replies", done,
-			count, waiting);
+		fprintf(stderr, "\r\033[K%zu of %zu connections done, %zu waiting for replies",
+			done, count, waiting);
 	else
 		return;
 	shown_ns = now;
@@ -140,8 +140,19 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { SIZES = 256, SIZE, PROTOCOL, SPLIT, TIMEOUT, PARALLEL, FORMAT, EXPECT, SEGMENT_SIZE,
-	       REPEAT, LIMIT };
+	enum {
+		SIZES = 256,
+		SIZE,
+		PROTOCOL,
+		SPLIT,
+		TIMEOUT,
+		PARALLEL,
+		FORMAT,
+		EXPECT,
+		SEGMENT_SIZE,
+		REPEAT,
+		LIMIT
+	};
 	static const struct option table[] = {
 		{ "sizes", required_argument, NULL, SIZES },
 		{ "size", required_argument, NULL, SIZE },
@@ -215,21 +226,23 @@ static void parse_options(struct options *o, int argc, char **argv)
 			break;
 		}
 	}
-	if (optind == argc || (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0 &&
-			       strcmp(argv[optind], "identify") != 0))
+	if (optind == argc ||
+	    (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0 &&
+	     strcmp(argv[optind], "identify") != 0))
 		cli_die("say sweep, one or identify; see --help");
 	o->identify = strcmp(argv[optind], "identify") == 0;
 	for_sweep |= o->repeat > 0;
-	for_sweep |= sized || o->expect || o->split || (o->format_name && strcmp(o->format_name, "table") != 0 &&
-							strcmp(o->format_name, "json") != 0);
+	for_sweep |= sized || o->expect || o->split ||
+		     (o->format_name && strcmp(o->format_name, "table") != 0 &&
+		      strcmp(o->format_name, "json") != 0);
 	if (o->identify && for_sweep)
-		cli_die("identify takes --timeout, --limit, --parallel, --format table or json, "
-			"-4 and -6; see --help");
+		cli_die("identify takes --timeout, --limit, --parallel, --format table or json, -4 "
+			"and -6; see --help");
 	if (o->identify && !timed)
 		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
 	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
-		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N" :
-								 "sweep needs --sizes LIST");
+		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N"
+							       : "sweep needs --sizes LIST");
 	if (one && o->repeat)
 		cli_die("--repeat is for sweep: say sweep --sizes %s --repeat %" PRIu32, o->sizes,
 			o->repeat);
@@ -240,8 +253,8 @@ static void parse_options(struct options *o, int argc, char **argv)
 		cli_die("give one target, HOST or HOST:PORT; see --help");
 	o->target = argv[optind + 1];
 	if (one)
-		cli_number("--size", o->sizes, o->sweep.protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1,
-			   ENVELOPE_MAX);
+		cli_number("--size", o->sizes,
+			   o->sweep.protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1, ENVELOPE_MAX);
 	if (o->split && strcmp(o->split, "first-line") == 0)
 		o->sweep.split = SPLIT_LINE;
 	else if (o->split)

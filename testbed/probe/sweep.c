@@ -144,7 +144,8 @@ static void finish_timeout(struct sweep_run *st, struct connection *c)
 		return;
 	c->row->timed_out = true;
 	if (c->poked)
-		c->row->poke_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size + POKE_BYTES;
+		c->row->poke_acked = tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >=
+				     c->row->size + POKE_BYTES;
 	switch (c->phase) {
 	case CONNECTING:
 		finish(st, c, OUTCOME_REFUSED, "no answer to the SYN");
@@ -162,7 +163,8 @@ static void finish_timeout(struct sweep_run *st, struct connection *c)
 			finish(st, c, OUTCOME_STALLED, NULL);
 		else
 			finish(st, c, OUTCOME_ERROR,
-			       "time-out, and not every byte was ACKed: packets are lost on the way");
+			       "time-out, and not every byte was ACKed: packets are lost on the "
+			       "way");
 		break;
 	}
 }
@@ -213,7 +215,8 @@ static void write_envelope(struct sweep_run *st, struct connection *c)
 			return;
 		}
 		if ((size_t)n < parts[i] - at) {
-			finish(st, c, OUTCOME_ERROR, "the kernel did not take the bytes in one write");
+			finish(st, c, OUTCOME_ERROR,
+			       "the kernel did not take the bytes in one write");
 			return;
 		}
 		at = parts[i];
@@ -260,8 +263,8 @@ static void take_reply(struct sweep_run *st, struct connection *c, char code)
 			finish(st, c, OUTCOME_ERROR, "the server refuses EHLO");
 		else if (!c->pipelining)
 			finish(st, c, OUTCOME_ERROR,
-			       "the server does not offer PIPELINING, so no envelope may be sent in "
-			       "one write");
+			       "the server does not offer PIPELINING, so no envelope may be sent "
+			       "in one write");
 		else
 			write_envelope(st, c);
 		break;
@@ -418,9 +421,10 @@ static int check_deadlines(struct sweep_run *st)
 			finish_timeout(st, c);
 		if (c->row && c->limit_ns <= now)
 			finish_limit(st, c,
-				     c->phase == ENVELOPE ?
-				     "not all replies came within --limit" :
-				     "the server keeps sending, and is not ready within --limit");
+				     c->phase == ENVELOPE
+					     ? "not all replies came within --limit"
+					     : "the server keeps sending, and is not ready within "
+					       "--limit");
 		if (c->row && c->deadline_ns < next)
 			next = c->deadline_ns;
 		if (c->row && c->limit_ns < next)

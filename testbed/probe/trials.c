@@ -28,7 +28,8 @@ static void shuffle(struct row *rows, size_t count)
 		struct row row = rows[i - 1];
 		size_t k;
 
-		random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);	/* Knuth's MMIX */
+		random = random * UINT64_C(6364136223846793005) +
+			 UINT64_C(1442695040888963407); /* Knuth's MMIX */
 		k = (random >> 33) % i;
 		rows[i - 1] = rows[k];
 		rows[k] = row;
@@ -105,8 +106,8 @@ void trials_try_unserved(struct trials *t, struct row *rows, size_t count)
 	}
 }
 
-/* Takes out those that did not come to an envelope, and notes what the server said. Returns how many are
- * left. */
+/* Takes out those that did not come to an envelope, and notes what the server said. Returns how
+ * many are left. */
 size_t trials_keep_served(struct trials *t, struct row *rows, size_t count)
 {
 	size_t kept = 0;
@@ -122,8 +123,8 @@ size_t trials_keep_served(struct trials *t, struct row *rows, size_t count)
 	return kept;
 }
 
-/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes how many the server
- * was ready for. The caller frees the rows, which are in the order of their sizes. */
+/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes how many
+ * the server was ready for. The caller frees the rows, which are in the order of their sizes. */
 struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count, uint32_t split)
 {
 	struct row *rows = trials_new_rows(sizes, *count);

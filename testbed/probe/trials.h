@@ -41,13 +41,14 @@ void trials_run(struct trials *t, struct row *rows, size_t count, uint32_t split
 /* Tries once more those for which the server was not ready, with fewer at once. */
 void trials_try_unserved(struct trials *t, struct row *rows, size_t count);
 
-/* Takes out those that did not come to an envelope, and notes what the server said. Returns how many
- * are left. */
+/* Takes out those that did not come to an envelope, and notes what the server said. Returns how
+ * many are left. */
 size_t trials_keep_served(struct trials *t, struct row *rows, size_t count);
 
-/* All of that. *count becomes how many the server was ready for. The caller frees the rows, which are
- * in the order of their sizes. */
-struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count, uint32_t split);
+/* All of that. *count becomes how many the server was ready for. The caller frees the rows, which
+ * are in the order of their sizes. */
+struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count,
+			     uint32_t split);
 
 /* Tries once more what failed, or a sample of it. Returns how many did not fail then. */
 size_t trials_try_once_more(struct trials *t, struct row *rows, size_t count, size_t most);

@@ -30,12 +30,14 @@ void chaos_add_callout(struct chaos_list *l, const char *text)
 void chaos_add(struct chaos_list *l, const char *text)
 {
 	struct chaos *chaos = next_place(l, "--chaos");
-	size_t verb = strcspn(text, "="), what_bytes = text[verb] ? strcspn(text + verb + 1, "/") : 0;
+	size_t verb = strcspn(text, "="),
+	       what_bytes = text[verb] ? strcspn(text + verb + 1, "/") : 0;
 	const char *end = text + verb + 1 + what_bytes;
 	char what[32];
 	int code;
 
-	if (verb == 0 || verb >= sizeof(chaos->verb) || what_bytes == 0 || what_bytes >= sizeof(what))
+	if (verb == 0 || verb >= sizeof(chaos->verb) || what_bytes == 0 ||
+	    what_bytes >= sizeof(what))
 		cli_die("--chaos %s: give VERB=WHAT, as RCPT=451 or DATA=close/10", text);
 	memcpy(chaos->verb, text, verb);
 	memcpy(what, text + verb + 1, what_bytes);

@@ -32,7 +32,8 @@ void chaos_add(struct chaos_list *l, const char *text);
 /* The same for --callout-delay: a time in seconds. */
 void chaos_add_callout(struct chaos_list *l, const char *text);
 
-/* What befalls this command; NULL: nothing. The first of the list that counts so far has its way. */
+/* What befalls this command; NULL: nothing. The first of the list that counts so far has its
+ * way. */
 const struct chaos *chaos_find(struct chaos_list *l, const char *line);
 
 #endif

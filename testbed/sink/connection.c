@@ -15,7 +15,7 @@
 #define OUTPUT_MAX (1 << 20)
 
 void connection_log(struct sink *sink, const struct connection *c, const char *event,
-		      const char *format, ...)
+		    const char *format, ...)
 {
 	json_t *line, *more;
 	va_list ap;
@@ -23,8 +23,7 @@ void connection_log(struct sink *sink, const struct connection *c, const char *e
 	if (!sink->log)
 		return;
 	line = json_pack("{s:s, s:I, s:I}", "event", event, "time_ns",
-			 (json_int_t)clock_ns(CLOCK_REALTIME), "connection",
-			 (json_int_t)c->number);
+			 (json_int_t)clock_ns(CLOCK_REALTIME), "connection", (json_int_t)c->number);
 	va_start(ap, format);
 	more = json_vpack_ex(NULL, 0, format, ap);
 	va_end(ap);
@@ -76,14 +75,15 @@ void connection_watch(struct sink *sink, struct connection *c, int operation)
 void connection_close(struct sink *sink, struct connection *c, const char *how)
 {
 	connection_log(sink, c, "closed", "{s:s, s:I}", "how", how, "received",
-		  (json_int_t)c->received);
+		       (json_int_t)c->received);
 	if (c->message)
 		fclose(c->message);
 	*c->link = c->next;
 	if (c->next)
 		c->next->link = c->link;
 	if (c->aborting)
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 }, sizeof(struct linger));
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ .l_onoff = 1 },
+			   sizeof(struct linger));
 	close(c->fd);
 	free(c->late);
 	free(c->later);

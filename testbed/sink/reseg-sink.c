@@ -39,7 +39,7 @@ static void take_input(struct sink *sink, struct connection *c, const char *data
 {
 	c->received += bytes;
 	connection_log(sink, c, "received", "{s:I, s:I}", "bytes", (json_int_t)bytes, "total",
-		  (json_int_t)c->received);
+		       (json_int_t)c->received);
 	if (c->service == SERVICE_ECHO)
 		connection_append(c, data, bytes);
 	if (c->service == SERVICE_SMTP)
@@ -113,7 +113,7 @@ static void accept_connections(struct sink *sink, enum service service)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		net_text(&peer, text);
 		connection_log(sink, c, "connected", "{s:s, s:s, s:i}", "service",
-			  service_names[service], "peer", text, "peer_port", net_port(&peer));
+			       service_names[service], "peer", text, "peer_port", net_port(&peer));
 		connection_watch(sink, c, EPOLL_CTL_ADD);
 		if (service == SERVICE_SMTP) {
 			connection_reply(c, "220 sink ESMTP");
@@ -153,7 +153,20 @@ static void print_help(void)
 
 static void parse_options(struct sink_options *o, int argc, char **argv)
 {
-	enum { LISTEN = 256, SMTP, ECHO_, COUNT, MSS, NO_PIPELINING, CALLOUT_DELAY, HOLD_REPLIES, CHAOS, SAVE, LOG, READY_FD };
+	enum {
+		LISTEN = 256,
+		SMTP,
+		ECHO_,
+		COUNT,
+		MSS,
+		NO_PIPELINING,
+		CALLOUT_DELAY,
+		HOLD_REPLIES,
+		CHAOS,
+		SAVE,
+		LOG,
+		READY_FD
+	};
 	static const struct option table[] = {
 		{ "listen", required_argument, NULL, LISTEN },
 		{ "smtp", required_argument, NULL, SMTP },

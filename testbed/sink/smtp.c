@@ -55,8 +55,8 @@ static void end_data(struct sink *sink, struct connection *c)
 	c->in_data = false;
 	if (saved)
 		connection_log(sink, c, "message", "{s:I, s:i, s:O, s:O, s:s*}", "bytes",
-			  (json_int_t)c->message_bytes, "recipients", (int)c->recipients, "from",
-			  c->sender, "to", c->to, "saved", *file ? file : NULL);
+			       (json_int_t)c->message_bytes, "recipients", (int)c->recipients,
+			       "from", c->sender, "to", c->to, "saved", *file ? file : NULL);
 	forget_mail(c);
 	if (saved)
 		snprintf(text, sizeof(text), "250 %" PRIu64 " bytes accepted", c->message_bytes);
@@ -108,8 +108,9 @@ static size_t take_data(struct sink *sink, struct connection *c, const char *dat
 			c->body_state = ch == '\r' ? BODY_CR : BODY_TEXT;
 			break;
 		case BODY_CR:
-			c->body_state = ch == '\n' ? BODY_LINE_START :
-					ch == '\r' ? BODY_CR : BODY_TEXT;
+			c->body_state = ch == '\n'   ? BODY_LINE_START
+					: ch == '\r' ? BODY_CR
+						     : BODY_TEXT;
 			break;
 		case BODY_TEXT:
 			if (ch == '\r')
