@@ -36,7 +36,7 @@ struct fault_cut {
 	uint32_t bytes;		/* the cut policy's proposal: 1..segment_size, at most pending */
 	bool push;		/* the last arrival ended with PSH */
 	uint64_t acked;		/* octets of data the source has had ACKed so far */
-	unsigned dot_state;		/* of CRLF.CRLF, this many octets are what was cut last; 2 at
+	unsigned dot_state;	/* how many octets of CRLF.CRLF the text cut so far ends with; 2 at
 				 * the beginning, which is the beginning of a line */
 	const uint8_t *text;	/* `bytes` octets, if the kind reads text; else NULL */
 };

@@ -38,7 +38,7 @@ struct worker_question {
 	pthread_cond_t answered;
 	int asked;			/* eventfd */
 	enum worker_question_type what;
-	struct engine_rules rules;	/* the last that were wanted: that needs no place in a line */
+	struct engine_rules rules;	/* only the newest matter, so they need no queue */
 	uint64_t rules_wanted, rules_used;	/* how many were, and of these are or were in use */
 	int rules_error;		/* of those used last: why the engine refused them */
 	struct worker_report report;
@@ -66,16 +66,17 @@ struct worker {
 	struct box_capture *capture;	/* the same */
 	struct box_capture_tap *tap;	/* into it */
 	uint64_t grace_ns;	/* how long it may take to hand connections over */
-	int draining;		/* the caller's eventfds, to which it adds 1: when it has begun to */
-	int ended;		/* hand over, and when it ends */
-	int stop;		/* the same, of requests to stop */
+	/* The caller's eventfds, to which the worker adds 1: */
+	int draining;		/* when it has begun to hand over */
+	int ended;		/* when it ends */
+	int stop;		/* its own eventfd: requests to stop */
 	_Atomic uint64_t busy_since_ns;	/* 0: it waits for something to do */
 	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
 	_Atomic bool failed;	/* once it has ended: because it could not go on. It has said why */
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	struct worker_question question;
-	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be heard; the question's lock is theirs */
+	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be heard; locked as the question */
 	unsigned icmps;
 	struct worker *all;	/* workers, of which this is one, */
 	unsigned count;		/* and how many they are */

@@ -30,7 +30,7 @@ static void read_packets(struct capture_read *c)
 	int rc;
 
 	while ((rc = capture_read_next(c, &p, error)) > 0) {
-		uint8_t *copy = malloc(p.bytes + 1u);	/* of its own, so that any overrun is seen */
+		uint8_t *copy = malloc(p.bytes + 1u);	/* alone, so that any overrun is seen */
 		const uint8_t *ip;
 
 		must(p.number == ++number && p.interface < capture_read_interfaces(c));

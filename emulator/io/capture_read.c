@@ -341,7 +341,8 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type,
 		c->cut = true;
 	if (rc <= 0)
 		return rc;
-	if (*type == BLOCK_SECTION_HEADER) {	/* the same in either byte order; what follows tells */
+	/* It is the same in either byte order; what follows tells which. */
+	if (*type == BLOCK_SECTION_HEADER) {
 		rc = take_bytes(c, &magic, sizeof(magic), error);
 		c->cut |= rc == 0;
 		if (rc <= 0)

@@ -21,7 +21,7 @@ struct client {
 	uint64_t served;	/* the order in which they were last answered */
 	char *in;		/* CONTROL_REQUEST_MAX bytes, and a line feed */
 	size_t in_bytes;
-	bool skips;		/* what comes belongs to a line that was too long, and was answered */
+	bool skips;		/* until the end of a line that was too long, and was answered */
 	char *out;		/* what is left of an answer, from out_at on; NULL: nothing */
 	size_t out_bytes, out_at;
 };

@@ -20,7 +20,7 @@ struct eventlog {
 	char *path;		/* NULL: standard output */
 	int fd;
 	bool regular;		/* a file, and no pipe */
-	bool torn;		/* what was written last ends within a line, whose rest is first in the buffer */
+	bool torn;		/* the last write ended within a line; its rest begins the buffer */
 	int error;		/* of the last line that was lost, errno; 0: none */
 	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
 	_Atomic uint64_t lost;	/* lines that could not be written; read without the lock */

@@ -29,7 +29,7 @@
 /* What became of a connection. */
 struct replay_result {
 	bool taken;			/* the box has taken part in it; else it passed untouched */
-	bool reset;			/* an end got a RST: what it would have sent is of no matter */
+	bool reset;			/* an end got a RST: what it sent later does not count */
 	uint64_t sent[2];		/* packets, by who sent them */
 	uint64_t stalls;
 	uint64_t *stall;		/* of each: the packet of the capture with which it began */
@@ -44,8 +44,8 @@ struct replay_connection {
 	bool whole;			/* its SYN is in the capture */
 	uint64_t packets[2];		/* in the capture, by who sent them */
 	struct replay_result result;
-	struct replay_result without;	/* the same, but for the faults: what the capture itself lacks
-					 * is lacking there, too; only if one result is bad */
+	struct replay_result without;	/* the same without faults: what the capture itself lacks is
+					 * lacking there, too; only if one result is bad */
 };
 
 enum replay_outcome {
@@ -78,11 +78,11 @@ struct replay {
 	uint64_t other_interfaces;	/* packets left out: of these, */
 	uint64_t filtered_out;
 	uint64_t not_tcp, fragments;
-	uint64_t malformed;		/* of TCP, with lengths that contradict each other, or too long, */
+	uint64_t malformed;		/* of TCP, too long, or lengths contradict each other, */
 	uint64_t headless;		/* or that are cut off too early to tell, */
 	uint64_t unread;		/* of a link type that is not read, of which */
 	uint16_t unread_type;		/* this is one */
-	uint64_t cut_off;		/* packets that are not there to their end; zeros stand for that */
+	uint64_t cut_off;		/* packets cut short; zeros stand for the rest */
 	uint64_t first_cut_off;
 	uint64_t repaired;		/* checksums that were wrong in the capture only */
 	bool cut;			/* the capture ends in the middle of a packet */

@@ -70,7 +70,7 @@ struct replay_pass {
 	bool without;		/* the faults; nothing is written of it */
 	struct connection *connection;
 	struct timers wake;	/* ends; their id is twice the connection's, and their side */
-	uint32_t *of_flow;	/* the connection of each of the engine's flows; serials count from 1 */
+	uint32_t *of_flow;	/* the connection of each flow of the engine, from serial 1 on */
 	uint64_t flows;
 	uint64_t now_ns;
 	uint64_t last_ns;	/* when something was sent last */

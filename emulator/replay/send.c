@@ -12,7 +12,8 @@ static bool is_ready(const struct replay_pass *run, uint32_t connection,
 {
 	if (!run->r->connection[connection].whole || !(p->flags & TCP_ACK))
 		return true;
-	if (!end->syn_sent && !(p->flags & TCP_SYN))	/* of an older connection: a challenge ACK */
+	/* of an older connection: a challenge ACK */
+	if (!end->syn_sent && !(p->flags & TCP_SYN))
 		return true;
 	/* A SYN-ACK may answer the SYN alone; then it acknowledges no data of it. */
 	return end->syn_seen && ((p->flags & TCP_SYN) || seq_widen(end->isn, p->ack + end->shift,

@@ -81,11 +81,13 @@ struct script_run_state {
 	struct engine_rules rules;	/* as they are now */
 };
 
-static uint8_t payload_byte(const struct script_run_state *r, enum engine_side source, uint32_t relative_seq)
+static uint8_t payload_byte(const struct script_run_state *r, enum engine_side source,
+			    uint32_t relative_seq)
 {
 	if (relative_seq < SAID_MAX && r->said[source][relative_seq] != 0)
 		return (uint8_t)r->said[source][relative_seq];
-	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 + (source == CLIENT ? 1 : 128));
+	return (uint8_t)(relative_seq * 31 + (relative_seq >> 8) * 7 +
+			 (source == CLIENT ? 1 : 128));
 }
 
 static _Noreturn void fail(struct script_run_state *r, const char *format, ...)
@@ -119,7 +121,8 @@ static void append(char *text, const char *format, ...)
 	va_end(ap);
 }
 
-static void options_text(struct script_run_state *r, const struct packet *p, enum engine_side from, char *text)
+static void options_text(struct script_run_state *r, const struct packet *p, enum engine_side from,
+			 char *text)
 {
 	const uint8_t *o = packet_options(p);
 	uint32_t other_isn = r->variant->isn[engine_other(from)];
@@ -262,7 +265,8 @@ static void packet_text(struct script_run_state *r, const struct actual *a, enum
 	for (uint32_t i = 0; i < p.payload_bytes && !strstr(expected, " '"); i++) {
 		if (p.payload[i] == payload_byte(r, from, seq + i))
 			continue;
-		if (i == p.payload_bytes / 2 && p.payload[i] == (payload_byte(r, from, seq + i) ^ 1))
+		if (i == p.payload_bytes / 2 && p.payload[i] == (payload_byte(r, from,
+									      seq + i) ^ 1))
 			altered = true;
 		else
 			fail(r, "octet %" PRIu32 " of the %s's stream is wrong", seq + i,
@@ -294,7 +298,8 @@ static void packet_text(struct script_run_state *r, const struct actual *a, enum
 		said_text(p.payload, p.payload_bytes, text);
 }
 
-static void actual_text(struct script_run_state *r, const struct actual *a, const char *expected, char *text)
+static void actual_text(struct script_run_state *r, const struct actual *a, const char *expected,
+			char *text)
 {
 	text[0] = '\0';
 	switch (a->kind) {
@@ -332,7 +337,8 @@ static void actual_text(struct script_run_state *r, const struct actual *a, cons
 
 /* Text to packets -------------------------------------------------------------------- */
 
-static size_t parse_options(struct script_run_state *r, const char *text, enum engine_side from, uint8_t *to)
+static size_t parse_options(struct script_run_state *r, const char *text, enum engine_side from,
+			    uint8_t *to)
 {
 	uint32_t other_isn = r->variant->isn[engine_other(from)];
 	size_t len = 0;
@@ -511,12 +517,15 @@ static void observe(void *arg, const struct engine_event *ev)
 
 	a->kind = ACTUAL_EVENT;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if (memcmp(ev->address[side], ev->version == 4 ? addresses4[side] : addresses6[side],
+		if (memcmp(ev->address[side],
+			   ev->version == 4 ? addresses4[side] : addresses6[side],
 			   ev->version == 4 ? 4 : 16) != 0)
 			fail(r, "an event has another's address");
 	}
-	if ((ev->type == EVENT_STALL || ev->type == EVENT_RESUME) && ev->segment_size != r->opened_size)
-		fail(r, "an event has S %" PRIu32 ", and the flow was opened with %" PRIu32, ev->segment_size,
+	if ((ev->type == EVENT_STALL || ev->type == EVENT_RESUME) &&
+	    ev->segment_size != r->opened_size)
+		fail(r, "an event has S %" PRIu32 ", and the flow was opened with %" PRIu32,
+		     ev->segment_size,
 		     r->opened_size);
 	switch (ev->type) {
 	case EVENT_FLOW_OPENED:
@@ -559,7 +568,8 @@ static void observe(void *arg, const struct engine_event *ev)
 		if (n >= 0 && ev->totals[SERVER].intercepted) {
 			char *client = a->text;
 
-			n = asprintf(&a->text, "%s, server acked %" PRIu64 " delivered %" PRIu64, client,
+			n = asprintf(&a->text, "%s, server acked %" PRIu64 " delivered %" PRIu64,
+				     client,
 				     ev->totals[SERVER].acked, ev->totals[SERVER].delivered);
 			free(client);
 		}
@@ -634,7 +644,8 @@ static void take_output(struct script_run_state *r)
 }
 
 /* mtu: not 0 for a router's word about the packet, in place of it. */
-static void input(struct script_run_state *r, enum engine_side from, uint16_t client_port, const char *text,
+static void input(struct script_run_state *r, enum engine_side from, uint16_t client_port,
+		  const char *text,
 		  uint32_t mtu)
 {
 	unsigned hints = (strstr(text, " joined") ? ENGINE_JOINED : 0) |
@@ -783,9 +794,11 @@ static void check_count(struct script_run_state *r, const char *line)
 		COUNTER(passed_unknown_flow), COUNTER(passed_authenticated),
 		COUNTER(passed_overload), COUNTER(passed_draining),
 		COUNTER(passed_policy), COUNTER(refused_overload),
-		COUNTER(unanswered), COUNTER(flows_opened), COUNTER(flows_active), COUNTER(flows_alive),
+		COUNTER(unanswered), COUNTER(flows_opened), COUNTER(flows_active),
+		COUNTER(flows_alive),
 		COUNTER(stalls), COUNTER(forged_acks),
-		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(paths_limited), COUNTER(one_sided),
+		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(paths_limited),
+		COUNTER(one_sided),
 		 COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
 	};

@@ -134,7 +134,8 @@ Test(box, joined_segments_are_as_long_as_their_options_let_them)
 
 Test(box, a_burst_is_one_arrival)
 {
-	script_run((struct script){ .fault = "off-by-one", .arrival = ARRIVAL_BURST, .events = true },
+	script_run((struct script){ .fault = "off-by-one", .arrival = ARRIVAL_BURST,
+				    .events = true },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"

@@ -340,7 +340,8 @@ Test(close, the_server_is_asked_once_in_half_a_second)
 		"server < . 101:101(0) ack 1\n");
 }
 
-/* It was real, and overtook what was lost: a closed server answers the ACK with that ACK's own number. */
+/* It was real, and overtook what was lost: a closed server answers the ACK with that ACK's own
+ * number. */
 Test(close, a_second_rst_with_the_acks_number_is_believed)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },

@@ -57,7 +57,8 @@ static void observe(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
 		struct engine_event event = {
-			.type = EVENT_ARRIVAL, .flow = 1, .source = CLIENT, .offset = ++observed, .bytes = 1,
+			.type = EVENT_ARRIVAL, .flow = 1, .source = CLIENT, .offset = ++observed,
+			.bytes = 1,
 		};
 
 		eventlog_observe(events, &event);
@@ -83,13 +84,16 @@ static void read_log(const char *name, struct found *found)
 		json_int_t offset;
 
 		cr_assert(event && strchr(line, '\n'), "no line: %s", line);
-		if (strcmp(json_string_value(json_object_get(event, "event")), "events_lost") == 0) {
-			found->lost += (uint64_t)json_integer_value(json_object_get(event, "lines"));
+		if (strcmp(json_string_value(json_object_get(event, "event")),
+			   "events_lost") == 0) {
+			found->lost += (uint64_t)json_integer_value(json_object_get(event,
+										    "lines"));
 			before = UINT64_MAX;
 		} else {
 			offset = json_integer_value(json_object_get(event, "offset"));
 			found->lines++;
-			cr_assert(before == UINT64_MAX || offset == (json_int_t)before + 1, "%" JSON_INTEGER_FORMAT " after %" PRIu64, offset, before);
+			cr_assert(before == UINT64_MAX || offset == (json_int_t)before + 1,
+				  "%" JSON_INTEGER_FORMAT " after %" PRIu64, offset, before);
 			before = (uint64_t)offset;
 		}
 		json_decref(event);
@@ -112,7 +116,8 @@ static uint64_t lines_of(const char *name)
 
 Test(eventlog, each_line_is_there_or_counted)
 {
-	/* a file ends within a line wherever it is full, and again within the rest of it, or at its end */
+	/* a file ends within a line wherever it is full, and again within the rest of it, or at its
+	 * end */
 	for (rlim_t room = 900; room < 1100; room++) {
 		struct found found = { 0, 0 };
 
@@ -127,7 +132,8 @@ Test(eventlog, each_line_is_there_or_counted)
 		give_room(RLIM_INFINITY);
 		observe(2);
 		read_log(path, &found);
-		cr_assert_eq(found.lines + found.lost, observed, "room for %ju: %" PRIu64 " and %" PRIu64 " of %" PRIu64,
+		cr_assert_eq(found.lines + found.lost, observed,
+			     "room for %ju: %" PRIu64 " and %" PRIu64 " of %" PRIu64,
 			     (uintmax_t)room, found.lines, found.lost, observed);
 		cr_assert_eq(found.lost, eventlog_lost(events));
 		cr_assert_gt(found.lost, 0);

@@ -286,7 +286,8 @@ Test(fault, hello_256_511_passes_others)
 /* All that was ACKed and not sent is lost with the connection. */
 Test(fault, ack_then_die)
 {
-	script_run((struct script){ .fault = "ack-then-die:bytes=700", .at_end = script_nothing_is_held },
+	script_run((struct script){ .fault = "ack-then-die:bytes=700",
+				    .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:601(600) ack 1 win 502\n"
 		"drop\n"
@@ -337,7 +338,8 @@ Test(fault, ack_then_die_waits_for_the_first_octet)
 
 Test(fault, ack_then_reset)
 {
-	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1", .at_end = script_nothing_is_held },
+	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1",
+				    .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:101(100) ack 1 win 502\n"
 		"drop\n"
@@ -371,7 +373,8 @@ Test(fault, lose_tail)
 
 Test(fault, lose_tail_keeps_what_is_longer)
 {
-	script_run((struct script){ .fault = "lose-tail:bytes=2", .at_end = script_nothing_is_held },
+	script_run((struct script){ .fault = "lose-tail:bytes=2",
+				    .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:516(515) ack 1 win 502\n"
 		"drop\n"
@@ -424,7 +427,8 @@ Test(fault, two_together_stall)
 
 Test(fault, duplicate)
 {
-	script_run((struct script){ .fault = "duplicate:every=2", .at_end = script_nothing_is_held },
+	script_run((struct script){ .fault = "duplicate:every=2",
+				    .at_end = script_nothing_is_held },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:1101(1100) ack 1 win 502\n"
 		"drop\n"
@@ -642,8 +646,10 @@ Test(fault, mtu_blackhole_and_joined_packets)
 		"client > P. 1:2921(2920) ack 1 win 502 joined\n"
 		"drop\n"
 		"client < . 1:1(0) ack 2921\n"
-		"server < . 1:513(512) ack 1\nserver < . 513:1025(512) ack 1\nserver < . 1025:1461(436) ack 1\n"
-		"server < . 1461:1973(512) ack 1\nserver < . 1973:2485(512) ack 1\nserver < P. 2485:2921(436) ack 1\n");
+		"server < . 1:513(512) ack 1\nserver < . 513:1025(512) ack 1\nserver < . "
+		"1025:1461(436) ack 1\n"
+		"server < . 1461:1973(512) ack 1\nserver < . 1973:2485(512) ack 1\nserver < P. "
+		"2485:2921(436) ack 1\n");
 }
 
 Test(fault, ecn_drop)
@@ -807,22 +813,26 @@ Test(fault, ack_thin_passes_fin_and_rst)
 
 Test(fault, first_segment_parser)
 {
-	static const char *const faults[] = { "first-segment-parser", "first-segment-parser:reset=1" };
+	static const char *const faults[] = { "first-segment-parser",
+					      "first-segment-parser:reset=1" };
 
 	for (size_t i = 0; i < 2; i++) {
 		char text[1024];
 
 		snprintf(text, sizeof(text),
-			SCRIPT_HANDSHAKE
-			/* 256 octets behind 5. */
-			"client > P. 1:262(261) ack 1 win 502 %s"
-			"drop\n"
-			"client < . 1:1(0) ack 262\n"
-			"server < P. 1:262(261) ack 1\n"
-			"client > P. 262:522(260) ack 1 win 502 %s"
-			"drop\n"
-			"%s", hello, hello,
-			i == 0 ? "" : "server < R. 262:262(0) ack 1\n" "client < R. 1:1(0) ack 262\n");
+			 SCRIPT_HANDSHAKE
+			 /* 256 octets behind 5. */
+			 "client > P. 1:262(261) ack 1 win 502 %s"
+			 "drop\n"
+			 "client < . 1:1(0) ack 262\n"
+			 "server < P. 1:262(261) ack 1\n"
+			 "client > P. 262:522(260) ack 1 win 502 %s"
+			 "drop\n"
+			 "%s",
+			 hello, hello,
+			 i == 0 ? ""
+				: "server < R. 262:262(0) ack 1\n"
+				  "client < R. 1:1(0) ack 262\n");
 		script_run((struct script){ .fault = faults[i] }, text);
 	}
 }
@@ -874,7 +884,8 @@ Test(fault, isn_shift_of_the_client)
 
 Test(fault, isn_shift_of_the_server)
 {
-	script_run((struct script){ .fault = "isn-shift:direction=s2c", .at_end = script_nothing_is_left },
+	script_run((struct script){ .fault = "isn-shift:direction=s2c",
+				    .at_end = script_nothing_is_left },
 		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
@@ -902,8 +913,10 @@ Test(fault, scope_of_a_connection)
 	static const struct {
 		const char *fault, *text;
 	} cases[] = {
-		{ "off-by-one:port=25", SPOILT }, { "off-by-one:port=1-24", SOUND }, { "off-by-one:port=26-", SOUND },
-		{ "off-by-one:server=198.51.0.0/16", SOUND }, { "off-by-one:client=2001:db8:2::/48", SOUND },
+		{ "off-by-one:port=25", SPOILT }, { "off-by-one:port=1-24", SOUND },
+		{ "off-by-one:port=26-", SOUND },
+		{ "off-by-one:server=198.51.0.0/16", SOUND }, { "off-by-one:client=2001:db8:2::/48",
+								SOUND },
 		{ "off-by-one:client=::/0", SPOILT },
 		{ "off-by-one:direction=c2s", SPOILT }, { "off-by-one:direction=s2c", SOUND },
 		{ "off-by-one:flows=1", SPOILT }, { "off-by-one:flows=2-", SOUND },
@@ -922,11 +935,14 @@ Test(fault, scope_of_a_connection)
 /* In a script over IPv4 one acts, in one over IPv6 the other. */
 Test(fault, scope_of_addresses)
 {
-	script_run((struct script){ .fault = "off-by-one:client=198.51.100.0/24,server=203.0.113.2 "
-					     "off-by-one:client=2001:db8:1::/48,server=2001:db8:2::2 "
-					     "off-by-one:over=88,server=198.51.100.2" },
+	static const char faults[] = "off-by-one:client=198.51.100.0/24,server=203.0.113.2 "
+				     "off-by-one:client=2001:db8:1::/48,server=2001:db8:2::2 "
+				     "off-by-one:over=88,server=198.51.100.2";
+
+	script_run((struct script){ .fault = faults },
 		SCRIPT_HANDSHAKE SPOILT);
-	script_run((struct script){ .fault = "off-by-one:client=203.0.113.0/24 off-by-one:client=2001:db8:2::/48" },
+	script_run((struct script){ .fault = "off-by-one:client=203.0.113.0/24 "
+					     "off-by-one:client=2001:db8:2::/48" },
 		SCRIPT_HANDSHAKE SOUND);
 }
 
@@ -934,11 +950,15 @@ Test(fault, scope_of_addresses)
 Test(fault, scope_of_time)
 {
 	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE SOUND);
-	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=1-" },
+		   SCRIPT_HANDSHAKE "+2\n" SPOILT);
 	script_run((struct script){ .fault = "off-by-one:seconds=0" }, SCRIPT_HANDSHAKE SPOILT);
-	script_run((struct script){ .fault = "off-by-one:seconds=0" }, SCRIPT_HANDSHAKE "+1\n" SOUND);
-	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+2\n" SPOILT);
-	script_run((struct script){ .fault = "off-by-one:seconds=0-2" }, SCRIPT_HANDSHAKE "+3\n" SOUND);
+	script_run((struct script){ .fault = "off-by-one:seconds=0" },
+		   SCRIPT_HANDSHAKE "+1\n" SOUND);
+	script_run((struct script){ .fault = "off-by-one:seconds=0-2" },
+		   SCRIPT_HANDSHAKE "+2\n" SPOILT);
+	script_run((struct script){ .fault = "off-by-one:seconds=0-2" },
+		   SCRIPT_HANDSHAKE "+3\n" SOUND);
 	script_run((struct script){ .fault = "none" },
 		SCRIPT_HANDSHAKE
 		"+10\n"
@@ -1114,7 +1134,8 @@ Test(fault, fin_early_is_acknowledged)
 /* The last FIN comes again, and the numbers are still put right. */
 Test(fault, isn_shift_after_the_end)
 {
-	script_run((struct script){ .fault = "isn-shift:direction=s2c", .at_end = script_nothing_is_left },
+	script_run((struct script){ .fault = "isn-shift:direction=s2c",
+				    .at_end = script_nothing_is_left },
 		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,wscale 7>\n"
@@ -1157,7 +1178,8 @@ Test(fault, isn_shift_while_draining, .timeout = 10)
 /* Nobody waits for a flow that is forgotten. */
 Test(fault, ack_then_die_while_draining)
 {
-	script_run((struct script){ .fault = "ack-then-die:bytes=100", .at_end = script_nothing_is_left },
+	script_run((struct script){ .fault = "ack-then-die:bytes=100",
+				    .at_end = script_nothing_is_left },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:101(100) ack 1 win 502\n"
 		"drop\n"
@@ -1187,7 +1209,8 @@ Test(fault, ack_then_die_repeats_its_reset)
 /* Each end's ACKs are counted by themselves. */
 Test(fault, ack_thin_beside_another_fault)
 {
-	script_run((struct script){ .fault = "ack-thin:pass=2,direction=c2s mtu-blackhole:direction=s2c" },
+	script_run((struct script){ .fault = "ack-thin:pass=2,direction=c2s "
+					     "mtu-blackhole:direction=s2c" },
 		"client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,wscale 7>\n"
@@ -1215,7 +1238,8 @@ Test(fault, wscale_strip_without_one)
 
 Test(fault, a_stall_ends_with_its_fault)
 {
-	script_run((struct script){ .fault = "off-by-one", .events = true, .at_end = script_nothing_is_held },
+	script_run((struct script){ .fault = "off-by-one", .events = true,
+				    .at_end = script_nothing_is_held },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
@@ -1390,26 +1414,34 @@ Test(fault, no_room_to_remember_a_cut)
 	size_t n = 0;
 	unsigned at = 1, end;
 
-	n += (size_t)snprintf(text, sizeof(text), "client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
+	n += (size_t)snprintf(text, sizeof(text),
+			      "client > S 0:0(0) win 64240 <mss 1460,wscale 7>\n"
 			      "pass\n"
 			      "server > S. 0:0(0) ack 1 win 1 <mss 1460,wscale 7>\n"
 			      "pass\n"
 			      "client > . 1:1(0) ack 1 win 502\n"
 			      "pass\n");
 	for (unsigned i = 0; i < 507; i++, at++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "client > P. %u:%u(1) ack 1 win 502\nanything\n", at, at + 1);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "client > P. %u:%u(1) ack 1 win 502\nanything\n", at, at + 1);
 	end = at + 7680;
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "client > . %u:%u(7680) ack 1 win 502\nanything\n", at, end);
+	n += (size_t)snprintf(text + n, sizeof(text) - n,
+			      "client > . %u:%u(7680) ack 1 win 502\nanything\n", at, end);
 	for (unsigned left = 7680; left >= 1536; left -= 512)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "faults off-by-one:over=%u\n", left - 1024);
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "faults off-by-one:over=%u\n",
+				      left - 1024);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "faults none\n");
 	/* All of it comes out, as the window opens, in pieces that were cut. */
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack 1 win 512\nanything\n");
+	n += (size_t)snprintf(text + n, sizeof(text) - n,
+			      "server > . 1:1(0) ack 1 win 512\nanything\n");
 	for (unsigned i = 2; i < end; i += i < at ? 1 : 256)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack %u win 512\nanything\n", i);
-	n += (size_t)snprintf(text + n, sizeof(text) - n, "server > . 1:1(0) ack %u win 512\nanything\n", end);
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+				      "server > . 1:1(0) ack %u win 512\nanything\n", i);
+	n += (size_t)snprintf(text + n, sizeof(text) - n,
+			      "server > . 1:1(0) ack %u win 512\nanything\n", end);
 	cr_assert_lt(n, sizeof(text));
-	script_run((struct script){ .fault = "psh-hold:bytes=65535", .at_end = script_nothing_is_held }, text);
+	script_run((struct script){ .fault = "psh-hold:bytes=65535",
+				    .at_end = script_nothing_is_held }, text);
 }
 
 /* What was cut before a fault came nobody has looked at. */
@@ -1561,7 +1593,8 @@ Test(fault, counts_of_another_policy_go_on)
 	}
 }
 
-/* A second fault that counts connections stays with those that it has, whatever becomes of others. */
+/* A second fault that counts connections stays with those that it has, whatever becomes of
+ * others. */
 Test(fault, a_second_fault_stays_with_its_connection)
 {
 	script_run((struct script){ .fault = "corrupt:every=100 drop:every=1,flows=1" },
@@ -1603,16 +1636,21 @@ Test(fault, text_is_read_and_written)
 		{ "drop:server=2001:db8::1,direction=s2c,arrivals=3,seconds=10-",
 		  "drop:direction=s2c,server=2001:db8::1,arrivals=3,seconds=10-" },
 		{ "drop:seconds=0", "drop:seconds=0" }, { "drop:seconds=0-", "drop:seconds=0-" },
-		{ "drop:seconds=0-0", "drop:seconds=0" }, { "drop:seconds=4294967294", "drop:seconds=4294967294" },
+		{ "drop:seconds=0-0", "drop:seconds=0" }, { "drop:seconds=4294967294",
+							    "drop:seconds=4294967294" },
 		{ "drop:client=::/0,server=0.0.0.0/0", "drop:server=0.0.0.0/0" },
 	};
 	static const char *const bad[] = {
-		"", ":", "dro", "drop:", "drop:every", "drop:every=", "drop:every=0", "drop:every=-1",
-		"drop:every=1000001", "drop:every=99999999999999999999", "drop:every=1,", "drop:,every=1",
+		"", ":", "dro", "drop:", "drop:every", "drop:every=", "drop:every=0",
+		"drop:every=-1",
+		"drop:every=1000001", "drop:every=99999999999999999999", "drop:every=1,",
+		"drop:,every=1",
 		"drop:over=1", "drop:every= 1", "drop:percent=101", "off-by-one:over=65536",
-		"drop:port=65536", "drop:port=2-1", "drop:port=0", "drop:port=1-2-3", "drop:flows=-1", "drop:flows=0",
+		"drop:port=65536", "drop:port=2-1", "drop:port=0", "drop:port=1-2-3",
+		"drop:flows=-1", "drop:flows=0",
 		"drop:arrivals=0", "drop:seconds=-1", "drop:seconds=4294967295", "drop:seconds=1-0",
-		"drop:client=198.51.100.0/33", "drop:client=198.51.100", "drop:server=2001:db8::/129", "drop:server=/8",
+		"drop:client=198.51.100.0/33", "drop:client=198.51.100",
+		"drop:server=2001:db8::/129", "drop:server=/8",
 		"drop:direction=both", "drop:client=", "drop:flows", "drop:client=198.51.100.0/",
 		"a-name-that-is-longer-than-any-that-there-is",
 	};
@@ -1625,7 +1663,8 @@ Test(fault, text_is_read_and_written)
 		FILE *out = open_memstream(&text, &size);
 
 		policy.faults = 0;
-		cr_assert(faultspec_add(&policy, good[i][0], &error), "%s: %s", good[i][0], error.text);
+		cr_assert(faultspec_add(&policy, good[i][0], &error), "%s: %s", good[i][0],
+			  error.text);
 		cr_assert_eq(policy.faults, 1);
 		faultspec_print(out, &policy.fault[0]);
 		fclose(out);

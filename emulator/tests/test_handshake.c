@@ -293,8 +293,8 @@ static void one_passed_unknown(const struct engine_stats *s)
 	cr_assert_gt(s->passed_unknown_flow, 0);
 }
 
-/* A box that was started while packets waited for it: the first SYN-ACK went by before the box saw the SYN,
- * which the client had repeated. */
+/* A box that was started while packets waited for it: the first SYN-ACK went by before the box saw
+ * the SYN, which the client had repeated. */
 Test(handshake, ends_that_have_begun_without_the_box_go_on_without_it)
 {
 	script_run((struct script){ .at_end = one_passed_unknown },
@@ -350,9 +350,11 @@ Test(handshake, who_does_not_know_the_numbers_has_not_begun)
 /* A forger who has not seen the server's SYN: the box must not put in the number that it lacks. */
 Test(handshake, a_guess_does_not_end_a_handshake)
 {
-	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C, DIRECTION_BOTH };
+	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C,
+							    DIRECTION_BOTH };
 	/* far behind, just before, far ahead */
-	static const char *const acks[] = { "2200000000", "3294967296", "4294967295", "0", "1000000", "2100000000" };
+	static const char *const acks[] = { "2200000000", "3294967296", "4294967295", "0",
+					    "1000000", "2100000000" };
 
 	for (size_t i = 0; i < sizeof(directions) / sizeof(*directions); i++) {
 		for (size_t k = 0; k < sizeof(acks) / sizeof(*acks); k++) {
@@ -613,8 +615,8 @@ Test(handshake, the_largest_mss_is_half_of_what_the_queue_takes)
 		"pass\n");
 }
 
-/* RFC 9293 section 3.8.6: whoever knows of no room waits for an ACK to tell it of some. SYN proxies begin
- * like this. */
+/* RFC 9293 section 3.8.6: whoever knows of no room waits for an ACK to tell it of some. SYN proxies
+ * begin like this. */
 Test(handshake, a_window_that_opens_after_the_handshake_is_told)
 {
 	script_run((struct script){ 0 },

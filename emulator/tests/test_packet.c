@@ -504,7 +504,8 @@ static void sum_again(uint8_t *message, size_t len, size_t ip)
 }
 
 /* Tries them on a router's word about this packet, whose IP header has so many bytes. */
-static void try_messages(const struct icmp_try *tries, size_t count, const uint8_t *quoted, size_t ip)
+static void try_messages(const struct icmp_try *tries, size_t count, const uint8_t *quoted,
+			 size_t ip)
 {
 	for (size_t i = 0; i < count; i++) {
 		uint8_t message[ROUTER_ANSWER_BYTES];
@@ -615,7 +616,8 @@ Test(packet, a_router_that_names_no_mtu_means_the_next_plateau)
 {
 	static const struct { uint16_t bytes, mtu; } tries[] = {
 		{ 65535, 32000 }, { 32000, 17914 }, { 17914, 8166 }, { 8166, 4352 }, { 4352, 2002 },
-		{ 2002, 1492 }, { 1500, 1492 }, { 1492, 1006 }, { 1006, 508 }, { 508, 296 }, { 296, 68 },
+		{ 2002, 1492 }, { 1500, 1492 }, { 1492, 1006 }, { 1006, 508 }, { 508, 296 }, { 296,
+											       68 },
 	};
 	uint8_t quoted[40] = { 0x45, [9] = 6, [12] = 198, 51, 100, 2, 203, 0, 113, 2 };
 

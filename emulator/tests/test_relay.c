@@ -696,8 +696,8 @@ Test(relay, a_wild_segment_of_the_client_teaches_nothing)
 		"server < P. 1:11(10) ack 1 <TS val 12 ecr 70>\n");
 }
 
-/* An ACK of what is further back than any window reaches is a guess (RFC 5961 section 5.2): the box's own would
- * make the octets good. */
+/* An ACK of what is further back than any window reaches is a guess (RFC 5961 section 5.2): the
+ * box's own would make the octets good. */
 #define OCTETS_WITH_AN_ACK_OF_LONG_AGO                                                   \
 	/* 65,535 times 128 before the server's first octet, and one more */             \
 	"client > P. 1:21(20) ack 4286578816 win 502\n"                                  \
@@ -707,7 +707,8 @@ Test(relay, a_wild_segment_of_the_client_teaches_nothing)
 Test(relay, octets_with_an_ack_of_long_ago_are_not_taken)
 {
 	script_run((struct script){ 0 }, SCRIPT_HANDSHAKE OCTETS_WITH_AN_ACK_OF_LONG_AGO);
-	script_run((struct script){ .direction = DIRECTION_BOTH }, SCRIPT_HANDSHAKE_BOTH OCTETS_WITH_AN_ACK_OF_LONG_AGO);
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		   SCRIPT_HANDSHAKE_BOTH OCTETS_WITH_AN_ACK_OF_LONG_AGO);
 }
 
 Test(relay, a_wild_segment_of_the_server_teaches_nothing)
@@ -920,7 +921,8 @@ Test(relay, what_the_box_did_not_see_may_be_acknowledged)
 /* The client has probed a closed window with an octet, and counts it. */
 Test(relay, acks_behind_a_closed_window_are_heard)
 {
-	script_run((struct script){ .fault = "off-by-one", .window_bytes = 16384, .segment_size = 16383 },
+	script_run((struct script){ .fault = "off-by-one", .window_bytes = 16384,
+				    .segment_size = 16383 },
 		"client > S 0:0(0) win 64240 <mss 32000>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 32000>\n"
@@ -1222,15 +1224,17 @@ Test(relay, what_finds_no_room_for_its_cuts_is_joined)
 	for (unsigned seq = 1; seq <= octets; seq++)
 		n += (size_t)sprintf(text + n, "client > . %u:%u(1) ack 1 win 502\ndrop\n"
 					       "client < . 1:1(0) ack %u\n", seq, seq + 1, seq + 1);
-	n += (size_t)sprintf(text + n, "count refused_arrivals 0\nserver > . 1:1(0) ack 1 win 509\ndrop\n");
+	n += (size_t)sprintf(text + n,
+			     "count refused_arrivals 0\nserver > . 1:1(0) ack 1 win 509\ndrop\n");
 	for (unsigned seq = 1; seq < cuts; seq++)
 		n += (size_t)sprintf(text + n, "server < . %u:%u(1) ack 1\n", seq, seq + 1);
 	sprintf(text + n, "server < . %u:%u(93) ack 1\n", cuts, octets + 1);
 	script_run((struct script){ 0 }, text);
 }
 
-/* A server whose window shrinks takes no packet that lies behind it, and would not hear its ACK. What
- * is less than a unit of the window may be rounding, and the server may have had the octets. */
+/* A server whose window shrinks takes no packet that lies behind it, and would not hear its ACK.
+ * What is less than a unit of the window may be rounding, and the server may have had the
+ * octets. */
 Test(relay, acks_lie_within_a_window_that_shrank)
 {
 	static const struct {
@@ -1289,7 +1293,8 @@ Test(relay, what_is_refused_is_counted)
 		"client < . 1:1(0) ack 1\n"
 		"count refused_arrivals 1\n"
 		"count orphaned_bytes 0\n");
-	/* A FIN, too, needs a page to be kept in: the other connection has the one that there is. */
+	/* A FIN, too, needs a page to be kept in: the other connection has the one that there
+	 * is. */
 	script_run((struct script){ .memory_bytes = 4096 },
 		SCRIPT_HANDSHAKE
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
@@ -1311,7 +1316,8 @@ Test(relay, what_is_refused_is_counted)
 /* The same events are told of what the server sends. */
 Test(relay, what_the_server_sends_is_told_as_its_own)
 {
-	script_run((struct script){ .direction = DIRECTION_S2C, .events = true, .fault = "off-by-one" },
+	script_run((struct script){ .direction = DIRECTION_S2C, .events = true,
+				    .fault = "off-by-one" },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
@@ -1332,7 +1338,8 @@ Test(relay, what_the_server_sends_is_told_as_its_own)
  * ACK of what it sent there is room for a segment, and the client knows of none. */
 Test(relay, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 {
-	script_run((struct script){ .segment_size = 1383, .window_bytes = 16384, .fault = "off-by-one" },
+	script_run((struct script){ .segment_size = 1383, .window_bytes = 16384,
+				    .fault = "off-by-one" },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 2766 <mss 1460>\n"
@@ -1507,8 +1514,8 @@ Test(relay, a_segment_out_of_place_tells_nothing)
 	}
 }
 
-/* Text that comes with SACK blocks for the other half, which the box intercepts, too: nothing of the
- * packet goes on. */
+/* Text that comes with SACK blocks for the other half, which the box intercepts, too: nothing of
+ * the packet goes on. */
 Test(relay, sack_blocks_with_text_in_both_halves)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The relay as a TCP sender, and its SACK: RFC 2018, RFC 5681, RFC 6298, RFC 6582, RFC 6928. The language is that of
- * script.h. */
+/* The relay as a TCP sender, and its SACK: RFC 2018, RFC 5681, RFC 6298, RFC 6582, RFC 6928. The
+ * language is that of script.h. */
 
 #include "script.h"
 
@@ -543,7 +543,8 @@ Test(sender, a_round_trip_has_a_longest_time)
 
 	for (size_t k = 0; k < sizeof(samples) / sizeof(samples[0]); k++) {
 		struct engine *e = make_open(512);
-		uint64_t now = NS_PER_S, srtt = samples[k].counts_as_ms * 1000, rttvar = srtt / 2, rto_ms;
+		uint64_t now = NS_PER_S, srtt = samples[k].counts_as_ms * 1000, rttvar = srtt / 2,
+		rto_ms;
 		uint32_t seq = 1;
 
 		for (unsigned i = 0; i < 20; i++, seq += 10) {
@@ -1384,8 +1385,8 @@ Test(sender, a_window_may_be_closed_for_long)
 	script_run((struct script){ 0 }, text);
 }
 
-/* RFC 9293 section 3.8.3: a sink that never answers is given up after more than ten minutes: here 63 s
- * of ever longer waits, and ten of a minute. */
+/* RFC 9293 section 3.8.3: a sink that never answers is given up after more than ten minutes: here
+ * 63 s of ever longer waits, and ten of a minute. */
 Test(sender, a_closed_window_that_nobody_tells_of_is_given_up)
 {
 	script_run((struct script){ 0 },
@@ -1432,8 +1433,8 @@ Test(sender, a_small_piece_stays_as_it_is_for_long)
 		"count unanswered 1\n");
 }
 
-/* A kernel sends at most half of the widest window it has seen, so that a sink with a small buffer is
- * always sent something. */
+/* A kernel sends at most half of the widest window it has seen, so that a sink with a small buffer
+ * is always sent something. */
 Test(sender, half_of_the_widest_window_is_one_segment)
 {
 	script_run((struct script){ .segment_size = 1400 },

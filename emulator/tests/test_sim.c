@@ -110,7 +110,8 @@ Test(sim, loss_does_not_move_a_stall)
 		expected = sent_on(o.write[CLIENT], o.writes[CLIENT], 512);
 		sim_run(&o, &r);
 		cr_assert_null(r.error, "seed %" PRIu64 ": %s", seed, r.error);
-		cr_assert_eq(r.delivered[CLIENT], expected, "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64
+		cr_assert_eq(r.delivered[CLIENT], expected,
+			     "seed %" PRIu64 ": %" PRIu64 " of %" PRIu64
 			     " arrived, not %" PRIu64, seed, r.delivered[CLIENT], total, expected);
 		stalls += expected < total;
 	}

@@ -200,7 +200,8 @@ Test(stream, what_waits_can_be_forgotten)
 		cr_assert_eq(stream.waiting_count, 0);
 		/* A page that was given back would be used again. */
 		for (unsigned i = 0; i < 4; i++)
-			cr_assert_eq(stream_store(&stream, &pool, (4 + i) * POOL_PAGE_BYTES, other, 4), 0);
+			cr_assert_eq(stream_store(&stream, &pool, (4 + i) * POOL_PAGE_BYTES, other,
+						  4), 0);
 		check_octets(0, bytes, 0);
 		cr_assert_eq(pool.used, (bytes + POOL_PAGE_BYTES - 1) / POOL_PAGE_BYTES + 4);
 		stream_end(&stream, &pool);
@@ -588,7 +589,8 @@ Test(fault, off_by_one_has_one_hole)
 		for (uint32_t pending = 1; pending <= 3 * s + 3; pending++) {
 			uint32_t proposed = pending < s ? pending : s;
 
-			struct fault_cut c = { .pending = pending, .segment_size = s, .bytes = proposed };
+			struct fault_cut c = { .pending = pending, .segment_size = s,
+					       .bytes = proposed };
 
 			cr_assert_eq(f.kind->cut(&f, &c),
 				     pending == s + 1 ? 0 : proposed);
@@ -642,7 +644,8 @@ Test(engine, what_is_no_tcp_passes_and_is_counted)
 	uint8_t fragment[28] = { 0x45, [3] = 28, [6] = 0x20, [8] = 64, [9] = 6 };
 	uint8_t extension[60] = { 0x60, [5] = 20, [6] = 60, [7] = 64 };
 	uint8_t garbage[7] = { 0xff, 1, 2, 3, 4, 5, 6 };
-	uint8_t bad_sum[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [32] = 0x50, [33] = 2, [36] = 1 };
+	uint8_t bad_sum[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [32] = 0x50, [33] = 2,
+				[36] = 1 };
 	struct engine_config config;
 	struct engine_stats stats;
 	struct engine *e;
@@ -1289,8 +1292,10 @@ Test(fault, what_can_act_in_which_halves)
 Test(fault, hooks_are_told)
 {
 	static const char *const expected[][2] = {
-		{ "off-by-one", "cut" }, { "split-command", "cut" }, { "none", "-" }, { "lose-tail", "piece" },
-		{ "mtu-blackhole", "packet" }, { "isn-shift", "connection" }, { "ack-then-die", "cut, packet" },
+		{ "off-by-one", "cut" }, { "split-command", "cut" }, { "none", "-" }, { "lose-tail",
+											"piece" },
+		{ "mtu-blackhole", "packet" }, { "isn-shift", "connection" }, { "ack-then-die",
+										"cut, packet" },
 	};
 	char text[64];
 
@@ -1476,6 +1481,7 @@ Test(match, prefixes_that_end_within_an_octet)
 		memcpy(m.client.address, cases[i].first, 16);
 		cr_expect(match_has(&m, cases[i].first, any, 25), "/%u", cases[i].bits);
 		cr_expect(match_has(&m, cases[i].inside, any, 25), "/%u", cases[i].bits);
-		cr_expect_eq(match_has(&m, cases[i].outside, any, 25), cases[i].bits == 0, "/%u", cases[i].bits);
+		cr_expect_eq(match_has(&m, cases[i].outside, any, 25), cases[i].bits == 0, "/%u",
+			     cases[i].bits);
 	}
 }

@@ -193,7 +193,8 @@ int rtnl_add_route(struct rtnl *r, const char *name, const struct rtnl_route *to
 	if (to->mtu > 0) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
 		mnl_attr_put_u32(nlh, RTAX_MTU, to->mtu);
-		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);	/* forwarding heeds it, too */
+		/* forwarding heeds it, too */
+		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);
 		mnl_attr_nest_end(nlh, metrics);
 	}
 	return talk(r, nlh);

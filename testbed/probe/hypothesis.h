@@ -10,7 +10,7 @@
 
 enum identify_class {
 	CLASS_NONE,		/* no fault found */
-	CLASS_OFF_BY_ONE,	/* a box that re-segments, and keeps what its loop has no case for */
+	CLASS_OFF_BY_ONE,	/* a re-segmenting box keeps what its loop has no case for */
 	CLASS_LOSE_TAIL,	/* one that loses short last pieces */
 	CLASS_MTU_BLACKHOLE,	/* packets over a size vanish */
 	CLASS_ACK_THEN_DIE,	/* so many bytes are ACKed, and then nothing passes */

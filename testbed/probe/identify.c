@@ -408,7 +408,7 @@ static uint64_t difference(uint64_t a, uint64_t b)
  * byte more, many bytes more with the same recipients, and a recipient more again. Time that goes
  * with recipients is the server's, time that goes with bytes is not.
  */
-static const uint32_t group_first[GROUPS] = { 283, 287, 549, 553 };	/* 1, 2, 2 and 3 recipients */
+static const uint32_t group_first[GROUPS] = { 283, 287, 549, 553 };	/* 1, 2, 2, 3 recipients */
 
 static void measure_delay(struct identify *id, const struct row *rows, size_t count)
 {

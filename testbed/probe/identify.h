@@ -33,7 +33,7 @@ struct identify {
 	uint64_t delay_ns;	/* for each recipient */
 	uint64_t time_ns;	/* that all this took */
 	struct sweep_codes codes;	/* the server's replies to the smallest envelope */
-	size_t odd;		/* what a clean path does not do: sizes with other replies, or late ones */
+	size_t odd;		/* sizes with other replies, or with late ones */
 	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */
 	size_t evidence_count;
 };

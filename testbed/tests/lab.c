@@ -15,7 +15,8 @@
 #define AS_ORDINARY STEP_DOWN "--no-new-privs -- "
 /* With sub-ids as they would be in the files, in a mount namespace that has them so. */
 #define AS_SUB_IDS                                                                       \
-	"unshare --mount sh -c 'echo nobody:200000:65536 >$DIR/.sub && mount --bind $DIR/.sub /etc/subuid && " \
+	"unshare --mount sh -c 'echo nobody:200000:65536 >$DIR/.sub && "                 \
+	"mount --bind $DIR/.sub /etc/subuid && "                                         \
 	"mount --bind $DIR/.sub /etc/subgid && exec \"$@\"' sh " STEP_DOWN
 
 static char dir[64];
@@ -68,8 +69,10 @@ static struct lab_result run(const char *prefix, const char *command)
 	snprintf(out, sizeof(out), "%s/.out-%u", lab_dir(), ++serial);
 	snprintf(err, sizeof(err), "%s/.err-%u", lab_dir(), serial);
 	setenv("LAB_COMMAND", command, 1);
-	cr_assert_geq(asprintf(&line, "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s", prefix, out,
-			       err), 0);
+	cr_assert_geq(asprintf(&line,
+			       "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s",
+			       prefix, out, err),
+		      0);
 	status = system(line);	/* NOLINT(cert-env33-c): the test's own command line */
 	free(line);
 	r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
@@ -100,11 +103,13 @@ static void stage(void)
 	char text[8192];
 	struct lab_result r = run("",
 		"mkdir $DIR/bin && cd $DIR/bin && "
-		"for program in reseg-lab reseg-probe reseg-sink resegd reseg-rules mail-client stream-client; do "
+		"for program in reseg-lab reseg-probe reseg-sink resegd reseg-rules mail-client "
+		"stream-client; do "
 		"cp \"$(command -v $program)\" . || exit; done && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.nft . && "
 		"cp \"$(dirname \"$(command -v reseg-rules)\")\"/*.iptables . && "
-		"cp \"$(command -v reseg-mta)\" . && cp -r \"$(dirname \"$(command -v reseg-mta)\")\"/mta . && "
+		"cp \"$(command -v reseg-mta)\" . && cp -r \"$(dirname \"$(command -v "
+		"reseg-mta)\")\"/mta . && "
 		"cp $NO_NFQUEUE no-nfqueue.so && cp -r $FAKE_MTAS fake-mtas && "
 		"if [ -e $RESEG_MTA ]; then cp -r $RESEG_MTA/ mtas; fi && chmod -R a+rX .");
 
@@ -129,7 +134,9 @@ void lab_start(enum lab_user user)
 		return;
 	if (lab_run(user, "command -v reseg-lab").status != 0)
 		stage();
-	if (user == LAB_SUB_IDS && lab_run(user, "command -v newuidmap && grep -q \"^$(id -un):\" /etc/subuid "
+	if (user == LAB_SUB_IDS && lab_run(user,
+					   "command -v newuidmap && grep -q \"^$(id -un):\" "
+					   "/etc/subuid "
 						 "/etc/subgid").status != 0)
 		cr_skip_test("this user has no sub-ids, or newuidmap is not installed");
 	r = lab_run(user, "unshare --user --map-root-user true");

@@ -28,12 +28,28 @@ struct lab_case {
 };
 
 /* One test for each user and IP version: NAME is given the case. */
-#define LAB_TEST(suite, name)                                                            \
-	static void name(struct lab_case c);                                             \
-	Test(suite, name##_root_ipv4) { lab_start(LAB_ROOT); name((struct lab_case){ LAB_ROOT, 4 }); } \
-	Test(suite, name##_root_ipv6) { lab_start(LAB_ROOT); name((struct lab_case){ LAB_ROOT, 6 }); } \
-	Test(suite, name##_user_ipv4) { lab_start(LAB_ORDINARY); name((struct lab_case){ LAB_ORDINARY, 4 }); } \
-	Test(suite, name##_user_ipv6) { lab_start(LAB_ORDINARY); name((struct lab_case){ LAB_ORDINARY, 6 }); } \
+#define LAB_TEST(suite, name)                                                                      \
+	static void name(struct lab_case c);                                                       \
+	Test(suite, name##_root_ipv4)                                                              \
+	{                                                                                          \
+		lab_start(LAB_ROOT);                                                               \
+		name((struct lab_case){ LAB_ROOT, 4 });                                            \
+	}                                                                                          \
+	Test(suite, name##_root_ipv6)                                                              \
+	{                                                                                          \
+		lab_start(LAB_ROOT);                                                               \
+		name((struct lab_case){ LAB_ROOT, 6 });                                            \
+	}                                                                                          \
+	Test(suite, name##_user_ipv4)                                                              \
+	{                                                                                          \
+		lab_start(LAB_ORDINARY);                                                           \
+		name((struct lab_case){ LAB_ORDINARY, 4 });                                        \
+	}                                                                                          \
+	Test(suite, name##_user_ipv6)                                                              \
+	{                                                                                          \
+		lab_start(LAB_ORDINARY);                                                           \
+		name((struct lab_case){ LAB_ORDINARY, 6 });                                        \
+	}                                                                                          \
 	static void name(struct lab_case c)
 
 /* Skips the test if it cannot be run as this user. */

@@ -22,7 +22,8 @@ static const char *container(enum lab_user user)
 static const char *enter(enum lab_user user)
 {
 	return user == LAB_ROOT ? "nsenter --target $1 --mount --pid " :
-				  "nsenter --target $1 --user --preserve-credentials --mount --pid ";
+				  "nsenter --target $1 --user --preserve-credentials --mount --pid "
+				  "";
 }
 
 static void has(const struct lab_result *r, const char *text)
@@ -33,7 +34,8 @@ static void has(const struct lab_result *r, const char *text)
 LAB_TEST(container, the_first_process_reports)
 {
 	struct lab_result r = lab_run(c.user,
-		"mkdir $DIR/tmp; export TMPDIR=$DIR/tmp; %s reseg-lab -%d --report $DIR/page.html -- "
+		"mkdir $DIR/tmp; export TMPDIR=$DIR/tmp; %s reseg-lab -%d --report $DIR/page.html "
+		"-- "
 		"sh -c 'reseg-probe sweep --sizes 512,513 --timeout 1 $RESEG_SERVER >/dev/null'; "
 		"echo status $?; grep -c 'stall: 513 pending' $DIR/page.html; ls $DIR/tmp",
 		container(c.user), c.ip);
@@ -59,7 +61,8 @@ LAB_TEST(container, further_commands_enter)
 		"e='%s'\n"
 		"eval $e reseg-lab enter -- hostname\n"
 		"eval $e reseg-lab enter --lab 1 --on box -- hostname\n"
-		"eval $e reseg-lab -- \"sh -c 'reseg-lab enter --on server -- hostname; echo >$DIR/up2; "
+		"eval $e reseg-lab -- \"sh -c 'reseg-lab enter --on server -- hostname; echo "
+		">$DIR/up2; "
 		"read x <$DIR/end2'\" & second=$!\n"
 		"read x <$DIR/up2\n"
 		"eval $e reseg-lab enter -- hostname\n"
@@ -71,7 +74,8 @@ LAB_TEST(container, further_commands_enter)
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "client\nbox\nserver\nserver\nstatus 0\nstatus 0\n", "%s%s", r.out,
 			 r.err);
-	cr_assert(lab_is_line_with(r.err, "several labs are running: give one of them by --lab: 1, "),
+	cr_assert(lab_is_line_with(r.err,
+				   "several labs are running: give one of them by --lab: 1, "),
 		  "%s", r.err);
 }
 
@@ -162,7 +166,8 @@ Test(container, a_lab_that_cannot_start_leaves_reports_alone)
 				 "/dev/null: ");
 		expect_no_report(user, "unshare --user --map-root-user sh -c '"
 				 "echo 0 >/proc/sys/user/max_user_namespaces; "
-				 "exec setpriv --bounding-set=-all reseg-lab --report $REPORT -- true'",
+				 "exec setpriv --bounding-set=-all reseg-lab --report $REPORT -- "
+				 "true'",
 				 2, "user.max_user_namespaces");
 	}
 }
@@ -173,9 +178,11 @@ Test(container, a_lab_that_cannot_start_leaves_captures_alone)
 	struct lab_result r;
 
 	lab_start(LAB_ROOT);
-	r = lab_run(LAB_ROOT, "reseg-lab --capture $DIR/cap -- true && cd $DIR/cap && sha256sum * >../before && "
-			      "unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; "
-			      "exec setpriv --bounding-set=-all reseg-lab --capture $DIR/cap -- true'");
+	r = lab_run(
+		LAB_ROOT,
+		"reseg-lab --capture $DIR/cap -- true && cd $DIR/cap && sha256sum * >../before && "
+		"unshare --user --map-root-user sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; "
+		"exec setpriv --bounding-set=-all reseg-lab --capture $DIR/cap -- true'");
 	lab_expect_error(&r, 2, "user.max_user_namespaces");
 	r = lab_run(LAB_ROOT, "cd $DIR/cap && sha256sum -c --quiet ../before");
 	lab_expect_status(&r, 0);

@@ -13,7 +13,8 @@ TestSuite(control, .timeout = 120);
 
 static struct lab_result check(const char *text)
 {
-	return lab_run(LAB_ROOT, "printf '%s' >$DIR/c; cd $DIR && resegd --check-config -c c", text);
+	return lab_run(LAB_ROOT, "printf '%s' >$DIR/c; cd $DIR && resegd --check-config -c c",
+		       text);
 }
 
 Test(control, mistakes_in_a_file_are_pointed_at)
@@ -22,39 +23,55 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		const char *text, *error;
 	} cases[] = {
 		{ "segment-size = 512\\nnonsense\\n", "c:2:1: neither" },
-		{ "  segment-size = 0\\n", "c:1:18: segment-size 0: give a whole number from 1 to 65495" },
-		{ "# fine\\n\\nfault = drop:every=0\\n", "c:3:20: fault drop:every=0: every is a number" },
-		{ "fault=nosuch\\n", "c:1:7: fault nosuch: no such fault; there are: off-by-one, none" },
+		{ "  segment-size = 0\\n",
+		  "c:1:18: segment-size 0: give a whole number from 1 to 65495" },
+		{ "# fine\\n\\nfault = drop:every=0\\n",
+		  "c:3:20: fault drop:every=0: every is a number" },
+		{ "fault=nosuch\\n",
+		  "c:1:7: fault nosuch: no such fault; there are: off-by-one, none" },
 		{ "fault = drop:every=2,port=x\\n", "c:1:27: fault drop:every=2,port=x: port is" },
 		{ "colour = blue\\n", "c:1:1: colour: no such key" },
 		{ "port = 25\\n", "c:1:1: port chooses connections for a policy" },
 		{ "[policy a]\\n  queue = 3\\n", "c:2:3: queue is for all connections" },
 		{ "[policy a]\\nport = 25-24\\n", "c:2:8: port 25-24: give a port" },
-		{ "[policy a]\\nclient = 198.51.100.0/33\\n", "c:2:10: client 198.51.100.0/33: give an address" },
+		{ "[policy a]\\nclient = 198.51.100.0/33\\n",
+		  "c:2:10: client 198.51.100.0/33: give an address" },
 		{ "[policy a]\\narrival = wire\\n", "c:2:11: arrival wire: wire is for all" },
 		{ "[politics]\\nport = 25\\n", "[politics]: sections are [policy NAME]" },
 		{ "[policy default]\\nport = 25\\n", "[policy default]: sections are" },
 		{ "[policy a\\nport = 25\\n", "c:1:1: a section without its ]" },
-		{ "[policy a] port = 25\\nsegment-size = 100\\n", "c:1:12: behind a section's ] stands nothing" },
+		{ "[policy a] port = 25\\nsegment-size = 100\\n",
+		  "c:1:12: behind a section's ] stands nothing" },
 		{ "[polcy a]\\n", "[polcy a]: sections are" },
 		{ "[policy a b]\\n", "[policy a b]: sections are" },
 		{ "[policy \\\\xfc]\\n", "sections are" },
 		{ "[]\\n", "c:1:1: []: sections are [policy NAME]" },
-		{ "control-owner = root\\n", "c:1:1: control-owner root: there is no socket to give away" },
-		{ "control = x\\ncontrol-owner = :nosuch\\n", "c:2:1: control-owner :nosuch: there is no such user or group" },
-		{ "user = nobody\\nsandbox = off\\n", "c:1:1: user nobody: with sandbox off it stays" },
+		{ "control-owner = root\\n",
+		  "c:1:1: control-owner root: there is no socket to give away" },
+		{ "control = x\\ncontrol-owner = :nosuch\\n",
+		  "c:2:1: control-owner :nosuch: there is no such user or group" },
+		{ "user = nobody\\nsandbox = off\\n",
+		  "c:1:1: user nobody: with sandbox off it stays" },
 		{ "\\n  user = nosuch-user\\n", "c:2:3: user nosuch-user: there is no such user" },
-		{ "queue = 0000000garbage\\n", "c:1:9: queue 0000000garbage: give a whole number from 0" },
+		{ "queue = 0000000garbage\\n",
+		  "c:1:9: queue 0000000garbage: give a whole number from 0" },
 		{ "fault = lose-tail:direction=s2c\\n",
-		  "c:1:1: fault lose-tail:direction=s2c: it can never act, as what the server sends is not "
+		  "c:1:1: fault lose-tail:direction=s2c: it can never act, as what the server "
+		  "sends is not "
 		  "intercepted: add direction = both" },
-		{ "direction = s2c\\nfault = split-eod:direction=c2s\\n", "c:2:1: fault split-eod:direction=c2s: it can" },
-		{ "direction = none\\nfault = mtu-blackhole:direction=c2s\\n", "intercepted: add direction = c2s" },
-		{ "direction = both\\n[policy a]\\nport = 25\\ndirection = c2s\\nfault = drop:direction=s2c\\n",
+		{ "direction = s2c\\nfault = split-eod:direction=c2s\\n",
+		  "c:2:1: fault split-eod:direction=c2s: it can" },
+		{ "direction = none\\nfault = mtu-blackhole:direction=c2s\\n",
+		  "intercepted: add direction = c2s" },
+		{ "direction = both\\n[policy a]\\nport = 25\\ndirection = c2s\\nfault = "
+		  "drop:direction=s2c\\n",
 		  "c:5:1: fault drop:direction=s2c: it can never act" },
-		{ "fault = banner-mask:direction=c2s\\n", "it acts on what the server sends only: take out" },
-		{ "fault = first-segment-parser:direction=s2c\\n", "it acts on what the client sends only: take out" },
-		{ "inject = a\\033]0;\\344b\\n", "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
+		{ "fault = banner-mask:direction=c2s\\n",
+		  "it acts on what the server sends only: take out" },
+		{ "fault = first-segment-parser:direction=s2c\\n",
+		  "it acts on what the client sends only: take out" },
+		{ "inject = a\\033]0;\\344b\\n",
+		  "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
 		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
 		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
 		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port stands here twice" },
@@ -88,39 +105,48 @@ Test(control, all_mistakes_of_a_file)
 	static const char expected[] =
 		"resegd: c:1:9: flows 0: give a whole number from 1 to 16777216\n"
 		"resegd: c:2:1: colour: no such key; see reseg.conf(5)\n"
-		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of less than 32 letters, digits, dots, hyphens "
+		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of less than "
+		"32 letters, digits, dots, hyphens "
 		"and underscores that is not default\n"
 		"resegd: c:5:1: queue is for all connections: put it before the first section\n"
 		"resegd: c:7:1: port stands here twice\n"
 		"resegd: c:8:1: neither \"key = value\" nor [policy NAME]\n"
 		"resegd: --grace soon: give a time in seconds from 0 to 86400\n";
 	struct lab_result r = lab_run(LAB_ROOT,
-		"cd $DIR && printf '%%s\\n' 'flows = 0' 'colour = blue' '[politics]' 'port = 25' 'queue = 3' 'client = 203.0.113.1' "
+		"cd $DIR && printf '%%s\\n' 'flows = 0' 'colour = blue' '[politics]' 'port = 25' "
+		"'queue = 3' 'client = 203.0.113.1' "
 		"'port = 26' 'nonsense' >c; resegd -c c --check-config --grace soon");
 
 	lab_expect_status(&r, 2);
 	cr_assert_str_eq(r.err, expected, "%s", r.err);
 	/* However many there are. */
-	r = lab_run(LAB_ROOT, "cd $DIR && yes nonsense | head -n 100000 >c; resegd -c c --check-config");
+	r = lab_run(LAB_ROOT,
+		    "cd $DIR && yes nonsense | head -n 100000 >c; resegd -c c --check-config");
 	lab_expect_status(&r, 2);
 	cr_assert_lt(strlen(r.err), 20000);
-	cr_assert(strstr(r.err, "resegd: c:100:1: neither") && strstr(r.err, "more mistakes\n"), "%s", r.err);
+	cr_assert(strstr(r.err, "resegd: c:100:1: neither") && strstr(r.err, "more mistakes\n"),
+		  "%s", r.err);
 }
 
 Test(control, a_good_file_is_good)
 {
-	struct lab_result r = check("# all keys\\nqueue = 1:2\\nsegment-size=256 ; half\\nfault = drop\\nfault = corrupt\\n"
-				    "direction = both\\narrival = wire\\nflows = 10\\nwindow = 16384\\nmemory = 1048576\\n"
-				    "overload = refuse\\nqueue-length = 5\\nqueue-buffer = 65536\\ninject = raw\\n"
-				    "events = /dev/null\\ncontrol = /nowhere\\ngrace = 0.5\\n\\n[policy mail]\\nport = 25\\n"
-				    "client = 2001:db8::/32\\nserver = 203.0.113.7\\nfault = off-by-one:flows=1-2\\n");
+	struct lab_result r = check(
+		"# all keys\\nqueue = 1:2\\nsegment-size=256 ; half\\nfault = drop\\nfault = "
+		"corrupt\\n"
+		"direction = both\\narrival = wire\\nflows = 10\\nwindow = 16384\\nmemory = "
+		"1048576\\n"
+		"overload = refuse\\nqueue-length = 5\\nqueue-buffer = 65536\\ninject = raw\\n"
+		"events = /dev/null\\ncontrol = /nowhere\\ngrace = 0.5\\n\\n[policy mail]\\nport = "
+		"25\\n"
+		"client = 2001:db8::/32\\nserver = 203.0.113.7\\nfault = off-by-one:flows=1-2\\n");
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.err, "");
 	cr_assert_str_eq(r.out, "");
 }
 
-/* Faults that may act are taken: on packets in either half, in a policy that has them from before it. */
+/* Faults that may act are taken: on packets in either half, in a policy that has them from before
+ * it. */
 Test(control, faults_that_may_act)
 {
 	static const char *const cases[] = {
@@ -129,7 +155,8 @@ Test(control, faults_that_may_act)
 		"direction = none\\nfault = drop\\n",
 		"direction = both\\nfault = drop:direction=s2c\\nfault = drop:direction=c2s\\n",
 		"fault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = s2c\\n",
-		"direction = both\\nfault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = c2s\\n",
+		"direction = both\\nfault = drop:direction=s2c\\n[policy a]\\nport = "
+		"25\\ndirection = c2s\\n",
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -151,7 +178,8 @@ static bool second_stalls(const char *name)
 	const json_t *rows = json_object_get(lab_json(r.out), "rows");
 
 	for (size_t i = 0; i < 3; i++) {
-		if (strcmp(lab_string(json_array_get(rows, i), "outcome"), i == 1 ? "stalled" : "ok") != 0)
+		if (strcmp(lab_string(json_array_get(rows, i), "outcome"),
+			   i == 1 ? "stalled" : "ok") != 0)
 			return false;
 	}
 	return json_array_size(rows) == 3;
@@ -163,13 +191,18 @@ LAB_TEST(control, policies)
 	static const struct {
 		const char *name, *direction;
 		int segment_size;
-	} expected[] = { { "default", "c2s", 300 }, { "mail", "c2s", 300 }, { "echo", "c2s", 100 }, { "rest", "none", 300 } };
+	} expected[] = { { "default", "c2s", 300 }, { "mail", "c2s", 300 }, { "echo", "c2s", 100 },
+			 { "rest", "none", 300 } };
 	struct lab_result r = lab_run(c.user,
-		"printf '%%s\\n' 'segment-size = 999' 'fault = none' '[policy mail]' 'port = 25' 'fault = off-by-one' "
-		"'[policy echo]' 'port = 7' 'segment-size = 100' 'fault = off-by-one' '[policy rest]' 'direction = none' >$DIR/c; "
+		"printf '%%s\\n' 'segment-size = 999' 'fault = none' '[policy mail]' 'port = 25' "
+		"'fault = off-by-one' "
+		"'[policy echo]' 'port = 7' 'segment-size = 100' 'fault = off-by-one' '[policy "
+		"rest]' 'direction = none' >$DIR/c; "
 		"reseg-lab -%d --config $DIR/c --segment-size 300 --control $DIR/ctl -- sh -c '"
-		"reseg-probe sweep --sizes 300-302 --timeout 1 --format json server >$DIR/mail.json; "
-		"reseg-probe sweep --protocol echo --sizes 100-102 --timeout 1 --format json server:7 >$DIR/echo.json; "
+		"reseg-probe sweep --sizes 300-302 --timeout 1 --format json server "
+		">$DIR/mail.json; "
+		"reseg-probe sweep --protocol echo --sizes 100-102 --timeout 1 --format json "
+		"server:7 >$DIR/echo.json; "
 		CTL "status --format json'", c.ip);
 	const json_t *policies = json_object_get(lab_json(r.out), "policies");
 
@@ -190,7 +223,8 @@ LAB_TEST(control, faults_change_under_a_connection)
 {
 	static const char client[] =
 		"import json, os, signal, socket, subprocess, sys\n"
-		"ctl = lambda *words: subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], *words])\n"
+		"ctl = lambda *words: subprocess.check_call([\"resegctl\", \"--control\", "
+		"sys.argv[1], *words])\n"
 		"s = socket.create_connection((os.environ[\"RESEG_SERVER\"], 7), 5)\n"
 		"def spoilt():\n"
 		"    s.sendall(bytes(513))\n"
@@ -208,15 +242,18 @@ LAB_TEST(control, faults_change_under_a_connection)
 		"    return n == 513\n"
 		"print(spoilt())\n"
 		"ctl(\"flows\")\n"
-		"status = lambda: json.loads(subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"status\"]))\n"
+		"status = lambda: json.loads(subprocess.check_output([\"resegctl\", \"--control\", "
+		"sys.argv[1], \"--format\", \"json\", \"status\"]))\n"
 		"before = status()[\"policies\"][0][\"faults\"][0]\n"
-		"flow = json.loads(subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"flows\"]))[\"flows\"][0]\n"
+		"flow = json.loads(subprocess.check_output([\"resegctl\", \"--control\", "
+		"sys.argv[1], \"--format\", \"json\", \"flows\"]))[\"flows\"][0]\n"
 		/* Nobody has spoken since the 0.3 s that spoilt() has waited. */
 		"assert 0.2 < flow[\"idle_s\"] < 20, flow\n"
 		"ctl(\"fault\", \"change\", \"off-by-one\", \"off-by-one:over=2\")\n"
 		"print(take())\n"
 		"after = status()[\"policies\"][0][\"faults\"][0]\n"
-		"assert after[\"id\"] == before[\"id\"] and after[\"acted\"] >= before[\"acted\"] >= 1 and after[\"fault\"] == \"off-by-one:over=2\", (before, after)\n"
+		"assert after[\"id\"] == before[\"id\"] and after[\"acted\"] >= before[\"acted\"] "
+		">= 1 and after[\"fault\"] == \"off-by-one:over=2\", (before, after)\n"
 		"print(spoilt(), take())\n"
 		"ctl(\"fault\", \"on\", \"off-by-one\")\n"
 		"print(spoilt())\n"
@@ -226,7 +263,8 @@ LAB_TEST(control, faults_change_under_a_connection)
 		"ctl(\"reload\")\n"
 		"print(spoilt())\n"
 		"open(sys.argv[2], \"w\").write(\"fault = none\\n\")\n"
-		"status = subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], \"--format\", \"json\", \"status\"])\n"
+		"status = subprocess.check_output([\"resegctl\", \"--control\", sys.argv[1], "
+		"\"--format\", \"json\", \"status\"])\n"
 		"os.kill(json.loads(status)[\"pid\"], signal.SIGHUP)\n"
 		"print(take())\n"
 		"open(sys.argv[2], \"w\").write(\"fault = 3\\n\")\n"
@@ -237,11 +275,13 @@ LAB_TEST(control, faults_change_under_a_connection)
 
 	lab_need("/usr/bin/python3");
 	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; echo 'fault = off-by-one' >$DIR/c; "
-			    "reseg-lab -%d --config $DIR/c --control $DIR/ctl -- sh -c '/usr/bin/python3 -u $DIR/client.py $DIR/ctl $DIR/c'",
+			    "reseg-lab -%d --config $DIR/c --control $DIR/ctl -- sh -c "
+			    "'/usr/bin/python3 -u $DIR/client.py $DIR/ctl $DIR/c'",
 		    client, c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, " stalled        513     513   0s\n"), "%s%s", r.out, r.err);
-	cr_assert(strstr(r.out, "True\nFalse True\nTrue\nTrue\nTrue\nTrue\n2\n"), "%s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "True\nFalse True\nTrue\nTrue\nTrue\nTrue\n2\n"), "%s%s", r.out,
+		  r.err);
 	cr_assert(strstr(r.out, "default              - none"), "%s%s", r.out, r.err);
 	cr_assert(strstr(r.err, ":1:9: fault 3: no such fault"), "%s%s", r.out, r.err);
 }
@@ -255,7 +295,8 @@ LAB_TEST(control, toggled_under_load)
 		"s.connect(sys.argv[1])\n"
 		"f = s.makefile(\"rw\")\n"
 		"for i in range(10000):\n"
-		"    what = {\"do\": \"on\", \"fault\": \"psh-hold:bytes=65535\"} if i % 2 == 0 else {\"do\": \"off\", \"which\": \"all\"}\n"
+		"    what = {\"do\": \"on\", \"fault\": \"psh-hold:bytes=65535\"} if i % 2 == 0 "
+		"else {\"do\": \"off\", \"which\": \"all\"}\n"
 		"    f.write(json.dumps({\"command\": \"fault\", **what}) + \"\\n\")\n"
 		"    f.flush()\n"
 		"    answer = json.loads(f.readline())\n"
@@ -266,8 +307,10 @@ LAB_TEST(control, toggled_under_load)
 	lab_need("/usr/bin/python3");
 	r = lab_run(c.user, "printf '%s' '%s' >$DIR/toggler.py; "
 			    "reseg-lab -%d --fault none --direction both --control $DIR/ctl -- "
-			    "sh -c '/usr/bin/python3 $DIR/toggler.py $DIR/ctl & n=0; while [ $n -lt 2 ] || kill -0 $! 2>/dev/null; do "
-			    "stream-client $RESEG_SERVER 7 300000 || exit 1; n=$((n + 1)); done; wait $! || exit 1; "
+			    "sh -c '/usr/bin/python3 $DIR/toggler.py $DIR/ctl & n=0; while [ $n "
+			    "-lt 2 ] || kill -0 $! 2>/dev/null; do "
+			    "stream-client $RESEG_SERVER 7 300000 || exit 1; n=$((n + 1)); done; "
+			    "wait $! || exit 1; "
 			    CTL "status; echo $((n > 1))'", "%s", toggler, c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "toggled\n") && strstr(r.out, "\n1\n"), "%s%s", r.out, r.err);
@@ -287,14 +330,17 @@ LAB_TEST(control, clients_that_hang)
 		"    s.settimeout(0.01)\n"
 		"    try:\n"
 		"        for k in range([0, 1, 3000][i % 3]):\n"
-		"            s.sendall(b\"{\\\"command\\\": \\\"metrics\\\"}\" + (b\"\\n\" if i % 3 == 2 else b\"\"))\n"
+		"            s.sendall(b\"{\\\"command\\\": \\\"metrics\\\"}\" + (b\"\\n\" if i % "
+		"3 == 2 else b\"\"))\n"
 		"    except (socket.timeout, BrokenPipeError, ConnectionResetError):\n"
 		"        pass\n"
 		"    all.append(s)\n"
 		"subprocess.check_call([\"stream-client\", sys.argv[2], \"7\", \"300000\"])\n"
 		"subprocess.check_call([\"resegctl\", \"--control\", sys.argv[1], \"status\"])\n"
-		"for text in [b\"nonsense\\n\", b\"[]\\n\", b\"{}\\n\", b\"{\\\"command\\\": 3}\\n\", b\"{\\\"command\\\": \\\"fault\\\"}\\n\",\n"
-		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", \\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 65537, b\"x\" * 70000]:\n"
+		"for text in [b\"nonsense\\n\", b\"[]\\n\", b\"{}\\n\", b\"{\\\"command\\\": "
+		"3}\\n\", b\"{\\\"command\\\": \\\"fault\\\"}\\n\",\n"
+		"             b\"{\\\"command\\\": \\\"fault\\\", \\\"do\\\": \\\"on\\\", "
+		"\\\"fault\\\": 5}\\n\", b\"\\0\\n\", b\"x\" * 65537, b\"x\" * 70000]:\n"
 		"    s = socket.socket(socket.AF_UNIX)\n"
 		"    s.connect(sys.argv[1])\n"
 		"    s.settimeout(5)\n"
@@ -304,7 +350,8 @@ LAB_TEST(control, clients_that_hang)
 		"    assert \"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
 		"    assert (\"at most 65536\" in answer) == (len(text) > 65536), answer\n"
 		/* It goes on after that, and the longest that is allowed is answered. */
-		"    s.sendall(b\"y\" * 200000 * (len(text) > 65536) + b\"\\n\" * (len(text) > 65536) +\n"
+		"    s.sendall(b\"y\" * 200000 * (len(text) > 65536) + b\"\\n\" * (len(text) > "
+		"65536) +\n"
 		"              b\"{\\\"command\\\": \\\"flows\\\"}\".ljust(65536) + b\"\\n\")\n"
 		"    answer = f.readline()\n"
 		"    assert \"\\\"ok\\\":true\" in answer, (text[:20], answer)\n"
@@ -312,19 +359,27 @@ LAB_TEST(control, clients_that_hang)
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
-	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/hanger.py; reseg-lab -%d --fault none --control $DIR/ctl -- "
-			    "sh -c '/usr/bin/python3 $DIR/hanger.py $DIR/ctl $RESEG_SERVER'", hanger, c.ip);
+	r = lab_run(
+		c.user,
+		"printf '%%s' '%s' >$DIR/hanger.py; reseg-lab -%d --fault none --control $DIR/ctl "
+		"-- "
+		"sh -c '/usr/bin/python3 $DIR/hanger.py $DIR/ctl $RESEG_SERVER'",
+		hanger, c.ip);
 	cr_assert(strstr(r.out, "resegd ") && strstr(r.out, "answered\n"), "%s%s", r.out, r.err);
 	cr_assert_str_eq(r.err, "");
 }
 
-/* An answer with flows of all kinds, by a server that says the same again and again, but for what is delivered. */
+/* An answer with flows of all kinds, by a server that says the same again and again, but for what
+ * is delivered. */
 static const char flow_server[] =
 	"import json, socket, sys\n"
 	"long = \"2001:db8:1111:2222:3333:4444:5555:%x\"\n"
-	"def flow(n, client, state, acked, delivered, stalled=False, idle=0.2, server=\"203.0.113.1\"):\n"
-	"    half = dict(acked=acked, delivered=delivered, orphaned=acked - delivered, pending=0, stalled=stalled)\n"
-	"    return dict(flow=n, client=client, client_port=60000, server=server, server_port=25, state=state,\n"
+	"def flow(n, client, state, acked, delivered, stalled=False, idle=0.2, "
+	"server=\"203.0.113.1\"):\n"
+	"    half = dict(acked=acked, delivered=delivered, orphaned=acked - delivered, pending=0, "
+	"stalled=stalled)\n"
+	"    return dict(flow=n, client=client, client_port=60000, server=server, server_port=25, "
+	"state=state,\n"
 	"                idle_s=idle, c2s=half, s2c=None)\n"
 	"s = socket.socket(socket.AF_UNIX)\n"
 	"s.bind(sys.argv[1])\n"
@@ -337,7 +392,8 @@ static const char flow_server[] =
 	"    c.makefile().readline()\n"
 	"    flows = [flow(1, \"198.51.100.255\", \"open\", 10**11, 10**11 - 10**10, idle=4000),\n"
 	"             flow(12345, \"198.51.100.1\", \"open\", 513, 0, True, idle=86400 * 30),\n"
-	"             flow(7, \"203.0.113.255\", \"forgotten\", 2 * 10**6 * n, 2 * 10**6 * n, idle=7200)]\n"
+	"             flow(7, \"203.0.113.255\", \"forgotten\", 2 * 10**6 * n, 2 * 10**6 * n, "
+	"idle=7200)]\n"
 	"    if len(sys.argv) > 2:\n"
 	"        flows += [flow(i, long % i, \"open\", i, 0, server=long % 9) for i in (20, 21)]\n"
 	"    c.sendall(json.dumps(dict(ok=True, flows=flows)).encode() + b\"\\n\")\n"
@@ -347,8 +403,11 @@ static const char flow_server[] =
 static struct lab_result ask_flow_server(const char *argument, const char *resegctl)
 {
 	lab_need("/usr/bin/python3");
-	return lab_run(LAB_ORDINARY, "cd $DIR && printf '%%s' '%s' >server.py && mkfifo up && rm -f ctl && "
-		"{ /usr/bin/python3 server.py ctl %s >up & } && read line <up && rm up && { %s; }; kill $!",
+	return lab_run(
+		LAB_ORDINARY,
+		"cd $DIR && printf '%%s' '%s' >server.py && mkfifo up && rm -f ctl && "
+		"{ /usr/bin/python3 server.py ctl %s >up & } && read line <up && rm up && { %s; }; "
+		"kill $!",
 		flow_server, argument, resegctl);
 }
 
@@ -362,7 +421,8 @@ Test(control, flows_in_80_columns)
 		" flow client               server         state     orphaned   acked idle\n"
 		"    1 198.51.100.255:60000 203.0.113.1:25 open        10000M 100000M  67m\n"
 		"12345 198.51.100.1:60000   203.0.113.1:25 stalled        513     513  30d\n"
-		"    7 203.0.113.255:60000  203.0.113.1:25 forgotten        0 2000000   2h\n", "%s%s", r.out, r.err);
+		"    7 203.0.113.255:60000  203.0.113.1:25 forgotten        0 2000000   2h\n",
+		"%s%s", r.out, r.err);
 	/* What is too wide has lines of its own. */
 	r = ask_flow_server("long", "resegctl --control ctl --sort flow flows | tail -n 3; "
 			    "resegctl --control ctl flows | awk \"length > 80\"");
@@ -375,15 +435,20 @@ Test(control, flows_that_are_wanted)
 	struct lab_result r;
 
 	lab_start(LAB_ORDINARY);
-	r = ask_flow_server("long", "for o in --stalled --client=198.51.100.0/24 --client=2001:db8:1111::/48 "
-		"--client=203.0.113.255 \"--stalled --client=203.0.113.0/24\"; do "
-		"resegctl --control ctl flows --format json $o | grep -c idle_s; done");
+	r = ask_flow_server(
+		"long", "for o in --stalled --client=198.51.100.0/24 --client=2001:db8:1111::/48 "
+			"--client=203.0.113.255 \"--stalled --client=203.0.113.0/24\"; do "
+			"resegctl --control ctl flows --format json $o | grep -c idle_s; done");
 	cr_assert_str_eq(r.out, "1\n2\n2\n1\n0\n", "%s%s", r.out, r.err);
 	/* The rate is that between two looks. */
-	r = ask_flow_server("", "timeout -s INT 10 resegctl --control ctl flows --watch 0.5 --client 203.0.113.255 | "
-			    "grep -m 2 forgotten");
+	r = ask_flow_server(
+		"",
+		"timeout -s INT 10 resegctl --control ctl flows --watch 0.5 --client 203.0.113.255 "
+		"| "
+		"grep -m 2 forgotten");
 	cr_assert(strstr(r.out, "forgotten        0       -   2h\n"), "%s%s", r.out, r.err);
-	cr_assert(strstr(strstr(r.out, "\n"), " 2h\n") && !strstr(strstr(r.out, "\n"), "- "), "%s%s", r.out, r.err);
+	cr_assert(strstr(strstr(r.out, "\n"), " 2h\n") && !strstr(strstr(r.out, "\n"), "- "),
+		  "%s%s", r.out, r.err);
 }
 
 /* What a reload cannot change is named, each key of it and no other. */
@@ -394,19 +459,32 @@ Test(control, keys_that_want_a_restart)
 	lab_start(LAB_ORDINARY);
 	lab_need("/usr/bin/python3");
 	r = lab_run(LAB_ORDINARY, "cd $DIR && echo fault=none >c && "
-		"reseg-lab --no-box -- sh -c '" START_RESEGD("--quiet --config c --control ctl 2>log")
+		"reseg-lab --no-box -- sh -c '" START_RESEGD("--quiet --config c --control ctl "
+							     "2>log")
 		"ctl() { resegctl --control ctl reload; }; "
 		"echo fault=drop >c; ctl; echo grace=7 >>c; ctl; "
-		"printf \"%%s\\n\" grace=5.0 queue=4 arrival=wire flows=10 window=16384 memory=1048576 overload=refuse "
-		"queue-length=5 queue-buffer=65536 inject=raw events=/dev/null pcapng=x control-owner=root user=nobody >c; ctl; "
-		"printf \"%%s\\n\" inject=auto sandbox=off queue=0:1 arrival=burst events= >c; ctl; "
-		"resegctl --control ctl --format json reload; resegctl --control ctl drain; wait; cat log'");
-	cr_assert_str_eq(r.err, "resegctl: restart resegd for these changed keys to take effect: grace\n"
-		"resegctl: restart resegd for these changed keys to take effect: queue, arrival, flows, window, memory, overload, "
+		"printf \"%%s\\n\" grace=5.0 queue=4 arrival=wire flows=10 window=16384 "
+		"memory=1048576 overload=refuse "
+		"queue-length=5 queue-buffer=65536 inject=raw events=/dev/null pcapng=x "
+		"control-owner=root user=nobody >c; ctl; "
+		"printf \"%%s\\n\" inject=auto sandbox=off queue=0:1 arrival=burst events= >c; "
+		"ctl; "
+		"resegctl --control ctl --format json reload; resegctl --control ctl drain; wait; "
+		"cat log'");
+	cr_assert_str_eq(
+		r.err,
+		"resegctl: restart resegd for these changed keys to take effect: grace\n"
+		"resegctl: restart resegd for these changed keys to take effect: queue, arrival, "
+		"flows, window, memory, overload, "
 		"queue-length, queue-buffer, inject, events, pcapng, control-owner, user\n"
-		"resegctl: restart resegd for these changed keys to take effect: queue, sandbox\n", "%s%s", r.out, r.err);
-	cr_assert(strncmp(r.out, "{", 1) == 0 && strstr(r.out, "\"needs_start\": true") && strstr(r.out, "\"sandbox\""), "%s", r.out);
-	cr_assert(strstr(r.out, "resegd: c: restart resegd for these changed keys to take effect: grace\n"), "%s", r.out);
+		"resegctl: restart resegd for these changed keys to take effect: queue, sandbox\n",
+		"%s%s", r.out, r.err);
+	cr_assert(strncmp(r.out, "{", 1) == 0 && strstr(r.out, "\"needs_start\": true") &&
+		  strstr(r.out, "\"sandbox\""), "%s", r.out);
+	cr_assert(
+		strstr(r.out,
+		       "resegd: c: restart resegd for these changed keys to take effect: grace\n"),
+		"%s", r.out);
 }
 
 /* A connection that lives on without the box, which has ended when its socket is closed. */
@@ -431,8 +509,10 @@ LAB_TEST(control, drain)
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
-	r = lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d --control $DIR/ctl -- "
-			    "/usr/bin/python3 $DIR/client.py $DIR/ctl", client, c.ip);
+	r = lab_run(c.user,
+		    "printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d --control $DIR/ctl -- "
+		    "/usr/bin/python3 $DIR/client.py $DIR/ctl",
+		    client, c.ip);
 	cr_assert_str_eq(r.out, "False\n", "%s%s", r.out, r.err);
 }
 
@@ -440,16 +520,26 @@ LAB_TEST(control, the_socket_is_its_owners)
 {
 	struct lab_result metrics;
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --control $DIR/ctl -- sh -c 'stat -c %%a $DIR/ctl; resegctl --control $DIR/ctl metrics >$DIR/metrics; "
-		"resegctl --control $DIR/ctl fault off nosuch; resegctl --control $DIR/ctl fault on drop --policy nosuch; "
-		"resegctl --control $DIR/ctl --format json flows'; test -e $DIR/ctl || echo gone", c.ip);
+		"reseg-lab -%d --control $DIR/ctl -- sh -c 'stat -c %%a $DIR/ctl; resegctl "
+		"--control $DIR/ctl metrics >$DIR/metrics; "
+		"resegctl --control $DIR/ctl fault off nosuch; resegctl --control $DIR/ctl fault "
+		"on drop --policy nosuch; "
+		"resegctl --control $DIR/ctl --format json flows'; test -e $DIR/ctl || echo gone",
+		c.ip);
 
 	cr_assert(strncmp(r.out, "600\n", 4) == 0, "%s%s", r.out, r.err);
 	/* Each line of the metrics is a comment or a name, perhaps with labels, and a number. */
-	metrics = lab_run(LAB_ROOT, "grep -c '^reseg_[a-z_]* [0-9.]*$' $DIR/metrics; grep '^reseg_fault_acted_total' $DIR/metrics; "
-				    "grep -cvE '^(# (HELP|TYPE) |reseg_[a-z_]*(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.]+$)' $DIR/metrics");
+	metrics = lab_run(
+		LAB_ROOT,
+		"grep -c '^reseg_[a-z_]* [0-9.]*$' $DIR/metrics; grep '^reseg_fault_acted_total' "
+		"$DIR/metrics; "
+		"grep -cvE '^(# (HELP|TYPE) "
+		"|reseg_[a-z_]*(\\{[a-z]+=\"[^\"]*\"(,[a-z]+=\"[^\"]*\")*\\})? [0-9.]+$)' "
+		"$DIR/metrics");
 	cr_assert_gt(atoi(metrics.out), 25, "%s", metrics.out);
-	cr_assert(strstr(metrics.out, "\nreseg_fault_acted_total{policy=\"default\",fault=\"off-by-one\",id=\"1\"} 0\n0\n"), "%s", metrics.out);
+	cr_assert(strstr(metrics.out, "\nreseg_fault_acted_total{policy=\"default\","
+				      "fault=\"off-by-one\",id=\"1\"} 0\n0\n"),
+		  "%s", metrics.out);
 	cr_assert(strstr(r.err, "no such fault in use"), "%s", r.err);
 	cr_assert(strstr(r.err, "no such policy"), "%s", r.err);
 	cr_assert(strstr(r.out, "\"flows\": []"), "%s", r.out);
@@ -459,24 +549,34 @@ LAB_TEST(control, the_socket_is_its_owners)
 /* A fault that can never act is refused, as it is at the start, and nothing is changed. */
 Test(control, a_fault_that_can_never_act)
 {
-	static const char never[] = "resegctl: it can never act, as what the server sends is not intercepted: start resegd, or "
-				    "write into its file and reload, with direction both\n";
+	static const char never[] =
+		"resegctl: it can never act, as what the server sends is not intercepted: start "
+		"resegd, or "
+		"write into its file and reload, with direction both\n";
 	char expected[3 * sizeof(never) + 100];
 	struct lab_result r;
 
 	lab_start(LAB_ORDINARY);
-	r = lab_run(LAB_ORDINARY, "printf '[policy both]\\nport = 7\\ndirection = both\\n' >$DIR/c; "
-		"reseg-lab --config $DIR/c --control $DIR/ctl -- sh -c '"
-		CTL "fault on lose-tail:direction=s2c; " CTL "fault change all drop:direction=s2c --policy default; "
-		CTL "fault on mtu-blackhole:direction=s2c && " CTL "fault on drop:direction=s2c --policy both && "
-		/* in one of the policies it can */
-		CTL "fault change all corrupt:direction=s2c && " CTL "fault on drop:client=nowhere; " CTL "fault; "
-		"echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
-	snprintf(expected, sizeof(expected), "%s%sresegctl: client is an address, or a prefix as 198.51.100.0/24: client=nowhere\n",
-		 never, never);
+	r = lab_run(LAB_ORDINARY,
+		    "printf '[policy both]\\nport = 7\\ndirection = both\\n' >$DIR/c; "
+		    "reseg-lab --config $DIR/c --control $DIR/ctl -- sh -c '" CTL
+		    "fault on lose-tail:direction=s2c; " CTL
+		    "fault change all drop:direction=s2c --policy default; " CTL
+		    "fault on mtu-blackhole:direction=s2c && " CTL
+		    "fault on drop:direction=s2c --policy both && "
+		    /* in one of the policies it can */
+		    CTL "fault change all corrupt:direction=s2c && " CTL
+		    "fault on drop:client=nowhere; " CTL "fault; "
+		    "echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
+	snprintf(
+		expected, sizeof(expected),
+		"%s%sresegctl: client is an address, or a prefix as 198.51.100.0/24: "
+		"client=nowhere\n",
+		never, never);
 	cr_assert(strncmp(r.err, expected, strlen(expected)) == 0, "%s", r.err);
 	cr_assert(strstr(r.err, "/c:1:1: fault drop:direction=s2c: it can never act"), "%s", r.err);
-	cr_assert(strstr(r.out, "corrupt:direction=s2c") && !strstr(r.out, "lose-tail"), "%s", r.out);
+	cr_assert(strstr(r.out, "corrupt:direction=s2c") && !strstr(r.out, "lose-tail"), "%s",
+		  r.out);
 }
 
 /* To whom it may be given; and who is not named stays out. */
@@ -485,7 +585,9 @@ Test(control, the_socket_is_given_away)
 	static const struct {
 		const char *owner, *stat;
 	} cases[] = {
-		{ "nobody", "600 65534 0\n" }, { ":nogroup", "660 0 65534\n" }, { "65534:65534", "660 65534 65534\n" },
+		{ "nobody", "600 65534 0\n" }, { ":nogroup", "660 0 65534\n" }, { "65534:65534",
+										  "660 65534 "
+										  "65534\n" },
 	};
 	struct lab_result r;
 
@@ -494,15 +596,20 @@ Test(control, the_socket_is_given_away)
 		r = lab_run(LAB_ROOT, "cd $DIR; reseg-lab --no-box -- sh -c '"
 				      START_RESEGD("--quiet --control ctl --control-owner %s")
 				      "stat -c \"%%a %%u %%g\" ctl; "
-				      "setpriv --reuid 65534 --regid 65534 --clear-groups resegctl --control ctl status >status || exit 9; "
-				      "setpriv --reuid 1 --regid 1 --clear-groups resegctl --control ctl status && exit 8; "
+				      "setpriv --reuid 65534 --regid 65534 --clear-groups resegctl "
+				      "--control ctl status >status || exit 9; "
+				      "setpriv --reuid 1 --regid 1 --clear-groups resegctl "
+				      "--control ctl status && exit 8; "
 				      "resegctl --control ctl drain; wait'", cases[i].owner);
 		cr_assert_str_eq(r.out, cases[i].stat, "%s%s", r.out, r.err);
 		cr_assert(lab_is_line_with(r.err, "no permission"), "%s", r.err);
 	}
-	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nosuch:nogroup");
+	r = lab_run(
+		LAB_ROOT,
+		"reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nosuch:nogroup");
 	lab_expect_error(&r, 2, "--control-owner nosuch:nogroup: there is no such user or group");
-	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nobody:");
+	r = lab_run(LAB_ROOT,
+		    "reseg-lab --no-box -- resegd --control $DIR/ctl --control-owner nobody:");
 	lab_expect_error(&r, 2, "--control-owner nobody:: there is no such user or group");
 }
 
@@ -510,8 +617,10 @@ Test(control, the_socket_is_given_away)
 LAB_TEST(control, the_event_log_is_rotated)
 {
 	struct lab_result r = lab_run(c.user,
-		"cd $DIR; printf \"fault = none\\nevents = $DIR/ev\\n\" >c; reseg-lab -%d --config c --control $DIR/ctl -- sh -c '"
-		"stream-client $RESEG_SERVER 7 1000 && mv ev old && stream-client $RESEG_SERVER 7 1000 && "
+		"cd $DIR; printf \"fault = none\\nevents = $DIR/ev\\n\" >c; reseg-lab -%d --config "
+		"c --control $DIR/ctl -- sh -c '"
+		"stream-client $RESEG_SERVER 7 1000 && mv ev old && stream-client $RESEG_SERVER 7 "
+		"1000 && "
 		"resegctl --control ctl reload && stream-client $RESEG_SERVER 7 1000'; "
 		"grep -c flow_opened old; grep -c flow_opened ev", c.ip);
 
@@ -525,12 +634,17 @@ Test(control, a_place_that_is_taken)
 	struct lab_result r;
 
 	lab_start(LAB_ROOT);
-	r = lab_run(LAB_ROOT, "reseg-lab --control $DIR/ctl -- reseg-lab --control $DIR/ctl -- true");
+	r = lab_run(LAB_ROOT,
+		    "reseg-lab --control $DIR/ctl -- reseg-lab --control $DIR/ctl -- true");
 	cr_assert(strstr(r.err, "another resegd listens there"), "%s", r.err);
 	r = lab_run(LAB_ROOT, "touch $DIR/file; reseg-lab --control $DIR/file -- true");
 	cr_assert(strstr(r.err, "it is no socket"), "%s", r.err);
-	r = lab_run(LAB_ROOT, "/usr/bin/python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $DIR/old; "
-			      "test -S $DIR/old && reseg-lab --control $DIR/old -- resegctl --control $DIR/old status");
+	r = lab_run(
+		LAB_ROOT,
+		"/usr/bin/python3 -c 'import socket, sys; "
+		"socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $DIR/old; "
+		"test -S $DIR/old && reseg-lab --control $DIR/old -- resegctl --control $DIR/old "
+		"status");
 	lab_expect_status(&r, 0);
 }
 

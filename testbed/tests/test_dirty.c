@@ -12,8 +12,10 @@ TestSuite(dirty, .timeout = 300);
 static void check_stream(struct lab_case c, const char *direction, const char *loss, long bytes)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --fault none --direction %s --loss %s --events $DIR/events-%s-%s -- sh -c '"
-		"stream-client $RESEG_SERVER 7 %ld'", c.ip, direction, loss, direction, loss, bytes);
+		"reseg-lab -%d --fault none --direction %s --loss %s --events $DIR/events-%s-%s -- "
+		"sh -c '"
+		"stream-client $RESEG_SERVER 7 %ld'", c.ip, direction, loss, direction, loss,
+		bytes);
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.err, "");
@@ -57,7 +59,8 @@ LAB_TEST(dirty, streams_are_byte_exact)
 
 	for (size_t d = 0; d < 3; d++) {
 		for (size_t l = 0; l < 3; l++) {
-			check_stream(c, directions[d], losses[l], l == 0 ? 64 << 20 : l == 1 ? 1 << 20 : 1 << 18);
+			check_stream(c, directions[d], losses[l],
+				     l == 0 ? 64 << 20 : l == 1 ? 1 << 20 : 1 << 18);
 			snprintf(name, sizeof(name), "events-%s-%s", directions[d], losses[l]);
 			check_flows(name);
 		}
@@ -72,7 +75,8 @@ LAB_TEST(dirty, many_short_connections)
 	for (size_t d = 0; d < 3; d++) {
 		struct lab_result r = lab_run(c.user,
 			"reseg-lab -%d --fault none --direction %s --loss 1 -- sh -c '"
-			"stream-client --connections 1000 --parallel 200 --abort-every 9 $RESEG_SERVER 7 5000'",
+			"stream-client --connections 1000 --parallel 200 --abort-every 9 "
+			"$RESEG_SERVER 7 5000'",
 			c.ip, directions[d]);
 
 		lab_expect_status(&r, 0);
@@ -87,14 +91,16 @@ LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 		"--inject raw --arrival segment", "--inject raw --arrival segment --offloads",
 		"--inject raw --arrival wire --offloads",
 		"--inject raw --arrival burst --offloads", "--inject tun --arrival segment",
-		"--inject tun --arrival segment --offloads", "--inject tun --arrival burst --offloads",
+		"--inject tun --arrival segment --offloads",
+		"--inject tun --arrival burst --offloads",
 	};
 	struct lab_result tun = lab_run(c.user, "test -w /dev/net/tun");
 
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
 		struct lab_result r = lab_run(c.user,
 			"reseg-lab -%d --fault none --direction both %s -- sh -c '"
-			"stream-client --connections 4 --parallel 4 $RESEG_SERVER 7 32000000'", c.ip, options[i]);
+			"stream-client --connections 4 --parallel 4 $RESEG_SERVER 7 32000000'",
+			c.ip, options[i]);
 
 		if (tun.status != 0 && strstr(options[i], "tun")) {
 			lab_expect_error(&r, 2, "/dev/net/tun");
@@ -113,7 +119,8 @@ LAB_TEST(dirty, injectors_stall_alike)
 	for (size_t i = 0; i < 3; i++) {
 		struct lab_result r = lab_run(c.user,
 			"reseg-lab -%d %s --offloads -- sh -c '"
-			"reseg-probe sweep --sizes 500-530,1020-1030,1930-1970 --parallel 500 --timeout 3 "
+			"reseg-probe sweep --sizes 500-530,1020-1030,1930-1970 --parallel 500 "
+			"--timeout 3 "
 			"--expect finch2008 $RESEG_SERVER'", c.ip, options[i]);
 
 		lab_expect_status(&r, 0);
@@ -124,7 +131,8 @@ LAB_TEST(dirty, without_fault_every_size_works)
 {
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --fault none --direction both --loss 2 -- sh -c '"
-		"reseg-probe sweep --sizes 35-2100 --parallel 500 --timeout 80 --expect clean $RESEG_SERVER'",
+		"reseg-probe sweep --sizes 35-2100 --parallel 500 --timeout 80 --expect clean "
+		"$RESEG_SERVER'",
 		c.ip);
 
 	lab_expect_status(&r, 0);

@@ -24,7 +24,9 @@ static const json_t *row_of(const json_t *root, int size)
 
 static json_t *sweep(struct lab_case c, const char *lab_options, const char *sizes)
 {
-	struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c 'reseg-probe sweep --format json --timeout 2 "
+	struct lab_result r = lab_run(c.user,
+				      "reseg-lab -%d %s -- sh -c 'reseg-probe sweep --format json "
+				      "--timeout 2 "
 					      "--sizes %s server'", c.ip, lab_options, sizes);
 
 	return lab_json(r.out);
@@ -34,8 +36,10 @@ static void expect_row(const json_t *root, int size, const char *outcome, int mi
 {
 	const json_t *row = row_of(root, size);
 
-	cr_assert_str_eq(lab_string(row, "outcome"), outcome, "%d: %s", size, lab_string(row, "outcome"));
-	cr_assert_eq(lab_number(row, "replies_due") - lab_number(row, "replies"), missing, "%d", size);
+	cr_assert_str_eq(lab_string(row, "outcome"), outcome, "%d: %s", size,
+			 lab_string(row, "outcome"));
+	cr_assert_eq(lab_number(row, "replies_due") - lab_number(row, "replies"), missing, "%d",
+		     size);
 	cr_assert_eq(lab_number(row, "bytes_acked"), acked, "%d", size);
 }
 
@@ -74,8 +78,12 @@ LAB_TEST(faults, corrupt)
 	struct lab_result r;
 
 	lab_need("bash");
-	r = lab_run(c.user, "reseg-lab -%d --fault corrupt:every=1 -- bash -c 'exec 3<>/dev/tcp/$RESEG_SERVER/7; "
-			    "printf hello >&3; timeout 5 head -c 5 <&3'", c.ip);
+	r = lab_run(
+		c.user,
+		"reseg-lab -%d --fault corrupt:every=1 -- bash -c 'exec "
+		"3<>/dev/tcp/$RESEG_SERVER/7; "
+		"printf hello >&3; timeout 5 head -c 5 <&3'",
+		c.ip);
 	cr_assert_str_eq(r.out, "hemlo", "%s%s", r.out, r.err);
 }
 
@@ -88,8 +96,10 @@ LAB_TEST(faults, what_a_healthy_end_survives)
 	};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
-		struct lab_result r = lab_run(c.user, "reseg-lab -%d --direction both --fault %s -- "
-						      "sh -c 'stream-client $RESEG_SERVER 7 200000'", c.ip, faults[i]);
+		struct lab_result r = lab_run(c.user,
+					      "reseg-lab -%d --direction both --fault %s -- "
+						      "sh -c 'stream-client $RESEG_SERVER 7 "
+						      "200000'", c.ip, faults[i]);
 
 		lab_expect_status(&r, 0);
 		cr_assert_str_eq(r.err, "");
@@ -106,20 +116,37 @@ LAB_TEST(faults, no_retransmit)
 	expect_row(sweep(c, "--fault no-retransmit", "100,2000"), 2000, "ok", 0, 2000);
 }
 
-#define CONNECT "/usr/bin/python3 -c \"import socket, os, time; start = time.time(); " \
-	"socket.create_connection((os.environ[\\\"RESEG_SERVER\\\"], 25), 5); print(time.time() - start > 0.9)\""
+#define CONNECT                                                                          \
+	"/usr/bin/python3 -c \"import socket, os, time; start = time.time(); "           \
+	"socket.create_connection((os.environ[\\\"RESEG_SERVER\\\"], 25), 5); "           \
+	"print(time.time() - start > 0.9)\""
 
 LAB_TEST(faults, ecn)
 {
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
-	r = lab_run(c.user, "reseg-lab -%d --fault ecn-drop -- sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_ecn; " CONNECT "'", c.ip);
+	r = lab_run(
+		c.user,
+		"reseg-lab -%d --fault ecn-drop -- sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_ecn; "
+		"" CONNECT
+		"'",
+		c.ip);
 	/* Linux tries without, the second time. */
 	cr_assert_str_eq(r.out, "True\n", "%s%s", r.out, r.err);
-	r = lab_run(c.user, "reseg-lab -%d --fault ecn-rst -- sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_ecn; " CONNECT "'", c.ip);
+	r = lab_run(
+		c.user,
+		"reseg-lab -%d --fault ecn-rst -- sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_ecn; "
+		"" CONNECT
+		"'",
+		c.ip);
 	cr_assert(strstr(r.err, "ConnectionRefusedError"), "%s%s", r.out, r.err);
-	r = lab_run(c.user, "reseg-lab -%d --fault ecn-rst -- sh -c 'echo 0 >/proc/sys/net/ipv4/tcp_ecn; " CONNECT "'", c.ip);
+	r = lab_run(
+		c.user,
+		"reseg-lab -%d --fault ecn-rst -- sh -c 'echo 0 >/proc/sys/net/ipv4/tcp_ecn; "
+		"" CONNECT
+		"'",
+		c.ip);
 	cr_assert_str_eq(r.out, "False\n", "%s%s", r.out, r.err);
 }
 
@@ -127,7 +154,8 @@ LAB_TEST(faults, tfo_blackhole)
 {
 	static const char text[] =
 		"import os, socket, time\n"
-		"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else socket.AF_INET\n"
+		"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else "
+		"socket.AF_INET\n"
 		"s = socket.socket(family)\n"
 		"start = time.time()\n"
 		"s.sendto(b\"hello\", socket.MSG_FASTOPEN, (os.environ[\"RESEG_SERVER\"], 7))\n"
@@ -138,9 +166,11 @@ LAB_TEST(faults, tfo_blackhole)
 	/* 5: without a cookie. */
 	for (int with = 0; with < 2; with++) {
 		r = lab_run(c.user, "printf '%%s' '%s' >$DIR/tfo.py; reseg-lab -%d --fault %s -- "
-				    "sh -c 'echo 5 >/proc/sys/net/ipv4/tcp_fastopen; /usr/bin/python3 $DIR/tfo.py'",
+				    "sh -c 'echo 5 >/proc/sys/net/ipv4/tcp_fastopen; "
+				    "/usr/bin/python3 $DIR/tfo.py'",
 			    text, c.ip, with ? "tfo-blackhole" : "none");
-		cr_assert_str_eq(r.out, with ? "b'hello' True\n" : "b'hello' False\n", "%s%s", r.out, r.err);
+		cr_assert_str_eq(r.out, with ? "b'hello' True\n" : "b'hello' False\n", "%s%s",
+				 r.out, r.err);
 	}
 }
 
@@ -149,7 +179,8 @@ LAB_TEST(faults, tfo_blackhole_with_cookies)
 {
 	static const char text[] =
 		"import os, socket, sys, time\n"
-		"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else socket.AF_INET\n"
+		"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else "
+		"socket.AF_INET\n"
 		"if sys.argv[1] == \"server\":\n"
 		"    s = socket.socket(family)\n"
 		"    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
@@ -163,7 +194,8 @@ LAB_TEST(faults, tfo_blackhole_with_cookies)
 		"for i in range(3):\n"
 		"    s = socket.socket(family)\n"
 		"    start = time.time()\n"
-		"    s.sendto(b\"hello\", socket.MSG_FASTOPEN, (os.environ[\"RESEG_SERVER\"], 25))\n"
+		"    s.sendto(b\"hello\", socket.MSG_FASTOPEN, (os.environ[\"RESEG_SERVER\"], "
+		"25))\n"
 		"    print(s.recv(5), time.time() - start > 0.9)\n";
 	struct lab_result r;
 
@@ -171,17 +203,23 @@ LAB_TEST(faults, tfo_blackhole_with_cookies)
 	r = lab_run(c.user,
 		    "printf '%%s' '%s' >$DIR/tfo.py; "
 		    "allow='echo 3 >/proc/sys/net/ipv4/tcp_fastopen; exec /usr/bin/python3'; "
-		    "reseg-lab -%d --fault tfo-blackhole --server \"sh -c '$allow $DIR/tfo.py server'\" "
+		    "reseg-lab -%d --fault tfo-blackhole --server \"sh -c '$allow $DIR/tfo.py "
+		    "server'\" "
 		    "-- sh -c \"$allow $DIR/tfo.py client\"", text, c.ip);
-	cr_assert_str_eq(r.out, "b'hello' False\nb'hello' True\nb'hello' True\n", "%s%s", r.out, r.err);
+	cr_assert_str_eq(r.out, "b'hello' False\nb'hello' True\nb'hello' True\n", "%s%s", r.out,
+			 r.err);
 }
 
 /* A client in Python: its commands, with `s` connected to a port. What it prints is the result. */
-static struct lab_result python(struct lab_case c, const char *lab_options, int port, const char *commands)
+static struct lab_result python(struct lab_case c, const char *lab_options, int port,
+				const char *commands)
 {
 	lab_need("/usr/bin/python3");
-	return lab_run(c.user, "printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d %s -- /usr/bin/python3 $DIR/client.py %d",
-		       commands, c.ip, lab_options, port);
+	return lab_run(
+		c.user,
+		"printf '%%s' '%s' >$DIR/client.py; reseg-lab -%d %s -- /usr/bin/python3 "
+		"$DIR/client.py %d",
+		commands, c.ip, lab_options, port);
 }
 
 #define CLIENT_START \
@@ -244,7 +282,8 @@ LAB_TEST(faults, split_eod)
 		"    return get(20)\n"
 		"get(16)\n"
 		"s.sendall(b\"HELO x\\r\\n\"); get(10)\n"
-		"for ends in ((b\"text\\r\\n.\\r\\n\",), (b\"text\\r\\n\", b\".\\r\\n\"), (b\"text\\r\\n.\", b\"\\r\\n\")):\n"
+		"for ends in ((b\"text\\r\\n.\\r\\n\",), (b\"text\\r\\n\", b\".\\r\\n\"), "
+		"(b\"text\\r\\n.\", b\"\\r\\n\")):\n"
 		"    s.sendall(b\"MAIL FROM:<>\\r\\n\"); get(15)\n"
 		"    s.sendall(b\"RCPT TO:<a>\\r\\n\"); get(18)\n"
 		"    print(message(*ends)[:3])\n";
@@ -274,7 +313,8 @@ static void expect_truncated(struct lab_case c, const char *fault, int bytes)
 	json_t *lines;
 	size_t i;
 
-	snprintf(options, sizeof(options), "--fault %s --sink-options \"--log $DIR/%s\"", fault, fault);
+	snprintf(options, sizeof(options), "--fault %s --sink-options \"--log $DIR/%s\"", fault,
+		 fault);
 	python(c, options, 9, CLIENT_START
 		"s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)\n"
 		"s.sendall(bytes(1030))\n"
@@ -301,12 +341,15 @@ LAB_TEST(faults, fin_early_and_fin_dup)
 LAB_TEST(faults, what_costs_only_time)
 {
 	static const char *const faults[] = {
-		"isn-shift", "isn-shift --loss 3", "isn-shift:direction=c2s --loss 3", "isn-shift:direction=s2c --direction both",
+		"isn-shift", "isn-shift --loss 3", "isn-shift:direction=c2s --loss 3",
+		"isn-shift:direction=s2c --direction both",
 		"ack-thin", "ack-thin:pass=2 --loss 1 --direction both",
 	};
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
-		struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault %s -- sh -c 'stream-client $RESEG_SERVER 7 40000'",
+		struct lab_result r = lab_run(c.user,
+					      "reseg-lab -%d --fault %s -- sh -c 'stream-client "
+					      "$RESEG_SERVER 7 40000'",
 					      c.ip, faults[i]);
 
 		lab_expect_status(&r, 0);
@@ -366,7 +409,8 @@ LAB_TEST(faults, ack_then_die)
 		"s.sendall(bytes(600))\n"
 		"print(get(600))\n"
 		/* The kernel has not the least doubt: tcpi_unacked is 0. */
-		"print(struct.unpack_from(\"I\", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 24)[0])\n"
+		"print(struct.unpack_from(\"I\", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, "
+		"104), 24)[0])\n"
 		"s.sendall(bytes(1))\n"
 		"print(get(1))\n";
 	struct lab_result r = python(c, "--fault ack-then-die", 7, commands);
@@ -379,11 +423,15 @@ LAB_TEST(faults, ack_then_die)
 /* The first two connections fail, and then all is well. */
 LAB_TEST(faults, the_first_two)
 {
-	struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault off-by-one:flows=1-2 -- sh -c '"
-		"for i in 1 2 3; do reseg-probe one --size 513 --timeout 0.5 --format json server | grep outcome; done'", c.ip);
-	const char *first = strstr(r.out, "stalled"), *second = first ? strstr(first + 1, "stalled") : NULL;
+	struct lab_result r = lab_run(c.user,
+				      "reseg-lab -%d --fault off-by-one:flows=1-2 -- sh -c '"
+		"for i in 1 2 3; do reseg-probe one --size 513 --timeout 0.5 --format json server "
+		"| grep outcome; done'", c.ip);
+	const char *first = strstr(r.out, "stalled"), *second = first ? strstr(first + 1,
+									       "stalled") : NULL;
 
-	cr_assert(second && !strstr(second + 1, "stalled") && strstr(second + 1, "\"ok\""), "%s%s", r.out, r.err);
+	cr_assert(second && !strstr(second + 1, "stalled") && strstr(second + 1, "\"ok\""), "%s%s",
+		  r.out, r.err);
 }
 
 /* The table of docs/evidence.md is what the lab shows. */
@@ -393,14 +441,18 @@ Test(faults, the_evidence)
 
 	lab_start(LAB_ROOT);
 	lab_need("/usr/bin/python3");
-	r = lab_run(LAB_ROOT, "sed -n '/^|/p' $DOCS/evidence.md >$DIR/page; $DOCS/../testbed/dev/evidence | diff $DIR/page -");
+	r = lab_run(
+		LAB_ROOT,
+		"sed -n '/^|/p' $DOCS/evidence.md >$DIR/page; $DOCS/../testbed/dev/evidence | diff "
+		"$DIR/page -");
 	cr_assert(r.status == 0 && r.err[0] == '\0', "%s%s", r.out, r.err);
 }
 
 /* What the page in docs/ says is what the program says. */
 Test(faults, the_page_is_up_to_date)
 {
-	struct lab_result r = lab_run(LAB_ROOT, "resegd --list-faults=markdown | diff - $DOCS/faults.md");
+	struct lab_result r = lab_run(LAB_ROOT,
+				      "resegd --list-faults=markdown | diff - $DOCS/faults.md");
 
 	lab_expect_status(&r, 0);
 }

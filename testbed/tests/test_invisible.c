@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* A box without a fault, between real kernels that make it hard: each must get all, as without it. */
+/* A box without a fault, between real kernels that make it hard: each must get all, as without
+ * it. */
 
 #include "lab.h"
 
@@ -26,7 +27,8 @@ static const char ends[] =
 	"        data += more\n"
 	"        time.sleep(pause)\n"
 	"    return data == text[:n] or len(data)\n"
-	"up, down, pause = int(os.environ[\"UP\"]), int(os.environ[\"DOWN\"]), float(os.environ[\"PAUSE\"])\n"
+	"up, down, pause = int(os.environ[\"UP\"]), int(os.environ[\"DOWN\"]), "
+	"float(os.environ[\"PAUSE\"])\n"
 	"if sys.argv[1] == \"server\":\n"
 	"    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)\n"
 	"    option(s, \"SERVER_RCVBUF\", socket.SOL_SOCKET, socket.SO_RCVBUF)\n"
@@ -55,8 +57,10 @@ static void expect_all(struct lab_case c, const char *environment, const char *o
 	lab_need("/usr/bin/python3");
 	for (size_t i = 0; i < sizeof(boxes) / sizeof(boxes[0]); i++) {
 		struct lab_result r = lab_run(c.user,
-			"printf '%%s' '%s' >$DIR/ends.py; rm -f $DIR/result; export RESULT=$DIR/result %s; "
-			"reseg-lab -%d --fault none %s %s --server \"/usr/bin/python3 $DIR/ends.py server\" -- "
+			"printf '%%s' '%s' >$DIR/ends.py; rm -f $DIR/result; export "
+			"RESULT=$DIR/result %s; "
+			"reseg-lab -%d --fault none %s %s --server \"/usr/bin/python3 $DIR/ends.py "
+			"server\" -- "
 			"timeout 45 /usr/bin/python3 $DIR/ends.py client; cat $DIR/result",
 			ends, environment, c.ip, options, boxes[i]);
 
@@ -91,7 +95,8 @@ LAB_TEST(invisible, a_path_that_carries_less_with_several_workers)
 {
 	for (unsigned workers = 2; workers <= 4; workers++) {
 		struct lab_result r = lab_run(c.user,
-			"rm -f $DIR/events.jsonl; reseg-lab -%d --fault none --segment-size 1448 --path-mtu 1300 --workers %u "
+			"rm -f $DIR/events.jsonl; reseg-lab -%d --fault none --segment-size 1448 "
+			"--path-mtu 1300 --workers %u "
 			"--events $DIR/events.jsonl -- "
 			"sh -c 'stream-client $RESEG_SERVER 7 300000'; "
 			"grep -c path.*segment_bytes.*:%d, $DIR/events.jsonl", c.ip, workers,

@@ -39,8 +39,10 @@ static json_t *rows_of(const struct lab_result *r)
 static void check_law(struct lab_case c, const char *protocol, int first, int last, int s)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --segment-size %d -- sh -c 'reseg-probe sweep --protocol %s --parallel 500 "
-		"--timeout 3 --sizes %d-%d --format json $RESEG_SERVER'", c.ip, s, protocol, first, last);
+		"reseg-lab -%d --segment-size %d -- sh -c 'reseg-probe sweep --protocol %s "
+		"--parallel 500 "
+		"--timeout 3 --sizes %d-%d --format json $RESEG_SERVER'", c.ip, s, protocol, first,
+		last);
 	json_t *rows = rows_of(&r), *row;
 	size_t i;
 
@@ -86,7 +88,8 @@ LAB_TEST(lab, without_fault_every_size_works)
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --fault none -- sh -c '"
 		"reseg-probe sweep --sizes 35-2100 --expect clean $RESEG_SERVER && "
-		"reseg-probe sweep --protocol echo --sizes 1-2100,65536 --expect clean $RESEG_SERVER'", c.ip);
+		"reseg-probe sweep --protocol echo --sizes 1-2100,65536 --expect clean "
+		"$RESEG_SERVER'", c.ip);
 
 	lab_expect_status(&r, 0);
 }
@@ -96,7 +99,8 @@ LAB_TEST(lab, without_box_every_size_works)
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- sh -c '"
 		"reseg-probe sweep --sizes 35-2100 --expect clean $RESEG_SERVER && "
-		"reseg-probe sweep --protocol echo --sizes 1-2100,65536 --expect clean $RESEG_SERVER'", c.ip);
+		"reseg-probe sweep --protocol echo --sizes 1-2100,65536 --expect clean "
+		"$RESEG_SERVER'", c.ip);
 
 	lab_expect_status(&r, 0);
 }
@@ -135,8 +139,10 @@ LAB_TEST(lab, what_a_stall_leaves)
 	const int64_t ehlo = strlen("EHLO probe.example\r\n");
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --events $DIR/events --sink-options \"--log $DIR/sink\" -- sh -c '"
-		"reseg-probe sweep --sizes 513,1025 --timeout 1 --format json $RESEG_SERVER'", c.ip);
-	json_t *rows = rows_of(&r), *sink = lab_json_lines("sink"), *events = lab_json_lines("events");
+		"reseg-probe sweep --sizes 513,1025 --timeout 1 --format json $RESEG_SERVER'",
+		c.ip);
+	json_t *rows = rows_of(&r), *sink = lab_json_lines("sink"),
+	*events = lab_json_lines("events");
 	const json_t *small = json_array_get(rows, 0), *large = json_array_get(rows, 1);
 	int stalls = 0, closed = 0;
 	json_t *event;
@@ -163,7 +169,8 @@ LAB_TEST(lab, what_a_stall_leaves)
 
 			cr_assert_str_eq(lab_string(event, "reason"), "reset");
 			cr_assert_eq(lab_number(relay, "orphaned"), 513);
-			cr_assert_eq(lab_number(relay, "acked") - lab_number(relay, "delivered"), 513);
+			cr_assert_eq(lab_number(relay, "acked") - lab_number(relay, "delivered"),
+				     513);
 			closed++;
 		}
 	}
@@ -176,15 +183,18 @@ static int send_message(struct lab_case c, const char *fault, int bytes)
 {
 	struct lab_result r = lab_run(c.user,
 		"mkdir -p $DIR/saved; rm -f $DIR/saved/*\n"
-		"seq -f 'line %%.0f of a mail that is looked at byte by byte' 20000 | sed 's/$/\\r/' | "
+		"seq -f 'line %%.0f of a mail that is looked at byte by byte' 20000 | sed "
+		"'s/$/\\r/' | "
 		"head -c %d | head -c -2 >$DIR/message; printf '\\r\\n' >>$DIR/message\n"
 		"reseg-lab -%d --fault %s --sink-options \"--save $DIR/saved\" -- "
 		"sh -c 'mail-client $RESEG_SERVER $RESEG_PORT $DIR/message'", bytes, c.ip, fault);
 
 	cr_assert_leq(r.status, 1, "%s", r.err);
 	if (r.status == 0) {
-		r = lab_run(c.user, "test $(wc -c <$DIR/message) = %d && cmp $DIR/message $DIR/saved/message-1",
-			    bytes);
+		r = lab_run(
+			c.user,
+			"test $(wc -c <$DIR/message) = %d && cmp $DIR/message $DIR/saved/message-1",
+			bytes);
 		lab_expect_status(&r, 0);
 		return 0;
 	}
@@ -234,7 +244,8 @@ LAB_TEST(lab, exit_status_and_names)
 	r = lab_run(c.user, "reseg-lab -%d -- /nosuch/program", c.ip);
 	lab_expect_error(&r, 127, "/nosuch/program");
 	/* A program that tries IPv6 first must not leave the version of IP that was asked for. */
-	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'getent ahosts server; getent ahosts box'", c.ip);
+	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'getent ahosts server; getent ahosts box'",
+		    c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, c.ip == 4 ? "203.0.113.2" : "2001:db8:2::2"), "%s", r.out);
 	cr_assert(strstr(r.out, c.ip == 4 ? "198.51.100.1" : "2001:db8:1::1"), "%s", r.out);
@@ -242,7 +253,8 @@ LAB_TEST(lab, exit_status_and_names)
 	r = lab_run(c.user, "reseg-lab -- getent ahosts server");
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "203.0.113.2") && strstr(r.out, "2001:db8:2::2"), "%s", r.out);
-	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'echo $RESEG_SERVER $RESEG_SERVER6 $RESEG_PORT'", c.ip);
+	r = lab_run(c.user,
+		    "reseg-lab -%d -- sh -c 'echo $RESEG_SERVER $RESEG_SERVER6 $RESEG_PORT'", c.ip);
 	cr_assert_str_eq(r.out, c.ip == 4 ? "203.0.113.2 2001:db8:2::2 25\n" :
 					    "2001:db8:2::2 2001:db8:2::2 25\n");
 }
@@ -261,7 +273,8 @@ static pid_t start_lab(enum lab_user user, const char *command, int *pipe_end)
 		close(fds[0]);
 		close(fds[1]);
 		if (user == LAB_ORDINARY && geteuid() == 0)
-			execlp("setpriv", "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups",
+			execlp("setpriv", "setpriv", "--reuid", "65534", "--regid", "65534",
+			       "--clear-groups",
 			       "reseg-lab", "--", "sh", "-c", command, NULL);
 		execlp("reseg-lab", "reseg-lab", "--", "sh", "-c", command, NULL);
 		_exit(126);
@@ -318,7 +331,8 @@ static void many_labs(enum lab_user user)
 			kill(lab, SIGKILL);
 		}
 		waitpid(lab, &status, 0);
-		cr_assert(i % 3 == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 5), "lab %u: status %x",
+		cr_assert(i % 3 == 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 5),
+			  "lab %u: status %x",
 			  i, status);
 		cr_assert_eq(read(pipe_end, &byte, 1), 0, "lab %u: a process is left", i);
 		close(pipe_end);
@@ -341,7 +355,8 @@ Test(lab, many_labs_by_an_ordinary_user, .timeout = 300)
 LAB_TEST(lab, hosts_have_names)
 {
 	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --server 'hostname >$DIR/server; exec reseg-sink --smtp 25' -- hostname", c.ip);
+		"reseg-lab -%d --server 'hostname >$DIR/server; exec reseg-sink --smtp 25' -- "
+		"hostname", c.ip);
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "client\n");
@@ -368,7 +383,8 @@ LAB_TEST(lab, several_clients)
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --clients 8 --events $DIR/events -- sh -c '"
 		"for n in \"\" 2 3 4 5 6 7 8; do "
-		"reseg-lab enter --on client$n -- reseg-probe one --size 600 --expect clean $RESEG_SERVER >/dev/null || "
+		"reseg-lab enter --on client$n -- reseg-probe one --size 600 --expect clean "
+		"$RESEG_SERVER >/dev/null || "
 		"exit 10; getent hosts client$n >/dev/null || exit 11; done; "
 		"reseg-lab enter --on client8 -- hostname'", c.ip);
 	json_t *events, *event, *addresses = json_object();
@@ -388,8 +404,11 @@ LAB_TEST(lab, several_clients)
 
 LAB_TEST(lab, each_link_has_its_mtu)
 {
-	struct lab_result r = lab_run(c.user, "reseg-lab -%d --no-box --mtu 9000,1400 --server 'ip link show eth0 "
-				      ">$DIR/server; exec reseg-sink' -- ip link show eth0; cat $DIR/server", c.ip);
+	struct lab_result r = lab_run(c.user,
+				      "reseg-lab -%d --no-box --mtu 9000,1400 --server 'ip link "
+				      "show eth0 "
+				      ">$DIR/server; exec reseg-sink' -- ip link show eth0; cat "
+				      "$DIR/server", c.ip);
 
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
@@ -401,7 +420,8 @@ LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
 {
 	struct lab_result r = lab_run(c.user,
 		"mkdir $DIR/blind && cd $DIR/blind && "
-		"for p in reseg-lab resegd reseg-sink reseg-probe; do cp \"$(command -v $p)\" . || exit; done; "
+		"for p in reseg-lab resegd reseg-sink reseg-probe; do cp \"$(command -v $p)\" . || "
+		"exit; done; "
 		"printf '#!/bin/sh\\n' >reseg-rules && chmod +x reseg-rules && "
 		"./reseg-lab -%d -- ./reseg-probe one --size 513 server", c.ip);
 
@@ -428,7 +448,9 @@ LAB_TEST(lab, what_there_is_to_see_is_seen)
 				      "reseg-rules remove --quiet", c.ip);
 
 	lab_expect_status(&r, 0);
-	r = lab_run(c.user, "reseg-lab -%d --loss 100 -- reseg-probe one --size 513 --timeout 1 server", c.ip);
+	r = lab_run(c.user,
+		    "reseg-lab -%d --loss 100 -- reseg-probe one --size 513 --timeout 1 server",
+		    c.ip);
 	lab_expect_status(&r, 1);
 	cr_assert_str_eq(r.err, "");
 	r = lab_run(c.user, "reseg-lab -%d --loss 10 --fault none -- sh -c '"
@@ -436,12 +458,14 @@ LAB_TEST(lab, what_there_is_to_see_is_seen)
 	lab_expect_status(&r, 0);
 	r = lab_run(c.user, "reseg-lab -%d --offloads --clients 2 --fault none -- sh -c '"
 			    "stream-client $RESEG_SERVER 7 1000000 && "
-			    "reseg-lab enter --on client2 -- stream-client $RESEG_SERVER 7 1000000'", c.ip);
+			    "reseg-lab enter --on client2 -- stream-client $RESEG_SERVER 7 "
+			    "1000000'", c.ip);
 	lab_expect_status(&r, 0);
 	/* The server's port is what the lab waits for, not what the box looks at. */
 	r = lab_run(c.user, "reseg-lab -%d --port 26 --server '"
 			    "reseg-sink --smtp 25 & exec reseg-sink --smtp 26' -- "
-			    "sh -c 'reseg-probe one --size 513 --timeout 1 \"[$RESEG_SERVER6]:25\"'", c.ip);
+			    "sh -c 'reseg-probe one --size 513 --timeout 1 "
+			    "\"[$RESEG_SERVER6]:25\"'", c.ip);
 	lab_expect_status(&r, 1);
 	cr_assert(strstr(r.out, "stalled"), "%s", r.out);
 }
@@ -465,7 +489,8 @@ LAB_TEST(lab, a_router_takes_smaller_packets)
 	cr_assert(strstr(r.out, "mtu 1400 "), "client: %s", r.out);
 	/* IPv6 takes 1,280 octets everywhere. */
 	r = lab_run(c.user, "reseg-lab -%d --no-box --path-mtu 576 -- sh -c '"
-			    "stream-client $RESEG_SERVER 7 100000 && ip route get $RESEG_SERVER'", c.ip);
+			    "stream-client $RESEG_SERVER 7 100000 && ip route get $RESEG_SERVER'",
+			    c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, c.ip == 4 ? "mtu 576 " : "mtu 1280 "), "%s", r.out);
 }
@@ -479,7 +504,8 @@ LAB_TEST(lab, a_router_is_silent)
 		"! reseg-probe one --size 2000 --timeout 2 --expect clean $RESEG_SERVER && "
 		"ip route get $RESEG_SERVER && "
 		"echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing && "
-		"reseg-lab enter --on server -- sh -c \"echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing\" && "
+		"reseg-lab enter --on server -- sh -c \"echo 2 "
+		">/proc/sys/net/ipv4/tcp_mtu_probing\" && "
 		"stream-client $RESEG_SERVER 7 1000000'", c.ip);
 
 	lab_expect_status(&r, 0);
@@ -496,11 +522,15 @@ LAB_TEST(lab, further_commands_enter)
 	lab = start_waiting_lab(c.user, &pipe_end);
 	r = lab_run(c.user, "cd $DIR && reseg-lab enter --lab %d -- sh -c '"
 			    "hostname; test $PWD = $DIR || exit 3; echo $RESEG_PORT; "
-			    "reseg-probe one --size 512 --expect clean $RESEG_SERVER >/dev/null'", lab);
+			    "reseg-probe one --size 512 --expect clean $RESEG_SERVER >/dev/null'",
+			    lab);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "client\n25\n");
-	r = lab_run(c.user, "reseg-lab enter --lab %d --on box -- sh -c 'hostname; ls /proc/sys/net/ipv4/conf; "
-			    "exit 9'", lab);
+	r = lab_run(
+		c.user,
+		"reseg-lab enter --lab %d --on box -- sh -c 'hostname; ls /proc/sys/net/ipv4/conf; "
+		"exit 9'",
+		lab);
 	lab_expect_status(&r, 9);
 	cr_assert(strstr(r.out, "box\n") && strstr(r.out, "toserver\n"), "%s", r.out);
 	r = lab_run(c.user, "reseg-lab enter --lab %d --on moon -- true", lab);
@@ -521,7 +551,8 @@ LAB_TEST(lab, events_are_beside_the_capture)
 {
 	struct lab_result r = lab_run(c.user,
 		"for i in 1 2; do reseg-lab -%d --capture $DIR/both -- sh -c '"
-		"reseg-probe one --size 513 --timeout 1 $RESEG_SERVER'; done; cp $DIR/both/events.jsonl $DIR", c.ip);
+		"reseg-probe one --size 513 --timeout 1 $RESEG_SERVER'; done; cp "
+		"$DIR/both/events.jsonl $DIR", c.ip);
 	json_t *events, *event;
 	size_t i, stalls = 0;
 
@@ -567,7 +598,8 @@ LAB_TEST(lab, doctor_finds_what_is_here)
 	cr_assert_eq(found, 3, "%s", r.out);
 	/* On a gateway, which the box of a lab is, it looks at the rules, too. */
 	r = lab_run(c.user, "reseg-lab -- reseg-lab enter --on box -- sh -c '"
-			    "reseg-lab --doctor; reseg-rules remove --quiet; reseg-lab --doctor; true'");
+			    "reseg-lab --doctor; reseg-rules remove --quiet; reseg-lab --doctor; "
+			    "true'");
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "\nrules here       ok "), "%s", r.out);
 	cr_assert(strstr(r.out, "\nrules here       missing "), "%s", r.out);

@@ -33,7 +33,8 @@ static void need_netem(struct lab_case c)
  * and repaired like the rest. */
 static void expect_no_complaint(const struct lab_result *r)
 {
-	cr_assert(r->err[0] == '\0' || lab_is_line_with(r->err, "some were lost: give a larger"), "%s", r->err);
+	cr_assert(r->err[0] == '\0' || lab_is_line_with(r->err, "some were lost: give a larger"),
+		  "%s", r->err);
 }
 
 LAB_TEST(netem, streams_are_byte_exact)
@@ -73,7 +74,8 @@ LAB_TEST(netem, links_have_a_rate)
 
 	need_netem(c);
 	r = lab_run(c.user, "reseg-lab -%d --no-box --rate 8 -- sh -c '"
-			    "date +%%s%%N; stream-client $RESEG_SERVER 7 1000000; date +%%s%%N'", c.ip);
+			    "date +%%s%%N; stream-client $RESEG_SERVER 7 1000000; date +%%s%%N'",
+			    c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert_geq(atoll(strchr(r.out, '\n')) - atoll(r.out), 1000000000LL, "%s", r.out);
 }
@@ -85,7 +87,8 @@ LAB_TEST(netem, aborts_harm_nobody_else)
 	need_netem(c);
 	r = lab_run(c.user,
 		"reseg-lab -%d --fault none --direction both " BAD_NETWORK " -- sh -c '"
-		"stream-client --connections 200 --parallel 50 --abort-every 5 $RESEG_SERVER 7 10000'",
+		"stream-client --connections 200 --parallel 50 --abort-every 5 $RESEG_SERVER 7 "
+		"10000'",
 		c.ip);
 	lab_expect_status(&r, 0);
 	expect_no_complaint(&r);
@@ -95,7 +98,8 @@ LAB_TEST(netem, check_sees_a_flowtable)
 {
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d -- reseg-lab enter --on box -- sh -c '"
-		"nft add table inet f && nft add flowtable inet f t \"{ hook ingress priority 0; devices = { toclient }; }\" "
+		"nft add table inet f && nft add flowtable inet f t \"{ hook ingress priority 0; "
+		"devices = { toclient }; }\" "
 		"|| exit 77; reseg-rules check --quiet'", c.ip);
 
 	if (r.status == 77)
@@ -112,7 +116,8 @@ LAB_TEST(netem, a_bad_network_does_not_move_a_stall)
 	need_netem(c);
 	r = lab_run(c.user,
 		"reseg-lab -%d " BAD_NETWORK " -- sh -c '"
-		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 20 --expect finch2008 $RESEG_SERVER'",
+		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 20 --expect finch2008 "
+		"$RESEG_SERVER'",
 		c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "513  stalled") && strstr(r.out, "1025  stalled"), "%s", r.out);
@@ -125,7 +130,8 @@ LAB_TEST(netem, nftables_own_queue_statement_fills_the_queue)
 		"reseg-rules load --quiet --kind nft --mode host --port 25 --queue 3 || exit 77; "
 		START_RESEGD("--quiet --queue 3")
 		"reseg-rules check --quiet --queue 3 && "
-		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 3 --expect finch2008 $RESEG_SERVER && "
+		"reseg-probe sweep --sizes 510-516,1022-1028 --timeout 3 --expect finch2008 "
+		"$RESEG_SERVER && "
 		"nft list ruleset'", c.ip);
 
 	if (r.status == 77)

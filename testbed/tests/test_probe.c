@@ -102,7 +102,8 @@ Test(net, targets)
 		{ "2001:db8::1", "2001:db8::1", 25 },	  { "[2001:db8::1]", "2001:db8::1", 25 },
 		{ "[2001:db8::1]:587", "2001:db8::1", 587 },
 	};
-	static const char *const bad[] = { "", ":25", "[2001:db8::1", "[2001:db8::1]587", "192.0.2.1:x",
+	static const char *const bad[] = { "", ":25", "[2001:db8::1", "[2001:db8::1]587",
+					   "192.0.2.1:x",
 					   "192.0.2.1:0", "192.0.2.1:99999" };
 	union net_address a;
 	char text[NET_TEXT_BYTES];
@@ -268,11 +269,14 @@ Test(probe, all_formats)
 	cr_assert_str_eq(lab_string(json_array_get(rows, 6), "outcome"), "ok");
 
 	/* a clean path is not the firewall of 2008 */
-	r = with_sink("", "reseg-probe sweep --sizes 512-514 --expect finch2008 --format tap $SMTP");
+	r = with_sink("",
+		      "reseg-probe sweep --sizes 512-514 --expect finch2008 --format tap $SMTP");
 	lab_expect_status(&r, 1);
-	cr_assert(strstr(r.out, "1..3\nok 1 - size 512 ok\nnot ok 2 - size 513 ok\n# expected stalled"),
+	cr_assert(strstr(r.out,
+			 "1..3\nok 1 - size 512 ok\nnot ok 2 - size 513 ok\n# expected stalled"),
 		  "%s", r.out);
-	r = with_sink("", "reseg-probe sweep --sizes 512-514 --expect finch2008 --format junit $SMTP");
+	r = with_sink("",
+		      "reseg-probe sweep --sizes 512-514 --expect finch2008 --format junit $SMTP");
 	lab_expect_status(&r, 1);
 	cr_assert(strstr(r.out, "tests=\"3\" failures=\"1\""), "%s", r.out);
 	r = with_sink("", "reseg-probe sweep --sizes 512-514 --expect finch2008 $SMTP");
@@ -320,7 +324,8 @@ static int connect_to_sink(const char *option, const char *value, pid_t *sink)
 	*sink = fork();
 	if (*sink == 0) {
 		dup2(fds[1], 3);
-		execlp("reseg-sink", "reseg-sink", "--count", port, "--ready-fd", "3", option, value, NULL);
+		execlp("reseg-sink", "reseg-sink", "--count", port, "--ready-fd", "3", option,
+		       value, NULL);
 		_exit(126);
 	}
 	close(fds[1]);
@@ -388,13 +393,15 @@ LAB_TEST(identify, suspects)
 	} cases[] = {
 		{ "", "off-by-one", 512, 0 },
 		{ "--fault mtu-blackhole:bytes=1000", "mtu-blackhole", 0, 1000 },
-		{ "--fault none --sink-options '--callout-delay 0.3 --hold-replies'", "slow-server", 0, 0 },
+		{ "--fault none --sink-options '--callout-delay 0.3 --hold-replies'", "slow-server",
+		  0, 0 },
 		{ "--fault none", "none", 0, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c "
-						      "'reseg-probe identify --timeout 1 --format json $RESEG_SERVER'",
+						      "'reseg-probe identify --timeout 1 --format "
+						      "json $RESEG_SERVER'",
 					      c.ip, cases[i].options);
 		const json_t *answer = lab_json(r.out);
 
@@ -412,7 +419,9 @@ LAB_TEST(identify, suspects)
 /* Chance is told from a fault: what fails once and not again is none. */
 LAB_TEST(identify, loss_is_no_fault)
 {
-	struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault none --loss 1 -- reseg-probe identify server", c.ip);
+	struct lab_result r = lab_run(c.user,
+				      "reseg-lab -%d --fault none --loss 1 -- reseg-probe identify "
+				      "server", c.ip);
 
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "no fault found"), "%s%s", r.out, r.err);
@@ -426,14 +435,19 @@ LAB_TEST(identify, chaos)
 	} cases[] = {
 		{ "RCPT=451", "rejected", "5 of 5" }, { "DATA=silence", "stalled", "4 of 5" },
 		{ "RCPT=reset", "reset", "0 of 5" },
-		{ "RCPT=close/2", "error", "2 of 5" }, { "DATA=0.2s", "ok", "5 of 5" }, { "NOOP=close", "ok", "5 of 5" },
+		{ "RCPT=close/2", "error", "2 of 5" }, { "DATA=0.2s", "ok", "5 of 5" },
+		{ "NOOP=close", "ok", "5 of 5" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct lab_result r = lab_run(c.user, "reseg-lab -%d --fault none --sink-options '--chaos %s' -- "
-						      "reseg-probe one --size 600 --timeout 0.5 server", c.ip, cases[i].chaos);
+		struct lab_result r = lab_run(c.user,
+					      "reseg-lab -%d --fault none --sink-options '--chaos "
+					      "%s' -- "
+						      "reseg-probe one --size 600 --timeout 0.5 "
+						      "server", c.ip, cases[i].chaos);
 
-		cr_assert(strstr(r.out, cases[i].outcome) && strstr(r.out, cases[i].replies), "%s: %s%s", cases[i].chaos,
+		cr_assert(strstr(r.out, cases[i].outcome) && strstr(r.out, cases[i].replies),
+			  "%s: %s%s", cases[i].chaos,
 			  r.out, r.err);
 	}
 }
@@ -451,7 +465,9 @@ Test(identify, cannot_be_tried)
 
 	lab_expect_usage_errors(LAB_ROOT, "reseg-probe", "", cases);
 	lab_expect_usage_errors(LAB_ROOT, "reseg-sink", "", (const struct lab_usage[]){
-		{ "--chaos RCPT", "give VERB=WHAT" }, { "--chaos RCPT=", "give VERB=WHAT" }, { "--chaos =451", "give VERB=WHAT" },
-		{ "--chaos RCPT=99", "200 to 599" }, { "--chaos RCPT=451/0", "from 1" }, { "--chaos RCPT=xs", "time in seconds" },
+		{ "--chaos RCPT", "give VERB=WHAT" }, { "--chaos RCPT=", "give VERB=WHAT" },
+		{ "--chaos =451", "give VERB=WHAT" },
+		{ "--chaos RCPT=99", "200 to 599" }, { "--chaos RCPT=451/0", "from 1" },
+		{ "--chaos RCPT=xs", "time in seconds" },
 		{ "--callout-delay soon", "time in seconds" }, { NULL, NULL } });
 }

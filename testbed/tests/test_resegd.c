@@ -34,12 +34,16 @@ Test(resegd, usage)
 		{ "--queue-buffer 1000", "from 65536" },
 		{ "--inject nosuch", "no such injector" },
 		{ "--events /nonexistent/file", "/nonexistent/file" },
-		{ "--control-owner root", "--control-owner root: there is no socket to give away: give control, too" },
-		{ "--control c --control-owner nosuch", "--control-owner nosuch: there is no such user or group" },
+		{ "--control-owner root",
+		  "--control-owner root: there is no socket to give away: give control, too" },
+		{ "--control c --control-owner nosuch",
+		  "--control-owner nosuch: there is no such user or group" },
 		{ "--user nosuch-user", "--user nosuch-user: there is no such user" },
-		{ "--user nobody --sandbox off", "--user nobody: with sandbox off it stays who it is" },
+		{ "--user nobody --sandbox off",
+		  "--user nobody: with sandbox off it stays who it is" },
 		{ "--control $(printf %0108d 1)", "a socket's path has at most 107 bytes" },
-		{ "--inject \"$(printf 'a\\nb\\033[1m\\303\\244\\344')\"", "--inject a\\x0ab\\x1b[1m\303\244\\xe4: no such" },
+		{ "--inject \"$(printf 'a\\nb\\033[1m\\303\\244\\344')\"",
+		  "--inject a\\x0ab\\x1b[1m\303\244\\xe4: no such" },
 		{ "extra", "takes options only" },
 		{ "--nosuch", "--nosuch: not an option" },
 		{ "--queue", "needs a value" },
@@ -52,12 +56,14 @@ Test(resegd, usage)
 /* What is wrong is said of all at once. */
 Test(resegd, all_mistakes_of_a_command_line)
 {
-	struct lab_result r = lab_run(LAB_ROOT, "resegd --flows 0 --queue 7 --grace soon --direction up");
+	struct lab_result r = lab_run(LAB_ROOT,
+				      "resegd --flows 0 --queue 7 --grace soon --direction up");
 
 	lab_expect_status(&r, 2);
 	cr_assert_str_eq(r.err, "resegd: --flows 0: give a whole number from 1 to 16777216\n"
 				"resegd: --grace soon: give a time in seconds from 0 to 86400\n"
-				"resegd: --direction up: give c2s, s2c, both or none\n", "%s", r.err);
+				"resegd: --direction up: give c2s, s2c, both or none\n", "%s",
+				r.err);
 }
 
 /* All of its digits. */
@@ -66,14 +72,20 @@ Test(resegd, the_queue_is_the_number_that_is_given)
 	struct lab_result r;
 
 	lab_start(LAB_ORDINARY);
-	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c '" START_RESEGD("--queue 0000001234:000001235 --control $DIR/ctl")
-		    "resegctl --control $DIR/ctl status; resegctl --control $DIR/ctl drain; wait'");
+	r = lab_run(
+		LAB_ORDINARY,
+		"reseg-lab --no-box -- sh -c '" START_RESEGD(
+			"--queue 0000001234:000001235 --control $DIR/ctl") "resegctl --control "
+									   "$DIR/ctl status; "
+									   "resegctl --control "
+									   "$DIR/ctl drain; wait'");
 	cr_assert(strstr(r.out, "queue 1234, workers 2,"), "%s%s", r.out, r.err);
 }
 
 Test(resegd, help_and_version)
 {
-	static const char *const programs[] = { "resegd", "resegctl", "reseg-lab", "reseg-probe", "reseg-sink",
+	static const char *const programs[] = { "resegd", "resegctl", "reseg-lab", "reseg-probe",
+						"reseg-sink",
 						"reseg-rules" };
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
@@ -93,9 +105,11 @@ Test(resegd, help_and_version)
 Test(resegd, help_in_80_columns)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
-		"for p in resegd resegctl reseg-lab \"reseg-lab enter\" reseg-probe reseg-sink reseg-replay "
+		"for p in resegd resegctl reseg-lab \"reseg-lab enter\" reseg-probe reseg-sink "
+		"reseg-replay "
 		"reseg-report reseg-mta reseg-rules; do "
-		"COLUMNS=80 $p --help | awk -v p=\"$p\" \"length > 80 { print p \\\": \\\" \\$0 } END { if (NR < 5) print p }\"; done");
+		"COLUMNS=80 $p --help | awk -v p=\"$p\" \"length > 80 { print p \\\": \\\" \\$0 } "
+		"END { if (NR < 5) print p }\"; done");
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "", "%s%s", r.out, r.err);
@@ -130,7 +144,8 @@ Test(resegd, no_nfqueue)
 	struct lab_result r;
 
 	lab_start(LAB_ORDINARY);
-	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'LD_PRELOAD=${NO_NFQUEUE:?} resegd'");
+	r = lab_run(LAB_ORDINARY,
+		    "reseg-lab --no-box -- sh -c 'LD_PRELOAD=${NO_NFQUEUE:?} resegd'");
 	lab_expect_error(&r, 2, "this kernel has no NFQUEUE");
 }
 
@@ -142,10 +157,12 @@ LAB_TEST(resegd, single_host)
 		"reseg-lab -%d --no-box -- sh -c '"
 		"reseg-rules load --quiet --mode host --port 25,2525 --queue 3; "
 		START_RESEGD("--quiet --queue 3")
-		"reseg-probe sweep --sizes 500-520,1020-1030 --timeout 1 --expect finch2008 $RESEG_SERVER && "
+		"reseg-probe sweep --sizes 500-520,1020-1030 --timeout 1 --expect finch2008 "
+		"$RESEG_SERVER && "
 		"{ mkfifo $DIR/sink; reseg-sink --smtp 2525 --ready-fd 3 3>$DIR/sink & } && "
 		"read line <$DIR/sink && "
-		"reseg-probe sweep --sizes 500-520,1020-1030 --timeout 1 --expect finch2008 %s:2525'", c.ip,
+		"reseg-probe sweep --sizes 500-520,1020-1030 --timeout 1 --expect finch2008 "
+		"%s:2525'", c.ip,
 		c.ip == 4 ? "127.0.0.1" : "[::1]");
 
 	lab_expect_status(&r, 0);
@@ -190,7 +207,8 @@ Test(resegd, packets_too_long_for_the_queue)
 	if (r.status == 77)
 		cr_skip_test("this kernel has no BIG TCP");
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.err, "reseg-rules: a link joins packets to more than the queue can copy"),
+	cr_assert(strstr(r.err,
+			 "reseg-rules: a link joins packets to more than the queue can copy"),
 		  "%s", r.err);
 	cr_assert(strstr(r.err, "resegd: packets are longer than the queue can copy"), "%s", r.err);
 	cr_assert(strstr(r.err, " packets were longer than the queue can copy"), "%s", r.err);
@@ -206,7 +224,8 @@ LAB_TEST(resegd, packets_that_come_back_are_let_through)
 			"reseg-lab -%d --box 'for t in iptables ip6tables; do "
 			"$t -t raw -A PREROUTING -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; "
 			"$t -t raw -A OUTPUT -p tcp -j NFQUEUE --queue-num 9 --queue-bypass; done; "
-			"exec resegd --quiet --queue 9 --fault none --inject %s --ready-fd {ready}' -- "
+			"exec resegd --quiet --queue 9 --fault none --inject %s --ready-fd "
+			"{ready}' -- "
 			"sh -c 'reseg-lab enter --on box -- reseg-rules remove --quiet; "
 			"stream-client $RESEG_SERVER 7 300000'", c.ip, injectors[i]);
 
@@ -219,10 +238,12 @@ LAB_TEST(resegd, check_says_what_keeps_packets_away)
 {
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --fault none -- sh -c '"
-		"stream-client $RESEG_SERVER 7 100000; reseg-lab enter --on box -- reseg-rules check'", c.ip);
+		"stream-client $RESEG_SERVER 7 100000; reseg-lab enter --on box -- reseg-rules "
+		"check'", c.ip);
 
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.err, "queue 0 has had ") && !strstr(r.err, "had 0 packets"), "%s", r.err);
+	cr_assert(strstr(r.err, "queue 0 has had ") && !strstr(r.err, "had 0 packets"), "%s",
+		  r.err);
 	r = lab_run(c.user,
 		"reseg-lab -%d -- reseg-lab enter --on box -- sh -c '"
 		"echo 0 >/proc/sys/net/ipv4/ip_forward; reseg-rules check --quiet'", c.ip);
@@ -240,7 +261,8 @@ LAB_TEST(resegd, rules_load_check_and_remove)
 		"done; "
 		START_RESEGD("--quiet --queue 3")
 		"reseg-rules check --quiet --queue 3 || exit 12; "
-		"iptables-legacy -t raw -S | grep -q RESEG && iptables-nft -t raw -S | grep -q RESEG && exit 13; "
+		"iptables-legacy -t raw -S | grep -q RESEG && iptables-nft -t raw -S | grep -q "
+		"RESEG && exit 13; "
 		"reseg-rules remove --quiet; "
 		"reseg-rules check --queue 3 2>/dev/null && exit 14; "
 		"iptables-nft -t raw -S; iptables-legacy -t raw -S; "
@@ -284,9 +306,11 @@ static void check_outliving(struct lab_case c, const char *queue, const char *ch
 	r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- bash -c '"
 		"reseg-rules load --quiet --mode host --port 7 --queue %s; "
-		"mkfifo $DIR/ready; resegd --quiet --queue %s --ready-fd 3 3>$DIR/ready & resegd=$!; "
+		"mkfifo $DIR/ready; resegd --quiet --queue %s --ready-fd 3 3>$DIR/ready & "
+		"resegd=$!; "
 		"read line <$DIR/ready; %s"
-		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
+		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo "
+		"$line; "
 		"kill $resegd; wait $resegd || exit 12; "
 		"echo after >&4; read -t 5 line <&4; echo $line'", c.ip, queue, queue, check);
 	lab_expect_status(&r, 0);
@@ -306,9 +330,11 @@ LAB_TEST(resegd, two_workers)
 
 	for (size_t i = 0; i < 2; i++) {
 		struct lab_result r = lab_run(c.user,
-			"reseg-lab --workers 2 --fault none --inject %s --events $DIR/events%zu -- sh -c '"
+			"reseg-lab --workers 2 --fault none --inject %s --events $DIR/events%zu -- "
+			"sh -c '"
 			"ip route add local 198.51.100.128/25 dev lo && "
-			"stream-client --connections 200 --parallel 50 --from 198.51.100.130 server 7 100000'",
+			"stream-client --connections 200 --parallel 50 --from 198.51.100.130 "
+			"server 7 100000'",
 			injectors[i], i);
 		char name[16];
 		size_t n;
@@ -357,7 +383,8 @@ LAB_TEST(resegd, a_worker_that_ends_leaves_its_queue)
 	r = lab_run(c.user,
 		"reseg-lab --no-box -- bash -c '"
 		"reseg-rules load --quiet --mode host --port 7,25 --queue 3:4; "
-		"mkfifo $DIR/ready $DIR/sink; resegd --queue 3:4 --grace 30 --events $DIR/ev --ready-fd 3 3>$DIR/ready 2>$DIR/log & "
+		"mkfifo $DIR/ready $DIR/sink; resegd --queue 3:4 --grace 30 --events $DIR/ev "
+		"--ready-fd 3 3>$DIR/ready 2>$DIR/log & "
 		"resegd=$!; read line <$DIR/ready; "
 		"reseg-sink --echo 7 --smtp 25 --ready-fd 3 3>$DIR/sink & read line <$DIR/sink; "
 		"for i in {2..17}; do exec {fd[i]}<>/dev/tcp/127.0.0.$i/7; echo $i >&${fd[i]}; "
@@ -365,8 +392,10 @@ LAB_TEST(resegd, a_worker_that_ends_leaves_its_queue)
 		"reseg-probe one --size 513 --timeout 20 127.0.0.2:25 >/dev/null & "
 		"until grep -q stall $DIR/ev; do :; done; "
 		"kill $resegd; until test $(ls /proc/$resegd/task | wc -l) = 2; do :; done; "
-		"for i in {2..17}; do echo again >&${fd[i]}; read -t 5 line <&${fd[i]} || exit 11; done; "
-		"test -e /proc/$resegd || exit 12; grep -c wait $DIR/log; kill $resegd; wait $resegd'");
+		"for i in {2..17}; do echo again >&${fd[i]}; read -t 5 line <&${fd[i]} || exit 11; "
+		"done; "
+		"test -e /proc/$resegd || exit 12; grep -c wait $DIR/log; kill $resegd; wait "
+		"$resegd'");
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "1\n", "one line for all workers: %s", r.out);
 }
@@ -382,10 +411,12 @@ LAB_TEST(resegd, a_busy_flow_is_handed_over)
 		"reseg-lab -%d --no-box -- bash -c '"
 		"reseg-rules load --quiet --mode host --port 7 --queue 3; "
 		"mkfifo $DIR/ready; "
-		"resegd --queue 3 --fault none --events $DIR/events --ready-fd 3 3>$DIR/ready & resegd=$!; "
+		"resegd --queue 3 --fault none --events $DIR/events --ready-fd 3 3>$DIR/ready & "
+		"resegd=$!; "
 		"read line <$DIR/ready; "
 		"stream-client $RESEG_SERVER 7 200000000 & client=$!; "
-		"tail --pid $client -n +1 -F $DIR/events 2>/dev/null | grep -q -m 1 offset..[0-9][0-9][0-9][0-9][0-9][0-9][0-9]; "
+		"tail --pid $client -n +1 -F $DIR/events 2>/dev/null | grep -q -m 1 "
+		"offset..[0-9][0-9][0-9][0-9][0-9][0-9][0-9]; "
 		"kill $resegd; wait $resegd || exit 10; wait $client'", c.ip);
 	lab_expect_status(&r, 0);
 	events = lab_json_lines("events");
@@ -397,15 +428,19 @@ LAB_TEST(resegd, a_busy_flow_is_handed_over)
 /* Privileges, and the service manager -------------------------------------------------------- */
 
 /* resegd on a host of a lab, with these options, while a command runs that knows its process id. */
-#define BESIDE_RESEGD "mkfifo $DIR/ready && chmod 666 $DIR/ready && reseg-lab --no-box -- sh -c \"" \
-	"resegd --quiet --ready-fd 3 %s 3>$DIR/ready & pid=\\$!; read line <$DIR/ready; %s; kill \\$pid; wait \\$pid\""
+#define BESIDE_RESEGD                                                                    \
+	"mkfifo $DIR/ready && chmod 666 $DIR/ready && reseg-lab --no-box -- sh -c \""    \
+	"resegd --quiet --ready-fd 3 %s 3>$DIR/ready & pid=\\$!; read line <$DIR/ready; " \
+	"%s; kill \\$pid; wait \\$pid\""
 
 static struct lab_result beside_resegd(enum lab_user user, const char *options, const char *command)
 {
 	return lab_run(user, BESIDE_RESEGD, options, command);
 }
 
-#define SHOW_PRIVILEGES "cat /proc/\\$pid/task/*/status | grep -E '^(CapEff|CapPrm|NoNewPrivs|Seccomp):' | sort -u"
+#define SHOW_PRIVILEGES                                       \
+	"cat /proc/\\$pid/task/*/status | grep -E "          \
+	"'^(CapEff|CapPrm|NoNewPrivs|Seccomp):' | sort -u"
 
 /* Of all its threads: one capability, and no way to more. */
 static void keeps_one_capability(enum lab_user user)
@@ -415,7 +450,9 @@ static void keeps_one_capability(enum lab_user user)
 	char expected[256];
 
 	/* Sanitizers make system calls of their own: a build with them limits none. */
-	snprintf(expected, sizeof(expected), "CapEff:\t0000000000001000\nCapPrm:\t0000000000001000\nNoNewPrivs:\t1\nSeccomp:\t%d\n",
+	snprintf(expected, sizeof(expected),
+		 "CapEff:\t0000000000001000\nCapPrm:\t0000000000001000\n"
+		 "NoNewPrivs:\t1\nSeccomp:\t%d\n",
 		 path && strstr(path, "sanitized") ? 0 : 2);
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, expected, "%s%s", r.out, r.err);
@@ -438,9 +475,12 @@ Test(resegd, it_becomes_a_user)
 	struct lab_result r;
 
 	lab_start(LAB_ROOT);
-	r = beside_resegd(LAB_ROOT, "--user nobody", "grep -E '^(Uid|Gid|Groups|CapBnd):' /proc/\\$pid/status");
+	r = beside_resegd(LAB_ROOT, "--user nobody",
+			  "grep -E '^(Uid|Gid|Groups|CapBnd):' /proc/\\$pid/status");
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, "Uid:\t65534\t65534\t65534\t65534\nGid:\t65534\t65534\t65534\t65534\nGroups:\t \nCapBnd:\t0000000000000000\n"),
+	cr_assert(strstr(r.out, "Uid:\t65534\t65534\t65534\t65534\n"
+				"Gid:\t65534\t65534\t65534\t65534\n"
+				"Groups:\t \nCapBnd:\t0000000000000000\n"),
 		  "%s%s", r.out, r.err);
 	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- resegd --user nosuch-user");
 	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
@@ -452,14 +492,23 @@ Test(resegd, it_ends_after_its_duration)
 	struct lab_result r;
 
 	lab_start(LAB_ORDINARY);
-	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'a=$(date +%%s%%N); resegd --duration 1.5 --control $DIR/ctl; "
-		    "echo $? $((($(date +%%s%%N) - a) / 1500000000 > 0))'; test -e $DIR/ctl || echo gone");
+	r = lab_run(
+		LAB_ORDINARY,
+		"reseg-lab --no-box -- sh -c 'a=$(date +%%s%%N); resegd --duration 1.5 --control "
+		"$DIR/ctl; "
+		"echo $? $((($(date +%%s%%N) - a) / 1500000000 > 0))'; test -e $DIR/ctl || echo "
+		"gone");
 	cr_assert_str_eq(r.out, "0 1\ngone\n", "%s%s", r.out, r.err);
 	cr_assert(strstr(r.err, "0 packets, 0 flows"), "%s", r.err);
 	/* What is held is waited for, for --grace at most. */
-	r = lab_run(LAB_ORDINARY, "reseg-lab --no-box -- sh -c 'reseg-rules load --quiet --mode host --port 25 --queue 3; "
-		    "mkfifo $DIR/ready; resegd --queue 3 --duration 5 --grace 0.5 --events $DIR/events --ready-fd 3 3>$DIR/ready & "
-		    "read line <$DIR/ready; reseg-probe one --size 513 --timeout 30 server >/dev/null & wait %%1; echo $?'");
+	r = lab_run(
+		LAB_ORDINARY,
+		"reseg-lab --no-box -- sh -c 'reseg-rules load --quiet --mode host --port 25 "
+		"--queue 3; "
+		"mkfifo $DIR/ready; resegd --queue 3 --duration 5 --grace 0.5 --events $DIR/events "
+		"--ready-fd 3 3>$DIR/ready & "
+		"read line <$DIR/ready; reseg-probe one --size 513 --timeout 30 server >/dev/null "
+		"& wait %%1; echo $?'");
 	cr_assert(strstr(r.err, "1 connections wait for data"), "%s", r.err);
 	r = lab_run(LAB_ORDINARY, "tail -n 1 $DIR/events");
 	cr_assert(strstr(r.out, "\"shutdown\""), "%s", r.out);
@@ -472,15 +521,19 @@ Test(resegd, it_tells_its_manager)
 
 	lab_start(LAB_ROOT);
 	lab_need("/usr/bin/python3");
-	r = lab_run(LAB_ROOT, "printf 'fault = none\\n' >$DIR/c; reseg-lab --no-box -- /usr/bin/python3 -c '\n"
+	r = lab_run(
+		LAB_ROOT,
+		"printf 'fault = none\\n' >$DIR/c; reseg-lab --no-box -- /usr/bin/python3 -c '\n"
 		"import os, signal, socket, subprocess\n"
 		"path = os.environ[\"DIR\"] + \"/notify\"\n"
 		"s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
 		"s.bind(path)\n"
 		"s.settimeout(10)\n"
 		"heard = lambda: s.recv(1000).decode().split(chr(10))[0]\n"
-		"box = subprocess.Popen([\"resegd\", \"--quiet\", \"--config\", os.environ[\"DIR\"] + \"/c\"],\n"
-		"                       env=dict(os.environ, NOTIFY_SOCKET=path, WATCHDOG_USEC=\"200000\"))\n"
+		"box = subprocess.Popen([\"resegd\", \"--quiet\", \"--config\", "
+		"os.environ[\"DIR\"] + \"/c\"],\n"
+		"                       env=dict(os.environ, NOTIFY_SOCKET=path, "
+		"WATCHDOG_USEC=\"200000\"))\n"
 		"print(heard(), heard(), heard())\n"
 		"box.send_signal(signal.SIGHUP)\n"
 		"lines = [heard()]\n"
@@ -492,11 +545,13 @@ Test(resegd, it_tells_its_manager)
 		"    pass\n"
 		"print(line, box.wait())\n'");
 	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.out, "READY=1 WATCHDOG=1 WATCHDOG=1\nRELOADING=1 READY=1\nSTOPPING=1 0\n", "%s%s", r.out, r.err);
+	cr_assert_str_eq(r.out,
+			 "READY=1 WATCHDOG=1 WATCHDOG=1\nRELOADING=1 READY=1\nSTOPPING=1 0\n",
+			 "%s%s", r.out, r.err);
 }
 
-/* A worker that cannot go on ends the program with 1, but in good order: the others hand over, the log has its end,
- * the socket is gone. */
+/* A worker that cannot go on ends the program with 1, but in good order: the others hand over, the
+ * log has its end, the socket is gone. */
 Test(resegd, a_worker_that_cannot_go_on)
 {
 	struct lab_result r;
@@ -505,12 +560,16 @@ Test(resegd, a_worker_that_cannot_go_on)
 	lab_need("bash");
 	r = lab_run(LAB_ROOT, "reseg-lab --no-box -- bash -c '"
 		"reseg-rules load --quiet --mode host --port 7 --queue 3:4; mkfifo $DIR/ready; "
-		"resegd --queue 3:4 --fault none --inject tun --events $DIR/events --control $DIR/ctl --ready-fd 3 3>$DIR/ready & "
+		"resegd --queue 3:4 --fault none --inject tun --events $DIR/events --control "
+		"$DIR/ctl --ready-fd 3 3>$DIR/ready & "
 		"resegd=$!; read line <$DIR/ready; "
-		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo $line; "
-		"ip link delete reseg0; echo lost >&4; wait $resegd; echo $?; test -e $DIR/ctl || echo gone; "
+		"exec 4<>/dev/tcp/$RESEG_SERVER/7; echo before >&4; read -t 5 line <&4; echo "
+		"$line; "
+		"ip link delete reseg0; echo lost >&4; wait $resegd; echo $?; test -e $DIR/ctl || "
+		"echo gone; "
 		"grep -c flow_closed $DIR/events'");
 	cr_assert_str_eq(r.out, "before\n1\ngone\n1\n", "%s%s", r.out, r.err);
-	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start it again\n"), "%s", r.err);
+	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start it again\n"), "%s",
+		  r.err);
 	cr_assert(strstr(r.err, " 1 flows,"), "%s", r.err);
 }

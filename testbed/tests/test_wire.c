@@ -27,8 +27,10 @@ struct capture {
 static struct capture read_capture(void)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
-		"tshark -r $DIR/cap/lab.pcapng -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE "
-		"-Y tcp -T fields -E separator=, -E occurrence=f -e frame.interface_name -e tcp.srcport "
+		"tshark -r $DIR/cap/lab.pcapng -o tcp.check_checksum:TRUE -o "
+		"ip.check_checksum:TRUE "
+		"-Y tcp -T fields -E separator=, -E occurrence=f -e frame.interface_name -e "
+		"tcp.srcport "
 		"-e tcp.stream -e tcp.seq -e tcp.len -e tcp.ack -e tcp.checksum.status "
 		"-e ip.checksum.status 2>/dev/null");
 	struct capture c = { 0 };
@@ -64,7 +66,8 @@ static struct capture capture_of(struct lab_case c, const char *options, int siz
 
 	lab_need("tshark");
 	r = lab_run(c.user, "reseg-lab -%d %s --capture $DIR/cap -- sh -c '"
-			    "reseg-probe one --size %d --timeout 1 $RESEG_SERVER'", c.ip, options, size);
+			    "reseg-probe one --size %d --timeout 1 $RESEG_SERVER'", c.ip, options,
+			    size);
 	cr_assert_leq(r.status, 1, "%s", r.err);
 	return read_capture();
 }
@@ -171,19 +174,22 @@ LAB_TEST(wire, without_box_both_ends_see_the_same)
 static void check_windows(const char *file)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
-		"tshark -r $DIR/cap/%s.pcapng -T fields -E separator=, -e tcp.srcport -e tcp.seq -e tcp.len "
+		"tshark -r $DIR/cap/%s.pcapng -T fields -E separator=, -e tcp.srcport -e tcp.seq "
+		"-e tcp.len "
 		"-e tcp.ack -e tcp.window_size", file);
-	long edge[2] = { 0 }, packets = 0;	/* of the window that the server and the client offer */
+	long edge[2] = { 0 }, packets = 0; /* of the window that the server and the client offer */
 
 	lab_expect_status(&r, 0);
 	for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n")) {
 		long port, seq, len, ack, window;
 		bool client;
 
-		cr_assert_eq(sscanf(line, "%ld,%ld,%ld,%ld,%ld", &port, &seq, &len, &ack, &window), 5,
+		cr_assert_eq(sscanf(line, "%ld,%ld,%ld,%ld,%ld", &port, &seq, &len, &ack, &window),
+			     5,
 			     "%s", line);
 		client = port != 7;
-		cr_assert(len == 0 || seq + len <= edge[!client] + 1, "%s: %s behind the window", file,
+		cr_assert(len == 0 || seq + len <= edge[!client] + 1, "%s: %s behind the window",
+			  file,
 			  line);
 		if (ack + window > edge[client])
 			edge[client] = ack + window;
@@ -196,7 +202,8 @@ static void check_windows(const char *file)
 static char *picked(const char *file, const char *filter)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
-		"tshark -r $DIR/cap/%s.pcapng -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE -Y '%s'",
+		"tshark -r $DIR/cap/%s.pcapng -o tcp.check_checksum:TRUE -o ip.check_checksum:TRUE "
+		"-Y '%s'",
 		file, filter);
 
 	lab_expect_status(&r, 0);
@@ -243,8 +250,10 @@ LAB_TEST(wire, a_clean_run_gives_the_experts_nothing_to_say)
 
 		lab_expect_status(&r, 0);
 		for (size_t i = 0; i < 2; i++) {
-			r = lab_run(LAB_ROOT, "tshark -r $DIR/cap/lab.pcapng -w $DIR/cap/%s.pcapng -Y "
-					      "\"tcp && frame.interface_name == %s\" 2>/dev/null", ends[i], ends[i]);
+			r = lab_run(LAB_ROOT,
+				    "tshark -r $DIR/cap/lab.pcapng -w $DIR/cap/%s.pcapng -Y "
+					      "\"tcp && frame.interface_name == %s\" 2>/dev/null",
+					      ends[i], ends[i]);
 			lab_expect_status(&r, 0);
 			/* What the box sends, it sends to the sink. */
 			check_experts(ends[i], d == 2 || d != i);
@@ -264,7 +273,8 @@ LAB_TEST(wire, joined_segments_are_cut_as_they_would_have_been)
 	for (size_t i = 0; i < 2; i++) {
 		struct lab_result r = lab_run(c.user,
 			"rm -rf $DIR/cap; reseg-lab -%d --fault none --offloads=client --inject %s "
-			"--capture $DIR/cap -- sh -c 'stream-client $RESEG_SERVER 7 %ld'", c.ip, injectors[i],
+			"--capture $DIR/cap -- sh -c 'stream-client $RESEG_SERVER 7 %ld'", c.ip,
+			injectors[i],
 			total);
 		bool joined = false;
 		long octets = 0;

@@ -95,7 +95,8 @@ __attribute__((weak)) int main(void)
 		if (pid < 0 || waitpid(pid, &status, 0) < 0)
 			status = 1;
 		failed += status != 0;
-		printf("%sok %d - %s::%s\n", status == 0 ? "" : "not ", ++number, t->suite, t->name);
+		printf("%sok %d - %s::%s\n", status == 0 ? "" : "not ", ++number, t->suite,
+		       t->name);
 	}
 	printf("1..%d\n", number);
 	return failed > 0;
