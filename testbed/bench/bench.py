@@ -69,23 +69,25 @@ ADDRESSES = "ip route add local 198.51.100.128/25 dev lo && "
 
 # `full` and `quick` are arguments of bench-client, and rounds; `behind` are arguments behind
 # the host, and `before` stands before the command on the client.
-LabWork = collections.namedtuple("LabWork", "title unit options full quick contenders one_cpu before behind",
+LabWork = collections.namedtuple("LabWork",
+                                 "title unit options full quick contenders one_cpu before behind",
                                  defaults=(False, "", ()))
 
 LAB_WORKS = {
     "bulk": LabWork("one stream, offloads on", "Mbit/s", ["--offloads"], (["bulk", 1000], 5),
                     (["bulk", 250], 3), STREAMS),
-    "wire": LabWork("one stream, offloads of the server's link off", "Mbit/s", ["--offloads=client"],
-                    (["bulk", 1000], 5), (["bulk", 250], 3), STREAMS),
+    "wire": LabWork("one stream, offloads of the server's link off", "Mbit/s",
+                    ["--offloads=client"], (["bulk", 1000], 5), (["bulk", 250], 3), STREAMS),
     "many": LabWork("16 streams of as many clients", "Mbit/s", ["--offloads"], (["many", 1000], 5),
                     (["many", 250], 3), ["accept-gso", "1 worker", "2 workers"], before=ADDRESSES,
-                    behind=("198.51.100.130",)),
+                    behind=("198.51.100.130", )),
     # The rounds differ by which CPUs the kernel chooses: many of them, and short.
-    "latency": LabWork("100 bytes there and back", "microseconds", ["--offloads"], (["latency", 2000], 15),
-                       (["latency", 500], 5), FEW),
+    "latency": LabWork("100 bytes there and back", "microseconds", ["--offloads"],
+                       (["latency", 2000], 15), (["latency", 500], 5), FEW),
     # The same without that choice: how long the way is.
-    "latency-1cpu": LabWork("100 bytes there and back, all on one CPU", "microseconds", ["--offloads"],
-                            (["latency", 5000], 5), (["latency", 500], 3), FEW, one_cpu=True),
+    "latency-1cpu": LabWork("100 bytes there and back, all on one CPU", "microseconds",
+                            ["--offloads"], (["latency", 5000], 5), (["latency", 500], 3), FEW,
+                            one_cpu=True),
     "short": LabWork("SMTP dialogues, one at a time", "dialogues a second", ["--offloads"],
                      (["short", 1000], 7), (["short", 200], 3), FEW),
 }
@@ -119,10 +121,11 @@ def progress(words):
 def run(command, statuses=(0,), one_cpu=False):
     """What a command prints on standard output and on standard error."""
     cpus = {min(os.sched_getaffinity(0))} if one_cpu else os.sched_getaffinity(0)
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-                          preexec_fn=lambda: os.sched_setaffinity(0, cpus))
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          timeout=120, preexec_fn=lambda: os.sched_setaffinity(0, cpus))
     if done.returncode not in statuses:
-        sys.exit("bench: %s: %s" % (shlex.join(command), done.stderr.strip() or done.stdout.strip()))
+        sys.exit("bench: %s: %s" %
+                 (shlex.join(command), done.stderr.strip() or done.stdout.strip()))
     return done.stdout, done.stderr
 
 
@@ -151,9 +154,11 @@ def core_lines(*options):
 
 
 # Once inside, none of these calls another of them, which would stop the count.
-CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
-             "--toggle-collect=engine_input", "--toggle-collect=engine_next",
-             "--toggle-collect=engine_expire"]
+CALLGRIND = [
+    "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
+    "--toggle-collect=engine_input", "--toggle-collect=engine_next",
+    "--toggle-collect=engine_expire"
+]
 
 
 def instructions(work):
@@ -171,9 +176,11 @@ def core_work(name, quick):
         for work in ns:
             progress("instructions: round %d of 2: %s" % (i + 1, work))
             counts.setdefault(work, []).append(instructions(work))
-    return [result(name, "the engine alone", "ns a packet", ns, less_is_better=True),
-            result("instructions", "the engine alone, counted by valgrind", "instructions a packet", counts,
-                   less_is_better=True)]
+    return [
+        result(name, "the engine alone", "ns a packet", ns, less_is_better=True),
+        result("instructions", "the engine alone, counted by valgrind", "instructions a packet",
+               counts, less_is_better=True)
+    ]
 
 
 def idle_work(name, quick):
@@ -200,8 +207,11 @@ def sweep_work(name, quick):
         progress("%s: round %d of %d" % (name, i + 1, rounds))
         start = time.monotonic()
         # 1: the fault was found.
-        out, _ = run(["reseg-lab", "--", "reseg-probe", "sweep", "--sizes", "1-4096", "--protocol", "echo",
-                      "--timeout", str(SWEEP_TIMEOUT), "--format", "json", "server"], statuses=(0, 1))
+        out, _ = run([
+            "reseg-lab", "--", "reseg-probe", "sweep", "--sizes", "1-4096", "--protocol", "echo",
+            "--timeout",
+            str(SWEEP_TIMEOUT), "--format", "json", "server"
+        ], statuses=(0, 1))
         seconds.append(time.monotonic() - start)
         rows = json.loads(out)["rows"]
         if len(rows) != 4096 or {row["outcome"] for row in rows} != {"ok", "stalled"}:
@@ -216,10 +226,12 @@ WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": id
 
 def main():
     parser = argparse.ArgumentParser(prog="testbed/bench/run", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less of everything: to see that it runs")
+    parser.add_argument("--quick", action="store_true",
+                        help="less of everything: to see that it runs")
     parser.add_argument("--json", metavar="FILE", help="write all figures and goals to FILE, too")
     parser.add_argument("--svg", metavar="FILE", help="draw the figures into FILE")
-    parser.add_argument("--work", choices=WORKS, action="append", help="only this (more than once: these)")
+    parser.add_argument("--work", choices=WORKS, action="append",
+                        help="only this (more than once: these)")
     options = parser.parse_args()
     results = []
     for name in options.work or WORKS:
@@ -232,8 +244,8 @@ def main():
     goals = judge(GOALS, results)
     if goals:
         show_goals(goals)
-    machine = "%s %s, %s, %d CPUs" % (platform.system(), platform.release().split("-")[0], platform.machine(),
-                                      len(os.sched_getaffinity(0)))
+    machine = "%s %s, %s, %d CPUs" % (platform.system(), platform.release().split("-")[0],
+                                      platform.machine(), len(os.sched_getaffinity(0)))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine, "works": results, "goals": goals}, file, indent=1)

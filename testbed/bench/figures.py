@@ -73,9 +73,10 @@ def median(work, contender, relation, limit):
 
 
 def spread(work, relation, limit):
-    return Goal(work, "most minus least", None,
-                lambda rows: max(max(row["figures"]) - min(row["figures"]) for row in rows.values()),
-                relation, limit)
+    return Goal(
+        work, "most minus least", None,
+        lambda rows: max(max(row["figures"]) - min(row["figures"]) for row in rows.values()),
+        relation, limit)
 
 
 def judge(goals, results):
@@ -134,7 +135,8 @@ text { fill: #f0f6fc }
 
 
 def text(x, y, content, css=""):
-    return '<text x="%.1f" y="%.1f"%s>%s</text>' % (x, y, ' class="%s"' % css if css else "", content)
+    return '<text x="%.1f" y="%.1f"%s>%s</text>' % (x, y, ' class="%s"' % css if css else "",
+                                                    content)
 
 
 def chart_row(row, res, y, scale):
@@ -147,13 +149,15 @@ def chart_row(row, res, y, scale):
     if base:
         label += '<tspan class="ratio" dx="8">%.2f</tspan>' % row["ratios"][base]
     parts = [
-        text(BARS_X - 10, middle + 4.5, html.escape(row["contender"]), "name bold" if ours else "name"),
-        '<rect class="bar%s" x="%d" y="%.1f" width="%.1f" height="%d"/>' % (
-            " ours" if ours else "", BARS_X, middle - BAR / 2, bar, BAR),
+        text(BARS_X - 10, middle + 4.5, html.escape(row["contender"]),
+             "name bold" if ours else "name"),
+        '<rect class="bar%s" x="%d" y="%.1f" width="%.1f" height="%d"/>' %
+        (" ours" if ours else "", BARS_X, middle - BAR / 2, bar, BAR),
         text(max(BARS_X + bar, most) + 10, middle + 4.5, label),
     ]
     if most - least >= 1:
-        parts.append('<path class="whisker" d="M%.1f %.1fv8m0 -4H%.1fm0 -4v8"/>' % (least, middle - 4, most))
+        parts.append('<path class="whisker" d="M%.1f %.1fv8m0 -4H%.1fm0 -4v8"/>' %
+                     (least, middle - 4, most))
     return parts
 
 
@@ -165,8 +169,10 @@ def chart(results, note):
     y += 24
     parts.append(text(MARGIN, y, html.escape(note), "note"))
     y += 20
-    parts.append(text(MARGIN, y, "Bars are medians, whiskers go from least to most. Bold: reseg, by what it "
-                                 "takes as an arrival and how it sends.", "note"))
+    parts.append(
+        text(
+            MARGIN, y, "Bars are medians, whiskers go from least to most. Bold: reseg, by what it "
+            "takes as an arrival and how it sends.", "note"))
     for res in results:
         y += 44
         heading = html.escape("%s: %s" % (res["work"], res["title"]))

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-"""
-For scripts that run as the command of `reseg-lab --no-box`, on its client: a resegd on the box that is theirs to
-kill, and streams through it. They work in the folder that they are in.
-"""
+""" For scripts that run as the command of `reseg-lab --no-box`, on its client: a resegd on the box
+that is theirs to kill, and streams through it. They work in the folder that they are in."""
 
 import json
 import os
@@ -38,7 +36,8 @@ def wait_until(condition, text, seconds=15):
 
 
 def on_box(*command, **options):
-    return subprocess.run(["reseg-lab", "enter", "--on", "box", "--", *command], check=True, **options)
+    return subprocess.run(["reseg-lab", "enter", "--on", "box", "--", *command], check=True,
+                          **options)
 
 
 class Box:
@@ -52,10 +51,11 @@ class Box:
 
     def start(self, *options, before="", env=None):
         ready, tell = os.pipe()
-        self.process = subprocess.Popen(
-            ["reseg-lab", "enter", "--on", "box", "--", "sh", "-c", before + 'exec resegd "$@"', "sh", "--control", self.control,
-             "--events", self.events, "--ready-fd", str(tell), *options],
-            pass_fds=[tell], stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})))
+        self.process = subprocess.Popen([
+            "reseg-lab", "enter", "--on", "box", "--", "sh", "-c", before + 'exec resegd "$@"',
+            "sh", "--control", self.control, "--events", self.events, "--ready-fd",
+            str(tell), *options
+        ], pass_fds=[tell], stderr=subprocess.PIPE, text=True, env=dict(os.environ, **(env or {})))
         os.close(tell)
         expect(os.read(ready, 1) == b"\n", "resegd did not start")
         os.close(ready)
@@ -69,8 +69,10 @@ class Box:
             self.said.append(line)
 
     def ask(self, *request, check=True):
-        done = subprocess.run(["resegctl", "--control", self.control, "--format", "json", *request], capture_output=True, text=True)
-        expect(not check or done.returncode == 0, "resegctl %s: %s" % (" ".join(request), done.stderr.strip()))
+        done = subprocess.run(["resegctl", "--control", self.control, "--format", "json", *request],
+                              capture_output=True, text=True)
+        expect(not check or done.returncode == 0,
+               "resegctl %s: %s" % (" ".join(request), done.stderr.strip()))
         return json.loads(done.stdout) if check else done
 
     def counter(self, name):
@@ -153,8 +155,13 @@ class Load:
     """Streams that go on while something else is done."""
 
     def __init__(self, size, connections=1, parallel=100, *options):
-        self.process = subprocess.Popen(["stream-client", "--connections", str(connections), "--parallel", str(parallel), *options,
-                                         os.environ["RESEG_SERVER"], str(ECHO), str(size)], stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([
+            "stream-client", "--connections",
+            str(connections), "--parallel",
+            str(parallel), *options, os.environ["RESEG_SERVER"],
+            str(ECHO),
+            str(size)
+        ], stderr=subprocess.PIPE, text=True)
 
     def runs(self):
         return self.process.poll() is None
@@ -173,6 +180,10 @@ def find_programs(program):
     if shutil.which("reseg-lab") and shutil.which("stream-client"):
         return
     if not (BUILD / "testbed/reseg-lab").exists():
-        sys.exit("%s: there is no build: run testbed/check, or meson setup build && ninja -C build" % program)
-    os.environ["PATH"] = ":".join([*(str(BUILD / part) for part in ("testbed", "emulator", "rules", "testbed/tests")),
-                                   os.environ["PATH"], "/usr/sbin", "/sbin"])
+        sys.exit(
+            "%s: there is no build: run testbed/check, or meson setup build && ninja -C build" %
+            program)
+    os.environ["PATH"] = ":".join([
+        *(str(BUILD / part) for part in ("testbed", "emulator", "rules", "testbed/tests")),
+        os.environ["PATH"], "/usr/sbin", "/sbin"
+    ])

@@ -31,10 +31,14 @@ PORT = 25
 # For scripts and files of descriptions; docs/mta.md lists them.
 VALUES = {"message": "/mnt/message", "helo": "client.example", "port": str(PORT), "work": "/mnt",
           "out": "/mnt/out", "received": "/mnt/out/received"}
-SERVER_IPV4 = {"family": "4", "iptables": "iptables", "server": "203.0.113.2", "bracketed": "203.0.113.2",
-               "literal": "[203.0.113.2]"}
-SERVER_IPV6 = {"family": "6", "iptables": "ip6tables", "server": "2001:db8:2::2", "bracketed": "[2001:db8:2::2]",
-               "literal": "[IPv6:2001:db8:2::2]"}
+SERVER_IPV4 = {
+    "family": "4", "iptables": "iptables", "server": "203.0.113.2", "bracketed": "203.0.113.2",
+    "literal": "[203.0.113.2]"
+}
+SERVER_IPV6 = {
+    "family": "6", "iptables": "ip6tables", "server": "2001:db8:2::2",
+    "bracketed": "[2001:db8:2::2]", "literal": "[IPv6:2001:db8:2::2]"
+}
 RECIPIENTS = 8		# enough for an envelope of 2000 octets
 # RFC 5321 section 4.5.3.1 has 64 and 255, and 254 for both.
 LOCAL_MAX, DOMAIN_MAX = 64, 180
@@ -54,8 +58,8 @@ class Cell:
     size: int
 
     def folder(self):
-        return "-".join([self.sender, self.workaround, self.receiver, self.fault, str(self.size)]).translate(
-            str.maketrans("/:,= ", "_____"))
+        return "-".join([self.sender, self.workaround, self.receiver, self.fault,
+                         str(self.size)]).translate(str.maketrans("/:,= ", "_____"))
 
 
 # Envelopes -----------------------------------------------------------------------------
@@ -74,7 +78,8 @@ def addresses(count, octets):
     if local > count * LOCAL_MAX or local < count * 2 or octets < count * least:
         return None
     labels = domain - len(".example")
-    name = "".join("." if i % 50 == 49 and i + 1 < labels else "x" for i in range(labels)) + ".example"
+    name = "".join("." if i % 50 == 49 and i + 1 < labels else "x"
+                   for i in range(labels)) + ".example"
     widths = [local // count + (i < local % count) for i in range(count)]
     # Digits first, that no two are alike.
     return ["%s@%s" % (str(i).ljust(width, "r"), name) for i, width in enumerate(widths)]
@@ -96,12 +101,12 @@ def new_mark():
 
 
 def message(mark, padding=0):
-    """
-    With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some. Each octet of
-    `padding` makes it longer by one, line ends counted as two octets.
-    """
-    headers = ("From: <%s>\nTo: <r@x.example>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
-               "Message-Id: <reseg.%s@client.example>\n%s: %s\n\n" % (FROM, mark, account.MARK_HEADER, mark))
+    """ With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some. Each
+    octet of `padding` makes it longer by one, line ends counted as two octets."""
+    headers = (
+        "From: <%s>\nTo: <r@x.example>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
+        "Message-Id: <reseg.%s@client.example>\n%s: %s\n\n" %
+        (FROM, mark, account.MARK_HEADER, mark))
     lines = [("hello " * 9).strip()] * (0 if padding else 5)
     while padding > 0:
         # No line of nothing but a line end.
@@ -138,8 +143,8 @@ class Labs:
         with self.lock:
             if self.stopped:
                 raise KeyboardInterrupt
-            process = subprocess.Popen(["reseg-lab", *arguments], stdin=subprocess.DEVNULL, stdout=log,
-                                       stderr=log, start_new_session=True)
+            process = subprocess.Popen(["reseg-lab", *arguments], stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, start_new_session=True)
             self.running.add(process)
         try:
             return process.wait(timeout=limit)
@@ -193,8 +198,10 @@ def run_lab(labs, cell, workaround, mail, folder, box):
     # Where nothing can stall, who is late is only slow: a busy machine, and never a finding.
     timeout = options.timeout * (PATIENCE if box == NO_BOX else 1)
     folder.mkdir(parents=True)
-    values = {**VALUES, "timeout": str(timeout), "measures": "1" if box == NO_BOX else "", "mark": mail.mark,
-              **(SERVER_IPV6 if options.ipv6 else SERVER_IPV4)}
+    values = {
+        **VALUES, "timeout": str(timeout), "measures": "1" if box == NO_BOX else "",
+        "mark": mail.mark, **(SERVER_IPV6 if options.ipv6 else SERVER_IPV4)
+    }
     offered = {}
     for keyword in workaround.needs:
         offered.update(receiver.receiver.extra.get(keyword, {}))
@@ -202,15 +209,18 @@ def run_lab(labs, cell, workaround, mail, folder, box):
         offered.update(receiver.receiver.without.get(keyword, {}))
     serve = end_of_lab("server", receiver, receiver.receiver, folder, values, offered,
                        {"serve": receiver.receiver.serve}, options)
-    part = dataclasses.replace(sender.sender, files={**sender.sender.files, "/mnt/message": mail.text})
+    part = dataclasses.replace(sender.sender,
+                               files={**sender.sender.files, "/mnt/message": mail.text})
     send = end_of_lab("client", sender, part, folder,
                       {**values, "from": mail.sender, "to": " ".join(mail.to)}, workaround.settings,
                       {"network": workaround.network, "setup": part.setup, "send": part.send,
                        "queue": part.queue}, options)
     try:
         with open(folder / "lab.log", "wb") as log:
-            status = labs.run([*options.lab, *box, "--capture", str(folder), "--server", "exec " + shlex.join(serve),
-                               "--", *send], log, LAB_SECONDS + send_limit(options))
+            status = labs.run([
+                *options.lab, *box, "--capture",
+                str(folder), "--server", "exec " + shlex.join(serve), "--", *send
+            ], log, LAB_SECONDS + send_limit(options))
     finally:
         for role in ("client", "server"):
             (folder / role).chmod(0o755)
@@ -223,22 +233,28 @@ def read_wire(cell, mail, folder, options, talks):
     workaround = options.workaround(cell)
     ours = wire.about(talks, mail.to)
     style = wire.style(ours)
-    texts = [one.text for talk in ours for one in wire.transactions(talk) if wire.is_of(one, mail.to) and one.text]
+    texts = [
+        one.text for talk in ours for one in wire.transactions(talk)
+        if wire.is_of(one, mail.to) and one.text
+    ]
     return {
         "wire": [wire.summary(talk) for talk in talks],
-        "sizes": [len(group) for group in (wire.group(talk, mail.to) for talk in ours[-1:]) if group],
+        "sizes": [
+            len(group) for group in (wire.group(talk, mail.to) for talk in ours[-1:]) if group
+        ],
         "message_sizes": [len(text) for text in texts],
         "style": style,
         "as_described": style == workaround.wire if workaround.wire else None,
-        "must_stall": any(wire.is_stalled(talk, options.segment_size, options.timeout / 2) for talk in ours)
-                      if options.is_law(cell.fault) else None,
+        "must_stall": any(
+            wire.is_stalled(talk, options.segment_size, options.timeout / 2)
+            for talk in ours) if options.is_law(cell.fault) else None,
     }
 
 
 def account_for(cell, mail, folder, options, talks):
     """The rest of a row: outcome, detail and recipients."""
-    found = account.accounts(options.mtas[cell.sender].sender, folder, mail.text, mail.mark, mail.to,
-                             wire.answers(talks, mail.to))
+    found = account.accounts(options.mtas[cell.sender].sender, folder, mail.text, mail.mark,
+                             mail.to, wire.answers(talks, mail.to))
     outcome, detail = account.summary(found)
     return {"outcome": outcome, "detail": detail, "recipients": found}
 
@@ -267,12 +283,10 @@ class Mail:
 
 
 class Sizes:
-    """
-    How many octets of an envelope are not recipients' addresses, and how often one stands in it
+    """ How many octets of an envelope are not recipients' addresses, and how often one stands in it
     (DSN has them twice, RFC 3461): measured, once for each sender, receiver and number of
-    recipients, by a message that no box is in the way of. And how many octets the sender adds to the
-    message.
-    """
+    recipients, by a message that no box is in the way of. And how many octets the sender adds to
+    the message."""
 
     def __init__(self, labs):
         self.labs = labs
@@ -302,7 +316,8 @@ class Sizes:
             other = options.workarounds(cell.sender)[workaround.size_of]
             workaround = dataclasses.replace(workaround, settings=other.settings)
         # Under TLS there is nothing to see, and the commands are the same.
-        workaround = dataclasses.replace(workaround, needs=[need for need in workaround.needs if need != "starttls"])
+        workaround = dataclasses.replace(
+            workaround, needs=[need for need in workaround.needs if need != "starttls"])
         style = "" if workaround.wire else options.mtas[cell.sender].sender.repeat_until
         for _ in range(TRIES):
             talks = self.send(cell, workaround, mail, folder)
@@ -316,8 +331,9 @@ class Sizes:
         talks = wire.dialogues(folder / "lab.pcapng", PORT)
         seen = account_for(cell, mail, folder, self.labs.options, talks)
         if seen["outcome"] == "stalled":
-            raise NotRun("`send` did not end within %d s, without the box: it must end once it is known what "
-                         "came of the message" % send_limit(self.labs.options), folder)
+            raise NotRun(
+                "`send` did not end within %d s, without the box: it must end once it is known what "
+                "came of the message" % send_limit(self.labs.options), folder)
         if seen["outcome"] != "delivered":
             raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
         return wire.about(talks, mail.to)
@@ -329,7 +345,10 @@ class Sizes:
             if group:
                 shutil.rmtree(folder)
                 repeats = max(1, group.count(mail.to[0].encode("ascii")))
-                texts = [one.text for one in wire.transactions(talk) if wire.is_of(one, mail.to) and one.text]
+                texts = [
+                    one.text for one in wire.transactions(talk)
+                    if wire.is_of(one, mail.to) and one.text
+                ]
                 added = len(texts[-1]) - on_wire(mail.text) if texts else 0
                 return len(group) - repeats * sum(map(len, mail.to)), repeats, added
         raise NotRun("no envelope can be found in its capture", folder)
@@ -348,7 +367,10 @@ def why_not_run(folder, status):
     if status is None:
         return "the lab did not end in time"
     # Who was first to fail knows best.
-    lines = [line.strip() for line in (folder / "lab.log").read_text(encoding="utf-8", errors="replace").split("\n")]
+    lines = [
+        line.strip()
+        for line in (folder / "lab.log").read_text(encoding="utf-8", errors="replace").split("\n")
+    ]
     lines = [line for line in lines if line]
     return ([line for line in lines if not line.startswith("reseg-lab:")] + lines[-1:] +
             ["the lab's status was %d" % status])[0]
@@ -364,7 +386,8 @@ def mail_for(labs, sizes, cell):
     if not to:
         raise NotRun("no envelope of %d octets: it has %d recipient%s" % (
             cell.size, count, " at most" if most else "s"))
-    mail = Mail.make(sender_address, to, options.message_size and max(1, options.message_size - added))
+    mail = Mail.make(sender_address, to, options.message_size
+                     and max(1, options.message_size - added))
     if mail is None:
         raise NotRun("no message of %d octets: its headers alone have more" % options.message_size)
     return mail
@@ -386,22 +409,29 @@ def attempt(labs, cell, mail, folder):
     shutil.rmtree(folder, ignore_errors=True)
     run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
     talks = wire.dialogues(folder / "lab.pcapng", PORT)
-    return {**read_wire(cell, mail, folder, options, talks), **account_for(cell, mail, folder, options, talks)}
+    return {
+        **read_wire(cell, mail, folder, options, talks),
+        **account_for(cell, mail, folder, options, talks)
+    }
 
 
 def is_settled(row, style):
-    """Is nothing to be gained by another try? Only an envelope that was written whole can be in the wrong style."""
+    """Is nothing to be gained by another try? Only an envelope that was written whole can be in the
+    wrong style."""
     whole = any("DATA" in connection or "BDAT" in connection
                 for talk in row["wire"] for connection in talk)
-    return style in ("", row["style"]) or not whole or row["outcome"] not in ("delivered", "deferred")
+    return style in ("", row["style"]) or not whole or row["outcome"] not in ("delivered",
+                                                                              "deferred")
 
 
 def run(labs, sizes, cell):
     """A row."""
     options = labs.options
-    row = {**dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [],
-           "message_sizes": [], "style": "", "as_described": None, "must_stall": None, "recipients": [],
-           "tries": 0, "time_s": 0.0, "folder": ""}
+    row = {
+        **dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [],
+        "message_sizes": [], "style": "", "as_described": None, "must_stall": None,
+        "recipients": [], "tries": 0, "time_s": 0.0, "folder": ""
+    }
     reason = options.why_not(cell)
     if reason:
         return {**row, "detail": reason}
@@ -422,4 +452,7 @@ def run(labs, sizes, cell):
         return {**row, "detail": reason.text, "folder": place.name if place else ""}
     except Exception as error:	# one's own description may have anything in it
         return {**row, "detail": "%s: %s" % (type(error).__name__, error)}
-    return {**row, **seen, "tries": tries, "time_s": round(time.monotonic() - start, 3), "folder": folder.name}
+    return {
+        **row, **seen, "tries": tries, "time_s": round(time.monotonic() - start, 3),
+        "folder": folder.name
+    }

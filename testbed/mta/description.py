@@ -67,7 +67,8 @@ class Sender(Part):
 class Receiver(Part):
     """How to run an instance that takes mail for anybody."""
     serve: str
-    offers: list = field(default_factory=list)		# EHLO keywords as it comes, in small letters
+    # EHLO keywords as it comes, in small letters
+    offers: list = field(default_factory=list)
     extra: dict = field(default_factory=dict)		# settings that add one
     without: dict = field(default_factory=dict)		# settings that take one away
 
@@ -95,7 +96,8 @@ def make(kind, table, where, **more):
     for key, value in table.items():
         if key not in fields or key in more:
             near = difflib.get_close_matches(key, fields.keys() - more.keys(), 1)
-            raise Problem("%s has no key \"%s\"%s" % (where, key, ": is it \"%s\"?" % near[0] if near else ""))
+            raise Problem("%s has no key \"%s\"%s" %
+                          (where, key, ": is it \"%s\"?" % near[0] if near else ""))
         wanted = fields[key].type
         # A part of a server is a table here.
         wanted = wanted if wanted in KINDS else dict
@@ -109,7 +111,10 @@ def make(kind, table, where, **more):
 
 
 def load_workarounds(table, where=""):
-    return {name: make(Workaround, workaround, "[%s%s]" % (where, name)) for name, workaround in table.items()}
+    return {
+        name: make(Workaround, workaround, "[%s%s]" % (where, name))
+        for name, workaround in table.items()
+    }
 
 
 def read(path):
@@ -129,7 +134,8 @@ def load_mta(path):
             try:
                 re.compile(getattr(mta.sender, name))
             except re.error as error:
-                raise Problem("[sender]: %s is no regular expression: %s" % (name, error)) from error
+                raise Problem("[sender]: %s is no regular expression: %s" %
+                              (name, error)) from error
         for workaround in mta.sender.workarounds.values():
             if workaround.size_of not in ("", "none", *mta.sender.workarounds):
                 raise Problem("there is no work-around %s for size_of" % workaround.size_of)

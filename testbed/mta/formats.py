@@ -11,8 +11,10 @@ import xml.etree.ElementTree as xml
 from description import Problem
 
 KEYS = ["sender", "workaround", "receiver", "fault", "size"]
-MARKS = {"delivered": "ok", "deferred": "DEFER", "stalled": "STALL", "bounced": "BOUNCE", "altered": "ALTER",
-         "duplicated": "TWICE", "lost": "LOST", "not-run": "-"}
+MARKS = {
+    "delivered": "ok", "deferred": "DEFER", "stalled": "STALL", "bounced": "BOUNCE",
+    "altered": "ALTER", "duplicated": "TWICE", "lost": "LOST", "not-run": "-"
+}
 COLOURS = {**dict.fromkeys(MARKS, "1;31"), "delivered": "32", "not-run": "2"}
 
 
@@ -51,12 +53,15 @@ def judge(row, expected, named):
             problem = "not run: " + row["detail"]
     elif row["must_stall"] is True and row["outcome"] == "delivered":
         problem = "delivered, though by its capture the box must have held it"
-    elif row["must_stall"] is False and row["outcome"] in ("deferred", "stalled") and row["outcome"] != wanted:
-        problem = "%s, though by its capture the box held nothing: %s" % (row["outcome"], row["detail"])
+    elif row["must_stall"] is False and row["outcome"] in ("deferred",
+                                                           "stalled") and row["outcome"] != wanted:
+        problem = "%s, though by its capture the box held nothing: %s" % (row["outcome"],
+                                                                          row["detail"])
     elif row["as_described"] is False:
         problem = "the work-around does not show on the wire: " + row["style"]
     elif row["outcome"] != wanted:
-        problem = "%s%s" % (row["outcome"], ", expected: %s" % (wanted or "nothing") if expected else "")
+        problem = "%s%s" % (row["outcome"], ", expected: %s" %
+                            (wanted or "nothing") if expected else "")
         problem += ": " + row["detail"] if row["detail"] else ""
     row["problem"] = problem
     row["good"] = not problem
@@ -88,8 +93,9 @@ def style(line):
 
 def totals(rows):
     counts = collections.Counter(row["outcome"] for row in rows)
-    return "%d messages: %s" % (len(rows), ", ".join(
-        "%d %s" % (counts[outcome], outcome) for outcome in MARKS if counts[outcome] or outcome == "lost"))
+    return "%d messages: %s" % (len(rows), ", ".join("%d %s" % (counts[outcome], outcome)
+                                                     for outcome in MARKS
+                                                     if counts[outcome] or outcome == "lost"))
 
 
 def verdict(rows, expected):
@@ -115,7 +121,9 @@ def as_grid(rows):
 def table(rows, about, expected):
     head, grid = as_grid(rows)
     names = len(grid[0][0])
-    texts = [head] + [names_ + [MARKS[row["outcome"]] if row else "" for row in line] for names_, line in grid]
+    texts = [head] + [
+        names_ + [MARKS[row["outcome"]] if row else "" for row in line] for names_, line in grid
+    ]
     widths = [max(len(text[i]) for text in texts) for i in range(len(head))]
     colour = sys.stdout.isatty()
     out = []
@@ -125,7 +133,8 @@ def table(rows, about, expected):
         if colour and i > 0:
             for j, row in enumerate(grid[i - 1][1]):
                 if row:
-                    cells[names + j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
+                    cells[names +
+                          j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
         out.append("  ".join(cells).rstrip())
     out.append("")
     out += reasons(rows)
@@ -174,17 +183,22 @@ def printable(text):
 
 
 def junit(rows, about, expected):
-    counts = {"tests": str(len(rows)), "failures": str(sum(not row["good"] for row in rows)), "errors": "0",
-              "time": "%.3f" % sum(row["time_s"] for row in rows)}
+    counts = {
+        "tests": str(len(rows)), "failures": str(sum(not row["good"] for row in rows)),
+        "errors": "0", "time": "%.3f" % sum(row["time_s"] for row in rows)
+    }
     root = xml.Element("testsuites", name="reseg-mta", **counts)
-    suite = xml.SubElement(root, "testsuite", name="reseg-mta", **counts, timestamp=about["started"],
-                           skipped=str(sum(row["good"] and row["outcome"] == "not-run" for row in rows)))
+    suite = xml.SubElement(
+        root, "testsuite", name="reseg-mta", **counts, timestamp=about["started"],
+        skipped=str(sum(row["good"] and row["outcome"] == "not-run" for row in rows)))
     properties = xml.SubElement(suite, "properties")
     for name, value in about.items():
         for key, text in value.items() if isinstance(value, dict) else [("", value)]:
-            xml.SubElement(properties, "property", name=name + ("." + key if key else ""), value=str(text))
+            xml.SubElement(properties, "property", name=name + ("." + key if key else ""),
+                           value=str(text))
     for row in rows:
-        case = xml.SubElement(suite, "testcase", classname="%s.%s" % (row["sender"], row["workaround"]),
+        case = xml.SubElement(suite, "testcase",
+                              classname="%s.%s" % (row["sender"], row["workaround"]),
                               name=title(row), time="%.3f" % row["time_s"])
         if row["problem"]:
             xml.SubElement(case, "failure", type=row["outcome"], message=printable(row["problem"]))
@@ -196,7 +210,8 @@ def junit(rows, about, expected):
             log.append("logs and captures: %s/%s" % (about["kept"], row["folder"]))
         if log:
             xml.SubElement(case, "system-out").text = printable("\n".join(log) + "\n")
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + xml.tostring(root,
+                                                                     encoding="unicode") + "\n"
 
 
 def markdown(rows, about, expected):
@@ -204,7 +219,8 @@ def markdown(rows, about, expected):
     names = len(grid[0][0])
     out = ["| %s |" % " | ".join(head), "|%s" % ("---|" * names + "--:|" * (len(head) - names))]
     for texts, line in grid:
-        out.append("| %s |" % " | ".join(texts + [MARKS[row["outcome"]] if row else "" for row in line]))
+        out.append("| %s |" %
+                   " | ".join(texts + [MARKS[row["outcome"]] if row else "" for row in line]))
     return "\n".join(out) + "\n\n" + totals(rows) + ".\n"
 
 

@@ -4,10 +4,9 @@
 """
 One end of a lab: makes a private instance of a mail server, and runs it.
 
-reseg-mta runs this in a mount namespace of its own, on the client to send and on the server
-to receive: host.py FILE, where FILE has the job as JSON (see end_of_lab() in cell.py). What it writes
-for others to read goes to `out`, a folder outside of the lab.
-"""
+reseg-mta runs this in a mount namespace of its own, on the client to send and on the server to
+receive: host.py FILE, where FILE has the job as JSON (see end_of_lab() in cell.py). What it
+writes for others to read goes to `out`, a folder outside of the lab."""
 
 import json
 import os
@@ -22,8 +21,8 @@ WORK = "/mnt"
 FIRST_ID = 300	# of the users that a mail server wants; those of a name are mapped to one of them
 END_USAGE = 2
 CLOSE_TRIES = 25
-# For receivers: note [--message FILE] FROM TO... says that a message was taken, and keeps it for comparison;
-# FILE - is standard input. Commas between addresses do no harm.
+# For receivers: note [--message FILE] FROM TO... says that a message was taken, and keeps it for
+# comparison; FILE - is standard input. Commas between addresses do no harm.
 NOTE = """#!/bin/sh
 set -e
 saved=
@@ -111,8 +110,9 @@ def put_over_etc():
 def prepare(job):
     values = job["values"]
     if job["needs_users"] and mapped_ids() < 2:
-        give_up("%s changes users, and there is only one here: run as root, or give this user sub-ids "
-                "(newuidmap, /etc/subuid)" % job["mta"])
+        give_up(
+            "%s changes users, and there is only one here: run as root, or give this user sub-ids "
+            "(newuidmap, /etc/subuid)" % job["mta"])
     # Whatever is below WORK outside is out of sight from here on.
     if job["tree"]:
         mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
@@ -175,8 +175,8 @@ def wait_for_close():
 
 def run_within(job, name, output):
     """The exit status; None if it did not end in time, and was ended with all that it started."""
-    process = subprocess.Popen(shell(job, name), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                               start_new_session=True)
+    process = subprocess.Popen(shell(job, name), stdin=subprocess.DEVNULL, stdout=output,
+                               stderr=output, start_new_session=True)
     try:
         return process.wait(job["limit_s"])
     except subprocess.TimeoutExpired:

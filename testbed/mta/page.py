@@ -52,20 +52,18 @@ svg .mark.lost-mark { fill: #111 }
 }
 """
 
-
 def text(x, y, content, css=""):
     return '<text x="%.1f" y="%.1f" class="%s">%s</text>' % (x, y, css, html.escape(content))
 
-
 def cell(x, y, row, number):
-    what = "%s: %s%s" % (formats.title(row), row["outcome"], ". " + row["detail"] if row["detail"] else "")
-    return ('<a href="#m%d"><title>%s</title><rect class="%s%s" x="%.1f" y="%.1f" width="%d" height="%d" rx="3"/>'
-            '<text class="mark %s-mark" x="%.1f" y="%.1f">%s</text></a>' % (
-                number, html.escape(what), row["outcome"],
-                " bad" if row["outcome"] == "delivered" and not row["good"] else "",
-                x, y + 1, CELL_WIDTH - 2, CELL_HEIGHT, row["outcome"], x + CELL_WIDTH / 2 - 1, y + 16,
-                formats.MARKS[row["outcome"]]))
-
+    what = "%s: %s%s" % (formats.title(row), row["outcome"],
+                         ". " + row["detail"] if row["detail"] else "")
+    return (
+        '<a href="#m%d"><title>%s</title><rect class="%s%s" x="%.1f" y="%.1f" width="%d" height="%d" rx="3"/>'
+        '<text class="mark %s-mark" x="%.1f" y="%.1f">%s</text></a>' %
+        (number, html.escape(what), row["outcome"], " bad" if row["outcome"] == "delivered"
+         and not row["good"] else "", x, y + 1, CELL_WIDTH - 2, CELL_HEIGHT, row["outcome"],
+         x + CELL_WIDTH / 2 - 1, y + 16, formats.MARKS[row["outcome"]]))
 
 def heat_map(rows):
     numbers = {id(row): number for number, row in enumerate(rows)}
@@ -98,23 +96,32 @@ def heat_map(rows):
     return '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" role="img">%s</svg>' % (
         width, y + MARGIN, "\n".join(parts))
 
-
 def links(row, folder, page):
     """To the files that there are of a message."""
     place = os.path.join(folder, row["folder"])
-    files = FILES + [("client/" + name, "sender's " + name) for name in ("mainlog", "maillog", "log")]
-    return " · ".join('<a href="%s">%s</a>' % (urllib.parse.quote(os.path.relpath(os.path.join(place, path),
-                                                                                os.path.dirname(page) or ".")), name)
-                      for path, name in files if os.path.exists(os.path.join(place, path)))
+    files = FILES + [("client/" + name, "sender's " + name)
+                     for name in ("mainlog", "maillog", "log")]
+    return " · ".join(
+        '<a href="%s">%s</a>' %
+        (urllib.parse.quote(os.path.relpath(os.path.join(place, path),
+                                            os.path.dirname(page) or ".")), name)
+        for path, name in files if os.path.exists(os.path.join(place, path)))
 
 
 def section(number, row, folder, page):
-    parts = ['<section id="m%d"><h3>%s: %s</h3>' % (number, html.escape(formats.title(row)), row["outcome"])]
+    parts = [
+        '<section id="m%d"><h3>%s: %s</h3>' %
+        (number, html.escape(formats.title(row)), row["outcome"])
+    ]
     if row["problem"] or row["detail"]:
         parts.append("<p>%s</p>" % html.escape(row["problem"] or row["detail"]))
     if len({one["outcome"] for one in row["recipients"]}) > 1:
-        parts += ["<p><code>%s</code>: %s</p>" % (html.escape(one["address"]), html.escape(
-            one["outcome"] + (": " + one["detail"] if one["detail"] else ""))) for one in row["recipients"]]
+        parts += [
+            "<p><code>%s</code>: %s</p>" %
+            (html.escape(one["address"]),
+             html.escape(one["outcome"] + (": " + one["detail"] if one["detail"] else "")))
+            for one in row["recipients"]
+        ]
     for connection in row["wire"]:
         parts.append("<p><code>%s</code></p>" % html.escape(" | ".join(connection)))
     if row["folder"] and folder:
@@ -123,7 +130,8 @@ def section(number, row, folder, page):
 
 
 def write(path, rows, about, expected, folder):
-    versions = ", ".join(name + (" " + version if version else "") for name, version in about["versions"].items())
+    versions = ", ".join(name + (" " + version if version else "")
+                         for name, version in about["versions"].items())
     verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
     content = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title><style>%s</style></head><body>
@@ -138,6 +146,7 @@ capture.</p>
 %s
 </body></html>
 """ % (STYLE, html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"], verdict,
-       html.escape(versions), heat_map(rows), "\n".join(section(i, row, folder, path) for i, row in enumerate(rows)))
+       html.escape(versions), heat_map(rows), "\n".join(
+           section(i, row, folder, path) for i, row in enumerate(rows)))
     with open(path, "w", encoding="utf-8") as file:
         file.write(content)

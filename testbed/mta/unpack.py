@@ -15,15 +15,17 @@ from description import Problem
 
 def apt(*command, cwd=None):
     if shutil.which(command[0]) is None:
-        raise Problem("mail servers are fetched by %s, which is not here: unpack them by other means, see "
-                      "--binary" % command[0])
+        raise Problem(
+            "mail servers are fetched by %s, which is not here: unpack them by other means, see "
+            "--binary" % command[0])
     # Another apt may be at work, which is waited for.
     wait = ["-o", "DPkg::Lock::Timeout=300"] if command[0].startswith("apt") else []
     run = subprocess.run([command[0], *wait, *command[1:]],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
                          env={**os.environ, "LC_ALL": "C"})
     if run.returncode != 0:
-        raise Problem("%s failed (is apt-get update due?): %s" % (" ".join(command[:2]), run.stdout.strip()[-200:]))
+        raise Problem("%s failed (is apt-get update due?): %s" %
+                      (" ".join(command[:2]), run.stdout.strip()[-200:]))
     return run.stdout
 
 
@@ -65,7 +67,8 @@ def unpack(mta, trees):
     versions = []
     for deb in sorted(debs.glob("*.deb")):
         apt("dpkg-deb", "--extract", str(deb), str(part))
-        versions.append(apt("dpkg-deb", "--show", "--showformat", "${Package} ${Version}\n", str(deb)))
+        versions.append(
+            apt("dpkg-deb", "--show", "--showformat", "${Package} ${Version}\n", str(deb)))
     # With setuid bits a library path of the user's is not looked at, and nobody wants them here.
     for path in pathlib.Path(part).rglob("*"):
         if path.is_file() and not path.is_symlink():

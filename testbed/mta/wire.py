@@ -15,8 +15,8 @@ import dpkt
 
 FULL_MIN = 500	# what a full segment has at least, with an MTU of 552
 CLIENT_INTERFACE = 0	# reseg-lab writes the client's first
-# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and what a section's first words are if
-# the rest of it has the byte order of little-endian machines.
+# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and what a section's first words are
+# if the rest of it has the byte order of little-endian machines.
 SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
 ENHANCED_PACKET = 6
 LITTLE_ENDIAN = b"\x4d\x3c\x2b\x1a"
@@ -218,7 +218,8 @@ def transactions(talk):
         # The text behind BDAT is answered with it.
         answer = None if word == "text" and verb == "BDAT" else next(said, None)
         if word == "MAIL":
-            found.append(Transaction(address(talk.stream[begin:end]), {}, answer, None, None, [], None))
+            found.append(
+                Transaction(address(talk.stream[begin:end]), {}, answer, None, None, [], None))
         elif found and word == "RCPT":
             found[-1].to[address(talk.stream[begin:end])] = answer
         elif found and word == "DATA":
@@ -227,7 +228,8 @@ def transactions(talk):
             found[-1] = found[-1]._replace(end=answer)
         elif found and word == "text":
             text = talk.stream[begin:end]
-            found[-1] = found[-1]._replace(end=found[-1].end if verb == "BDAT" else answer, text=text)
+            found[-1] = found[-1]._replace(end=found[-1].end if verb == "BDAT" else answer,
+                                           text=text)
         if found and word in ENVELOPE:
             found[-1].commands.append((word, begin, end))
         verb = word
@@ -299,7 +301,8 @@ def style_of(talk):
     """That of one connection; None if there is no envelope in it."""
     if any(part[0] == "TLS" for part in talk.parts):
         return "records"
-    # The segments with some of the envelope, up to and with the one that ends it, if it came to that.
+    # The segments with some of the envelope, up to and with the one that ends it, if it came to
+    # that.
     held, sizes = [], []
     for part, segment in zip(talk.held, talk.segments):
         if not ENVELOPE.isdisjoint(part.words):

@@ -25,7 +25,8 @@ BLOCK_MAX = 1 << 24
 # `link` is `client` or `server`: between whom and the box; `inbound` is None where the file does
 # not say. Addresses are bytes. `same` is what a hop leaves as it is.
 Packet = collections.namedtuple(
-    "Packet", "time_ns link inbound source sport target dport seq ack flags window payload wire comment same")
+    "Packet",
+    "time_ns link inbound source sport target dport seq ack flags window payload wire comment same")
 
 
 class Broken(Exception):
@@ -106,7 +107,8 @@ class Blocks:
                 resolution = value[0]
         if resolution & 0x80:
             raise Broken("its times are in powers of two")
-        self.interfaces.append((name, struct.unpack(self.order + "H", body[:2])[0], 10 ** (9 - resolution)))
+        self.interfaces.append((name, struct.unpack(self.order + "H",
+                                                    body[:2])[0], 10**(9 - resolution)))
 
     def statistics(self, body):
         for code, value in self.options(body[12:]):
@@ -127,7 +129,8 @@ class Blocks:
         ip = ip_of(link_type, body[20:20 + captured])
         if ip is None:
             return None
-        return packet_of(int((high << 32 | low) * unit), name, {1: True, 2: False}.get(way), ip, comment)
+        return packet_of(int((high << 32 | low) * unit), name, {1: True, 2: False}.get(way), ip,
+                         comment)
 
     def feed(self, data):
         """Yields the packets that are whole now."""

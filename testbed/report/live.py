@@ -64,8 +64,8 @@ def watch(path, colour):
     # reseg-lab starts this with SIGTERM held back, so that it is not lost.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # tail knows how to wait for a file to grow.
-    with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                          start_new_session=True) as tail:
+    with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, start_new_session=True) as tail:
         try:
             while wakeup not in (ready := select.select([tail.stdout, wakeup], [], [])[0]):
                 data = os.read(tail.stdout.fileno(), 1 << 16)

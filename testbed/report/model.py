@@ -20,7 +20,8 @@ PLACES = ("client", "box", "server")
 
 def missing_text(packets):
     """What is wrong with a capture that misses so many packets; empty: nothing."""
-    return "The capture misses %s: what seems lost may have come." % count(packets, "packet") if packets else ""
+    return "The capture misses %s: what seems lost may have come." % count(
+        packets, "packet") if packets else ""
 
 
 def cover(runs, first, end):
@@ -167,12 +168,14 @@ def tell(c, way, leg):
 
 def follow(c):
     """What follows from all packets of a connection."""
-    acked = []			# (time, bytes orphaned then, bytes of each stream acknowledged by then)
+    # (time, bytes orphaned then, bytes of each stream acknowledged by then)
+    acked = []
     legs = sorted(((way.nodes[leg].time_ns, number, leg, way) for number, way in enumerate(c.ways)
                    for leg in range(len(way.packets))), key=lambda leg: leg[:3])
     for time_ns, _, leg, way in legs:
         tell(c, way, leg)
-        acked.append((time_ns, sum(s.orphaned() for s in c.stream), [min(s.acked, s.length) for s in c.stream]))
+        acked.append((time_ns, sum(s.orphaned()
+                                   for s in c.stream), [min(s.acked, s.length) for s in c.stream]))
     # (time, bytes orphaned then, those of them that never are delivered)
     c.orphans = [(time_ns, n, sum(max(0, acks - s.delivered) for acks, s in zip(each, c.stream)))
                  for time_ns, n, each in acked]
@@ -243,7 +246,8 @@ def connections(box, ends):
 
 
 def flags_text(flags):
-    text = "".join(letter for bit, letter in ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P")) if flags & bit)
+    text = "".join(letter for bit, letter in ((SYN, "S"), (FIN, "F"), (RST, "R"), (PSH, "P"))
+                   if flags & bit)
     return text + ("." if flags & ACK else "")
 
 
@@ -344,8 +348,8 @@ def is_text(octets):
     return bool(sample) and sum(32 <= b < 127 or b in b"\r\n\t" for b in sample) > 0.9 * len(sample)
 
 
-# A line of a dialogue: whose, what, from octet `first` to `end` of its stream, in which packet, and whether all of it
-# was delivered, and what it was then if the box altered it.
+# A line of a dialogue: whose, what, from octet `first` to `end` of its stream, in which packet, and
+# whether all of it was delivered, and what it was then if the box altered it.
 Line = collections.namedtuple("Line", "side text first end way delivered came")
 
 
@@ -392,7 +396,8 @@ def folds(ways):
             way.packets[0].flags & (SYN | FIN | RST)
         if remarkable:
             seen[way.kind] += 1
-        if i < KEEP_FIRST or i >= len(ways) - KEEP_LAST or remarkable and seen[way.kind] <= KEEP_OF_A_KIND:
+        if i < KEEP_FIRST or i >= len(ways) - KEEP_LAST or remarkable and seen[
+                way.kind] <= KEEP_OF_A_KIND:
             for k in range(max(0, i - AROUND), min(len(ways), i + AROUND + 1)):
                 keep[k] = True
     runs = []

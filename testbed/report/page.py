@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-"""
-The page: a ladder for each connection that is shown, the byte stream as a ruler, the dialogue
-beside it. It is whole without scripts, and needs nothing from elsewhere; page.js moves things in it.
-"""
+""" The page: a ladder for each connection that is shown, the byte stream as a ruler, the dialogue
+beside it. It is whole without scripts, and needs nothing from elsewhere; page.js moves things in
+it."""
 
 import bisect
 import collections
@@ -35,8 +34,9 @@ def escape(text):
 
 def element(name, content="", **attributes):
     """An element; an underscore at the end of an attribute's name is left out, others are hyphens."""
-    text = "".join(' %s="%s"' % (key.rstrip("_").replace("_", "-"), escape("%g" % round(value, 1) if isinstance(value, float)
-                                                                              else str(value)))
+    text = "".join(' %s="%s"' %
+                   (key.rstrip("_").replace("_", "-"),
+                    escape("%g" % round(value, 1) if isinstance(value, float) else str(value)))
                    for key, value in attributes.items() if value is not None)
     return "<%s%s>%s</%s>" % (name, text, content, name)
 
@@ -56,7 +56,8 @@ class Layout:
 
     def __init__(self, c):
         self.start_ns = c.ways[0].time_ns
-        # (way, number, [index of a place for each node], [and for each note], is its end in a fold?)
+        # (way, number, [index of a place for each node], [and for each note], is its end in
+        # a fold?)
         self.ways = []
         self.folds = []			# (index of a place, text)
         self.times = []			# of places, ns since the beginning
@@ -102,7 +103,11 @@ class Layout:
         self.scale = min(REAL_MAX / duration, 1e6) if duration > 0 else 0
         times = [orphans[0] for orphans in c.orphans]
         # At each place the bytes that are orphaned, and those of them that never are delivered.
-        self.orphans = [c.orphans[max(0, bisect.bisect_right(times, self.start_ns + t) - 1)][1:] for t in self.times]
+        self.orphans = [
+            c.orphans[max(0,
+                          bisect.bisect_right(times, self.start_ns + t) - 1)][1:]
+            for t in self.times
+        ]
         # What is between the places that are shown counts, too.
         for (place, _), (first, _) in zip(self.folds, runs):
             start = c.ways[first].time_ns - self.start_ns
@@ -154,8 +159,10 @@ def notes(way):
                        for part, n in collections.Counter(same).items()]
     kinds = [kind for kind in ("stall", "resume", "fault", "orphaned") if kind in parts]
     if way.never:
-        found.append(("forged never", "forged: %s %s" % (model.count(way.lacks, "byte"), "never delivered" if way.never == way.lacks
-                                                         else "not delivered, {:,} never".format(way.never))))
+        found.append(
+            ("forged never",
+             "forged: %s %s" % (model.count(way.lacks, "byte"), "never delivered" if way.never
+                                == way.lacks else "not delivered, {:,} never".format(way.never))))
     elif way.lacks:
         found.append(("forged", "forged: %s not delivered yet" % model.count(way.lacks, "byte")))
     if "stall" in kinds and "fault" in kinds:
@@ -167,7 +174,7 @@ def notes(way):
     return found
 
 
-# The ladder -----------------------------------------------------------------------------------------
+# The ladder -------------------------------------------------------------------------------------
 
 
 def arrow_head(x, y, right):
@@ -185,13 +192,17 @@ def details(c, way):
     lines = [" -> ".join(lines)]
     who = "The box, as the %s" % model.SIDES[0 if way.by_client else 1] if way.made_by_box else \
         "The " + model.PLACES[way.nodes[0].place]
-    lines.append("%s, at %s" % (who, ", ".join("%s %.6f s" % (model.PLACES[node.place], (node.time_ns - c.ways[0].time_ns) / 1e9)
-                                              for node in way.nodes)))
+    lines.append("%s, at %s" % (who, ", ".join("%s %.6f s" %
+                                               (model.PLACES[node.place],
+                                                (node.time_ns - c.ways[0].time_ns) / 1e9)
+                                               for node in way.nodes)))
     if way.comment:
         lines.append(way.comment)
     data = way.packets[0].payload
     if data and model.is_text(data):
-        text = "\n".join(model.plain(line) for line in data[:PREVIEW].decode("latin-1").split("\r\n")).rstrip("\n")
+        text = "\n".join(
+            model.plain(line)
+            for line in data[:PREVIEW].decode("latin-1").split("\r\n")).rstrip("\n")
         lines.append(text + (" ..." if len(data) > PREVIEW else ""))
     return "\n".join(lines)
 
@@ -216,25 +227,32 @@ def way_svg(c, layout, way, number, nodes, below, is_cut, first):
         room = int((abs(xs[leg + 1] - xs[leg]) - 24) / LETTER)
         text = text if len(text) <= room else text[:room - 1] + "…"
         # Where the packet starts: others that start near it have a line of their own there.
-        parts.append(label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text, "packet" + ("" if right else " left"), data_leg=leg))
+        parts.append(
+            label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text,
+                  "packet" + ("" if right else " left"), data_leg=leg))
     parts.append(element("polyline", points=points))
     if is_cut:
         pass
     elif way.lost:
-        parts.append(element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
+        parts.append(
+            element("path", d="M%g %g l8 8 m0 -8 l-8 8" % (end - 4, ys[-1] - 4), class_="x"))
     else:
         parts.append(element("path", d=arrow_head(xs[-1], ys[-1], right), class_="head"))
     for (kind, text), note in zip(notes(way), below):
         text = text if len(text) <= NOTE_MAX else text[:NOTE_MAX - 1] + "…"
         y = layout.y(note)
         if kind in ("stall", "fault", "resume", "orphaned"):
-            parts.append(element("rect", x=BOX - 5, y=float(y - 9), width=10, height=10, class_="mark " + kind, data_note=note))
-        x = end - 12 if kind == "lost" else CLIENT + 8 if kind.startswith("forged") and not way.by_client else BOX + 14
+            parts.append(
+                element("rect", x=BOX - 5, y=float(y - 9), width=10, height=10,
+                        class_="mark " + kind, data_note=note))
+        x = end - 12 if kind == "lost" else CLIENT + 8 if kind.startswith(
+            "forged") and not way.by_client else BOX + 14
         parts.append(label(x, y, text, "note " + kind, data_note=note))
     told = details(c, way)
-    return element("g", element("title", escape(told)) + "".join(parts), class_=css, tabindex=0 if first else -1,
-                   id="c%dw%d" % (c.number, number), role="listitem", aria_label=told.replace("\n", ". "),
-                   data_p=" ".join(map(str, nodes)))
+    return element("g",
+                   element("title", escape(told)) + "".join(parts), class_=css,
+                   tabindex=0 if first else -1, id="c%dw%d" % (c.number, number), role="listitem",
+                   aria_label=told.replace("\n", ". "), data_p=" ".join(map(str, nodes)))
 
 
 def band(layout, numbers, most, css, **more):
@@ -243,15 +261,20 @@ def band(layout, numbers, most, css, **more):
     for place, (before, n) in enumerate(zip([0] + numbers, numbers + [0])):
         y = layout.y(min(place, len(numbers) - 1))
         if before or n:
-            path.append("%s%.1f H%.1f%s" % ("V" if before else "M%g " % LANE, y, LANE + LANE_WIDTH * n / most, "" if n else " Z"))
+            path.append("%s%.1f H%.1f%s" % ("V" if before else "M%g " % LANE, y,
+                                            LANE + LANE_WIDTH * n / most, "" if n else " Z"))
     return element("path", d=" ".join(path), class_=css, data_o=" ".join(map(str, numbers)), **more)
 
 
 def ladder(c):
     layout = Layout(c)
     height = layout.height()
-    parts = [element("defs", element("pattern", element("path", d="M0 8 L8 0", class_="hatch"), id="hatch%d" % c.number, width=8,
-                                     height=8, patternUnits="userSpaceOnUse"))]
+    parts = [
+        element(
+            "defs",
+            element("pattern", element("path", d="M0 8 L8 0", class_="hatch"),
+                    id="hatch%d" % c.number, width=8, height=8, patternUnits="userSpaceOnUse"))
+    ]
     there = {node.place for way in c.ways for node in way.nodes}	# there may be no box
     for place in sorted(there):
         x, name = PLACE[place], model.PLACES[place]
@@ -265,11 +288,15 @@ def ladder(c):
         parts.append(label(LANE, 18, "ACKed, not delivered", "lane"))
         parts.append(band(layout, orphaned, most, "band"))
         peak = orphaned.index(most)
-        parts.append(label(LANE + 2, layout.y(peak) - 4, model.count(most, "byte"), "lane peak", data_y=peak))
+        parts.append(
+            label(LANE + 2,
+                  layout.y(peak) - 4, model.count(most, "byte"), "lane peak", data_y=peak))
         if never[-1]:
-            parts.append(band(layout, never, most, "band never", style="fill:url(#hatch%d)" % c.number))
-            parts.append(label(LANE + 2, height - 4, "never: " + model.count(never[-1], "byte"), "lane never",
-                               data_y=len(never) - 1))
+            parts.append(
+                band(layout, never, most, "band never", style="fill:url(#hatch%d)" % c.number))
+            parts.append(
+                label(LANE + 2, height - 4, "never: " + model.count(never[-1], "byte"),
+                      "lane never", data_y=len(never) - 1))
     shown = None
     for place, time_ns in enumerate(layout.times):
         text = "%.3f" % (time_ns / 1e6)
@@ -279,17 +306,22 @@ def ladder(c):
     parts += [way_svg(c, layout, *shown, i == 0) for i, shown in enumerate(layout.ways)]
     for place, text in layout.folds:
         y = layout.y(place)
-        parts.append(element("g", element("rect", x=CLIENT - 8, y=float(y - FOLD + 12), width=SERVER - CLIENT + 16,
-                                          height=FOLD - 10) + label((CLIENT + SERVER) / 2, y - FOLD / 2 + 11, "… " + text + " …",
-                                                                    "fold"), class_="folded", data_y=place))
-    return element("svg", "".join(parts), viewBox="0 0 %d %d" % (WIDTH, height), width=WIDTH, height=round(height),
-                   class_="ladder", role="list", aria_label="What went between client, box and server, from top to bottom",
-                   data_t=" ".join("%d" % t for t in layout.times), data_b=" ".join(map(str, layout.before)),
-                   data_scale="%g" % layout.scale,
+        parts.append(
+            element(
+                "g",
+                element("rect", x=CLIENT - 8, y=float(y - FOLD + 12), width=SERVER - CLIENT + 16,
+                        height=FOLD - 10) + label(
+                            (CLIENT + SERVER) / 2, y - FOLD / 2 + 11, "… " + text + " …", "fold"),
+                class_="folded", data_y=place))
+    return element("svg", "".join(parts), viewBox="0 0 %d %d" % (WIDTH, height), width=WIDTH,
+                   height=round(height), class_="ladder", role="list",
+                   aria_label="What went between client, box and server, from top to bottom",
+                   data_t=" ".join("%d" % t for t in layout.times),
+                   data_b=" ".join(map(str, layout.before)), data_scale="%g" % layout.scale,
                    data_const="%d %d %d %d %d" % (TOP, STEP, BOTTOM, LANE, LANE_WIDTH))
 
 
-# The ruler -------------------------------------------------------------------------------------------
+# The ruler --------------------------------------------------------------------------------------
 
 
 def blocks(runs, y, scale, css):
@@ -297,13 +329,18 @@ def blocks(runs, y, scale, css):
     if len(runs) > RULER_BLOCKS_MAX:
         width = runs[-1][1] * scale
         lengths = [end - first for first, end in runs]
-        return [element("rect", x=0.0, y=y, width=float(width), height=RULER_ROW - 4, class_=css),
-                label(8, y + 13, "%s of up to %s" % (model.count(len(runs), "packet"), model.count(max(lengths), "byte")), "block")]
+        return [
+            element("rect", x=0.0, y=y, width=float(width), height=RULER_ROW - 4, class_=css),
+            label(
+                8, y + 13, "%s of up to %s" %
+                (model.count(len(runs), "packet"), model.count(max(lengths), "byte")), "block")
+        ]
     for first, end in runs:
         x, width = first * scale, (end - first) * scale
         text = str(end - first)
-        parts.append(element("rect", element("title", "bytes %d to %d" % (first, end - 1)), x=float(x), y=y,
-                             width=float(max(width, 0.6)), height=RULER_ROW - 4, class_=css))
+        parts.append(
+            element("rect", element("title", "bytes %d to %d" % (first, end - 1)), x=float(x), y=y,
+                    width=float(max(width, 0.6)), height=RULER_ROW - 4, class_=css))
         if width > LETTER * len(text) + 4:
             parts.append(label(x + width / 2, y + 13, text, "block middle"))
     return parts
@@ -322,24 +359,30 @@ def ruler(c, side):
     acked, delivered = min(stream.acked, total), min(stream.delivered, total)
     if acked > delivered:
         x, width = delivered * scale, (acked - delivered) * scale
-        parts.append(element("rect", x=float(x), y=56, width=float(width), height=RULER_ROW - 4, class_="missing",
-                             style="fill:url(#hatch%d)" % c.number))
+        parts.append(
+            element("rect", x=float(x), y=56, width=float(width), height=RULER_ROW - 4,
+                    class_="missing", style="fill:url(#hatch%d)" % c.number))
         text = "%s ACKed, never delivered" % model.count(acked - delivered, "byte")
         at_end = x + LETTER * len(text) > RULER
-        parts.append(label(RULER if at_end else x, 102, text, "missing-text" + (" end" if at_end else "")))
+        parts.append(
+            label(RULER if at_end else x, 102, text, "missing-text" + (" end" if at_end else "")))
     free, last = 0, RULER - LETTER * len(str(total))
     for offset in sorted({0, delivered, acked, total}):
         x = offset * scale
         parts.append(element("line", x1=float(x), x2=float(x), y1=56, y2=78, class_="tick"))
         width = LETTER * len(str(offset))
         if offset == total or free <= x <= last - width:
-            parts.append(label(x, 87, str(offset), "tick-text" + (" end" if offset == total else "")))
+            parts.append(
+                label(x, 87, str(offset), "tick-text" + (" end" if offset == total else "")))
             free = x + width
-    return element("svg", "".join(parts), viewBox="-2 0 %d 106" % (RULER + 4), width=RULER + 4, height=106, class_="ruler", role="img",
-                   aria_label="%s sent %d bytes; %d were ACKed, %d delivered to the %s" % (source, total, acked, delivered, sink))
+    return element(
+        "svg", "".join(parts), viewBox="-2 0 %d 106" % (RULER + 4), width=RULER + 4, height=106,
+        class_="ruler", role="img",
+        aria_label="%s sent %d bytes; %d were ACKed, %d delivered to the %s" %
+        (source, total, acked, delivered, sink))
 
 
-# The dialogue ------------------------------------------------------------------------------------------
+# The dialogue -----------------------------------------------------------------------------------
 
 
 def dialogue(c):
@@ -364,30 +407,43 @@ def dialogue(c):
         elif line.came:
             state = "came as " + escape(line.came[:LINE_PREVIEW])
         state = state and " " + element("span", state, class_="state")
-        rows.append(element("li", element("b", "CS"[line.side] + ":") + " " + element("code", escape(text)) + state,
-                            class_=model.SIDES[line.side] + ("" if line.delivered else " undelivered"),
-                            data_way="c%dw%d" % (c.number, numbers[id(line.way)])))
-    return element("div", element("h3", "What was said") + element("ol", "".join(rows)), class_="dialogue")
+        rows.append(
+            element(
+                "li",
+                element("b", "CS"[line.side] + ":") + " " + element("code", escape(text)) + state,
+                class_=model.SIDES[line.side] + ("" if line.delivered else " undelivered"),
+                data_way="c%dw%d" % (c.number, numbers[id(line.way)])))
+    return element("div",
+                   element("h3", "What was said") + element("ol", "".join(rows)), class_="dialogue")
 
 
-# All ------------------------------------------------------------------------------------------------------
+# All --------------------------------------------------------------------------------------------
 
 
 def section(c):
-    rulers = "".join(ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
+    rulers = "".join(
+        ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
     headline = model.headline(c)
     mark = " bad" if any(c.lost_at_end) or model.is_altered(c) else \
         " good" if headline == model.ALL_DELIVERED else ""
-    controls = element("p", element("label", 'Time <input type="range" min="0" max="100" step="any" class="zoom"> <output></output>'),
-                       class_="controls", hidden="")
+    controls = element(
+        "p",
+        element(
+            "label",
+            'Time <input type="range" min="0" max="100" step="any" class="zoom"> <output></output>'
+        ), class_="controls", hidden="")
     return element(
         "section",
         element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
         element("p", escape(headline), class_="verdict" + mark) +
         (element("div", rulers, class_="scroll") if rulers else "") +
         # On paper in this order; on a screen the dialogue stands to the right.
-        element("div", dialogue(c) + element("div", controls + element("div", ladder(c), class_="scroll") + element(
-            "pre", "", class_="details", aria_live="polite", hidden=""), class_="picture"), class_="columns"),
+        element(
+            "div",
+            dialogue(c) + element(
+                "div", controls + element("div", ladder(c), class_="scroll") + element(
+                    "pre", "", class_="details", aria_live="polite", hidden=""), class_="picture"),
+            class_="columns"),
         id="c%d" % c.number)
 
 
@@ -397,12 +453,15 @@ def overview(connections, shown):
     for c in connections:
         numbers_of = (model.most_at_once(c), *model.totals(c, 0), *model.totals(c, 1))
         name = "%s → %s" % (c.name(0), c.name(1))
-        rows.append(element("tr", element("td", str(c.number)) +
-                            element("td", '<a href="#c%d">%s</a>' % (c.number, escape(name)) if c.number in numbers else escape(name)) +
-                            "".join(element("td", "{:,}".format(n), class_="n")
-                                    for n in numbers_of) +
-                            element("td", ", ".join(model.words(c))),
-                            class_="bad" if any(c.lost_at_end) or model.is_altered(c) else "good"))
+        rows.append(
+            element(
+                "tr",
+                element("td", str(c.number)) + element(
+                    "td", '<a href="#c%d">%s</a>' %
+                    (c.number, escape(name)) if c.number in numbers else escape(name)) +
+                "".join(element("td", "{:,}".format(n), class_="n")
+                        for n in numbers_of) + element("td", ", ".join(model.words(c))),
+                class_="bad" if any(c.lost_at_end) or model.is_altered(c) else "good"))
     head = element("tr", element("th", "", colspan=3) + "".join(
         element("th", "bytes that the %s sent" % side, colspan=3)
         for side in model.SIDES) + element("th"))
@@ -417,12 +476,16 @@ def overview(connections, shown):
 
 
 LEGEND = (
-    ('<svg width="44" height="12"><g class="way"><polyline points="2,6 42,6"/></g></svg>', "an end’s own packet"),
-    ('<svg width="44" height="12"><g class="way made"><polyline points="2,6 42,6"/></g></svg>', "made by the box"),
+    ('<svg width="44" height="12"><g class="way"><polyline points="2,6 42,6"/></g></svg>',
+     "an end’s own packet"),
+    ('<svg width="44" height="12"><g class="way made"><polyline points="2,6 42,6"/></g></svg>',
+     "made by the box"),
     ('<svg width="44" height="12"><g class="way made forged"><polyline points="2,6 42,6"/></g></svg>',
      "thick: an ACK for bytes that the other end does not have yet,"),
-    ('<svg width="44" height="12"><g class="way made forged never"><polyline points="2,6 42,6"/></g></svg>', "or never gets"),
-    ('<svg width="12" height="12"><rect class="mark stall" x="1" y="1" width="10" height="10"/></svg>', "the box holds something back"),
+    ('<svg width="44" height="12"><g class="way made forged never"><polyline points="2,6 42,6"/></g></svg>',
+     "or never gets"),
+    ('<svg width="12" height="12"><rect class="mark stall" x="1" y="1" width="10" height="10"/></svg>',
+     "the box holds something back"),
 )
 
 
@@ -446,8 +509,10 @@ def write(path, connections, shown, title, left_out, missing):
     elif len(connections) == 1:
         lead = ""
     elif bad:
-        lead = element("p", "%s of %d ended with %s ACKed to their sender and never delivered." % (
-            model.count(bad, "connection"), len(connections), model.count(total, "byte")), class_="verdict bad")
+        lead = element(
+            "p", "%s of %d ended with %s ACKed to their sender and never delivered." %
+            (model.count(bad, "connection"), len(connections), model.count(total, "byte")),
+            class_="verdict bad")
     else:
         told, css = sum_up(connections)
         told = "%d connections: %s." % (len(connections), told)
@@ -456,16 +521,23 @@ def write(path, connections, shown, title, left_out, missing):
         lead += element("p", escape(missing), class_="verdict bad")
     if connections and left_out:
         lead += element("p", escape(left_out), class_="faint")
-    legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND), class_="legend")
-    body = (element("h1", escape(title)) + lead + (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
-            "".join(section(c) for c in shown) +
-            (element("p", "Up and down arrows go from packet to packet. Times are milliseconds since the first packet.",
-                     class_="faint help", hidden="") if shown else ""))
-    page = ('<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-            "script-src 'unsafe-inline'\">\n" + element("title", escape(title)) + "\n" +
-            element("style", (HERE / "page.css").read_text(encoding="utf-8")) + "\n</head>\n<body>\n" + body + "\n" +
-            element("script", (HERE / "page.js").read_text(encoding="utf-8")) + "\n</body>\n</html>\n")
+    legend = element("p", " ".join(element("span", svg + " " + text) for svg, text in LEGEND),
+                     class_="legend")
+    body = (
+        element("h1", escape(title)) + lead +
+        (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
+        "".join(section(c) for c in shown) + (element(
+            "p",
+            "Up and down arrows go from packet to packet. Times are milliseconds since the first packet.",
+            class_="faint help", hidden="") if shown else ""))
+    page = (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'\">\n" + element("title", escape(title)) + "\n" +
+        element("style",
+                (HERE / "page.css").read_text(encoding="utf-8")) + "\n</head>\n<body>\n" + body +
+        "\n" + element("script",
+                       (HERE / "page.js").read_text(encoding="utf-8")) + "\n</body>\n</html>\n")
     with open(path, "w", encoding="utf-8") as file:
         file.write(page)
 
@@ -476,4 +548,5 @@ def write_svg(path, c):
     picture = ladder(c).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     head, rest = picture.split(">", 1)
     with open(path, "w", encoding="utf-8") as file:
-        file.write(head + ">" + element("style", style) + '<rect width="100%" height="100%" style="fill:var(--paper)"/>' + rest + "\n")
+        file.write(head + ">" + element("style", style) +
+                   '<rect width="100%" height="100%" style="fill:var(--paper)"/>' + rest + "\n")

@@ -11,8 +11,10 @@ LEG = 31		# between two lifelines
 INDENT = 12		# the time
 
 # Escape sequences of a terminal.
-COLOURS = {"forged": "\033[31m", "stall": "\033[1;31m", "orphaned": "\033[1;31m", "fault": "\033[35m", "lost": "\033[35m",
-           "resume": "\033[32m", "": ""}
+COLOURS = {
+    "forged": "\033[31m", "stall": "\033[1;31m", "orphaned": "\033[1;31m", "fault": "\033[35m",
+    "lost": "\033[35m", "resume": "\033[32m", "": ""
+}
 PLAIN = "\033[0m"
 
 
@@ -31,8 +33,9 @@ def notes(way):
     parts = [part for part in way.comment.split("; ") if part and not part.startswith("forged ACK")]
     if way.acks_lost:
         other = ways.SIDES[0 if way.by_client else 1]
-        parts.insert(0, "forged ACK: the %s has %d of these %s" % (other, way.acks_new - way.acks_lost,
-                                                                   model.count(way.acks_new, "byte")))
+        parts.insert(
+            0, "forged ACK: the %s has %d of these %s" %
+            (other, way.acks_new - way.acks_lost, model.count(way.acks_new, "byte")))
     if way.lost:
         parts.append("lost")
     return parts
@@ -43,8 +46,11 @@ def way_lines(c, way, start_ns, colour, number=""):
     if len(way.packets) == 1 and ways.BOX not in (way.nodes[0].place, way.nodes[1].place):
         body = "|" + arrow(model.packet_text(c, way, 0), way.by_client, way.lost, 2 * LEG + 1) + "|"
     else:
-        cells = [arrow(model.packet_text(c, way, legs[leg]), way.by_client, way.lost and legs[leg] == len(way.packets) - 1,
-                       LEG) if leg in legs else " " * LEG for leg in range(2)]
+        cells = [
+            arrow(model.packet_text(c, way, legs[leg]), way.by_client, way.lost
+                  and legs[leg] == len(way.packets) - 1, LEG) if leg in legs else " " * LEG
+            for leg in range(2)
+        ]
         body = "|" + cells[0] + "|" + cells[1] + "|"
     line = "%10.3f  %s%s" % ((way.time_ns - start_ns) / 1e6, body, number)
     paint = COLOURS[way.kind] if colour else ""
@@ -68,7 +74,8 @@ def ladder(c, colour):
         for way in c.ways[at:first]:
             yield from way_lines(c, way, start_ns, colour)
         if end > first:
-            yield " " * INDENT + (": " + model.fold_text(c.ways[first:end]) + " :").center(2 * LEG + 3) + "\n"
+            yield " " * INDENT + (": " + model.fold_text(c.ways[first:end]) + " :").center(2 * LEG +
+                                                                                           3) + "\n"
         at = end
     yield model.headline(c) + "\n"
 

@@ -26,7 +26,8 @@ class Way:
         self.nodes = nodes		# of Node, in time
         self.packets = packets		# one for each leg
         self.lost = lost		# it never came to its last place
-        self.acks_lost = 0		# of the bytes it acknowledges first, those that its sender lacks
+        # of the bytes it acknowledges first, those that its sender lacks
+        self.acks_lost = 0
         self.acks_new = 0
         self.acks = 0			# so many octets in all, of which
         self.lacks = 0			# its sender lacks these as it goes,
@@ -40,7 +41,10 @@ class Way:
     def kind(self):
         """What is remarkable of it: a word of its comment, `lost`, or nothing."""
         words = [part.split(":")[0] for part in self.comment.split("; ")]
-        found = next((word for word in ("stall", "resume", "fault", "orphaned", "forged ACK") if word in words), "")
+        found = next(
+            (word
+             for word in ("stall", "resume", "fault", "orphaned", "forged ACK") if word in words),
+            "")
         return found.replace(" ACK", "") or ("lost" if self.lost else "")
 
     @property
@@ -125,7 +129,8 @@ def is_by_client(packet, known):
 
 def clients_of(packets):
     """The connections, by who sent a SYN: a set of addresses and ports."""
-    return {(p.source, p.sport, p.target, p.dport) for p in packets if p.flags & (SYN | ACK | RST) == SYN}
+    return {(p.source, p.sport, p.target, p.dport)
+            for p in packets if p.flags & (SYN | ACK | RST) == SYN}
 
 
 def both_ways(packet):
@@ -135,11 +140,10 @@ def both_ways(packet):
 
 
 def goes_on(came, packet):
-    """
-    Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
-    after what came in, at the same time; it may have altered it. Where it takes the data, it says
-    so to the sender first: nothing of the connection is in between here, and the length is the same.
-    """
+    """ Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
+    after what came in, at the same time; it may have altered it. Where it takes the data, it
+    says so to the sender first: nothing of the connection is in between here, and the length is
+    the same."""
     first = came.packets[0]
     what, what_first = ((p.source, p.sport, p.time_ns, len(p.payload), p.flags & (SYN | FIN | RST))
                         for p in (packet, first))

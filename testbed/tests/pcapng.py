@@ -34,5 +34,6 @@ def interface(name, link_type, order="<"):
 
 def packet(number, time_ns, data, options=b"", order="<"):
     """By the interface of that number, from 0; options with their END."""
-    head = struct.pack(order + "IIIII", number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), len(data))
+    head = struct.pack(order + "IIIII", number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data),
+                       len(data))
     return block(PACKET, head + padded(data) + options, order)
