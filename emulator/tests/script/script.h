@@ -119,4 +119,44 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client < . 1:1(0) ack 101\n"                                                    \
 	"server < P. 1:101(100) ack 1\n"
 
+/* S = 100, so 5,000 octets are 50 pieces: more than any window here. */
+#define SCRIPT_TEN_PIECES                                                                       \
+	"server < . 1:101(100) ack 1\n"                                                  \
+	"server < . 101:201(100) ack 1\n"                                                \
+	"server < . 201:301(100) ack 1\n"                                                \
+	"server < . 301:401(100) ack 1\n"                                                \
+	"server < . 401:501(100) ack 1\n"                                                \
+	"server < . 501:601(100) ack 1\n"                                                \
+	"server < . 601:701(100) ack 1\n"                                                \
+	"server < . 701:801(100) ack 1\n"                                                \
+	"server < . 801:901(100) ack 1\n"                                                \
+	"server < . 901:1001(100) ack 1\n"
+
+#define SCRIPT_HANDSHAKE_AND_5000                                                               \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > . 1:5001(5000) ack 1 win 502\n"                                        \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 5001\n"                                                   \
+	SCRIPT_TEN_PIECES
+
+#define SCRIPT_THREE_DUPLICATE_ACKS                                                             \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"                                                                         \
+	"server > . 1:1(0) ack 1 win 509\n"                                              \
+	"drop\n"
+
+#define SCRIPT_HANDSHAKE_NO_SACK                                                         \
+	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
+	"pass\n"                                                                         \
+	"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"                                \
+	"pass\n"                                                                         \
+	"client > . 1:1(0) ack 1 win 64240\n"                                            \
+	"pass\n"
+
+/* 513 octets in one segment, and what a server gets of them. */
+#define SCRIPT_513_STALLS "client > P. 1:514(513) ack 1 win 502\ndrop\nclient < . 1:1(0) ack 514\n"
+#define SCRIPT_513_PASSES SCRIPT_513_STALLS "server < . 1:513(512) ack 1\nserver < P. 513:514(1) ack 1\n"
+
 #endif
