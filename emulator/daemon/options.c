@@ -62,8 +62,7 @@ static void print_help(void)
 	       "  --check-config        say whether the file is good, and end\n"
 	       "  --duration SECONDS    end after that time, as after a signal\n"
 	       "  --quiet               say nothing but errors and warnings\n"
-	       "  --help, --version\n"
-	       "\n"
+	       "  --help, --version\n\n"
 	       "Injectors:\n",
 	       SETTINGS_WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT,
 	       fault_table[0].name, config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX,
@@ -99,19 +98,6 @@ static const struct option others[] = {
 
 #define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
 
-/* A table for getopt_long(): first the keys. */
-static void option_table(struct option table[OPTIONS_MAX])
-{
-	size_t n = 0;
-
-	for (const struct settings_key *k = settings_keys; k->name; k++) {
-		if (k->where != SETTINGS_MATCH)
-			table[n++] = (struct option){ k->name, required_argument, NULL,
-						      KEYS + (int)(k - settings_keys) };
-	}
-	memcpy(table + n, others, sizeof(others));
-}
-
 /* Reads the command line: what it says by itself, and the file that it names. */
 void options_read(struct invocation *in, int argc, char **argv)
 {
@@ -119,7 +105,8 @@ void options_read(struct invocation *in, int argc, char **argv)
 	int option;
 
 	*in = (struct invocation){ .ready_fd = -1, .duration_ns = UINT64_MAX };
-	option_table(table);
+	settings_options(table, KEYS, SETTINGS_WHOLE | SETTINGS_POLICY, others,
+			 sizeof(others) / sizeof(others[0]));
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
 		switch (option) {
@@ -165,7 +152,8 @@ bool options_read_settings(struct settings *s, const char *config, int argc, cha
 	if (config)
 		settings_load(s, config, m);
 	settings_override(s);
-	option_table(table);
+	settings_options(table, KEYS, SETTINGS_WHOLE | SETTINGS_POLICY, others,
+			 sizeof(others) / sizeof(others[0]));
 	optind = 0;
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
 		if (option >= KEYS)

@@ -453,6 +453,20 @@ int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *co
 
 /* The thread ---------------------------------------------------------------------------- */
 
+/* Waits for one of them, or this moment. Returns what ppoll() does. */
+static int wait_until(struct worker *w, struct pollfd fds[3], uint64_t moment_ns)
+{
+	struct timespec ts;
+	int rc;
+
+	w->busy_since_ns = 0;
+	rc = ppoll(fds, 3, time_left(moment_ns, &ts), NULL);
+	w->busy_since_ns = now_ns();
+	if (rc < 0 && errno != EINTR)
+		fail(w, "ppoll: %s", strerror(errno));
+	return rc;
+}
+
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
@@ -466,20 +480,8 @@ static void *worker_main(void *arg)
 
 	for (;;) {
 		uint64_t deadline = engine_deadline(w->engine);
-		struct timespec ts;
-		int rc;
+		int rc = wait_until(w, fds, more_to_answer ? 0 : deadline < end ? deadline : end);
 
-		w->busy_since_ns = 0;
-		rc = ppoll(fds, 3,
-			   time_left(more_to_answer   ? 0
-				     : deadline < end ? deadline
-						      : end,
-				     &ts),
-			   NULL);
-		w->busy_since_ns = now_ns();
-
-		if (rc < 0 && errno != EINTR)
-			fail(w, "ppoll: %s", strerror(errno));
 		if (engine_deadline(w->engine) <= now_ns()) {
 			engine_expire(w->engine, now_ns());
 			send_output(w);

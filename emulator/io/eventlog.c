@@ -252,14 +252,9 @@ static void tell_lost(struct eventlog *log, uint64_t now_ns)
 	json_decref(object);
 }
 
-void eventlog_observe(void *arg, const struct engine_event *event)
+/* What a line says but for its type, time and connection. */
+static void set_facts(json_t *object, const struct engine_event *event)
 {
-	struct eventlog *log = arg;
-	json_t *object = json_object();
-
-	json_object_set_new(object, "event", json_string(event_names[event->type]));
-	set(object, "time_ns", event->now_ns + log->epoch_ns);
-	set(object, "flow", event->flow);
 	switch (event->type) {
 	case EVENT_FLOW_OPENED:
 		set_ends(object, event);
@@ -308,6 +303,17 @@ void eventlog_observe(void *arg, const struct engine_event *event)
 	default:
 		break;
 	}
+}
+
+void eventlog_observe(void *arg, const struct engine_event *event)
+{
+	struct eventlog *log = arg;
+	json_t *object = json_object();
+
+	json_object_set_new(object, "event", json_string(event_names[event->type]));
+	set(object, "time_ns", event->now_ns + log->epoch_ns);
+	set(object, "flow", event->flow);
+	set_facts(object, event);
 	pthread_mutex_lock(&log->lock);
 	if (log->lost > log->lost_told)
 		tell_lost(log, event->now_ns);

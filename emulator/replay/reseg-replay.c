@@ -115,30 +115,27 @@ static void set(struct options *o, const struct settings_key *key, const char *v
 	settings_set(&o->settings, key, value, mistakes);
 }
 
+enum { INTERFACE = 256, FILTER, ONLY, FORMAT, KEYS };
+
+/* Those that are not keys of resegd. */
+static const struct option others[] = {
+	{ "output", required_argument, NULL, 'o' },
+	{ "interface", required_argument, NULL, INTERFACE },
+	{ "filter", required_argument, NULL, FILTER },
+	{ "only", required_argument, NULL, ONLY },
+	{ "config", required_argument, NULL, 'c' },
+	{ "format", required_argument, NULL, FORMAT },
+	CLI_COMMON_OPTIONS,
+};
+
 static void parse_options(struct options *o, int argc, char **argv)
 {
-	enum { INTERFACE = 256, FILTER, ONLY, FORMAT, KEYS };
-	static const struct option others[] = {
-		{ "output", required_argument, NULL, 'o' },
-		{ "interface", required_argument, NULL, INTERFACE },
-		{ "filter", required_argument, NULL, FILTER },
-		{ "only", required_argument, NULL, ONLY },
-		{ "config", required_argument, NULL, 'c' },
-		{ "format", required_argument, NULL, FORMAT },
-		CLI_COMMON_OPTIONS,
-	};
 	struct option table[SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0])];
 	struct settings_mistakes mistakes = { .bytes = 0 };
-	size_t n = 0;
 	int option;
 
 	*o = (struct options){ .only = UINT_MAX };
-	for (const struct settings_key *k = settings_keys; k->name; k++) {
-		if (k->where & SETTINGS_ENGINE)
-			table[n++] = (struct option){ k->name, required_argument, NULL,
-						      KEYS + (int)(k - settings_keys) };
-	}
-	memcpy(table + n, others, sizeof(others));
+	settings_options(table, KEYS, SETTINGS_ENGINE, others, sizeof(others) / sizeof(others[0]));
 	while ((option = cli_option(argc, argv, "c:o:", table, print_help)) != -1) {
 		if (option == 'c')
 			o->config = optarg;

@@ -324,6 +324,17 @@ const struct settings_key settings_keys[] = {
 _Static_assert(sizeof(settings_keys) / sizeof(settings_keys[0]) - 1 <= SETTINGS_KEYS_MAX,
 	       "raise SETTINGS_KEYS_MAX, and what has a bit for each key");
 
+void settings_options(struct option *table, int first, int where, const struct option *others,
+		      size_t count)
+{
+	for (const struct settings_key *k = settings_keys; k->name; k++) {
+		if (k->where & where)
+			*table++ = (struct option){ k->name, required_argument, NULL,
+						    first + (int)(k - settings_keys) };
+	}
+	memcpy(table, others, count * sizeof(*others));
+}
+
 const struct settings_key *settings_find_key(const char *name)
 {
 	for (const struct settings_key *k = settings_keys; k->name; k++) {

@@ -15,6 +15,7 @@
 #include "settings/faultspec.h"
 #include "settings/mistakes.h"
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -68,6 +69,11 @@ struct settings_key {
 
 /* All keys; the last has no name. Those of SETTINGS_MATCH are for sections of a file only. */
 extern const struct settings_key settings_keys[];
+
+/* Makes a table for getopt_long(): the keys that have one of these bits of `where`, each with the
+ * value first and its number in settings_keys; then the `count` other options, which end the table. */
+void settings_options(struct option *table, int first, int where, const struct option *others,
+		      size_t count);
 
 void settings_init(struct settings *s);
 void settings_free(struct settings *s);

@@ -293,16 +293,14 @@ static size_t write_sack(const struct sim *s, enum engine_side side, uint8_t *to
 	return 4 + 8 * blocks;
 }
 
-static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uint32_t start,
-			uint32_t bytes)
+/* Writes the options of a segment. Returns their length. */
+static size_t write_options(const struct sim *s, enum engine_side side, uint8_t flags,
+			    uint32_t bytes, uint8_t options[40])
 {
-	struct sim_end *end = &s->end[side];
-	uint8_t p[PACKET_MAX], options[40] = { 0 }, pseudo[40];
-	size_t ip = s->o->ipv6 ? 40 : 20, n = 0, header, address = s->o->ipv6 ? 16 : 4;
-	uint8_t shift = flags & TCP_SYN ? 0 : s->o->window_shift;
-	uint32_t window = window_of(s, side) >> shift;
-	uint32_t edge;
+	const struct sim_end *end = &s->end[side];
+	size_t n = 0;
 
+	memset(options, 0, 40);
 	if (flags & TCP_SYN) {
 		options[n++] = 2, options[n++] = 4;
 		bytes_put16(options + n, (uint16_t)s->o->mss[side]);
@@ -320,6 +318,20 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 	}
 	if (s->o->sack && end->synced && !(flags & (TCP_SYN | TCP_RST)) && bytes == 0)
 		n += write_sack(s, side, options + n);
+	return n;
+}
+
+static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uint32_t start,
+			uint32_t bytes)
+{
+	struct sim_end *end = &s->end[side];
+	uint8_t p[PACKET_MAX], options[40], pseudo[40];
+	size_t ip = s->o->ipv6 ? 40 : 20, n, header, address = s->o->ipv6 ? 16 : 4;
+	uint8_t shift = flags & TCP_SYN ? 0 : s->o->window_shift;
+	uint32_t window = window_of(s, side) >> shift;
+	uint32_t edge;
+
+	n = write_options(s, side, flags, bytes, options);
 	if (window > 65535)
 		window = 65535;
 	edge = end->rcv_nxt + (window << shift);
@@ -535,6 +547,49 @@ static bool is_closed(const struct sim *s, enum engine_side side)
 	return s->end[side].closes_last && end_is_done(s, side);
 }
 
+/* A segment with RST of a connection that there is. */
+static void take_rst(struct sim *s, enum engine_side side, const struct packet *p)
+{
+	struct sim_end *end = &s->end[side];
+	uint32_t seq = p->seq - end->peer_isn;
+
+	if (s->end[engine_other(side)].life != ALIVE) {
+		/* RFC 5961 section 3.2; before a SYN came the ACK counts. */
+		if (end->synced ? seq == end->rcv_nxt : p->ack == end->isn + 1)
+			end->life = WAS_RESET;
+		else
+			end->ack_now = seq > end->rcv_nxt && seq < end->edge_told;
+		return;
+	}
+	if (!end_is_done(s, side))	/* in TIME-WAIT it does no harm */
+		fail(s, "an end got a RST");
+}
+
+/* A SYN. Returns false if there is nothing else in it. */
+static bool take_syn(struct sim *s, enum engine_side side, const struct packet *p,
+		     const struct tcpopt *o)
+{
+	struct sim_end *end = &s->end[side];
+
+	if (!end->synced) {
+		end->synced = true;
+		end->peer_isn = p->seq;
+		end->rcv_nxt = 1;
+		end->edge_told = 1;
+		end->window_seq = 0;
+		end->edge = side == SERVER ? 1u + p->window : 0;
+		if (side == SERVER)
+			pump(s, side);
+	}
+	end->ack_now = side == CLIENT;
+	end->ts_recent = o->ts_val;
+	if (p->flags & TCP_ACK)
+		return true;
+	if (side == SERVER && end->una == 0)
+		end->nxt = 0;
+	return false;
+}
+
 static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, size_t len)
 {
 	struct sim_end *end = &s->end[side];
@@ -560,40 +615,13 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 			send_packet(s, side, TCP_RST | TCP_ACK, -end->isn, 0);
 		return;
 	}
-	if (p.flags & TCP_RST && s->end[engine_other(side)].life != ALIVE) {
-		/* RFC 5961 section 3.2; before a SYN came the ACK counts. */
-		seq = p.seq - end->peer_isn;
-		if (end->synced ? seq == end->rcv_nxt : p.ack == end->isn + 1)
-			end->life = WAS_RESET;
-		else
-			end->ack_now = seq > end->rcv_nxt && seq < end->edge_told;
-		return;
-	}
 	if (p.flags & TCP_RST) {
-		if (!end_is_done(s, side))	/* in TIME-WAIT it does no harm */
-			fail(s, "an end got a RST");
+		take_rst(s, side, &p);
 		return;
 	}
 	tcpopt_parse(&o, &p);
-	if (p.flags & TCP_SYN) {
-		if (!end->synced) {
-			end->synced = true;
-			end->peer_isn = p.seq;
-			end->rcv_nxt = 1;
-			end->edge_told = 1;
-			end->window_seq = 0;
-			end->edge = side == SERVER ? 1u + p.window : 0;
-			if (side == SERVER)
-				pump(s, side);
-		}
-		end->ack_now = side == CLIENT;
-		end->ts_recent = o.ts_val;
-		if (!(p.flags & TCP_ACK)) {
-			if (side == SERVER && end->una == 0)
-				end->nxt = 0;
-			return;
-		}
-	}
+	if ((p.flags & TCP_SYN) && !take_syn(s, side, &p, &o))
+		return;
 	if (!end->synced)
 		return;
 	seq = p.seq - end->peer_isn;
@@ -778,9 +806,50 @@ static void start(struct sim *s)
 		s->end[side].have = calloc(s->end[engine_other(side)].total + 4, sizeof(bool));
 }
 
+/* What is looked at every 10 ms. Returns true once all is over. */
+static bool look(struct sim *s)
+{
+	struct sim_result *result = s->result;
+
+	if (!result->done && end_is_done(s, CLIENT) && end_is_done(s, SERVER)) {
+		result->done = true;
+		result->time_ns = s->now_ns;
+	}
+	engine_get_stats(s->engine, &result->stats);
+	if ((result->done || result->aborted) && result->stats.flows_active == 0 &&
+	    s->in_flight == 0)
+		return true;
+	if (s->o->drain_ns != 0 && !s->drained && s->now_ns >= s->o->drain_ns) {
+		s->drained = true;
+		engine_drain(s->engine, s->now_ns);
+		box_output(s);
+	}
+	tick(s);
+	add_event(s, (struct event){ .at_ns = s->now_ns + 10 * NS_PER_MS, .kind = TICK });
+	return false;
+}
+
+/* An end gets a packet, and answers. */
+static void end_gets(struct sim *s, const struct event *e)
+{
+	struct sim_end *end = &s->end[e->end];
+
+	trace(s, "gets", e->end, e->bytes, e->len);
+	arrive_at_end(s, e->end, e->bytes, e->len);
+	if (end->life != ALIVE)
+		return;
+	if (!is_closed(s, e->end) && end->synced &&
+	    (e->end == CLIENT || s->end[SERVER].una > 0 || s->end[SERVER].nxt == 0))
+		pump(s, e->end);
+	if (end->ack_now && end->una > 0)
+		send_packet(s, e->end, TCP_ACK, end->max, 0);
+	end->ack_now = false;
+}
+
 void sim_run(const struct sim_options *o, struct sim_result *result)
 {
 	struct sim *s = calloc(1, sizeof(*s));
+	bool over = false;
 
 	memset(result, 0, sizeof(*result));
 	s->o = o;
@@ -789,7 +858,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	s->now_ns = 1000 * NS_PER_MS;
 	start(s);
 	add_event(s, (struct event){ .at_ns = s->now_ns, .kind = TICK });
-	while (!result->error && s->now_ns < o->limit_ns) {
+	while (!result->error && !over && s->now_ns < o->limit_ns) {
 		uint64_t deadline = engine_deadline(s->engine);
 		struct event e;
 
@@ -803,42 +872,17 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 		s->now_ns = e.at_ns;
 		switch (e.kind) {
 		case TICK:
-			if (!result->done && end_is_done(s, CLIENT) && end_is_done(s, SERVER)) {
-				result->done = true;
-				result->time_ns = s->now_ns;
-			}
-			engine_get_stats(s->engine, &result->stats);
-			if ((result->done || result->aborted) && result->stats.flows_active == 0 &&
-			    s->in_flight == 0)
-				goto end;
-			if (o->drain_ns != 0 && !s->drained && s->now_ns >= o->drain_ns) {
-				s->drained = true;
-				engine_drain(s->engine, s->now_ns);
-				box_output(s);
-			}
-			tick(s);
-			add_event(s, (struct event){ .at_ns = s->now_ns + 10 * NS_PER_MS,
-						     .kind = TICK });
+			over = look(s);
 			break;
 		case ARRIVES_AT_BOX:
 			arrive_at_box(s, e.end, e.bytes, e.len);
 			break;
 		case ARRIVES_AT_END:
-			trace(s, "gets", e.end, e.bytes, e.len);
-			arrive_at_end(s, e.end, e.bytes, e.len);
-			if (s->end[e.end].life != ALIVE)
-				break;
-			if (!is_closed(s, e.end) && s->end[e.end].synced &&
-			    (e.end == CLIENT || s->end[SERVER].una > 0 || s->end[SERVER].nxt == 0))
-				pump(s, e.end);
-			if (s->end[e.end].ack_now && s->end[e.end].una > 0)
-				send_packet(s, e.end, TCP_ACK, s->end[e.end].max, 0);
-			s->end[e.end].ack_now = false;
+			end_gets(s, &e);
 			break;
 		}
 		free(e.bytes);
 	}
-end:
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		struct sim_end *sink = &s->end[engine_other(side)];
 

@@ -170,19 +170,6 @@ static const struct option others[] = {
 
 #define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
 
-/* A table for getopt_long(): the keys of resegd that fit a lab, and the lab's own options. */
-static void option_table(struct option table[OPTIONS_MAX])
-{
-	size_t n = 0;
-
-	for (const struct settings_key *k = settings_keys; k->name; k++) {
-		if (k->where & SETTINGS_LAB)
-			table[n++] = (struct option){ k->name, required_argument, NULL,
-						      KEYS + (int)(k - settings_keys) };
-	}
-	memcpy(table + n, others, sizeof(others));
-}
-
 /* A key of resegd, whose value resegd judges. The lab looks at some. */
 static void key_option(struct lab_options *o, const char *name)
 {
@@ -332,7 +319,7 @@ void options_read(struct lab_options *o, int argc, char **argv)
 		.port = PORT,
 		.hosts = { .clients = 1, .client.mtu = 1500, .server.mtu = 1500 },
 	};
-	option_table(table);
+	settings_options(table, KEYS, SETTINGS_LAB, others, sizeof(others) / sizeof(others[0]));
 	/* "+": what follows the command's name is the command's. */
 	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
 		if (option >= KEYS)

@@ -138,121 +138,139 @@ static void show_progress(size_t done, size_t count, size_t waiting)
 	shown_ns = now;
 }
 
-static void parse_options(struct options *o, int argc, char **argv)
-{
-	enum {
-		SIZES = 256,
-		SIZE,
-		PROTOCOL,
-		SPLIT,
-		TIMEOUT,
-		PARALLEL,
-		FORMAT,
-		EXPECT,
-		SEGMENT_SIZE,
-		REPEAT,
-		LIMIT
-	};
-	static const struct option table[] = {
-		{ "sizes", required_argument, NULL, SIZES },
-		{ "size", required_argument, NULL, SIZE },
-		{ "repeat", required_argument, NULL, REPEAT },
-		{ "limit", required_argument, NULL, LIMIT },
-		{ "protocol", required_argument, NULL, PROTOCOL },
-		{ "split", required_argument, NULL, SPLIT },
-		{ "timeout", required_argument, NULL, TIMEOUT },
-		{ "parallel", required_argument, NULL, PARALLEL },
-		{ "format", required_argument, NULL, FORMAT },
-		{ "expect", required_argument, NULL, EXPECT },
-		{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
-		CLI_COMMON_OPTIONS,
-	};
-	bool one = false, sized = false, timed = false, for_sweep = false;
-	int option;
+enum {
+	SIZES = 256,
+	SIZE,
+	PROTOCOL,
+	SPLIT,
+	TIMEOUT,
+	PARALLEL,
+	FORMAT,
+	EXPECT,
+	SEGMENT_SIZE,
+	REPEAT,
+	LIMIT
+};
 
-	*o = (struct options){ .format = print_find("table"), .segment_size = 512 };
-	o->sweep.timeout_ns = TIMEOUT_DEFAULT_NS;
-	o->sweep.parallel = PARALLEL_DEFAULT;
-	while ((option = cli_option(argc, argv, "46", table, print_help)) != -1) {
-		switch (option) {
-		case SIZES:
-		case SIZE:
-			if (sized)
-				cli_die("give --size or --sizes once");
-			sized = true;
-			o->sizes = optarg;
-			one = option == SIZE;
-			break;
-		case PROTOCOL:
-			for_sweep = true;
-			if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "echo") != 0)
-				cli_die("--protocol %s: give smtp or echo", optarg);
-			o->sweep.protocol = optarg[0] == 's' ? PROTOCOL_SMTP : PROTOCOL_ECHO;
-			break;
-		case SPLIT:
-			o->split = optarg;
-			break;
-		case TIMEOUT:
-			timed = true;
-			o->sweep.timeout_ns = cli_seconds("--timeout", optarg, 0.001, 86400);
-			break;
-		case LIMIT:
-			o->sweep.limit_ns = cli_seconds("--limit", optarg, 0.001, 8640000);
-			break;
-		case REPEAT:
-			o->repeat = (uint32_t)cli_number("--repeat", optarg, 1, ROWS_MAX);
-			break;
-		case PARALLEL:
-			o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
-			break;
-		case FORMAT:
-			o->format = print_find(optarg);
-			o->format_name = optarg;
-			if (!o->format)
-				cli_die("--format %s: give table, json, tap or junit", optarg);
-			break;
-		case EXPECT:
-			o->expect = optarg;
-			break;
-		case SEGMENT_SIZE:
-			for_sweep = true;
-			o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
-			break;
-		case '4':
-			o->family = AF_INET;
-			break;
-		case '6':
-			o->family = AF_INET6;
-			break;
-		}
+static const struct option option_table[] = {
+	{ "sizes", required_argument, NULL, SIZES },
+	{ "size", required_argument, NULL, SIZE },
+	{ "repeat", required_argument, NULL, REPEAT },
+	{ "limit", required_argument, NULL, LIMIT },
+	{ "protocol", required_argument, NULL, PROTOCOL },
+	{ "split", required_argument, NULL, SPLIT },
+	{ "timeout", required_argument, NULL, TIMEOUT },
+	{ "parallel", required_argument, NULL, PARALLEL },
+	{ "format", required_argument, NULL, FORMAT },
+	{ "expect", required_argument, NULL, EXPECT },
+	{ "segment-size", required_argument, NULL, SEGMENT_SIZE },
+	CLI_COMMON_OPTIONS,
+};
+
+/* Which options were given that not every way of trying takes. */
+struct given {
+	bool one;		/* --size, not --sizes */
+	bool sized;		/* either of them */
+	bool timed;
+	bool for_sweep;
+};
+
+/* Notes one option. */
+static void take_option(struct options *o, struct given *given, int option)
+{
+	switch (option) {
+	case SIZES:
+	case SIZE:
+		if (given->sized)
+			cli_die("give --size or --sizes once");
+		given->sized = true;
+		o->sizes = optarg;
+		given->one = option == SIZE;
+		break;
+	case PROTOCOL:
+		given->for_sweep = true;
+		if (strcmp(optarg, "smtp") != 0 && strcmp(optarg, "echo") != 0)
+			cli_die("--protocol %s: give smtp or echo", optarg);
+		o->sweep.protocol = optarg[0] == 's' ? PROTOCOL_SMTP : PROTOCOL_ECHO;
+		break;
+	case SPLIT:
+		o->split = optarg;
+		break;
+	case TIMEOUT:
+		given->timed = true;
+		o->sweep.timeout_ns = cli_seconds("--timeout", optarg, 0.001, 86400);
+		break;
+	case LIMIT:
+		o->sweep.limit_ns = cli_seconds("--limit", optarg, 0.001, 8640000);
+		break;
+	case REPEAT:
+		o->repeat = (uint32_t)cli_number("--repeat", optarg, 1, ROWS_MAX);
+		break;
+	case PARALLEL:
+		o->sweep.parallel = (unsigned)cli_number("--parallel", optarg, 1, 100000);
+		break;
+	case FORMAT:
+		o->format = print_find(optarg);
+		o->format_name = optarg;
+		if (!o->format)
+			cli_die("--format %s: give table, json, tap or junit", optarg);
+		break;
+	case EXPECT:
+		o->expect = optarg;
+		break;
+	case SEGMENT_SIZE:
+		given->for_sweep = true;
+		o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1, 65495);
+		break;
+	case '4':
+	case '6':
+		o->family = option == '4' ? AF_INET : AF_INET6;
+		break;
 	}
-	if (optind == argc ||
-	    (strcmp(argv[optind], "sweep") != 0 && strcmp(argv[optind], "one") != 0 &&
-	     strcmp(argv[optind], "identify") != 0))
-		cli_die("say sweep, one or identify; see --help");
-	o->identify = strcmp(argv[optind], "identify") == 0;
-	for_sweep |= o->repeat > 0;
-	for_sweep |= sized || o->expect || o->split ||
-		     (o->format_name && strcmp(o->format_name, "table") != 0 &&
-		      strcmp(o->format_name, "json") != 0);
+}
+
+/* Ends the program if options do not fit what is to be done. */
+static void check_options(const struct options *o, const struct given *given, bool says_one)
+{
+	bool for_sweep = given->for_sweep || o->repeat > 0 || given->sized || o->expect || o->split ||
+			 (o->format_name && strcmp(o->format_name, "table") != 0 &&
+			  strcmp(o->format_name, "json") != 0);
+
 	if (o->identify && for_sweep)
 		cli_die("identify takes --timeout, --limit, --parallel, --format table or json, -4 "
 			"and -6; see --help");
-	if (o->identify && !timed)
-		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
-	if (!o->identify && (!sized || one != (strcmp(argv[optind], "one") == 0)))
-		cli_die("%s", strcmp(argv[optind], "one") == 0 ? "one needs --size N"
-							       : "sweep needs --sizes LIST");
-	if (one && o->repeat)
+	if (!o->identify && (!given->sized || given->one != says_one))
+		cli_die("%s", says_one ? "one needs --size N" : "sweep needs --sizes LIST");
+	if (given->one && o->repeat)
 		cli_die("--repeat is for sweep: say sweep --sizes %s --repeat %" PRIu32, o->sizes,
 			o->repeat);
 	if (o->sweep.limit_ns > 0 && o->sweep.limit_ns < o->sweep.timeout_ns)
 		cli_die("--limit is shorter than --timeout: give at least %g s, or less --timeout",
 			(double)o->sweep.timeout_ns / NS_PER_S);
+}
+
+static void parse_options(struct options *o, int argc, char **argv)
+{
+	struct given given = { .one = false };
+	const char *verb;
+	int option;
+
+	*o = (struct options){ .format = print_find("table"), .segment_size = 512 };
+	o->sweep.timeout_ns = TIMEOUT_DEFAULT_NS;
+	o->sweep.parallel = PARALLEL_DEFAULT;
+	while ((option = cli_option(argc, argv, "46", option_table, print_help)) != -1)
+		take_option(o, &given, option);
+	verb = optind < argc ? argv[optind] : "";
+	if (strcmp(verb, "sweep") != 0 && strcmp(verb, "one") != 0 && strcmp(verb, "identify") != 0)
+		cli_die("say sweep, one or identify; see --help");
+	o->identify = strcmp(verb, "identify") == 0;
+	if (o->identify && !given.timed)
+		o->sweep.timeout_ns = IDENTIFY_TIMEOUT_DEFAULT_NS;
+	check_options(o, &given, strcmp(verb, "one") == 0);
 	if (optind + 2 != argc)
 		cli_die("give one target, HOST or HOST:PORT; see --help");
 	o->target = argv[optind + 1];
-	if (one)
+	if (given.one)
 		cli_number("--size", o->sizes,
 			   o->sweep.protocol == PROTOCOL_SMTP ? ENVELOPE_MIN : 1, ENVELOPE_MAX);
 	if (o->split && strcmp(o->split, "first-line") == 0)

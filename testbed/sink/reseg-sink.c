@@ -151,42 +151,44 @@ static void print_help(void)
 	       MSS_MIN, MSS_MAX);
 }
 
+enum {
+	LISTEN = 256,
+	SMTP,
+	ECHO_,
+	COUNT,
+	MSS,
+	NO_PIPELINING,
+	CALLOUT_DELAY,
+	HOLD_REPLIES,
+	CHAOS,
+	SAVE,
+	LOG,
+	READY_FD
+};
+
+static const struct option option_table[] = {
+	{ "listen", required_argument, NULL, LISTEN },
+	{ "smtp", required_argument, NULL, SMTP },
+	{ "echo", required_argument, NULL, ECHO_ },
+	{ "count", required_argument, NULL, COUNT },
+	{ "mss", required_argument, NULL, MSS },
+	{ "no-pipelining", no_argument, NULL, NO_PIPELINING },
+	{ "callout-delay", required_argument, NULL, CALLOUT_DELAY },
+	{ "hold-replies", no_argument, NULL, HOLD_REPLIES },
+	{ "chaos", required_argument, NULL, CHAOS },
+	{ "save", required_argument, NULL, SAVE },
+	{ "log", required_argument, NULL, LOG },
+	{ "ready-fd", required_argument, NULL, READY_FD },
+	CLI_COMMON_OPTIONS,
+};
+
 static void parse_options(struct sink_options *o, int argc, char **argv)
 {
-	enum {
-		LISTEN = 256,
-		SMTP,
-		ECHO_,
-		COUNT,
-		MSS,
-		NO_PIPELINING,
-		CALLOUT_DELAY,
-		HOLD_REPLIES,
-		CHAOS,
-		SAVE,
-		LOG,
-		READY_FD
-	};
-	static const struct option table[] = {
-		{ "listen", required_argument, NULL, LISTEN },
-		{ "smtp", required_argument, NULL, SMTP },
-		{ "echo", required_argument, NULL, ECHO_ },
-		{ "count", required_argument, NULL, COUNT },
-		{ "mss", required_argument, NULL, MSS },
-		{ "no-pipelining", no_argument, NULL, NO_PIPELINING },
-		{ "callout-delay", required_argument, NULL, CALLOUT_DELAY },
-		{ "hold-replies", no_argument, NULL, HOLD_REPLIES },
-		{ "chaos", required_argument, NULL, CHAOS },
-		{ "save", required_argument, NULL, SAVE },
-		{ "log", required_argument, NULL, LOG },
-		{ "ready-fd", required_argument, NULL, READY_FD },
-		CLI_COMMON_OPTIONS,
-	};
 	bool any = false;
 	int option;
 
 	*o = (struct sink_options){ .ready_fd = -1 };
-	while ((option = cli_option(argc, argv, "", table, print_help)) != -1) {
+	while ((option = cli_option(argc, argv, "", option_table, print_help)) != -1) {
 		switch (option) {
 		case LISTEN:
 			o->address = optarg;
