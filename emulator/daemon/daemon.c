@@ -75,7 +75,7 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 	settings_free(&fresh);
 	rc = d->log ? eventlog_reopen(d->log) : 0;
 	if (rc < 0)
-		cli_say("the event log cannot be opened anew (%s), and goes on in the old file",
+		cli_say("the event log cannot be reopened (%s); the old file is still used",
 			strerror(-rc));
 	rc = daemon_set_rules(d, &before, error, size);
 	if (rc == -EINVAL)
@@ -256,8 +256,8 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 	if (o->control) {
 		rc = control_open(&d->control, o->control, answer, d);
 		if (rc == -EADDRINUSE)
-			cli_die("--control %s: another resegd listens there, or it is no socket: "
-				"choose another path",
+			cli_die("--control %s: another resegd listens there, or it is not a "
+				"socket: choose another path",
 				o->control);
 		if (rc < 0)
 			cli_die("--control %s: %s", o->control, strerror(-rc));
@@ -265,8 +265,8 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 	if (o->control_owner) {
 		rc = control_set_owner(d->control, o->control_owner);
 		if (rc < 0)
-			cli_die("--control-owner %s: %s: only root gives it to others than the "
-				"groups that it is in",
+			cli_die("--control-owner %s: %s: only root may give it to a group it is "
+				"not in",
 				o->control_owner, strerror(-rc));
 	}
 	give_up_privileges(d);
@@ -324,8 +324,8 @@ static bool workers_live(struct daemon *d)
 /* Not by exit(), which would write what is buffered, and wait for what the worker waits for. */
 static _Noreturn void give_up(void)
 {
-	cli_say("a worker is stuck, and its connections are not handed over: what it waits for may "
-		"be the reader of a pipe");
+	cli_say("a worker is stuck, so its connections are not handed over: it may be waiting for "
+		"the reader of a pipe");
 	_exit(EXIT_FINDING);
 }
 

@@ -111,8 +111,8 @@ static int connect_to(const char *path)
 			"--control",
 			path, path);
 	if (fd == -EACCES)
-		cli_die("%s: no permission: only who started resegd, whom its --control-owner "
-			"names, and root may talk to it",
+		cli_die("%s: no permission: only root, the user who started resegd, and those "
+			"named by --control-owner may talk to it",
 			path);
 	if (fd < 0)
 		cli_die("%s: %s", path, strerror(-fd));
@@ -136,7 +136,7 @@ static json_t *ask(const struct options *o, json_t *request)
 	line = receive_line(fd);
 	answer = json_loads(line, 0, &error);
 	if (!answer)
-		cli_die("resegd answers what is no JSON: %s", error.text);
+		cli_die("resegd's answer is not JSON: %s", error.text);
 	if (!json_is_true(json_object_get(answer, "ok")))
 		cli_die_lines(json_string_value(json_object_get(answer, "error")));
 	free(line);

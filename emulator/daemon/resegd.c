@@ -111,8 +111,8 @@ int main(int argc, char **argv)
 		return EXIT_GOOD;
 	}
 	if (notify_open() < 0)
-		cli_die("NOTIFY_SOCKET is set, and is no socket that can be used: unset it, or "
-			"start resegd by its manager");
+		cli_die("NOTIFY_SOCKET is set but not usable: unset it, or let the service manager "
+			"start resegd");
 	daemon_set_up(&d, requests_answer);
 	if (!in.quiet)
 		print_start(&d);

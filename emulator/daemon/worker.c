@@ -175,15 +175,15 @@ static void warn_of_flows(struct worker *w)
 
 	engine_get_stats(w->engine, &s);
 	if (is_first(s.paths_limited > 0, &w->warned_path))
-		cli_say("a path carries less than a piece, which goes out in parts: give a smaller "
-			"--segment-size (the event \"path\" says what it carries)");
+		cli_say("a path carries less than a piece, so pieces go out in parts: give a "
+			"smaller --segment-size (the event \"path\" says what it carries)");
 	if (is_first(s.one_sided > 0, &w->warned_one_sided))
-		cli_say("only one direction of a connection comes by, so it passes untouched: see "
-			"reseg-rules check (NAT on this host?), and that both ways lead through "
-			"here");
+		cli_say("only one direction of a connection comes through here, so it passes "
+			"untouched: run reseg-rules check (NAT on this host?), and route both "
+			"directions through this host");
 	if (is_first(s.unanswered > 0, &w->warned_unanswered))
-		cli_say("an end of a connection acknowledges nothing: it is gone, or what it "
-			"answers takes another way and does not come by");
+		cli_say("an end of a connection acknowledges nothing: it is gone, or its answers "
+			"take a route that bypasses this host");
 }
 
 /* Says once what an operator must know and can mend. */
@@ -193,7 +193,7 @@ static void warn(struct worker *w)
 	int rc;
 
 	if (is_first(s->too_big > 0, &w->warned_too_big))
-		cli_say("a piece is larger than the MTU of its way out and cannot be sent: give a "
+		cli_say("a piece is larger than the MTU of its route and cannot be sent: give a "
 			"smaller --segment-size");
 	if (is_first(s->failed > 0 && s->last_error == EIO, &w->warned_failed))
 		cli_say("its TUN device is down: ip link set %s up", w->injector->name);
@@ -203,20 +203,20 @@ static void warn(struct worker *w)
 			strerror(s->last_error));
 	if (is_first(queue_overran(w->queue), &w->warned_overrun))
 		cli_say("packets come faster than they can be handled, and some were lost: give a "
-			"larger --queue-buffer (who is not root can have no more than twice "
-			"net.core.rmem_max), or more workers by --queue");
+			"larger --queue-buffer (without root, at most twice net.core.rmem_max), or "
+			"more workers by --queue");
 	if (is_first(queue_looped(w->queue), &w->warned_loop))
 		cli_say("its own packets come back into the queue, and are let through: load the "
-			"rules by reseg-rules, and look for others that fill the same queue");
+			"rules with reseg-rules, and look for other rules that use the same queue");
 	if (is_first(queue_truncated(w->queue), &w->warned_truncated))
 		cli_say("packets are longer than the queue can copy, and were lost: ip link set "
 			"DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
 	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
-		cli_say("the event log cannot be written (%s) and has a gap: see that it can",
+		cli_say("the event log cannot be written (%s) and has a gap: make it writable",
 			strerror(-rc));
 	if (is_first(w->capture && !box_capture_flush(w->capture), &w->warned_capture))
-		cli_say("the capture cannot be written any further: it ends here");
+		cli_say("the capture cannot be written any more: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
 		fail(w, "its TUN device was removed: start it again");
 }

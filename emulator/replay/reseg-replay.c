@@ -174,7 +174,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 	if (mistakes.count > 0)
 		cli_die_lines(mistakes.text);
 	if (o->last_size > 0 && (o->out || o->settings.events))
-		cli_die("%s: there is one for each segment size: give one size",
+		cli_die("%s: there would be one for each segment size: give one size",
 			o->out ? "--output" : "--events");
 	if (optind + 1 != argc)
 		cli_die("give one capture file; see --help");
@@ -243,8 +243,8 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 			"https://www.tcpdump.org/linktypes.html)",
 			o->in, r->unread_type);
 	if (r->headless > 0)
-		cli_die("%s: the packets of TCP in it are cut off within their headers: capture "
-			"whole packets, as by tcpdump -s 0",
+		cli_die("%s: its TCP packets are cut off within their headers: capture whole "
+			"packets, as with tcpdump -s 0",
 			o->in);
 	if (r->fragments + r->malformed > 0)
 		cli_die("%s: there is no whole TCP segment in it, but %" PRIu64 " fragments and "
@@ -264,7 +264,7 @@ static void warn(const struct options *o, const struct replay *r)
 		cli_say("%s: %s: what comes before was replayed", o->in, r->broken);
 	if (r->cut_off > 0)
 		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros "
-			"stand for what is lacking; capture whole packets, as by tcpdump -s 0",
+			"stand for what is missing; capture whole packets, as with tcpdump -s 0",
 			o->in, r->cut_off, r->cut_off == 1 ? " is" : "s are", r->first_cut_off);
 }
 

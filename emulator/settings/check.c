@@ -97,7 +97,7 @@ void settings_check(const struct settings *s, bool look_up, struct settings_mist
 		note_key(s, m, "control", s->control, "a socket's path has at most 107 bytes");
 	if (s->user && s->no_sandbox)
 		note_key(s, m, "user", s->user,
-			 "with sandbox off it stays who it is: give one of the two");
+			 "changing the user needs the sandbox: drop one of the two");
 	if (!look_up)
 		return;
 	if (s->control_owner && !control_owner_exists(s->control_owner))

@@ -265,7 +265,7 @@ bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *
 	if (fault_can_act(f, intercepted))
 		return true;
 	if (only != 0 && !(direction & only))
-		return refuse(error, 0, "it acts on what the %s sends only: take out direction=%s",
+		return refuse(error, 0, "it acts only on what the %s sends: drop direction=%s",
 			      sources[only], names[direction]);
 	return refuse(error, 0, "it can never act, as what the %s sends is not intercepted: %s%s",
 		      sources[direction], what_to_do, names[intercepted | direction]);

@@ -72,8 +72,8 @@ static unsigned policy_of(struct file *f, const char *section, size_t column)
 
 	if (!good)
 		complain(f, column,
-			 "[%s]: sections are [policy NAME], with a name of less than %d letters, "
-			 "digits, dots, hyphens and underscores that is not default",
+			 "[%s]: sections are [policy NAME], with a name of fewer than %d letters, "
+			 "digits, dots, hyphens and underscores, other than default",
 			 section, SETTINGS_NAME_BYTES);
 	while (good && i < rules->policies && strcmp(s->policy_name[i], name) != 0)
 		i++;
@@ -106,8 +106,7 @@ static void begin_section(struct file *f, const char *text)
 	memcpy(section, text, length);
 	section[length] = '\0';
 	if (!strchr(";#\r\n", *rest))
-		complain(f, (size_t)(rest - f->text),
-			 "behind a section's ] stands nothing but a comment");
+		complain(f, (size_t)(rest - f->text), "only a comment may follow a section's ]");
 	f->policy = policy_of(f, section, column - 1);
 }
 
@@ -128,7 +127,7 @@ static bool next_line(struct file *f, size_t most, bool *good)
 	skip = f->line == 1 && strncmp(line, mark, strlen(mark)) == 0 ? strlen(mark) : 0;
 	*good = strlen(line) == (size_t)length;
 	if (!*good) {
-		complain(f, strlen(line), "a character of value 0: this is no text");
+		complain(f, strlen(line), "a NUL character: this is not a text file");
 	} else if (strcspn(line + skip, "\n") > most) {
 		complain(f, 0, "a line of more than %zu characters", most);
 		*good = false;
@@ -195,7 +194,7 @@ static int handle_key(void *arg, const char *section, const char *name, const ch
 			 "%s chooses connections for a policy: put it into a section [policy NAME]",
 			 name);
 	else if (again)
-		complain(f, column, "%s stands here twice", name);
+		complain(f, column, "%s is given twice in this section", name);
 	else if (!settings_set_key(f->settings, key, f->policy, value, place, &error))
 		complain(f, value_column(f) + error.at, "%s %s: %s", name, value, error.text);
 	return 1;

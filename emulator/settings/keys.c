@@ -90,7 +90,7 @@ static bool set_queue(struct settings *s, unsigned policy, const char *value,
 	if (colon && !number32(colon + 1, first, UINT16_MAX, &last, error))
 		return false;
 	if (last - first >= SETTINGS_WORKERS_MAX)
-		return refuse(error, "that is more than %d workers", SETTINGS_WORKERS_MAX);
+		return refuse(error, "more than %d workers", SETTINGS_WORKERS_MAX);
 	s->queue.number = (uint16_t)first;
 	s->workers = last - first + 1;
 	return true;

@@ -71,7 +71,8 @@ struct settings_key {
 extern const struct settings_key settings_keys[];
 
 /* Makes a table for getopt_long(): the keys that have one of these bits of `where`, each with the
- * value first and its number in settings_keys; then the `count` other options, which end the table. */
+ * value first and its number in settings_keys; then the `count` other options, which end the
+ * table. */
 void settings_options(struct option *table, int first, int where, const struct option *others,
 		      size_t count);
 

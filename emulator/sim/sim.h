@@ -64,7 +64,7 @@ struct sim_result {
 	uint64_t time_ns;		/* simulated time until both ends were done */
 	uint64_t delivered[2];		/* by source: octets its sink's program could read */
 	uint64_t packets;
-	uint64_t digest;		/* of all packets and their times; the same for equal runs */
+	uint64_t digest;		/* of all packets and their times */
 	bool done;			/* both ends have all data and each other's FIN */
 	bool aborted;			/* an end sent a RST before */
 	struct engine_stats stats;	/* at the end */

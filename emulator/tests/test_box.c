@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The box as a whole: overload, challenges, handing over, lists. The language is that of script.h. */
+/* The box as a whole: overload, challenges, handing over, lists. The language is that of
+ * script.h. */
 
 #include "script/script.h"
 

@@ -143,7 +143,8 @@ Test(congestion, more_than_4_gib_in_one_stream, .timeout = 300)
 			seq += BYTES;
 		}
 		cr_assert_eq(sent, 2, "in round %" PRIu64 " %zu pieces went out", i, sent);
-		cr_assert_eq(drive_put_in(e, i * 1000000, SERVER, TCP_ACK, 1, seq, 0), VERDICT_DROP);
+		cr_assert_eq(drive_put_in(e, i * 1000000, SERVER, TCP_ACK, 1, seq, 0),
+			     VERDICT_DROP);
 	}
 	engine_destroy(e);
 }

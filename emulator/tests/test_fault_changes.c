@@ -277,7 +277,8 @@ Test(fault_changes, a_fault_leaves_an_open_connection)
 	for (size_t i = 0; i < sizeof(now) / sizeof(*now); i++) {
 		char text[1024];
 
-		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE "faults %s\n" SCRIPT_513_PASSES, now[i]);
+		snprintf(text, sizeof(text), SCRIPT_HANDSHAKE "faults %s\n" SCRIPT_513_PASSES,
+			 now[i]);
 		script_run((struct script){ .fault = "off-by-one" }, text);
 	}
 }

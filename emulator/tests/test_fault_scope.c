@@ -17,15 +17,21 @@ Test(fault_scope, scope_of_a_connection)
 	static const struct {
 		const char *fault, *text;
 	} cases[] = {
-		{ "off-by-one:port=25", SCRIPT_513_STALLS }, { "off-by-one:port=1-24", SCRIPT_513_PASSES },
+		{ "off-by-one:port=25", SCRIPT_513_STALLS }, { "off-by-one:port=1-24",
+							       SCRIPT_513_PASSES },
 		{ "off-by-one:port=26-", SCRIPT_513_PASSES },
-		{ "off-by-one:server=198.51.0.0/16", SCRIPT_513_PASSES }, { "off-by-one:client=2001:db8:2::/48",
+		{ "off-by-one:server=198.51.0.0/16", SCRIPT_513_PASSES },
+		{ "off-by-one:client=2001:db8:2::/48",
 								SCRIPT_513_PASSES },
 		{ "off-by-one:client=::/0", SCRIPT_513_STALLS },
-		{ "off-by-one:direction=c2s", SCRIPT_513_STALLS }, { "off-by-one:direction=s2c", SCRIPT_513_PASSES },
-		{ "off-by-one:flows=1", SCRIPT_513_STALLS }, { "off-by-one:flows=2-", SCRIPT_513_PASSES },
-		{ "off-by-one:arrivals=1", SCRIPT_513_STALLS }, { "off-by-one:arrivals=2-", SCRIPT_513_PASSES },
-		{ "off-by-one:seconds=0-1", SCRIPT_513_STALLS }, { "off-by-one:seconds=1-", SCRIPT_513_PASSES },
+		{ "off-by-one:direction=c2s", SCRIPT_513_STALLS }, { "off-by-one:direction=s2c",
+								     SCRIPT_513_PASSES },
+		{ "off-by-one:flows=1", SCRIPT_513_STALLS }, { "off-by-one:flows=2-",
+							       SCRIPT_513_PASSES },
+		{ "off-by-one:arrivals=1", SCRIPT_513_STALLS }, { "off-by-one:arrivals=2-",
+								  SCRIPT_513_PASSES },
+		{ "off-by-one:seconds=0-1", SCRIPT_513_STALLS }, { "off-by-one:seconds=1-",
+								   SCRIPT_513_PASSES },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -53,10 +59,12 @@ Test(fault_scope, scope_of_addresses)
 /* From the time on at which it came into use, not from its first occasion. */
 Test(fault_scope, scope_of_time)
 {
-	script_run((struct script){ .fault = "off-by-one:seconds=1-" }, SCRIPT_HANDSHAKE SCRIPT_513_PASSES);
+	script_run((struct script){ .fault = "off-by-one:seconds=1-" },
+		   SCRIPT_HANDSHAKE SCRIPT_513_PASSES);
 	script_run((struct script){ .fault = "off-by-one:seconds=1-" },
 		   SCRIPT_HANDSHAKE "+2\n" SCRIPT_513_STALLS);
-	script_run((struct script){ .fault = "off-by-one:seconds=0" }, SCRIPT_HANDSHAKE SCRIPT_513_STALLS);
+	script_run((struct script){ .fault = "off-by-one:seconds=0" },
+		   SCRIPT_HANDSHAKE SCRIPT_513_STALLS);
 	script_run((struct script){ .fault = "off-by-one:seconds=0" },
 		   SCRIPT_HANDSHAKE "+1\n" SCRIPT_513_PASSES);
 	script_run((struct script){ .fault = "off-by-one:seconds=0-2" },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What the relay does as a sender when pieces are lost (RFC 5681, RFC 6582). The language is that of
- * script.h. */
+/* What the relay does as a sender when pieces are lost (RFC 5681, RFC 6582). The language is that
+ * of script.h. */
 
 #include "script/script.h"
 

@@ -295,8 +295,8 @@ int doctor_run(bool json)
 		json_decref(all);
 	} else {
 		print_table(rows);
-		printf("%s\n",
-		       possible ? "A lab works here." : "No lab works here until that is mended.");
+		printf("%s\n", possible ? "The lab runs here."
+					: "The lab cannot run here until this is fixed.");
 	}
 	json_decref(rows);
 	return possible ? EXIT_GOOD : EXIT_FINDING;

@@ -110,10 +110,11 @@ static pid_t find_lab(pid_t wanted)
 	if (count == 1)
 		return found;
 	if (all[0] == '\0')
-		cli_die("no lab of yours is running: start one, as by: reseg-lab -- bash");
+		cli_die("none of your labs is running: start one, for example with: reseg-lab -- "
+			"bash");
 	if (wanted != 0)
-		cli_die("--lab %d: no lab of yours; there are: %s", wanted, all);
-	cli_die("several labs are running: give one of them by --lab: %s", all);
+		cli_die("--lab %d: not one of your labs, which are: %s", wanted, all);
+	cli_die("several labs are running: choose one with --lab: %s", all);
 }
 
 /* Is it a variable that a lab sets? */
@@ -196,7 +197,7 @@ static void enter(pid_t lab, enum host host)
 		cli_die("cannot enter the lab: %s", strerror(errno));
 	/* The lab has the files of the outside. */
 	if (folder && chdir(folder) < 0)
-		cli_say("%s is not there in the lab", folder);
+		cli_say("%s does not exist in the lab", folder);
 	free(folder);
 }
 

@@ -108,8 +108,8 @@ static bool is_chroot(void)
 static _Noreturn void die_no_user_namespace(int error)
 {
 	if (is_chroot())
-		cli_die("this is a chroot, in which Linux makes no user namespaces: run the lab "
-			"outside of it, or in a container");
+		cli_die("Linux makes no user namespaces in a chroot: run the lab outside of it, or "
+			"in a container");
 	if (read_number("/proc/sys/user/max_user_namespaces") == 0 || error == ENOSPC)
 		cli_die("user namespaces are used up or switched off: run as root, or have root "
 			"do: sysctl -w user.max_user_namespaces=10000");
@@ -125,7 +125,7 @@ static _Noreturn void die_no_user_namespace(int error)
 			"SYS_ADMIN --cap-add NET_ADMIN, or --privileged",
 			strerror(error));
 	cli_die("user namespaces are forbidden here (%s): run as root; in a container, allow them "
-		"in its seccomp profile; in a chroot nobody may make any",
+		"in its seccomp profile; a chroot allows none",
 		strerror(error));
 }
 
@@ -327,8 +327,8 @@ static void set_up_link(struct rtnl *r, enum host host, const char *name, const 
 
 		if (rc == -ENOENT)
 			cli_die("--delay, --rate, --reorder and --duplicate need netem, which this "
-				"kernel has not (module sch_netem); testbed/vm runs the lab under "
-				"one that has");
+				"kernel lacks (module sch_netem); testbed/vm runs the lab under a "
+				"kernel that has it");
 		must(rc, "add netem to", name);
 	}
 }
@@ -443,9 +443,9 @@ static void make_mounts_private(void)
 	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0)
 		return;
 	if (errno == EINVAL && is_chroot())
-		cli_die("this is a chroot that is no mount point, so its mounts cannot be the "
-			"lab's own: leave it, run mount --bind DIR DIR for its folder, and enter "
-			"it again");
+		cli_die("this chroot is not a mount point, so the lab cannot have mounts of its "
+			"own: leave it, run mount --bind DIR DIR for its folder, and enter it "
+			"again");
 	if (errno == EACCES || errno == EPERM)
 		cli_die("nothing may be mounted here (%s): give this container --privileged, or "
 			"--security-opt apparmor=unconfined",

@@ -301,10 +301,10 @@ static void check_options(const struct lab_options *o)
 		cli_die("%s: there is no resegd to give %s to", o->no_box ? "--no-box" : "--box",
 			o->resegd_args[0]);
 	if (o->watch && !options_has_resegd(o))
-		cli_die("--watch shows what resegd takes and makes: there is none");
+		cli_die("--watch shows what resegd takes and makes, and there is no resegd");
 	if (o->box_command && !strstr(o->box_command, "{ready}"))
-		cli_die("--box '%s': say where {ready} goes, the descriptor on which it says that "
-			"it is ready, by a line feed",
+		cli_die("--box '%s': put {ready} where the number of a descriptor goes, to which "
+			"the command writes a line feed once it is ready",
 			o->box_command);
 }
 

@@ -60,7 +60,7 @@ char *services_find(const char *program)
 	}
 	if (own_folder[0] == '\0')
 		cli_die("there is no /proc here: run mount -t proc proc /proc");
-	cli_die("%s is neither beside this program nor installed: build or install reseg whole",
+	cli_die("%s is neither next to this program nor installed: build or install all of reseg",
 		program);
 }
 

@@ -81,8 +81,8 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 	bool reset;
 
 	if (bad.size != good.size + 1 || !is_the_size(id, &good, &bad)) {
-		evidence(id, "large envelopes fail, small ones do not; but where that begins is "
-			     "not the same each time");
+		evidence(id, "large envelopes fail and small ones do not, but the size from which "
+			     "they fail changes");
 		unsure(id);
 		return;
 	}
@@ -91,10 +91,13 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 		id->class = CLASS_MTU_BLACKHOLE;
 		id->bytes = good.size + header;
 		evidence(id,
-			 "%" PRIu32 " bytes and more in one write are not ACKed, not even the "
-			 "first of them; %" PRIu32 " are, and answered",
+			 "%" PRIu32
+			 " bytes and more in one write are not ACKed, not even in part; %" PRIu32
+			 " are ACKed and answered",
 			 bad.size, good.size);
-		evidence(id, "a packet with %" PRIu32 " bytes of data has %" PRIu32 " here",
+		evidence(id,
+			 "a packet with %" PRIu32 " bytes of data is %" PRIu32 " bytes long "
+			 "here",
 			 good.size, id->bytes);
 	} else if ((bad.timed_out || reset) && trials_all_acked(&bad) && bad.replies == 0 &&
 		   !bad.poke_acked) {
@@ -108,16 +111,16 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 			 "with EHLO before it that is the %" PRIu32 "th byte of the "
 			 "connection",
 			 id->bytes);
-		evidence(id, reset ? "what is written then is answered by a RST"
-				   : "what is written then is not ACKed any more");
+		evidence(id, reset ? "whatever is written after that is answered by a RST"
+				   : "whatever is written after that is not ACKed");
 	} else {
 		evidence(id,
 			 "envelopes of %" PRIu32 " bytes and more fail; %" PRIu32 " are answered",
 			 bad.size, good.size);
 		quote(id, &bad);
 		if (bad.poke_acked)
-			evidence(id, "what is written then is still ACKed: the other end is there, "
-				     "and silent");
+			evidence(id, "whatever is written after that is still ACKed: the other end "
+				     "is there, and silent");
 		unsure(id);
 	}
 }
@@ -184,11 +187,11 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 	}
 	if (left == 1 && h[0].class == CLASS_OFF_BY_ONE)
 		evidence(id,
-			 "a stall of %" PRIu32 " bytes ends with more data, but not with %" PRIu32
-			 " bytes",
+			 "more data ends a stall of %" PRIu32 " bytes, but %" PRIu32 " bytes more "
+			 "do not",
 			 first, h[0].segment_size);
 	if (left == 1 && count > 1)
-		evidence(id, "that leaves one of %zu hypotheses that explain the rest", count);
+		evidence(id, "of %zu hypotheses that explain the rest, that leaves one", count);
 	free(rows);
 	free(sizes);
 	return left;
@@ -262,8 +265,7 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	if (n > 1 || (n == 1 && h[0].class == CLASS_OFF_BY_ONE))
 		n = decide(id, h, n, first);
 	if (n == 1 && !is_confirmed(id, &h[0])) {
-		evidence(id, "the one hypothesis that explains this foretells wrongly what comes "
-			     "of two writes");
+		evidence(id, "the only hypothesis that explains this mispredicts split writes");
 		n = 0;
 	}
 	if (n == 0) {
@@ -280,10 +282,10 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 		evidence(id, "%zu hypotheses are left; this is the simplest", n);
 	evidence(id,
 		 id->class == CLASS_OFF_BY_ONE
-			 ? "the replies are those to what a loop sends on that cuts pieces of "
+			 ? "the replies match a loop that forwards pieces of "
 			   "%" PRIu32 " bytes and stops at %" PRIu32 " bytes pending"
-			 : "the replies are those to all but a last piece, of pieces of %" PRIu32
-			   " bytes, that is no longer than %" PRIu32,
+			 : "the replies match pieces of %" PRIu32
+			   " bytes whose last one is lost if it has no more than %" PRIu32,
 		 id->segment_size, id->over ? id->segment_size + id->over : id->bytes);
 }
 
@@ -352,8 +354,7 @@ static void try_all(struct identify *id, uint32_t most, uint32_t header)
 		bad += trials_failed(&rows[i]);
 	first = threshold(rows, count);
 	if (!systematic) {
-		evidence(id, "%zu of %zu sizes fail, and others when they are tried again", bad,
-			 count);
+		evidence(id, "%zu of %zu sizes fail, but other ones each time", bad, count);
 		unsure(id);
 	} else if (bad == 0 && id->trials.unserved > 0) {
 		evidence(id, "all %zu sizes for which the server was ready are answered", count);
@@ -433,14 +434,12 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 		id->delay_ns = one;
 		id->sure = false;
 		evidence(id,
-			 "a second recipient takes %.2f s more, and a third was not answered in "
-			 "%.0f s",
+			 "a second recipient adds %.2f s, and a third was not answered within %.0f "
+			 "s",
 			 (double)one / NS_PER_S, (double)id->trials.timeout_ns / NS_PER_S);
 	} else if (other >= one / 2) {
 		id->delay_ns = one < other ? one : other;
-		evidence(id,
-			 "each recipient more takes %.2f s more; %" PRIu32 " bytes more with "
-			 "the same recipients take %.2f s",
+		evidence(id, "each extra recipient adds %.2f s; %" PRIu32 " extra bytes add %.2f s",
 			 (double)id->delay_ns / NS_PER_S, group_first[2] - group_first[1],
 			 (double)by_size / NS_PER_S);
 	}
@@ -528,21 +527,21 @@ static void weigh(struct identify *id, bool masked)
 {
 	if (id->trials.lost > 0)
 		evidence(id,
-			 "%zu times an envelope was not ACKed, and then it was: packets are lost "
+			 "%zu times an envelope was ACKed only on a second try: packets are lost "
 			 "on the way",
 			 id->trials.lost);
 	if (id->trials.intermittent > 0)
 		evidence(id,
-			 "%zu times an envelope was ACKed and not answered, and then it was: TCP "
-			 "makes good what is lost, so that is no mere loss",
+			 "%zu times an ACKed envelope was answered only on a second try: TCP "
+			 "repairs losses, so this is something else",
 			 id->trials.intermittent);
 	if (id->trials.unserved > 0)
 		evidence(id, "%zu times the server was not ready for an envelope: %s",
 			 id->trials.unserved, id->trials.unserved_text);
 	if (id->trials.refused > 0)
 		evidence(id,
-			 "in %zu connections the server refused something of the envelope; that is "
-			 "a reply, and no fault of the path; the first one: %s",
+			 "in %zu connections the server refused part of the envelope, which is a "
+			 "reply, not a fault of the path; the first: %s",
 			 id->trials.refused, id->trials.refusal);
 	if (masked)
 		evidence(id, "the greeting is hidden behind asterisks: a relay on the way rewrites "
@@ -577,8 +576,8 @@ static const char *find_out(struct identify *id)
 	} else {
 		id->sure = false;
 		evidence(id,
-			 "that a size matters as well is not excluded: to try all would take %.0f "
-			 "s, or less with a larger --parallel",
+			 "the size may matter, too: testing every size would take %.0f s, less "
+			 "with a larger --parallel",
 			 seconds_for_all(id, most));
 	}
 	weigh(id, masked);

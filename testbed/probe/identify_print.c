@@ -14,12 +14,12 @@ static const char *const class_names[CLASSES] = {
 
 static const char *const class_texts[CLASSES] = {
 	"no fault found",
-	"a box that re-segments keeps back what its loop has no case for",
-	"a box that re-segments loses short last pieces",
+	"a re-segmenting middlebox acknowledges, but never forwards, certain sizes",
+	"a re-segmenting middlebox loses short last pieces",
 	"an MTU black hole: packets over a size vanish, and nobody is told",
-	"a box ACKs so much and then lets nothing pass",
+	"a middlebox acknowledges so many bytes, then forwards nothing more",
 	"a relay on the way hides the server's greeting",
-	"the server takes its time for each recipient: call-outs, not the network",
+	"the server takes time for each recipient: call-outs, not the network",
 	"something is wrong, and no hypothesis explains it",
 };
 

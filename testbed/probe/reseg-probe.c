@@ -232,7 +232,8 @@ static void take_option(struct options *o, struct given *given, int option)
 /* Ends the program if options do not fit what is to be done. */
 static void check_options(const struct options *o, const struct given *given, bool says_one)
 {
-	bool for_sweep = given->for_sweep || o->repeat > 0 || given->sized || o->expect || o->split ||
+	bool for_sweep = given->for_sweep || o->repeat > 0 || given->sized || o->expect ||
+			 o->split ||
 			 (o->format_name && strcmp(o->format_name, "table") != 0 &&
 			  strcmp(o->format_name, "json") != 0);
 

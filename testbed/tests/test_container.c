@@ -75,7 +75,7 @@ LAB_TEST(container, further_commands_enter)
 	cr_assert_str_eq(r.out, "client\nbox\nserver\nserver\nstatus 0\nstatus 0\n", "%s%s", r.out,
 			 r.err);
 	cr_assert(lab_is_line_with(r.err,
-				   "several labs are running: give one of them by --lab: 1, "),
+				   "several labs are running: choose one with --lab: 1, "),
 		  "%s", r.err);
 }
 
@@ -119,7 +119,7 @@ Test(container, a_chroot)
 	lab_expect_error(&r, 2, "this is a chroot, in which Linux makes no user namespaces");
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r " AS_NOBODY
 			      "reseg-lab -- true'");
-	lab_expect_error(&r, 2, "in a chroot nobody may make any");
+	lab_expect_error(&r, 2, "a chroot allows none");
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r reseg-lab -- "
 			      "reseg-probe sweep --sizes 512,513 --timeout 1 server'");
 	lab_expect_status(&r, 1);

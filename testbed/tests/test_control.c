@@ -41,7 +41,7 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "[policy default]\\nport = 25\\n", "[policy default]: sections are" },
 		{ "[policy a\\nport = 25\\n", "c:1:1: a section without its ]" },
 		{ "[policy a] port = 25\\nsegment-size = 100\\n",
-		  "c:1:12: behind a section's ] stands nothing" },
+		  "c:1:12: only a comment may follow a section's ]" },
 		{ "[polcy a]\\n", "[polcy a]: sections are" },
 		{ "[policy a b]\\n", "[policy a b]: sections are" },
 		{ "[policy \\\\xfc]\\n", "sections are" },
@@ -51,7 +51,7 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		{ "control = x\\ncontrol-owner = :nosuch\\n",
 		  "c:2:1: control-owner :nosuch: there is no such user or group" },
 		{ "user = nobody\\nsandbox = off\\n",
-		  "c:1:1: user nobody: with sandbox off it stays" },
+		  "c:1:1: user nobody: changing the user needs the sandbox" },
 		{ "\\n  user = nosuch-user\\n", "c:2:3: user nosuch-user: there is no such user" },
 		{ "queue = 0000000garbage\\n",
 		  "c:1:9: queue 0000000garbage: give a whole number from 0" },
@@ -67,14 +67,15 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		  "drop:direction=s2c\\n",
 		  "c:5:1: fault drop:direction=s2c: it can never act" },
 		{ "fault = banner-mask:direction=c2s\\n",
-		  "it acts on what the server sends only: take out" },
+		  "it acts only on what the server sends: drop" },
 		{ "fault = first-segment-parser:direction=s2c\\n",
-		  "it acts on what the client sends only: take out" },
+		  "it acts only on what the client sends: drop" },
 		{ "inject = a\\033]0;\\344b\\n",
 		  "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
 		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
 		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
-		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port stands here twice" },
+		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port is given twice in this "
+							    "section" },
 		{ "inject = nosuch\\n", "c:1:10: inject nosuch: no such injector" },
 		{ "direction = up\\n", "c:1:13: direction up: give c2s, s2c, both or none" },
 		{ "queue = 3:2\\n", "c:1:9: queue 3:2: give a whole number from 3" },
@@ -109,7 +110,7 @@ Test(control, all_mistakes_of_a_file)
 		"32 letters, digits, dots, hyphens "
 		"and underscores that is not default\n"
 		"resegd: c:5:1: queue is for all connections: put it before the first section\n"
-		"resegd: c:7:1: port stands here twice\n"
+		"resegd: c:7:1: port is given twice in this section\n"
 		"resegd: c:8:1: neither \"key = value\" nor [policy NAME]\n"
 		"resegd: --grace soon: give a time in seconds from 0 to 86400\n";
 	struct lab_result r = lab_run(LAB_ROOT,
@@ -155,8 +156,7 @@ Test(control, faults_that_may_act)
 		"direction = none\\nfault = drop\\n",
 		"direction = both\\nfault = drop:direction=s2c\\nfault = drop:direction=c2s\\n",
 		"fault = drop:direction=s2c\\n[policy a]\\nport = 25\\ndirection = s2c\\n",
-		"direction = both\\nfault = drop:direction=s2c\\n[policy a]\\nport = "
-		"25\\ndirection = c2s\\n",
+		"direction=both\\nfault=drop:direction=s2c\\n[policy a]\\nport=25\\ndirection=c2s\\n",
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -638,7 +638,7 @@ Test(control, a_place_that_is_taken)
 		    "reseg-lab --control $DIR/ctl -- reseg-lab --control $DIR/ctl -- true");
 	cr_assert(strstr(r.err, "another resegd listens there"), "%s", r.err);
 	r = lab_run(LAB_ROOT, "touch $DIR/file; reseg-lab --control $DIR/file -- true");
-	cr_assert(strstr(r.err, "it is no socket"), "%s", r.err);
+	cr_assert(strstr(r.err, "it is not a socket"), "%s", r.err);
 	r = lab_run(
 		LAB_ROOT,
 		"/usr/bin/python3 -c 'import socket, sys; "

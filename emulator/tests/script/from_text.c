@@ -147,7 +147,8 @@ size_t script_build_packet(struct script_run *r, enum engine_side from, uint16_t
 		ip_len = 20;
 		memset(to, 0, ip_len);
 		to[0] = 0x45;
-		to[1] = (uint8_t)(script_labels4[from] | (strstr(text, " ecn") ? script_ecn_bits(4) : 0));
+		to[1] = (uint8_t)(script_labels4[from] | (strstr(text,
+								 " ecn") ? script_ecn_bits(4) : 0));
 		bytes_put16(to + 2, (uint16_t)(ip_len + header + len));
 		to[6] = script_dont_fragment[from] ? 0x40 : 0;
 		to[8] = script_ttl[from];

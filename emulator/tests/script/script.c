@@ -81,8 +81,11 @@ static void take_output(struct script_run *r)
 		if (r->offload && !emit.local)
 			finish_checksum(a);
 		a->to = memcmp(emit.destination,
-			       emit.version == 4 ? script_addresses4[CLIENT] : script_addresses6[CLIENT],
-			       emit.version == 4 ? 4 : 16) == 0 ? CLIENT : SERVER;
+			       emit.version == 4 ? script_addresses4[CLIENT]
+						 : script_addresses6[CLIENT],
+			       emit.version == 4 ? 4 : 16) == 0
+				? CLIENT
+				: SERVER;
 		a->client_port = bytes_get16(a->bytes + (emit.version == 4 ? 20 : 40) +
 					     (a->to == CLIENT ? 2 : 0));
 		a->subject = emit.subject;
@@ -305,7 +308,8 @@ static void run_line(struct script_run *r, const char *line)
 		note(r, "", line);
 		if (line[5] == '+')
 			mtu += r->variant->version == 4 ? 40 : 60;
-		input(r, strstr(line, "client") ? CLIENT : SERVER, SCRIPT_CLIENT_PORT, line + n, mtu);
+		input(r, strstr(line, "client") ? CLIENT : SERVER, SCRIPT_CLIENT_PORT, line + n,
+		      mtu);
 		return;
 	}
 	if (sscanf(line, "client > %n", &n) == 0 && n == 0 &&

@@ -157,6 +157,9 @@ void script_nothing_is_left(const struct engine_stats *stats);
 
 /* 513 octets in one segment, and what a server gets of them. */
 #define SCRIPT_513_STALLS "client > P. 1:514(513) ack 1 win 502\ndrop\nclient < . 1:1(0) ack 514\n"
-#define SCRIPT_513_PASSES SCRIPT_513_STALLS "server < . 1:513(512) ack 1\nserver < P. 513:514(1) ack 1\n"
+#define SCRIPT_513_PASSES                                                                \
+	SCRIPT_513_STALLS                                                                \
+	"server < . 1:513(512) ack 1\n"                                                  \
+	"server < P. 513:514(1) ack 1\n"
 
 #endif

@@ -150,7 +150,8 @@ static void script_check_ip(struct script_run *r, const struct packet *p, enum e
 		return;
 	if (p->ttl != script_ttl[from])
 		script_fail(r, "the box let out a packet with TTL %u", p->ttl);
-	if ((p->label & ~script_ecn_bits(p->version)) != (p->version == 4 ? script_labels4 : script_labels6)[from])
+	if ((p->label & ~script_ecn_bits(p->version)) !=
+	    (p->version == 4 ? script_labels4 : script_labels6)[from])
 		script_fail(r, "the box let out a packet with the label %" PRIx32, p->label);
 	if (p->version == 4 && p->dont_fragment != script_dont_fragment[from])
 		script_fail(r, "the box let out a packet with the wrong DF");
@@ -172,7 +173,8 @@ static void script_packet_text(struct script_run *r, const struct actual *a, enu
 	if (packet_parse(&p, a->bytes, a->len) != PACKET_TCP)
 		script_fail(r, "the box let out what is no TCP packet");
 	if (p.ip_bytes != a->len)
-		script_fail(r, "the box let out %zu bytes that hold a packet of %u", a->len, p.ip_bytes);
+		script_fail(r, "the box let out %zu bytes that hold a packet of "
+			       "%u", a->len, p.ip_bytes);
 	if (!packet_checksum_good(&p))
 		script_fail(r, "the box let out a packet with a bad TCP checksum");
 	if (a->kind == ACTUAL_EMIT && p.urgent != 0)
