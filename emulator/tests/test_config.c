@@ -54,18 +54,6 @@ static void good_rules(struct engine_config *c)
 		c->rules.policy[0].fault[i] = c->rules.policy[0].fault[0];
 }
 
-#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program without */
-/* How much address space this process uses. */
-static size_t address_space(void)
-{
-	FILE *file = fopen("/proc/self/statm", "r");
-	size_t pages = 0;
-
-	cr_assert(file && fscanf(file, "%zu", &pages) == 1);
-	fclose(file);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
-}
-
 Test(config, configuration_out_of_range_is_refused)
 {
 	struct engine_config good, c;
@@ -204,6 +192,18 @@ Test(config, bad_rules_are_refused)
 	rules.policy[0].segment_size = 100;
 	cr_assert_eq(engine_set_rules(e, 1, &rules), 0);
 	engine_destroy(e);
+}
+
+#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program without */
+/* How much address space this process uses. */
+static size_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "r");
+	size_t pages = 0;
+
+	cr_assert(file && fscanf(file, "%zu", &pages) == 1);
+	fclose(file);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 /* Whichever of its tables finds no memory: the engine says so, and gives the others back. */
