@@ -3,7 +3,7 @@
 #define RESEG_CORE_BOX_H
 
 /*
- * The state of the box, and what all its parts ask of it
+ * The state of the box, and helpers that all its parts use
  */
 
 #include "event.h"
@@ -15,8 +15,8 @@
 #include "units.h"
 #include "verdict.h"
 
-/* A segment that may be a forger's and carries nothing is answered this often. Linux has
- * the same (net.ipv4.tcp_invalid_ratelimit). */
+/* A segment that may be forged and carries nothing is answered at most this often. Linux has the
+ * same limit (net.ipv4.tcp_invalid_ratelimit). */
 #define CHALLENGE_GAP_MS 500
 
 /* In struct flow and struct relay. */
@@ -33,13 +33,13 @@ struct piece {
 	bool again;		/* it was sent before */
 };
 
-/* What is counted of a fault in use. */
+/* Counts for a fault in use. */
 struct fault_state {
 	uint64_t since_ns;
 	uint64_t occasions;
 	uint64_t acted;
 	uint32_t flows;
-	uint32_t acks[2];	/* by side: packets that were but an ACK */
+	uint32_t acks[2];	/* by side: packets that were only an ACK */
 };
 
 struct engine {
@@ -49,8 +49,8 @@ struct engine {
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t flows_seen;
-	uint64_t flows_over;	/* of which there are remains only: see lifetime_end_state() */
-	struct engine_subject subject;	/* of the packet that came last */
+	uint64_t flows_over;	/* those that are only remembered: see lifetime_end_state() */
+	struct engine_subject subject;	/* of the last packet that came in */
 	uint64_t now_ns;
 	uint32_t now_ms;	/* the low half of the same in milliseconds */
 	flow_handle output_first;	/* flows that may have something to send */
@@ -59,13 +59,13 @@ struct engine {
 	bool refusal_owed;	/* a RST for the one connection in `refused` */
 	struct flow refused;	/* not in the table */
 	uint16_t ip_id;
-	bool behind_owed;	/* a piece to send now, behind the one just sent */
+	bool behind_owed;	/* a piece to send now, after the one just sent */
 	struct piece behind;
 	enum engine_side behind_side;	/* its source */
 	struct fault_state fault[POLICIES_MAX][FAULTS_MAX];
-	uint8_t piece_faults[POLICIES_MAX];	/* a bit for each that has a say in pieces */
-	uint8_t cut_faults[POLICIES_MAX];	/* in cuts, */
-	uint8_t text_faults[POLICIES_MAX];	/* by what is in them */
+	uint8_t piece_faults[POLICIES_MAX];	/* a bit for each that acts on pieces */
+	uint8_t cut_faults[POLICIES_MAX];	/* on cuts */
+	uint8_t text_faults[POLICIES_MAX];	/* and reads their text */
 	uint8_t packet_faults[POLICIES_MAX];
 	uint64_t random;
 	uint8_t text[UINT16_MAX];	/* of a piece, for faults that read it */
@@ -110,7 +110,7 @@ static inline uint64_t box_orphaned(const struct relay *r)
 	return r->snd_una < end ? end - r->snd_una : 0;
 }
 
-/* Octets that a packet from this side acknowledges, as it leaves the box, and that this side does
+/* Octets that a packet from this side acknowledges when it leaves the box, but that this side does
  * not have. */
 static inline uint64_t box_orphaned_by_ack(const struct flow *f, enum engine_side side)
 {
@@ -127,12 +127,11 @@ static inline const struct engine_policy *box_policy(const struct engine *e, con
 /* S of one half of a flow. */
 uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum engine_side source);
 
-/* The most octets of data that one segment to the sink may hold: its MSS, and what the path is
+/* The most octets of data that one segment to the sink may hold, by its MSS and by what the path is
  * known to carry. */
 uint32_t box_path_max(const struct flow *f, enum engine_side source);
 
-/* The most data that one segment of this packet had on the wire, where segments were
- * joined. */
+/* If segments were joined: the most data that one segment of this packet had on the wire. */
 uint32_t box_wire_segment(const struct flow *f, enum engine_side source, const struct packet *p);
 
 #endif

@@ -8,19 +8,19 @@
 
 #include "box.h"
 
-/* What the end `side` says to the other one in a packet written now: its sequence
- * number, its acknowledgment and its window, of its own or of the box. */
+/* What the end `side` says to the other one in a packet written now: its sequence number, its
+ * acknowledgment and its window, its own or the box's. */
 uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side side);
 uint64_t emit_ack(const struct flow *f, enum engine_side side);
 uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side);
 
-/* The most octets of one packet to send, its headers taken off. */
+/* The most octets of one packet to send, without its headers. */
 #define EMIT_PAYLOAD_MAX (65535 - 40 - TCP_HEADER_BYTES - TCP_OPTIONS_MAX)
 
-/* May a packet in the name of side be left to the caller to segment and to sum up? */
+/* May the caller be left to segment and checksum a packet in the name of side? */
 bool emit_offloads(const struct engine *e, const struct flow *f, enum engine_side side);
 
-/* Notes that the other end was just told all this. */
+/* Notes that a packet with all this just went to the other end. */
 void emit_told(const struct engine *e, struct flow *f, enum engine_side side);
 
 /* Writes a pure ACK, a piece, or a RST in the name of side. */

@@ -6,8 +6,8 @@
  * The box: packets in, packets out, one deadline
  *
  * This is core's only public header. The engine makes no system call, reads no
- * clock, prints nothing and allocates nothing after engine_create(); so it can run
- * behind a queue of the kernel, in a simulator, under a fuzzer or over a capture.
+ * clock, prints nothing and allocates nothing after engine_create(). So it can run
+ * behind a kernel queue, in a simulator, under a fuzzer or over a capture.
  *
  * How to drive it:
  *
@@ -17,11 +17,11 @@
  *      engine_expire(e, now);                            once engine_deadline() is
  *                                                        reached
  *
- * Output is taken out before the next packet goes in: what would be two ACKs for
- * two packets is otherwise one.
+ * Take all output out before the next packet goes in. Otherwise two packets that should each get an
+ * ACK get only one between them.
  *
- * Time is in nanoseconds from any fixed start and never goes back. Numbers are in
- * host order and in bytes unless said otherwise. An engine is used by one thread.
+ * Time is in nanoseconds from any fixed start and never goes back. Numbers are in host order and in
+ * bytes unless stated otherwise. Use an engine from one thread only.
  */
 
 #include "event.h"
@@ -41,34 +41,34 @@ struct engine;
 int engine_create(struct engine **out, const struct engine_config *config);
 void engine_destroy(struct engine *e);
 
-/* Hands in one IP packet of *len bytes, with hints (enum engine_hint). The engine may
- * change it in place, and shortens *len if it cut something off; it keeps no reference.
- * Whatever the bytes are, there is exactly one verdict. */
+/* Hands in one IP packet of *len bytes, with hints (enum engine_hint). The engine may change it in
+ * place, and shortens *len if it cuts something off; it keeps no reference. Whatever the bytes are,
+ * there is exactly one verdict. */
 enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet, size_t *len,
 				 unsigned hints);
 
-/* Hands in what a router said by ICMP to another engine, all of the IP packet. Returns true if it
- * was about a connection of this one. */
+/* Hands in a whole IP packet with a router's ICMP message that came in at another engine. Returns
+ * true if it was about a connection of this one. */
 bool engine_icmp(struct engine *e, uint64_t now_ns, void *packet, size_t len);
 
-/* That of the packet that was handed in last; it is of no flow if it passed as one the box does
- * not know. */
+/* The subject of the last packet handed in. It has no flow if the packet passed as one that the box
+ * does not know. */
 struct engine_subject engine_input_subject(const struct engine *e);
 
-/* Takes out the next packet to send, valid until the next call of any function of
- * the engine; its parts behind the first one even while there is only this one called.
- * Returns false when there is none. */
+/* Takes out the next packet to send. It stays valid until the next call of any function of the
+ * engine; its parts after the first stay valid while only engine_next() is called. Returns false
+ * when there is none. */
 bool engine_next(struct engine *e, struct engine_emit *out);
 
-/* The moment at which engine_expire() must be called; UINT64_MAX: none. It may be
- * early: then nothing is due yet, and there is a new one. */
+/* When engine_expire() must be called next; UINT64_MAX: never. It may be early: then nothing is due
+ * yet, and there is a new deadline. */
 uint64_t engine_deadline(const struct engine *e);
 void engine_expire(struct engine *e, uint64_t now_ns);
 
-/* Begins to hand all flows back to their ends, which is possible for each once the sink
- * has all that was ACKed: the numbers on both sides of the box are the same. From now on
- * new flows pass untouched, and the box opens no window any further; what it has offered
- * to a source it still takes and delivers. It is over when no flow is active. */
+/* Begins to hand all flows back to their ends. A flow can go once its sink has everything that was
+ * ACKed, since the numbers on both sides of the box are the same. From now on new flows pass
+ * untouched, and the box opens no window any further; it still takes and delivers what it has
+ * offered to a source. Draining is over when no flow is active. */
 void engine_drain(struct engine *e, uint64_t now_ns);
 
 /* Reports every flow as closed, with what it orphans, and forgets it. */
@@ -76,19 +76,20 @@ void engine_shutdown(struct engine *e, uint64_t now_ns);
 
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
 
-/* For tests: NULL if all is as it must be once all output was taken out, else what is wrong. */
+/* For tests, once all output was taken out: NULL if everything is as it must be, else what is
+ * wrong. */
 const char *engine_wrong(const struct engine *e);
 
-/* Changes what is done from now on. Open flows get the policy that matches them now; the halves
- * that are intercepted, and what is cut already, stay as they are, and what a fault has stalled
- * goes on if it no longer does. A flow that was open before counts for no fault's `flows`, unless
- * it did so already. -EINVAL for rules out of range; then nothing is changed. */
+/* Changes the rules from now on. Open flows get the policy that matches them now. Halves that are
+ * intercepted, and what is already cut, stay as they are; data that a fault has stalled goes on if
+ * the fault no longer stalls it. A flow that was open before does not count for any fault's
+ * `flows`, unless it already did. -EINVAL for rules out of range; then nothing changes. */
 int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rules *rules);
 
-/* How often each fault of a policy acted, in their order. */
+/* How often each fault of a policy acted, in the policy's order. */
 void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[FAULTS_MAX]);
 
-/* A flow, as a list of them shows it. */
+/* One flow in a list of flows. */
 struct engine_flow_info {
 	uint64_t serial;
 	uint8_t version;		/* 4 or 6 */
@@ -103,10 +104,10 @@ struct engine_flow_info {
 	uint64_t idle_ns;		/* since its last packet */
 };
 
-/* Lists flows from place *cursor on, which is 0 at first, and moves it on; if it stays where it is
- * there are no more. Returns how many, at most max. It looks at no more than ENGINE_LOOK_MAX
- * places, so a call takes no long time; a list that took several calls may miss flows that came in
- * between. */
+/* Lists flows from place *cursor on, and advances *cursor. It must be 0 at first; if a call does
+ * not advance it, there are no more flows. Returns how many, at most max. A call looks at no more
+ * than ENGINE_LOOK_MAX places, so it does not take long; a list that takes several calls may miss
+ * flows that are added in between. */
 #define ENGINE_LOOK_MAX 4096
 size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor,
 		    struct engine_flow_info *out, size_t max);

@@ -3,21 +3,21 @@
 #define RESEG_CORE_FLOW_H
 
 /*
- * Flows: what the box knows of each connection, and the table they are found in
+ * Flows: what the box knows about each connection, and the table that holds them
  *
- * Both handshakes of a flow are one handshake: addresses, ports and sequence
- * numbers are the same on both sides of the box. So there is one stream of offsets
- * per source, and `intercepted` decides who acknowledges it.
+ * A flow has one handshake, not two: addresses, ports and sequence numbers are the same on both
+ * sides of the box. So there is one stream of offsets per source, and `intercepted` decides who
+ * acknowledges it.
  *
  *      FLOW_OPENING    one SYN was seen; nothing is intercepted
  *      FLOW_OPEN       both SYNs were seen; the relays work
- *      FLOW_RESET      a RST passed; kept for a while, to answer for it
- *      FLOW_CLOSED     both ends have each other's FIN, but their numbers are not the
- *                      same, by a fault: what still comes passes with numbers put right
- *      FLOW_FORGOTTEN  by a fault: nothing of it passes
+ *      FLOW_RESET      a RST passed; kept for a while, to answer for its sender
+ *      FLOW_CLOSED     both ends have each other's FIN, but a fault shifted their numbers:
+ *                      later packets pass with the numbers corrected
+ *      FLOW_FORGOTTEN  by a fault: none of its packets pass
  *
- * Any other flow in which both ends have each other's FIN is forgotten at once: as the
- * numbers are shared, whatever still comes can pass untouched.
+ * Any other flow is forgotten as soon as both ends have each other's FIN: its numbers are the same
+ * on both sides, so later packets can pass untouched.
  */
 
 #include "packet.h"
@@ -33,9 +33,9 @@
 typedef uint32_t flow_handle;
 #define FLOW_NONE UINT32_MAX
 
-/* Both ends, the same whichever way a packet goes: the lower address and port
- * first. IPv4 addresses are mapped (RFC 4291 section 2.5.5.2). No padding, for it
- * is hashed and compared as bytes. */
+/* Both ends, in the same order whichever way a packet goes: the lower address and port first. IPv4
+ * addresses are mapped (RFC 4291 section 2.5.5.2). There is no padding: the key is hashed and
+ * compared as bytes. */
 struct flow_key {
 	uint8_t address[2][16];
 	uint16_t port[2];	/* host order */
@@ -43,27 +43,28 @@ struct flow_key {
 
 enum flow_state { FLOW_FREE, FLOW_OPENING, FLOW_OPEN, FLOW_RESET, FLOW_CLOSED, FLOW_FORGOTTEN };
 
-/* What is noted of a flow for each side, as two bits from this one on. */
+/* What is noted of a flow for each side. Each value is the number of the client's bit; the server's
+ * is the next. */
 enum flow_mark {
-	FLOW_ACK_INFO_OWED = 0,	/* its acknowledgment goes out on a pure ACK unless a piece
-				 * carries it */
+	FLOW_ACK_INFO_OWED = 0,	/* send its acknowledgment in a pure ACK unless a piece carries
+				 * it */
 	FLOW_RST_OWED = 2,	/* a RST is to be sent in its name */
-	FLOW_RST_SUSPECTED = 4,	/* a RST that may be its own was seen: rst_is_sure() */
-	FLOW_BYPASS_SUSPECTED = 6,	/* what it sends may take another way: has_gone_round() */
+	FLOW_RST_SUSPECTED = 4,	/* a RST came that may be its own: rst_is_sure() */
+	FLOW_BYPASS_SUSPECTED = 6,	/* its packets may bypass the box: has_gone_round() */
 };
 
-/* What one end said of itself. */
+/* What one end's packets say about it. */
 struct endpoint {
 	uint32_t isn;
 	uint32_t ts_val;	/* its newest timestamp */
-	uint32_t ts_ecr;	/* and the one it echoed with it */
+	uint32_t ts_ecr;	/* and the one it echoed in the same packet */
 	uint32_t ts_recent;	/* what to echo to it (RFC 7323 section 4.3) */
 	uint32_t label;		/* see struct packet */
 	uint16_t window;	/* newest, as on the wire */
-	uint16_t widest;	/* window so far, as on the wire; at first that of its SYN, which
-				 * is not scaled: relay_sink_is_new() */
+	uint16_t widest;	/* window so far, as on the wire; at first that of its SYN, which is
+				 * not scaled: relay_sink_is_new() */
 	uint16_t mss;		/* its MSS option */
-	uint16_t longest;	/* segment it was seen to send, its options counted */
+	uint16_t longest;	/* segment it was seen to send, with options */
 	uint8_t window_shift;	/* to apply to `window` */
 	uint8_t offered_shift;	/* in its SYN; used if both ends offer one */
 	uint8_t ttl;
@@ -79,15 +80,15 @@ struct endpoint {
 
 /*
  * The half of a connection whose source is the endpoint of the same index, and whose sink
- * is the other. All its offsets are those of the source's stream, but wl1.
+ * is the other. All its offsets are in the source's stream, except wl1.
  *
  *                      intercepted                     end to end
- *      rcv_nxt         all before it is ACKed          behind the last octet seen
+ *      rcv_nxt         all before it is ACKed          after the last octet seen
  *      snd_una         all before it is acknowledged by the sink
- *      edge            right edge of the widest window the source was told of,
+ *      edge            right edge of the widest window advertised to the source
  *                      by the box                      by the sink
  *
- * Of offsets that lie near another one only the low half is kept; see seq_near().
+ * Only the low half is kept of an offset that lies near another one; see seq_near().
  */
 struct relay {
 	uint64_t rcv_nxt;
@@ -110,47 +111,48 @@ struct relay {
 	bool fin_seen : 1;
 	bool intercepted : 1;
 	bool ack_owed : 1;	/* the source is to be sent an ACK */
-	bool keep_alive : 1;	/* the source's keep-alive went on: its answer may come back */
-	bool recovered : 1;	/* all that was out when recovery began last is acknowledged,
-				 * and nothing since (RFC 6582: `recover` is snd_una) */
+	bool keep_alive : 1;	/* the source's keep-alive was passed on: its answer may pass */
+	bool recovered : 1;	/* all that was out when recovery last began is acknowledged, and
+				 * nothing after it (RFC 6582: `recover` is snd_una) */
 	uint8_t dot_state : 3;	/* see struct fault_cut */
-	uint8_t faults;		/* the policy's faults that are for this half: a bit for each */
-	uint16_t arrivals;	/* of data, so far, up to UINT16_MAX */
+	uint8_t faults;		/* a bit for each of the policy's faults that is for this half */
+	uint16_t arrivals;	/* of data so far; the count stops at UINT16_MAX */
 };
 
-/* What a relay needs only while something is under way: from the first octet or FIN that
- * arrives until the sink has acknowledged the last. In a page of the pool. */
+/* What a relay needs only while something is under way: from the first octet or FIN that arrives
+ * until the sink has acknowledged the last. It takes a page of the pool. */
 struct transit {
 	uint64_t cut_nxt;	/* all before it is cut into pieces */
 	uint64_t snd_nxt;	/* next to send */
 	uint64_t snd_max;	/* highest snd_nxt so far; snd_nxt goes back on a timeout */
 	uint64_t recover;	/* RFC 6582: end of what was out when recovery began */
-	uint64_t resend_nxt;	/* in recovery: what lies before it was sent again */
+	uint64_t resend_nxt;	/* in recovery: all octets before this one were sent again */
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
 	uint64_t timer_ns;	/* retransmission or persist timer; 0: off */
-	uint64_t fin_segment;	/* the first octet of the arrival that had the FIN */
+	uint64_t fin_segment;	/* the first octet of the arrival that carried the FIN */
 	uint16_t segment_size;	/* S of this flow */
 	uint8_t backoff;	/* times the timer went off without an ACK */
 	uint8_t dup_acks;
-	uint8_t stalled_by;	/* the fault that stalled it, of the policy's */
+	uint8_t stalled_by;	/* which of the policy's faults stalled it */
 	bool stalled : 1;
 	bool stalled_push : 1;	/* and the last octet had PSH then */
-	bool early_fin : 1;	/* a FIN went out that is not the source's, by a fault */
+	bool early_fin : 1;	/* a fault sent a FIN that is not the source's */
 	bool recovering : 1;	/* RFC 6582: in fast recovery */
-	bool resend_owed : 1;	/* in recovery: the next hole is to be filled */
+	bool resend_owed : 1;	/* in recovery: the next hole must be filled */
 	bool probe_owed : 1;
 	struct stream stream;
 };
 
 struct flow {
 	struct flow_key key;
-	flow_handle next;	/* in its bucket, or among the free */
-	uint64_t serial;	/* its number for logs, never used again */
+	flow_handle next;	/* in its bucket, or in the free list */
+	uint64_t serial;	/* its number in logs, never reused */
 	flow_handle output_next;	/* in the engine's list of flows with output */
-	/* Moments in milliseconds, the low half of them; see struct engine. */
-	uint32_t touched_ms;	/* when a packet of it was last seen */
-	/* By side: the last challenge ACK (RFC 5961 section 7), a RST's apart. */
+	/* Times in milliseconds, only the low half; see struct engine. */
+	uint32_t touched_ms;	/* when its last packet was seen */
+	/* By side: the last challenge ACK (RFC 5961 section 7), and separately the last for a
+	 * RST. */
 	uint32_t challenge_ms[2];
 	uint32_t rst_challenge_ms[2];
 	uint8_t state : 4;	/* enum flow_state */
@@ -164,12 +166,12 @@ struct flow {
 	bool server_reset : 1;	/* FLOW_RESET: by the server, not by the client */
 	uint8_t marks;		/* enum flow_mark */
 	uint16_t path_mss[2];	/* by source: the most octets of TCP payload and options that the
-				 * path to its sink is known to carry; 0: nothing is known */
+				 * path to its sink is known to carry; 0: unknown */
 	struct endpoint end[2];
 	struct relay relay[2];
 };
 
-/* A million of them are idle at a time. */
+/* A million flows may be idle at a time. */
 _Static_assert(sizeof(struct flow) <= 256, "an idle flow takes 256 bytes");
 
 struct flow_table {
@@ -183,7 +185,7 @@ struct flow_table {
 	uint8_t hash_key[16];
 };
 
-/* For max flows at once. -ENOMEM. */
+/* Makes a table for max flows at once. -ENOMEM. */
 int flow_table_create(struct flow_table *t, uint32_t max, const uint8_t hash_key[16]);
 void flow_table_destroy(struct flow_table *t);
 
@@ -193,8 +195,8 @@ void flow_key_of(struct flow_key *key, unsigned *sender, const struct packet *p)
 /* The flow of this key, or FLOW_NONE. */
 flow_handle flow_find(const struct flow_table *t, const struct flow_key *key);
 
-/* Adds a zeroed flow in state FLOW_OPENING, whose key is not in the table.
- * FLOW_NONE when it is full. */
+/* Adds a zeroed flow in state FLOW_OPENING; its key must not be in the table. Returns FLOW_NONE if
+ * the table is full. */
 flow_handle flow_add(struct flow_table *t, const struct flow_key *key);
 void flow_remove(struct flow_table *t, flow_handle handle);
 
@@ -218,7 +220,7 @@ static inline void flow_unmark(struct flow *f, enum flow_mark mark, enum engine_
 	f->marks = (uint8_t)(f->marks & ~(1u << (mark + side)));
 }
 
-/* The address of one side as the table has it: 16 bytes, IPv4 mapped. */
+/* The address of one side as the table holds it: 16 bytes, IPv4 mapped. */
 static inline const uint8_t *flow_mapped_address(const struct flow *f, enum engine_side side)
 {
 	return f->key.address[side == CLIENT ? f->client : 1u - f->client];
@@ -243,7 +245,7 @@ static inline uint64_t relay_edge(const struct relay *r)
 	return seq_near(r->edge_low, r->rcv_nxt);
 }
 
-/* Has the sink said nothing of its window since its SYN? */
+/* Has the sink advertised no window since its SYN? */
 static inline bool relay_sink_is_new(const struct relay *r)
 {
 	return r->wl1_low == (uint32_t)SEQ_BASE;

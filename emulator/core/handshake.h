@@ -8,11 +8,12 @@
 
 #include "box.h"
 
-/* A packet of no flow. A SYN makes one, which is *made: it is no packet of FLOW_OPENING yet. */
+/* Takes a packet of no flow. A SYN makes one, *made; the packet still has to go through
+ * handshake_segment(). */
 enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_key *key,
 					   unsigned sender, struct packet *p, flow_handle *made);
 
-/* A packet of a flow in state FLOW_OPENING. It may be open then, or gone. */
+/* Takes a packet of a flow in state FLOW_OPENING. Afterwards the flow may be open, or gone. */
 enum engine_verdict handshake_segment(struct engine *e, flow_handle h, enum engine_side side,
 				      struct packet *p, const struct tcpopt *o);
 
@@ -20,7 +21,7 @@ enum engine_verdict handshake_segment(struct engine *e, flow_handle h, enum engi
 void handshake_refuse(struct engine *e, const struct flow_key *key, unsigned sender,
 		      const struct packet *p);
 
-/* Notes what any packet of an end says of how it sends: TTL, DSCP, DF. */
+/* Notes how an end sends, as any of its packets shows: TTL, DSCP, DF. */
 void handshake_learn_header(struct endpoint *end, const struct packet *p);
 
 /* Notes what an end offers in its SYN. */
@@ -29,7 +30,8 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
 /* Both SYNs are known: the flow is open. */
 void handshake_start_relays(struct engine *e, struct flow *f);
 
-/* What the box lets out of a SYN or SYN-ACK of an open flow, which may offer a wider window. */
+/* Passes on a SYN or SYN-ACK of an open flow, which may offer a wider window, as far as the box
+ * lets it pass. */
 enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow *f,
 					     enum engine_side side, struct packet *p);
 

@@ -8,10 +8,10 @@
 
 #include "box.h"
 
-/* For a new engine, whose configuration is set. */
+/* Prepares a new engine whose configuration is set. */
 void hooks_begin(struct engine *e);
 
-/* Changes the rules, which are good. Flows are still to be told by hooks_renew(). */
+/* Changes the rules, which must be good. Afterwards each flow needs hooks_renew(). */
 void hooks_set_rules(struct engine *e, const struct engine_rules *rules);
 
 /* Does a policy say that a connection of this client passes untouched? */
@@ -20,31 +20,31 @@ bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned c
 /* Chooses the policy and the faults of a new flow whose ends are known. */
 void hooks_start(struct engine *e, struct flow *f);
 
-/* The same for a flow that is there, after the rules were changed; old: what they were. Says by
- * source whether something stalls that is to be cut again, as the fault that stalls it is not what
- * it was. */
+/* The same for an existing flow, after the rules were changed; old: what they were. again: by
+ * source, whether stalled data must be cut again because the fault that stalled it is not what it
+ * was. */
 void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2]);
 
-/* How much of the pending octets, which are stored, is cut next; 0: a stall. `arrived` of them
- * were pending when the cutting began, the last with PSH or not. */
+/* How many of the pending octets, which are stored, are cut next; 0: a stall. arrived: how many
+ * were pending when the cutting began; push: the last of them had PSH. */
 uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
 		   uint32_t arrived, bool push);
 
-/* What becomes of a packet that has come, which may be rewritten; *rewritten says so. */
+/* What becomes of a packet that has come in. It may be rewritten; *rewritten is set then. */
 enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
 			     struct packet *p, bool *rewritten);
 
-/* Is a fault for this connection that needs the Fast Open option to pass? */
+/* Does a fault for this connection need the Fast Open option to pass? */
 bool hooks_keep_fast_open(const struct engine *e, const struct flow *f);
 
-/* Does a fault have a say in the pieces of this half? */
+/* Does any fault act on the pieces of this half? */
 static inline bool hooks_any_piece(const struct engine *e, const struct flow *f,
 				   enum engine_side source)
 {
 	return e->piece_faults[f->policy] & f->relay[source].faults;
 }
 
-/* What becomes of a piece that is to be sent. */
+/* What becomes of a piece that is about to be sent. */
 enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
 			    const struct piece *piece);
 

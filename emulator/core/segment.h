@@ -8,7 +8,7 @@
 
 #include "box.h"
 
-/* A packet of a flow in state FLOW_OPEN; the flow may be gone then. */
+/* A packet of a flow in state FLOW_OPEN; the flow may be gone afterwards. */
 enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_side side,
 				  struct packet *p, const struct tcpopt *o);
 

@@ -11,27 +11,27 @@
 /* The congestion window of a relay that has sent nothing yet. */
 void send_begin(struct relay *r, uint16_t segment_size);
 
-/* The sink says by SACK what else it has. Returns true if that is news. */
+/* Notes what else the sink has, as its SACK blocks report. Returns true if that is news. */
 bool send_sacked(struct engine *e, struct flow *f, enum engine_side source, const struct tcpopt *o);
 
-/* The sink acknowledged everything before ack. `duplicate`: the segment meets RFC
- * 5681's definition of a duplicate ACK, but for the offset. */
+/* The sink acknowledged everything before ack. `duplicate`: apart from the offset, the segment
+ * meets RFC 5681's definition of a duplicate ACK. */
 void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack,
 		bool duplicate);
 
-/* The same of a relay that ends now: no more than that is noted. */
+/* The same for a relay that ends now: only the acknowledgment is noted. */
 void send_is_acked(struct engine *e, struct flow *f, enum engine_side source, uint64_t ack);
 
-/* The next piece that windows allow, now being sent; false if there is none. */
+/* The next piece that the windows allow, counted as sent; false if there is none. */
 bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct piece *out);
 
-/* Makes a train of a full piece: adds the pieces that stand behind it and may be sent too,
- * up to max octets in all. */
+/* Makes a train of a full piece: adds the pieces that follow it and may be sent too, up to max
+ * octets in all. */
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max);
 
-/* A router says that it cannot carry a packet of what goes to the sink, which began at offset: only
- * packets of mtu bytes. It is believed if that is under way. */
+/* A router reports that it cannot carry a packet to the sink whose data began at offset, only
+ * packets of mtu bytes. It is believed if that data is under way. */
 void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		  uint32_t mtu);
 
