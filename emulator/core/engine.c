@@ -19,24 +19,24 @@
 /*
  * Theory of operation
  *
- * The box stands between two ends and takes, in each half of a connection that it intercepts, the
- * part of both: toward the source of the data it is the sink (receive.c), toward the sink it is the
- * source (send.c). Both halves of a connection are alike; each has a struct relay. In a half that
- * it does not intercept it only watches, since its own packets must agree with what it saw.
+ * The box stands between two ends. In each half of a connection that it intercepts it plays both:
+ * toward the source of the data it is the sink (receive.c), toward the sink it is the source
+ * (send.c). Both halves of a connection work alike; each has a struct relay. A half that it does
+ * not intercept it only watches, since its own packets must agree with what it saw.
  *
- * The way of a packet that comes in:
+ * The path of an incoming packet:
  *
  *      engine_input()
  *        packet_parse()          every bound is checked here, once; nothing after it can fail
- *        flow_find()             whose is it?
+ *        flow_find()             which flow is it in?
  *        hooks_packet()          faults may drop it, rewrite it, or kill its connection
  *        handshake.c             a SYN, or a flow that is not open yet
  *        segment.c               a packet of an open flow: is it to be believed?
- *          send_acked()          its ACK: the sink has more; frees that, moves windows
+ *          send_acked()          its ACK: the sink has more; frees data, moves windows
  *          receive_packet()      its data: stored, put in order, cut into pieces (hooks_cut())
- *      = a verdict: it goes on as it came, or as it is now, or the box has taken it
+ *      = a verdict: it goes on as it came, or rewritten, or the box has taken it
  *
- * Nothing is sent on that way. What must be sent is noted as owed, and the flow is queued; each
+ * Nothing is sent on that path. What must be sent is noted as owed, and the flow is queued. Each
  * call of engine_next() then pays one debt, the most urgent first (output.c):
  *
  *      debt                 incurred when                        paid
@@ -51,11 +51,11 @@
  *      FLOW_ACK_INFO_OWED   an end has news, and its packet      last, by an ACK; any packet the
  *                           did not go on                        same way pays it: emit_told()
  *
- * The caller takes all output before the next packet goes in. So the state between two packets owes
- * nothing that could be paid, which check.c holds it to.
+ * The caller takes all output before the next packet goes in. So between two packets no debt is
+ * left that could be paid, which check.c verifies.
  *
  * When no packet comes, engine_expire() does what is due: retransmissions and probes (send.c), and
- * the ends of flows that are idle (lifetime.c).
+ * the end of idle flows (lifetime.c).
  */
 
 #define FLOWS_MAX_DEFAULT 65536
@@ -133,12 +133,12 @@ void engine_destroy(struct engine *e)
 
 static void set_now(struct engine *e, uint64_t now_ns)
 {
-	e->behind_owed = false;	/* if it was not taken out it is lost */
+	e->behind_owed = false;	/* if not taken out, it is lost */
 	e->now_ns = now_ns;
 	e->now_ms = (uint32_t)(now_ns / NS_PER_MS);
 }
 
-/* Is it a SYN over the remains of an old connection? */
+/* Is it a SYN that replaces the remains of an old connection? */
 static bool is_new_connection(const struct flow *f, enum engine_side side, const struct packet *p)
 {
 	if ((p->flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN)
@@ -147,8 +147,8 @@ static bool is_new_connection(const struct flow *f, enum engine_side side, const
 				       f->end[side].syn_seen && p->seq != f->end[side].isn);
 }
 
-/* What a fault does to a packet and its flow. VERDICT_DROP: the packet is gone, and the flow may
- * be; else it is as any other. */
+/* Applies a fault to a packet and its flow. VERDICT_DROP: the packet is gone, and the flow may be
+ * too; otherwise the packet is treated like any other. */
 static enum engine_verdict apply_fate(struct engine *e, flow_handle h, enum engine_side side,
 				      const struct packet *p, enum fault_fate fate)
 {
@@ -172,7 +172,7 @@ static enum engine_verdict apply_fate(struct engine *e, flow_handle h, enum engi
 		if (f->state == FLOW_OPEN)
 			lifetime_close(e, f, CLOSE_FORGOTTEN);
 		lifetime_end_state(e, f, FLOW_FORGOTTEN);
-		/* nothing; but it has another deadline, and can be drained */
+		/* It has nothing to send, but its deadline has changed, and it can be drained. */
 		lifetime_queue_output(e, h);
 		break;
 	default:
@@ -181,7 +181,8 @@ static enum engine_verdict apply_fate(struct engine *e, flow_handle h, enum engi
 	return VERDICT_DROP;
 }
 
-/* A packet's acknowledgment of numbers that were shifted on their way out. SACK blocks stay. */
+/* Corrects a packet's acknowledgment of numbers that were shifted on their way out. SACK blocks
+ * stay as they are. */
 static bool shift_ack(uint8_t shifted, enum engine_side side, struct packet *p)
 {
 	return (shifted >> engine_other(side) & 1) && (p->flags & TCP_ACK) &&
@@ -261,7 +262,7 @@ static enum engine_verdict judge_packet(struct engine *e, struct packet *p)
 	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;
 }
 
-/* Does a router say that a piece of the box's is too big for it? Its source could do nothing about
+/* Is this a router's report that a piece of the box's is too big? Its source could do nothing about
  * that. */
 static bool take_icmp(struct engine *e, void *data, size_t len)
 {
@@ -405,7 +406,7 @@ void engine_expire(struct engine *e, uint64_t now_ns)
 		} else if (e->draining && lifetime_can_hand_over(e, f)) {
 			lifetime_end(e, h, CLOSE_HANDED_OVER);
 		} else {
-			lifetime_queue_output(e, h);	/* its next alarm is set once it has none */
+			lifetime_queue_output(e, h);	/* sets the alarm after all output */
 		}
 	}
 }
@@ -491,7 +492,7 @@ static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow
 		out->port[side] = flow_port(f, side);
 		if (f->state != FLOW_OPEN)
 			continue;
-		/* As when it was opened: the client's, if that half is intercepted. */
+		/* S as at opening: the client's, if that half is intercepted. */
 		if (r->intercepted && (side == CLIENT || !f->relay[CLIENT].intercepted))
 			out->segment_size = box_segment_size(e, f, side);
 		out->totals[side] = observe_totals(r);

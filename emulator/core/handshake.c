@@ -15,22 +15,23 @@
  *      handshake_first_packet()   a SYN makes a flow in state FLOW_OPENING
  *      handshake_segment()        the other SYN: start_relays() opens it
  *
- * SYNs pass to the other end, without the options the box could not keep up. What both ends say
- * in them is noted here, since whatever the box sends later must agree with it.
+ * SYNs pass to the other end, without the options that the box could not keep up. What both ends
+ * say in them is noted here: whatever the box sends later must agree with it.
  */
 
 /* RFC 9293 section 3.7.1. */
 #define MSS_DEFAULT_IPV4 536
 #define MSS_DEFAULT_IPV6 1220
 
-/* What two segments in an IPv6 packet of ENGINE_PACKET_MAX bytes leave to each. Where only one fits
- * offloads still join two, and the queue would cut off what is longer. */
+/* What an IPv6 packet of ENGINE_PACKET_MAX bytes leaves to each of two segments in it. Even where
+ * only one fits, offloads still join two, and the queue would cut off what is longer. */
 #define MSS_MAX ((ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES) / 2)
 
-/* What a SYN offers, and so lets come before a window is scaled (RFC 7323 section 2.2). */
+/* The most that a SYN can offer, and so the most that comes before a window is scaled (RFC 7323
+ * section 2.2). */
 #define FIRST_WINDOW_MAX 65535
 
-/* Of a packet in the name of an end that was never heard. */
+/* Of a packet in the name of an end that was never heard from. */
 #define REFUSAL_TTL 64
 
 void handshake_learn_header(struct endpoint *end, const struct packet *p)
@@ -59,10 +60,10 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
 	end->syn_seen = true;
 }
 
-/* Takes out of a SYN or SYN-ACK what the box could not keep: Fast Open, with the
- * data that may come along, Multipath TCP, and ECN (RFC 3168 section 6.1.1); and lets
- * nobody send longer packets than it can be handed. A fault of Fast Open needs clients that have
- * got a cookie, by a SYN without data: then they may. */
+/* Removes from a SYN or SYN-ACK what the box could not keep up: Fast Open, with any data that comes
+ * along, Multipath TCP, and ECN (RFC 3168 section 6.1.1). Limits the MSS so that nobody sends
+ * longer packets than the box can be handed. A Fast Open fault needs clients that have a cookie,
+ * which a SYN without data gets them: such a SYN keeps its option then. */
 static bool clean_syn(const struct engine *e, const struct flow *f, struct packet *p)
 {
 	bool keep = p->payload_bytes == 0 && hooks_keep_fast_open(e, f);
@@ -79,14 +80,14 @@ static bool clean_syn(const struct engine *e, const struct flow *f, struct packe
 	return changed;
 }
 
-/* What the box tells the other end of the window in a SYN: no more than it can hold,
- * for the other end may fill it at once. */
+/* The window that the box reports to the other end in a SYN: no more than it can hold, since the
+ * other end may fill it at once. */
 static uint16_t syn_window(const struct engine *e, uint16_t window)
 {
 	return window < e->config.window_bytes ? window : (uint16_t)e->config.window_bytes;
 }
 
-/* Both SYNs are known: what the ends agreed on, and the relays at their beginning. */
+/* Both SYNs are known: sets what the ends agreed on, and the relays to their beginning. */
 void handshake_start_relays(struct engine *e, struct flow *f)
 {
 	bool scaled = f->end[CLIENT].offers_window_shift && f->end[SERVER].offers_window_shift;
@@ -115,7 +116,7 @@ void handshake_start_relays(struct engine *e, struct flow *f)
 	f->state = FLOW_OPEN;
 }
 
-/* What the box lets out of a SYN or SYN-ACK. */
+/* Passes on a SYN or SYN-ACK, as far as the box lets it pass. */
 static enum engine_verdict pass_syn(const struct engine *e, const struct flow *f,
 				    enum engine_side side, struct packet *p)
 {
@@ -127,7 +128,7 @@ static enum engine_verdict pass_syn(const struct engine *e, const struct flow *f
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
-/* The same SYN or SYN-ACK again: meanwhile its sender may offer a wider window. */
+/* A repeated SYN or SYN-ACK: its sender may offer a wider window by now. */
 enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow *f,
 					     enum engine_side side, struct packet *p)
 {
@@ -144,8 +145,7 @@ enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow
 	return pass_syn(e, f, side, p);
 }
 
-/* Answers a SYN as a closed port does: SEQ 0, ACK behind all of it (RFC 9293 section
- * 3.10.7.1). */
+/* Answers a SYN as a closed port does: SEQ 0, ACK after all of it (RFC 9293 section 3.10.7.1). */
 void handshake_refuse(struct engine *e, const struct flow_key *key, unsigned sender,
 		      const struct packet *p)
 {
@@ -160,7 +160,7 @@ void handshake_refuse(struct engine *e, const struct flow_key *key, unsigned sen
 	f->relay[CLIENT].snd_una = SEQ_BASE + 1 + p->payload_bytes;
 	f->relay[SERVER].rcv_nxt = f->relay[SERVER].snd_una = SEQ_BASE;
 	f->end[SERVER].ttl = REFUSAL_TTL;
-	f->end[SERVER].local = true;	/* it may be: the way that always works */
+	f->end[SERVER].local = true;	/* it may be; this always works */
 	e->refusal_owed = true;
 }
 
@@ -177,7 +177,8 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	return VERDICT_DROP;
 }
 
-/* A packet of no flow. A SYN makes one, which is *made: it is no packet of FLOW_OPENING yet. */
+/* Takes a packet of no flow. A SYN makes one, *made; the packet still has to go through
+ * handshake_segment(). */
 enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_key *key,
 					   unsigned sender, struct packet *p, flow_handle *made)
 {
@@ -190,7 +191,7 @@ enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_k
 		return VERDICT_ACCEPT;
 	}
 	tcpopt_parse(&o, p);
-	if (o.authenticated) {	/* its packets cannot be written anew without the key */
+	if (o.authenticated) {	/* its packets cannot be rewritten without the key */
 		e->stats.passed_authenticated++;
 		return VERDICT_ACCEPT;
 	}
@@ -218,7 +219,7 @@ enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_k
 	return VERDICT_ACCEPT;
 }
 
-/* Does this show that its sender has had a SYN which the box has not seen? */
+/* Does this packet show that its sender has received a SYN that the box has not seen? */
 static bool has_begun(const struct endpoint *self, const struct endpoint *peer,
 		      const struct packet *p)
 {
@@ -236,9 +237,8 @@ enum engine_verdict handshake_segment(struct engine *e, flow_handle h, enum engi
 	bool acks_peer = peer->syn_seen && (p->flags & TCP_ACK) && p->ack == peer->isn + 1;
 
 	if (p->flags & TCP_RST) {
-		/* Refused, or given up by the client itself (RFC 9293 section
-		 * 3.10.7.3). A RST that is neither is a forgery: it goes on, and
-		 * the ends will see. */
+		/* Refused, or given up by the client itself (RFC 9293 section 3.10.7.3). A RST that
+		 * is neither is a forgery: it goes on, and the ends judge it. */
 		if (acks_peer || (self->syn_seen && p->seq == self->isn + 1))
 			lifetime_forget(e, h);
 		return VERDICT_ACCEPT;
@@ -246,10 +246,10 @@ enum engine_verdict handshake_segment(struct engine *e, flow_handle h, enum engi
 	if (!(p->flags & TCP_SYN)) {
 		if (side == CLIENT && !peer->syn_seen && (p->flags & TCP_ACK) &&
 		    p->seq == self->isn + 1)
-			e->stats.one_sided++;	/* it has an answer that did not come by */
-		/* A box that starts among packets that wait sees a SYN that is repeated, but not
-		 * what answered the first one: the ends have begun without it. What they have sent
-		 * it could not know. */
+			e->stats.one_sided++;	/* it got an answer that the box did not see */
+		/* A box that starts while packets are waiting sees a repeated SYN, but not the
+		 * answer to the first one: the ends have begun without it, and it cannot know what
+		 * they have sent. */
 		if (!f->shifted && has_begun(self, peer, p)) {
 			lifetime_forget(e, h);
 			e->stats.passed_unknown_flow++;

@@ -9,16 +9,16 @@
  * How flows end
  *
  *      FLOW_OPENING ---> FLOW_OPEN ---> both FINs are acknowledged: free, or FLOW_CLOSED if
- *           |                |          the box has to go on shifting numbers
+ *           |                |          the box must go on shifting numbers
  *           |                +--> a RST, or the sink is dead: FLOW_RESET answers for that end
- *           |                +--> by a fault: FLOW_FORGOTTEN, nothing passes any more
+ *           |                +--> by a fault: FLOW_FORGOTTEN, nothing passes any longer
  *           +--> refused, or given up: free
  *
  * Each state has a deadline; each flow has one timer, for whatever is due first.
  */
 
-/* How long a flow lives without a packet. Open ones: RFC 5382 REQ-5. Those of which an end has
- * not acknowledged the other's SYN: longer than Linux repeats one at the end. */
+/* How long a flow lives without a packet. Open flows: RFC 5382 REQ-5. Flows in which an end has not
+ * acknowledged the other's SYN: longer than Linux repeats one at the end. */
 #define IDLE_OPEN_NS (7440 * NS_PER_S)
 #define IDLE_OPENING_NS (130 * NS_PER_S)
 /* How long to answer in the name of an end that sent a RST. */
@@ -26,8 +26,8 @@
 /* How long Linux waits, at both ends, for the last FIN to be repeated. */
 #define IDLE_CLOSED_NS (60 * NS_PER_S)
 
-/* After this long without a packet a source has nothing under way: longer than the way
- * takes. */
+/* A source that sends no packet for this long has nothing under way: a packet does not take that
+ * long to get here. */
 #define QUIET_NS NS_PER_S
 
 static uint64_t touched_ns(const struct engine *e, const struct flow *f)
@@ -35,8 +35,8 @@ static uint64_t touched_ns(const struct engine *e, const struct flow *f)
 	return e->now_ns - (e->now_ms - f->touched_ms) * NS_PER_MS;
 }
 
-/* Has each end shown that it hears the other? A server answers a SYN with an address that is
- * forged, and nobody answers that. */
+/* Has each end shown that it hears the other? A server also answers a SYN with a forged address,
+ * and nobody answers that. */
 static bool is_established(const struct flow *f)
 {
 	return f->end[CLIENT].acked_syn && f->end[SERVER].acked_syn;
@@ -53,12 +53,12 @@ uint64_t lifetime_deadline(const struct engine *e, const struct flow *f)
 		return touched_ns(e, f) + IDLE_RESET_NS;
 	case FLOW_CLOSED:
 		return touched_ns(e, f) + IDLE_CLOSED_NS;
-	default:	/* FLOW_FORGOTTEN, too: the ends may try for as long */
+	default:	/* FLOW_FORGOTTEN too: the ends may keep trying for as long */
 		return touched_ns(e, f) + IDLE_OPEN_NS;
 	}
 }
 
-/* Does the sink of each relay have all that arrived? */
+/* Does the sink of each relay have everything that arrived? */
 static bool holds_nothing(const struct engine *e, const struct flow *f)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -72,10 +72,10 @@ static bool holds_nothing(const struct engine *e, const struct flow *f)
 }
 
 /*
- * Can its ends go on without the box? The sink must have all that was ACKed; and be able to
- * take all that the source may have sent on the box's word. Else each end would find the
- * other's ACKs behind its window, and answer them, for ever. A source that is quiet has
- * nothing under way. And both must know the same numbers.
+ * Can its ends go on without the box? The sink must have everything that was ACKed, and be able to
+ * take everything that the source may have sent on the box's word. Otherwise each end would find
+ * the other's ACKs past its window and answer them, forever. A source that is quiet has nothing
+ * under way. And both ends must use the same numbers.
  */
 bool lifetime_can_hand_over(const struct engine *e, const struct flow *f)
 {
@@ -100,7 +100,7 @@ void lifetime_set_alarm(struct engine *e, flow_handle h)
 	const struct flow *f = flow_get(&e->table, h);
 	uint64_t at = lifetime_deadline(e, f);
 
-	/* One whose numbers are shifted stays as long as it is open. */
+	/* A flow whose numbers are shifted stays as long as it is open. */
 	if (e->draining && f->state == FLOW_OPEN && !f->shifted && holds_nothing(e, f))
 		at = touched_ns(e, f) + QUIET_NS;
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -144,8 +144,8 @@ void lifetime_unqueue_output(struct engine *e, flow_handle h)
 	flow_get(&e->table, h)->output_queued = false;
 }
 
-/* Lets go of what the relays of an open flow hold and owe. What is sent in the source's
- * name after that (a RST) stands behind what was sent before. */
+/* Drops what the relays of an open flow hold and owe. A later packet in the source's name (a RST)
+ * is numbered after what was sent before. */
 void lifetime_empty_relays(struct engine *e, struct flow *f)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -168,7 +168,7 @@ void lifetime_close(struct engine *e, struct flow *f, enum engine_close_reason r
 	lifetime_empty_relays(e, f);
 }
 
-/* Has it ended, and is only remembered for what its ends may still send? */
+/* Has the flow ended, and is it remembered only for what its ends may still send? */
 bool lifetime_is_over(const struct flow *f)
 {
 	return f->state == FLOW_RESET || f->state == FLOW_CLOSED || f->state == FLOW_FORGOTTEN;
@@ -242,9 +242,9 @@ bool lifetime_is_finished(const struct flow *f)
 }
 
 /*
- * Is an end gone? The box has ACKed its FIN, and it has ACKed the other's: for itself
- * the connection is over, though the box may still have its data to deliver. It answers
- * whatever still reaches it with a RST, and that must not end the delivery.
+ * Is an end gone? The box has ACKed its FIN, and it has ACKed the other's. For that end the
+ * connection is over, though the box may still have its data to deliver. It answers whatever still
+ * reaches it with a RST, and that must not end the delivery.
  */
 bool lifetime_is_gone(const struct flow *f, enum engine_side side)
 {

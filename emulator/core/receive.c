@@ -10,9 +10,8 @@
  * The relay toward the source: a TCP receiver (RFC 9293 section 3.10.7.4) that
  * acknowledges in the sink's name, and the place where data is cut
  *
- * Cutting happens once, when data arrives, and never waits for the sink: so what a
- * fault sees depends on the stream and its arrivals only, not on how fast the sink
- * reads.
+ * Data is cut once, when it arrives, and cutting never waits for the sink. So what a fault sees
+ * depends only on the stream and its arrivals, not on how fast the sink reads.
  */
 
 _Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES,
@@ -20,8 +19,8 @@ _Static_assert(sizeof(struct transit) <= POOL_PAGE_BYTES,
 
 uint64_t receive_edge(const struct engine *e, const struct relay *r)
 {
-	/* Being handed over: what was promised is taken, and nothing more, so that the source
-	 * will have sent nothing that the sink cannot take. */
+	/* While draining, take what was promised and nothing more, so that in the end the source
+	 * has sent nothing that the sink cannot take. */
 	return e->draining ? relay_edge(r) : r->snd_una + e->config.window_bytes;
 }
 
@@ -60,7 +59,7 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 	}
 }
 
-/* What arrived is next in order, and stored. */
+/* Takes in what arrived, which is next in order and stored. */
 static void deliver(struct engine *e, struct flow *f, enum engine_side source, uint32_t bytes,
 		    bool push)
 {
@@ -75,7 +74,7 @@ static void deliver(struct engine *e, struct flow *f, enum engine_side source, u
 	receive_cut(e, f, source, push);
 }
 
-/* What holds that which is under way; NULL: the pool has no page. */
+/* The relay's struct transit, made if there is none; NULL: the pool has no page. */
 static struct transit *need_transit(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
@@ -134,8 +133,8 @@ void receive_end_if_empty(struct engine *e, struct relay *r)
 	receive_end(e, r);
 }
 
-/* Takes octets that begin at rcv_nxt, up to the first that waits already. Returns
- * how many; 0: there is no room for them. */
+/* Takes octets that begin at rcv_nxt, up to the first that is already waiting. Returns how many; 0:
+ * there is no room for them. */
 static uint32_t take_in_order(struct engine *e, struct flow *f, enum engine_side source,
 			      struct stream *s, const uint8_t *data, uint32_t bytes, bool push)
 {
@@ -150,8 +149,8 @@ static uint32_t take_in_order(struct engine *e, struct flow *f, enum engine_side
 		}
 	}
 	if (stream_store(s, &e->pool, r->rcv_nxt, data, bytes) < 0) {
-		/* What is in order goes first: what waits was not acknowledged, and a
-		 * receiver may go back on SACK (RFC 2018 section 8). */
+		/* Data in order comes first: what is waiting was not acknowledged, and a receiver
+		 * may discard data that it has reported by SACK (RFC 2018 section 8). */
 		stream_forget_waiting(s, &e->pool, r->rcv_nxt);
 		if (stream_store(s, &e->pool, r->rcv_nxt, data, bytes) < 0)
 			return 0;
@@ -197,15 +196,15 @@ bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t 
 {
 	uint64_t end = offset + bytes + fin, edge = receive_edge(e, r);
 
-	/* Who has probed a closed window with an octet counts it, and its ACKs must be heard all
-	 * the same (RFC 9293 section 3.10.7.4). */
+	/* A source that has probed a closed window with an octet counts that octet, and its ACKs
+	 * must be heard all the same (RFC 9293 section 3.10.7.4). */
 	if (bytes == 0 && !fin)
 		return offset >= r->rcv_nxt && offset <= edge + 1;
 	return end > r->rcv_nxt && (offset < edge || (offset == edge && bytes == 0));
 }
 
-/* Has something arrived that lies behind a FIN at this offset? Then one of the two is
- * not the source's. */
+/* Has anything arrived that lies past a FIN at this offset? Then either that or the FIN is not the
+ * source's. */
 static bool has_data_behind(const struct engine *e, const struct relay *r, uint64_t offset)
 {
 	const struct stream *s = box_stream(e, r);
@@ -232,7 +231,7 @@ static void receive_arrival(struct engine *e, struct flow *f, enum engine_side s
 		return;
 	r->ack_owed = true;
 
-	/* Only the part inside the window, and nothing behind the FIN. */
+	/* Only the part inside the window, and nothing after the FIN. */
 	if (end > edge) {
 		end = edge;
 		fin = false;

@@ -10,18 +10,18 @@
 /*
  * Packets of open flows
  *
- * Whether a packet goes on depends on what it carries, and on which halves are intercepted:
+ * Whether a packet goes on depends on what it carries and which halves are intercepted:
  *
  *      data or FIN of an intercepted half      taken; the relay sends it on
  *      acknowledgment of an intercepted half   taken; the relay is its sender
- *      all else                                goes on, with SEQ, ACK, window and SACK
- *                                              put right (see emit.c)
+ *      everything else                         goes on, with SEQ, ACK, window and SACK
+ *                                              corrected (see emit.c)
  *
  * A packet of an end-to-end half that also acknowledges an intercepted one goes on with the box's
  * ACK in place of its own.
  */
 
-/* Puts right in a packet what the box keeps for itself. */
+/* Corrects the fields of a packet that the box determines. */
 static enum engine_verdict put_right(const struct engine *e, struct flow *f, enum engine_side side,
 				     struct packet *p, const struct tcpopt *o)
 {
@@ -45,7 +45,7 @@ static enum engine_verdict put_right(const struct engine *e, struct flow *f, enu
 	return changed ? VERDICT_REPLACE : VERDICT_ACCEPT;
 }
 
-/* The packet goes on, and its receiver will believe it. */
+/* Passes on a packet that its receiver will believe. */
 static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine_side side,
 				   struct packet *p, const struct tcpopt *o)
 {
@@ -53,15 +53,14 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 	struct relay *in = &f->relay[engine_other(side)];
 
 	emit_told(e, f, side);
-	/* An ACK that is owed is this one, unless it must tell of holes. */
+	/* This packet is the ACK that is owed, unless that ACK must report holes. */
 	if (!receive_has_holes(e, in))
 		in->ack_owed = false;
 	return verdict;
 }
 
-/* Owes an end an ACK for a segment that may not be its own. With last_ms, only once in a
- * while, so that nobody can have the box send many, nor start a dialogue of ACKs (RFC 5961
- * section 7). */
+/* Owes an end an ACK for a segment that may not be its own. With last_ms the rate is limited, so
+ * that nobody can make the box send many ACKs or start a dialogue of ACKs (RFC 5961 section 7). */
 static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint32_t *last_ms)
 {
 	if (last_ms) {
@@ -80,7 +79,7 @@ struct segment {
 	struct packet *p;
 	const struct tcpopt *o;
 	uint64_t offset;	/* of its first octet */
-	uint64_t end;		/* behind its last; a FIN counts */
+	uint64_t end;		/* after its last; a FIN counts */
 	uint64_t ack;
 	bool fin;
 	bool has_text;		/* data or FIN */
@@ -97,8 +96,8 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 	if (acks_peer && again)
 		self->acked_syn = true;
 	if (acks_peer && !peer->acked_syn) {
-		/* The other end has not answered, so the handshake goes on: the SYN-ACK
-		 * before was lost, or another one takes its place. */
+		/* The other end has not answered, so the handshake goes on: the previous SYN-ACK
+		 * was lost, or this one replaces it. */
 		if (!again) {
 			lifetime_empty_relays(e, f);
 			handshake_learn_syn(self, p, o);
@@ -107,26 +106,26 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 		}
 		return handshake_pass_syn_again(e, f, side, p);
 	}
-	/* A client that still asks, as the SYN-ACK was lost behind the box. */
+	/* The client still sends its SYN: the SYN-ACK was lost after it passed the box. */
 	if (again && !(p->flags & TCP_ACK) && !self->acked_syn)
 		return handshake_pass_syn_again(e, f, side, p);
-	/* The ACK of a repeated SYN-ACK is the box's to send; any other SYN gets one to
-	 * find out whether it is real (RFC 5961 section 4). */
+	/* The box itself must ACK a repeated SYN-ACK; any other SYN gets an ACK to find out whether
+	 * it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
 		return again ? handshake_pass_syn_again(e, f, side, p) : VERDICT_ACCEPT;
 	challenge(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }
 
-/* PAWS, RFC 7323 section 5.3 rule R1. Its exception for a connection that was idle for 24
- * days is not needed: the box has forgotten such a one. */
+/* PAWS, RFC 7323 section 5.3 rule R1. Its exception for connections that were idle for 24 days is
+ * not needed: the box has forgotten those. */
 static bool is_old(const struct flow *f, enum engine_side side, const struct tcpopt *o)
 {
 	return f->timestamps && o->has_timestamps &&
 	       seq_ts_before(o->ts_val, f->end[side].ts_recent);
 }
 
-/* Notes what an end says of itself. Returns true if its window changed. */
+/* Notes what a segment says about its sender. Returns true if the window changed. */
 static bool learn_segment(struct flow *f, enum engine_side side, const struct segment *g)
 {
 	struct endpoint *self = &f->end[side];
@@ -141,7 +140,8 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 	if (!g->p->joined && g->p->payload_bytes + g->p->options_bytes > self->longest)
 		self->longest = (uint16_t)(g->p->payload_bytes + g->p->options_bytes);
 	if (f->timestamps && o->has_timestamps) {
-		/* What answers it echoes the newest in order: RFC 7323 section 4.3. */
+		/* An answer echoes the newest timestamp that came in order: RFC 7323 section
+		 * 4.3. */
 		if (!seq_ts_before(o->ts_val, self->ts_val)) {
 			self->ts_val = o->ts_val;
 			self->ts_ecr = o->ts_ecr;
@@ -149,8 +149,8 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 		if (g->offset <= out->rcv_nxt && !seq_ts_before(o->ts_val, self->ts_recent))
 			self->ts_recent = o->ts_val;
 	}
-	/* RFC 9293 section 3.10.7.4 looks at SND.WL1 even when the ACK is newer; then the
-	 * old window would move on with the new ACK, beyond what was offered. */
+	/* RFC 9293 section 3.10.7.4 checks SND.WL1 even when the ACK is newer. The old window would
+	 * then advance with the new ACK, past what was offered. */
 	if (g->ack > in->snd_una ||
 	    (g->ack == in->snd_una && seq_near(in->wl1_low, g->offset) <= g->offset)) {
 		window_changed = self->window != window;
@@ -163,30 +163,30 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 	}
 	if (window_changed || g->ack > in->snd_una)
 		self->has_news = true;
-	if (in->intercepted)	/* the rest is for its sender: send.c */
+	if (in->intercepted)	/* its sender does the rest: send.c */
 		return window_changed;
 	if (g->ack > in->snd_una)
 		in->snd_una = g->ack;
-	/* An ACK that was overtaken offers what it offered. */
+	/* The window of an ACK that was overtaken still counts. */
 	edge = g->ack + ((uint64_t)window << self->window_shift);
 	if (edge > relay_edge(in))
 		in->edge_low = (uint32_t)edge;
 	return window_changed;
 }
 
-/* May a segment of an end-to-end half be the source's own? Its receiver judges, and so
- * it goes on in any case; but the box believes nothing a blind forger could say. */
+/* Could a segment of an end-to-end half be the source's own? Its receiver decides, so it goes on in
+ * any case; but the box believes nothing that a blind forger could send. */
 static bool plausible(const struct relay *out, uint64_t offset, uint64_t end)
 {
-	/* One octet behind the edge is a probe of a closed window. */
+	/* One octet past the edge is a probe of a closed window. */
 	return end >= out->snd_una && offset <= relay_edge(out) && end <= relay_edge(out) + 1;
 }
 
 /*
- * A keep-alive asks whether the other end still lives, so that end answers it, not the
- * box; unless the box holds something, for then the sink may not have the octet that it
- * repeats. One with an octet of data may as well be a repetition, as the box's ACK was
- * lost: it is answered by the box.
+ * A keep-alive asks whether the other end is still alive, so that end answers it, not the box. The
+ * exception is when the box holds something: then the sink may not have the octet that the
+ * keep-alive repeats. A keep-alive with an octet of data may also be a retransmission after the
+ * box's ACK was lost, so the box answers it.
  */
 static bool is_keep_alive(const struct flow *f, enum engine_side side, const struct segment *g)
 {
@@ -220,19 +220,19 @@ static bool has_early_fin(const struct engine *e, const struct relay *r)
 	return t && t->early_fin;
 }
 
-/* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961
- * section 5.2)? Of what goes end to end the box may not have seen all, as fragments pass;
- * but nobody sends what was not asked for, with an octet more for a probe or a FIN. */
+/* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961 section
+ * 5.2)? The box may not have seen everything that goes end to end, since fragments pass; but nobody
+ * sends past the window edge, except one octet for a probe or a FIN. */
 static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engine_side side,
 			uint64_t ack)
 {
 	enum engine_side other = engine_other(side);
 	const struct relay *in = &f->relay[other];
-	/* An ACK older than the largest window that this end can offer is no late one. */
+	/* An ACK older than the largest window this end can offer is not just late. */
 	uint64_t oldest = (uint64_t)UINT16_MAX << f->end[side].window_shift;
 
-	/* At first it has nothing to acknowledge but a SYN. Who does not know its number has not
-	 * seen it, and the box would put in the right one. */
+	/* Until the handshake is done an ACK must cover the SYN. Reject any that does not: the
+	 * sender never saw the SYN, and put_right() would write the correct number for a forger. */
 	if (!f->end[side].acked_syn && ack <= SEQ_BASE)
 		return true;
 	return ack > (in->intercepted ? box_sent_end(e, in) : relay_edge(in) + 1) ||
@@ -240,11 +240,11 @@ static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engin
 }
 
 /*
- * Does an end acknowledge what the box has not seen, of a half that it intercepts, though no more
- * than the box has offered to take? Then a route was changed, and what the source sends takes
- * another way. The end has all that the box has, so they can do without it: the numbers are the
- * same. Once may be a forger's; what the box then sends is answered alike if it is true, and what
- * the box holds was sent in vain.
+ * Does an end acknowledge data of an intercepted half that the box has not seen, but no more than
+ * the box has offered to take? Then a route was changed, and the source's packets bypass the box.
+ * The end has everything that the box has, and the numbers are the same, so the ends can do without
+ * the box. A single such ACK may be a forger's; but if it is true, the end sends another one in
+ * answer to whatever the box sends next, and whatever the box still holds was sent in vain.
  */
 static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_side side,
 			   uint64_t ack)
@@ -262,18 +262,19 @@ static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_s
 }
 
 /*
- * Is a RST of an end-to-end half, which its receiver judges, sure to end the connection? A kernel
- * takes the number that it expects, and no other (RFC 5961 section 3.2). The box knows that one
- * only where all that it has seen is acknowledged; else it lies somewhere in
+ * Is a RST of an end-to-end half sure to end the connection? Its receiver decides: a kernel takes
+ * only a RST with the number that it expects (RFC 5961 section 3.2). The box knows that number only
+ * if everything it has seen is acknowledged; otherwise it lies somewhere in
  *
  *              snd_una                                     rcv_nxt
  *      --------+-------------------------------------------+----------
  *              acknowledged up to here                     seen up to here
  *
- * There a forger who knows no more than the window could end what the box has ACKed and not
- * delivered. So it asks the end that is said to have sent the RST, by an ACK: an end that is gone
- * answers with another RST, whose number is that ACK's own, and an end that lives says nothing.
- * So do those that answer pieces, which the box sends with the same ACK.
+ * There a forger who knows only the window could end a connection with data that the box has ACKed
+ * and not delivered. So the box sends an ACK to the end that the RST claims to come from: an end
+ * that is gone answers with another RST, whose number is the ACK number of that ACK; an end that is
+ * alive does not answer. A RST that answers a piece confirms it too, since the box sends pieces
+ * with the same ACK.
  */
 static bool rst_is_sure(struct engine *e, struct flow *f, enum engine_side side, uint64_t offset)
 {
@@ -302,16 +303,15 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 
 	if (lifetime_is_gone(f, side))
 		return VERDICT_DROP;
-	/* The other end still waits for a SYN-ACK, as the first was lost after the box, and
-	 * this one knows nothing of it any more: then the ACK counts (RFC 9293 section
-	 * 3.10.7.3). */
+	/* The other end still waits for a SYN-ACK: the first was lost after it passed the box, and
+	 * this end no longer knows of it. Then the ACK counts (RFC 9293 section 3.10.7.3). */
 	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
 		lifetime_reset(e, f, side, CLOSE_RESET);
 		return VERDICT_ACCEPT;
 	}
 	if (out->intercepted) {
-		/* RFC 5961 section 3.2: only the exact number counts; one inside the
-		 * window is asked for again; any other is dropped. */
+		/* RFC 5961 section 3.2: only the exact number counts. A RST elsewhere inside the
+		 * window is challenged; any other is dropped. */
 		if (g->offset != out->rcv_nxt) {
 			if (g->offset > out->rcv_nxt && g->offset < receive_edge(e, out))
 				challenge(e, f, side, &f->rst_challenge_ms[side]);
@@ -323,17 +323,17 @@ static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum en
 		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
 	if (!out->intercepted && !rst_is_sure(e, f, side, g->offset))
 		return VERDICT_REPLACE;
-	/* What it acknowledges has arrived (RFC 9293 section 3.10.7.4 looks at the ACK of any
-	 * segment that it accepts). */
+	/* What it acknowledges has arrived (RFC 9293 section 3.10.7.4 checks the ACK of any segment
+	 * that it accepts). */
 	if (in->intercepted && (p->flags & TCP_ACK) && !ack_is_wild(e, f, side, g->ack))
 		send_is_acked(e, f, other, g->ack);
 	lifetime_reset(e, f, side, CLOSE_RESET);
 	return VERDICT_REPLACE;
 }
 
-/* An end acknowledges what the other one sent, of which there was a RST that may be its own. If it
- * has all and expects that number it takes the RST; what it acknowledges beyond shows it did
- * not. */
+/* Does an end's ACK confirm a RST of the other end that was only suspected? If this end has
+ * everything and expects the number of the RST, it takes the RST; an ACK past that number shows
+ * that it did not. */
 static bool confirms_rst(struct flow *f, enum engine_side side)
 {
 	enum engine_side other = engine_other(side);
@@ -346,8 +346,8 @@ static bool confirms_rst(struct flow *f, enum engine_side side)
 	return in->snd_una == rst && in->rcv_nxt == rst;
 }
 
-/* Hands the text to the relay, or notes it where the half goes end to end. Returns true
- * if it wants an ACK: a probe or a keep-alive does, though it has no text. */
+/* Hands the text to the relay, or notes it where the half goes end to end. Returns true if the
+ * segment calls for an ACK: a probe or a keep-alive does, even without text. */
 static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
 		      const struct segment *g)
 {
@@ -370,14 +370,14 @@ static bool take_text(struct engine *e, struct flow *f, enum engine_side side,
 	return wants_ack;
 }
 
-/* What else a segment carried whose text the box has taken. */
+/* Handles what else a segment carried, after the box has taken its text. */
 static enum engine_verdict after_text(struct engine *e, struct flow *f, enum engine_side side,
 				      const struct segment *g)
 {
 	if (f->relay[engine_other(side)].intercepted)
 		return VERDICT_DROP;
 	if (g->o->sack_bytes > 0 && !g->p->joined) {
-		/* SACK blocks for the other half rode on it: they go on alone. (The kernel could
+		/* It carried SACK blocks for the other half: they go on alone. (The kernel could
 		 * not send what is left of a joined packet.) */
 		packet_set_flags(g->p, g->p->flags & (uint8_t) ~(TCP_FIN | TCP_PSH | TCP_URG));
 		packet_drop_payload(g->p);
@@ -389,8 +389,8 @@ static enum engine_verdict after_text(struct engine *e, struct flow *f, enum eng
 	return VERDICT_DROP;
 }
 
-/* Is a segment believed? Nothing is learned from one that is not; then *verdict is what becomes of
- * it, and the flow may be gone. */
+/* Is a segment believed? If not, nothing is learned from it, *verdict is what becomes of it, and
+ * the flow may be gone. */
 static bool is_believed(struct engine *e, flow_handle h, enum engine_side side, struct segment *g,
 			enum engine_verdict *verdict)
 {
@@ -408,7 +408,7 @@ static bool is_believed(struct engine *e, flow_handle h, enum engine_side side, 
 		*verdict = put_right(e, f, side, g->p, g->o);
 		return false;
 	}
-	/* The sink counts a FIN that is none of the source's. */
+	/* The sink counts the early FIN, which is not the source's. */
 	if (has_early_fin(e, in) && g->ack == box_sent_end(e, in) + 1)
 		g->ack--;
 	if (has_gone_round(e, f, side, g->ack)) {
@@ -426,21 +426,23 @@ static bool is_believed(struct engine *e, flow_handle h, enum engine_side side, 
 	return true;
 }
 
-/* Does a packet go on whose ACK was for the box, and whose text (if it has any) the box has? Only
- * if the other end waits for just that. */
+/* Does a packet go on after the box has taken its ACK, and its text if it has any? Only if the
+ * other end waits for exactly this packet. */
 static bool is_waited_for(struct flow *f, enum engine_side side, bool first_ack)
 {
 	const struct relay *in = &f->relay[engine_other(side)];
 	bool answers = in->keep_alive && in->snd_una == in->rcv_nxt;
-	/* A SYN that offered no window is not ready for data, and this says that now it is. */
+	/* An end whose SYN offered no window was not ready for data; this packet says that it is
+	 * now. */
 	bool opens = in->rcv_nxt == SEQ_BASE + 1 && relay_edge(in) == in->rcv_nxt &&
 		     f->end[side].window > 0;
 
-	/* The first ACK ends the handshake, which is the ends' own. */
+	/* The first ACK ends the handshake, which the ends do between themselves. */
 	return first_ack || answers || opens;
 }
 
-/* A segment that is believed: what it says is noted, its ACK and its text go to the relays. */
+/* Takes a segment that is believed: notes what it says, and gives its ACK and its text to the
+ * relays. */
 static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum engine_side side,
 					const struct segment *g)
 {
@@ -453,7 +455,7 @@ static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum e
 	if (!in->intercepted && g->ack > in->rcv_nxt)
 		in->rcv_nxt = g->ack;
 	self->acked_syn = true;
-	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it lives */
+	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it is alive */
 	window_changed = learn_segment(f, side, g);
 	if (confirms_rst(f, side)) {
 		enum engine_verdict verdict = put_right(e, f, side, g->p, g->o);
@@ -471,7 +473,7 @@ static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum e
 	if (out->intercepted && g->has_text)
 		return after_text(e, f, side, g);
 	if (lifetime_is_gone(f, other)) {
-		/* It cannot answer any more; if this wants an answer it is the box's. */
+		/* It can no longer answer; if this calls for an answer, the box sends it. */
 		if (wants_ack)
 			flow_mark(f, FLOW_ACK_INFO_OWED, other);
 		return VERDICT_DROP;
@@ -531,9 +533,9 @@ enum engine_verdict segment_after_rst(struct engine *e, flow_handle h, enum engi
 			       : VERDICT_ACCEPT;
 	}
 	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
-		/* It did not take the RST, as a piece before it was lost (RFC 5961
-		 * section 3.2): its ACK tells the number that it will take, and the
-		 * end that sent the RST would answer like this. */
+		/* It did not take the RST, because a piece before it was lost (RFC 5961 section
+		 * 3.2). Its ACK shows the number that it will take; the end that sent the RST would
+		 * answer with a RST like this. */
 		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
 		flow_mark(f, FLOW_RST_OWED, by);
 		lifetime_queue_output(e, h);
