@@ -11,7 +11,7 @@ uint32_t box_path_max(const struct flow *f, enum engine_side source)
 
 	if (f->path_mss[source] != 0 && f->path_mss[source] < mss)
 		mss = f->path_mss[source];
-	/* RFC 6691: the MSS option does not count options, a sender takes them off. */
+	/* RFC 6691: the MSS option does not count options; a sender subtracts them. */
 	if (f->timestamps)
 		mss = mss > TCPOPT_TIMESTAMPS_BYTES ? mss - TCPOPT_TIMESTAMPS_BYTES : 1;
 	return mss;
@@ -27,10 +27,10 @@ uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum eng
 	return (uint16_t)(size < most ? size : most);
 }
 
-/* Where segments were joined, each but the last was as long as the source could make it: what both
- * ends take (RFC 6691: the MSS option does not count options), for an end takes as much as its own
- * link, and so sends as much. One that takes less than it sends (Linux: advmss of a route) has
- * shown so by a longer segment. */
+/* Where segments were joined, each but the last was as long as the source could make it: the most
+ * that both ends take (RFC 6691: the MSS option does not count options). An end takes as much as
+ * its own link carries, and so sends as much. An end that takes less than it sends (Linux: advmss
+ * of a route) has shown that by a longer segment. */
 uint32_t box_wire_segment(const struct flow *f, enum engine_side source, const struct packet *p)
 {
 	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss

@@ -5,11 +5,11 @@
 /*
  * What must hold whenever all output was taken out
  *
- * For the simulator and the fuzzers: a packet shows what goes wrong long after it went wrong, or
- * never, as when a connection hangs.
+ * For the simulator and the fuzzers: packets show an error only long after it happened, or never,
+ * as when a connection hangs.
  */
 
-/* Of an intercepted half that has something under way. */
+/* Checks an intercepted half that has something under way. */
 static const char *check_transit(const struct flow *f, const struct relay *r,
 				 const struct transit *t)
 {
@@ -28,8 +28,8 @@ static const char *check_transit(const struct flow *f, const struct relay *r,
 	return NULL;
 }
 
-/* Of any intercepted half: is its source told of the room that there is? Before its first octet the
- * window is the sink's own. */
+/* In any intercepted half: does the source know of the room that there is? Before its first octet
+ * the window is the sink's own. */
 static bool knows_of_room(const struct engine *e, const struct flow *f, enum engine_side source)
 {
 	const struct relay *r = &f->relay[source];

@@ -11,8 +11,8 @@
  * Packets written in the name of one end
  *
  * The addresses, TTL, DSCP, flow label and DF are those of that end's own packets.
- * What the packet says is the end's own word where its half of the connection goes
- * end to end, and the box's where it is intercepted:
+ * The fields below are the end's own where its half of the connection goes end to end,
+ * and the box's where it is intercepted:
  *
  *                         its data intercepted    the other's data intercepted
  *      SEQ                the end of what it sent its own; see emit_seq()
@@ -30,9 +30,10 @@ uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side
 	uint64_t edge = flow_window_edge(f, side);
 	uint64_t end = out->intercepted ? box_sent_end(e, out) : out->rcv_nxt;
 
-	/* What was sent may lie behind the window: it was shrunk, or is closed and probed. The sink
-	 * would not look at an ACK that lies there. Less than a unit of the window may only be
-	 * rounded off, and an ACK that lies before others does not open the box's window. */
+	/* What was sent may end past the window: the window was shrunk, or is closed and probed.
+	 * The sink would ignore an ACK numbered past it. Less than one unit past it may only be
+	 * rounding; then keep the number, since an ACK numbered before others does not open the
+	 * box's window. */
 	if (end <= edge || (sink->window > 0 && (end - edge) >> sink->window_shift == 0))
 		return end;
 	return edge;
@@ -134,8 +135,8 @@ static size_t write_options(const struct engine *e, const struct flow *f, enum e
 	return len;
 }
 
-/* Writes the headers into e->head, and finishes the packet whose payload the caller
- * has put into out->part[1..]. */
+/* Writes the headers into e->head, and finishes the packet; the caller has put its payload into
+ * out->part[1..]. */
 static void write_packet(struct engine *e, struct flow *f, enum engine_side side, uint64_t seq,
 			 uint8_t flags, bool with_sack, struct engine_emit *out)
 {
@@ -209,7 +210,7 @@ void emit_piece(struct engine *e, struct flow *f, enum engine_side side, const s
 		flags |= TCP_FIN;
 	write_packet(e, f, side, piece->offset, flags, false, out);
 	out->segment_bytes = (uint16_t)piece->unit;
-	/* The segments of a train count on from its number. */
+	/* The segments of a train take the IP IDs that follow its own. */
 	if (piece->unit > 0)
 		e->ip_id = (uint16_t)(e->ip_id + (piece->bytes - 1) / piece->unit);
 }

@@ -3,7 +3,7 @@
 #define RESEG_CORE_EVENT_H
 
 /*
- * What the box tells: facts as they happen, and counts
+ * What the box reports: facts as they happen, and counts
  */
 
 #include "side.h"
@@ -16,10 +16,10 @@ enum engine_event_type {
 	EVENT_ARRIVAL,		/* data came in, in order now */
 	EVENT_FORGED_ACK,	/* the box ACKed octets in the sink's name */
 	EVENT_CUT,		/* pending octets were cut into pieces */
-	EVENT_STALL,		/* the fault yields no cut */
-	EVENT_RESUME,		/* more data un-stuck it */
+	EVENT_STALL,		/* a fault allows no cut */
+	EVENT_RESUME,		/* more data ended the stall */
 	EVENT_FAULT,		/* a fault acted */
-	EVENT_PATH,		/* the path to the sink carries less than was thought */
+	EVENT_PATH,		/* the path to the sink carries less than assumed */
 	EVENT_FLOW_CLOSED,
 	EVENT_TYPES
 };
@@ -28,17 +28,16 @@ enum engine_close_reason {
 	CLOSE_FIN,		/* both ends have each other's FIN */
 	CLOSE_RESET,		/* a RST passed */
 	CLOSE_TIMEOUT,		/* the sink did not acknowledge a piece in time */
-	CLOSE_IDLE,		/* nothing was heard for long */
+	CLOSE_IDLE,		/* no packet for a long time */
 	CLOSE_REPLACED,		/* a new connection uses the same addresses and ports */
-	CLOSE_HANDED_OVER,	/* the box is being stopped, and the ends can do without */
+	CLOSE_HANDED_OVER,	/* the box is being stopped, and the ends can go on without it */
 	CLOSE_SHUTDOWN,		/* the box is stopped */
-	CLOSE_FORGOTTEN,	/* by a fault: nothing of it passes any more */
+	CLOSE_FORGOTTEN,	/* by a fault: none of its packets pass any longer */
 	CLOSE_REASONS
 };
 
-/* What one relay did, in octets of data (SYN and FIN do not count). acked -
- * delivered are orphaned: the source believes them delivered, the sink has not
- * acknowledged them. */
+/* What one relay did, in octets of data (SYN and FIN do not count). acked - delivered octets are
+ * orphaned: the source believes they were delivered, but the sink has not acknowledged them. */
 struct engine_totals {
 	bool intercepted;
 	uint64_t acked;
@@ -71,9 +70,8 @@ struct engine_event {
 	struct engine_totals totals[2];		/* closed, by source */
 };
 
-/* Called as a fact happens. It must not call the engine, and nothing it does
- * changes what the engine does next. Pointers in the event are valid during the
- * call only. */
+/* Called when a fact happens. It must not call the engine, and nothing it does changes what the
+ * engine does next. Pointers in the event are valid only during the call. */
 typedef void engine_observer(void *arg, const struct engine_event *event);
 
 struct engine_stats {
@@ -94,17 +92,17 @@ struct engine_stats {
 	uint64_t passed_policy;		/* whose direction is none */
 	uint64_t refused_overload;	/* connections refused, by a RST */
 	uint64_t flows_opened;
-	uint64_t flows_active;		/* now, with what is remembered of those that have ended */
+	uint64_t flows_active;		/* now, including ended flows that are still remembered */
 	uint64_t flows_alive;		/* now, of these: opening or open */
 	uint64_t stalls;
 	uint64_t forged_acks;
 	uint64_t retransmissions;
-	uint64_t paths_limited;		/* paths to sinks found to carry less than was thought */
-	uint64_t one_sided;		/* flows of which only one direction comes by */
+	uint64_t paths_limited;		/* paths to sinks found to carry less than assumed */
+	uint64_t one_sided;		/* flows of which the box sees only one direction */
 	uint64_t unanswered;		/* flows in which an end was sent something again and again,
-					 * by no fault, and acknowledged nothing */
-	uint64_t urgent_segments;	/* their data was taken as any other */
-	uint64_t refused_arrivals;	/* no buffer: not ACKed, the source repeats them */
+					 * not by a fault, and acknowledged nothing */
+	uint64_t urgent_segments;	/* their data was taken like any other */
+	uint64_t refused_arrivals;	/* no buffer: not ACKed, so the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */
 	uint64_t pages_used;		/* of POOL_PAGE_BYTES, now */
 };

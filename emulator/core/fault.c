@@ -11,32 +11,32 @@
 
 /*
  * The firewall of 2008. Its loop took the last piece when pending <= S, and a
- * full one when pending > S + 1; one value in between was nobody's case:
+ * full one when pending > S + 1. It had no case for the one value in between:
  *
  *      pending    ... S-1   S   S+1  S+2 ...
  *                 last piece |  ??  | full piece, more to come
  *
- * More data un-sticks it, a FIN does not.
+ * More data ends the stall, a FIN does not.
  */
 static uint32_t off_by_one(const struct fault *f, const struct fault_cut *c)
 {
 	return c->pending - c->segment_size == f->value[0] ? 0 : c->bytes;
 }
 
-/* A store that is emptied by PSH, or when it is full. */
+/* A buffer that is emptied by PSH, or when it is full. */
 static uint32_t psh_hold(const struct fault *f, const struct fault_cut *c)
 {
 	return c->push || c->arrived >= f->value[0] ? c->bytes : 0;
 }
 
-/* The last line of a message, a dot, must come in one piece to be seen. */
+/* The last line of a message, a dot, is seen only if it comes in one piece. */
 static uint32_t split_eod(const struct fault *f, const struct fault_cut *c)
 {
 	static const char eod[] = "\r\n.\r\n";
 	unsigned left = sizeof(eod) - 1 - c->dot_state;
 
 	(void)f;
-	/* The dot is cut already, or the CR behind it. */
+	/* A match needs the dot to be cut already, or also the CR after it. */
 	if (c->dot_state < 3 || c->bytes < left)
 		return c->bytes;
 	return memcmp(c->text, eod + c->dot_state, left) == 0 ? 0 : c->bytes;
@@ -46,7 +46,7 @@ static uint32_t split_eod(const struct fault *f, const struct fault_cut *c)
 #define TLS_HANDSHAKE 22
 #define TLS_CLIENT_HELLO 1
 
-/* RFC 8446 section 5.1. Returns the length that the record's header tells; 0: there is none. */
+/* RFC 8446 section 5.1. Returns the length that the record's header gives; 0: there is none. */
 static uint32_t tls_handshake(const uint8_t *text, uint32_t bytes)
 {
 	if (bytes < TLS_HEADER_BYTES || text[0] != TLS_HANDSHAKE || text[1] != 3)
@@ -62,13 +62,13 @@ static uint32_t swallow_hello(const struct fault *f, const struct fault_cut *c)
 	return record > 0 && record >= f->value[0] && record <= f->value[1] ? 0 : c->bytes;
 }
 
-/* What it has ACKed last it still has, and that is lost with it. */
+/* The box still holds what it ACKed last, and that is lost with it. */
 static uint32_t die_with_what_is_pending(const struct fault *f, const struct fault_cut *c)
 {
 	return c->acked >= f->value[0] ? 0 : c->bytes;
 }
 
-/* Are these five octets one of the commands that relays knew then, and its end? */
+/* Are these five octets a command that relays knew then, and the end of its verb? */
 static bool is_command(const uint8_t *text)
 {
 	static const char commands[][5] = { "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL",
@@ -86,8 +86,8 @@ static bool is_command(const uint8_t *text)
 	return false;
 }
 
-/* The line that goes on in the next piece: a relay that looks at each packet for itself does not
- * know it, and makes it unknown to the server. */
+/* A line that goes on in the next piece: a relay that looks at each packet alone does not know the
+ * command, and makes it unknown to the server too. */
 static bool overwrite_split_command(const struct fault *f, const struct fault_cut *c, uint8_t *text)
 {
 	uint32_t line = c->bytes;
@@ -146,7 +146,8 @@ static bool is_unmasked(uint8_t c)
 	return memchr(kept, c, sizeof(kept));
 }
 
-/* A banner goes on until the client has spoken: it waits for it (RFC 5321 section 3.1). */
+/* The banner lasts until the client has spoken, since the client waits for it (RFC 5321 section
+ * 3.1). */
 static enum fault_fate banner_mask(const struct fault *f, const struct fault_packet *p)
 {
 	(void)f;
@@ -169,7 +170,7 @@ static void mask_banner(const struct fault *f, struct packet *p)
 	packet_set_checksum(p);
 }
 
-/* The server has it from the client, and believes that they agree. */
+/* The server has the option from the client, and believes that they agree. */
 static enum fault_fate wscale_strip(const struct fault *f, const struct fault_packet *p)
 {
 	struct tcpopt o;
@@ -187,7 +188,7 @@ static void strip_wscale(const struct fault *f, struct packet *p)
 	tcpopt_remove_window_scale(p);
 }
 
-/* RFC 3449 section 5.2.1. Nobody learns to send SACK, so that it does not matter which ACK is
+/* RFC 3449 section 5.2.1. No end learns that it may send SACK, so it does not matter which ACK is
  * lost. */
 static enum fault_fate ack_thin(const struct fault *f, const struct fault_packet *p)
 {
@@ -208,7 +209,7 @@ static void strip_sack(const struct fault *f, struct packet *p)
 	tcpopt_remove_sack_permitted(p);
 }
 
-/* A ClientHello that goes on in another segment; its parser looks at the first only. */
+/* A ClientHello that goes on in another segment; the parser looks only at the first. */
 static enum fault_fate first_segment_parser(const struct fault *f, const struct fault_packet *p)
 {
 	const uint8_t *text = p->p->payload;
@@ -265,13 +266,13 @@ static enum fault_fate corrupt(const struct fault *f, const struct fault_piece *
 	return p->bytes > 0 && !p->again ? FATE_ALTERED : FATE_NONE;
 }
 
-/* A last piece that looks too short to be one: Click's TCPFragmenter had the like. */
+/* A last piece that looks too short to be one: Click's TCPFragmenter had a fault like this. */
 static enum fault_fate fin_early(const struct fault *f, const struct fault_piece *p)
 {
 	return p->bytes > 0 && p->behind > 0 && p->behind < f->value[0] ? FATE_FIN : FATE_NONE;
 }
 
-/* The flags of the segment that was cut, in each of its pieces: fragroute's tcp_seg did so. */
+/* Each piece carries the flags of the segment it was cut from, as in fragroute's tcp_seg. */
 static enum fault_fate fin_dup(const struct fault *f, const struct fault_piece *p)
 {
 	(void)f;

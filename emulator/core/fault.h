@@ -6,9 +6,9 @@
  * Faults: named deviations, each at a named hook
  *
  * Without a fault the box is a well-behaved relay. A kind of fault is one row of the table in
- * fault.c: it says what it would change at one decision of the engine's. A fault is a kind in
- * use, with its parameters, how often it acts, and in which connections; a policy has up to
- * FAULTS_MAX, which are asked in their order (hooks.c). To add a kind, add a row and its test.
+ * fault.c: it says what it would change at one decision of the engine. A fault is a kind in use:
+ * its parameters, how often it acts, and in which connections. A policy has up to FAULTS_MAX
+ * faults, which are asked in their order (hooks.c). To add a kind, add a row and its test.
  */
 
 #include "match.h"
@@ -28,7 +28,7 @@ struct fault_param {
 	uint32_t least, most, preset;
 };
 
-/* Octets that are pending, of which the next piece is to be cut. */
+/* Pending octets, from which the next piece is about to be cut. */
 struct fault_cut {
 	uint32_t pending;
 	uint32_t arrived;	/* of them when the cutting began: since the last arrival */
@@ -37,7 +37,7 @@ struct fault_cut {
 	bool push;		/* the last arrival ended with PSH */
 	uint64_t acked;		/* octets of data the source has had ACKed so far */
 	unsigned dot_state;	/* how many octets of CRLF.CRLF the text cut so far ends with; 2 at
-				 * the beginning, which is the beginning of a line */
+				 * first, since the text begins with the beginning of a line */
 	const uint8_t *text;	/* `bytes` octets, if the kind reads text; else NULL */
 };
 
@@ -45,48 +45,48 @@ struct fault_cut {
 struct fault_packet {
 	const struct packet *p;
 	uint32_t bytes;		/* of the IP packet and its payload, as they were on the wire: */
-	uint32_t payload_bytes;	/* of a joined one, the first */
+	uint32_t payload_bytes;	/* for a joined one, of the first segment */
 	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
-	uint32_t acks;		/* packets that were but an ACK, from this side, with this one */
+	uint32_t acks;		/* packets that were only an ACK, from this side, with this one */
 	bool by_server;
 	bool client_spoke;	/* the client has sent data */
 };
 
-/* A piece, or a FIN, that is to be sent to the sink. */
+/* A piece, or a FIN, that is about to be sent to the sink. */
 struct fault_piece {
 	uint32_t bytes;		/* of data; 0: a FIN */
-	bool last;		/* what its source pushed ends with it */
+	bool last;		/* it ends what its source pushed */
 	bool again;		/* it was sent before */
-	bool with_fin;		/* it came in the segment that had the FIN */
-	uint32_t behind;	/* octets behind it up to the source's FIN; UINT32_MAX: that has
-				 * not come */
+	bool with_fin;		/* it came in the segment that carried the FIN */
+	uint32_t behind;	/* octets after it up to the source's FIN; UINT32_MAX: no FIN has
+				 * come */
 };
 
 enum fault_fate {
 	FATE_NONE,		/* as if there were no fault */
 	FATE_VANISH,
-	FATE_RESET,		/* packets: both ends get a RST; who sends a SYN is refused */
-	FATE_FORGOTTEN,		/* packets: the box knows the connection no more, and lets nothing
-				 * of it pass */
+	FATE_RESET,		/* packets: both ends get a RST; a SYN is refused */
+	FATE_FORGOTTEN,		/* packets: the box no longer knows the connection, and lets none of
+				 * its packets pass */
 	FATE_TWICE,		/* pieces: sent twice */
-	FATE_LATE,		/* pieces: sent behind the next, if there is one to send now */
-	FATE_ALTERED,		/* packets: rewritten. Pieces: one bit is not what it was, from
-				 * now on; the checksum is good */
+	FATE_LATE,		/* pieces: sent after the next, if there is one to send now */
+	FATE_ALTERED,		/* packets: rewritten. Pieces: one bit is changed from now on; the
+				 * checksum is good */
 	FATE_FIN,		/* pieces: a FIN goes with it */
 };
 
 struct fault_kind {
 	const char *name;
-	const char *summary;	/* one line, no full stop */
+	const char *summary;	/* one line without a full stop */
 	const char *symptom;	/* what its users see */
 	struct fault_param param[FAULT_PARAMS_MAX];
-	uint32_t every;		/* the preset of struct fault's */
-	uint8_t only;		/* enum engine_direction, of the one source whose packets can be
-				 * concerned; 0: both */
+	uint32_t every;		/* the preset of the one in struct fault */
+	uint8_t only;		/* enum engine_direction, of the only source whose packets it can
+				 * concern; 0: both */
 	bool reads_text;
-	bool keeps_fast_open;	/* clients are to get cookies */
-	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the
-				 * box; SACK blocks stay as they are */
+	bool keeps_fast_open;	/* clients must be able to get cookies */
+	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the box;
+				 * SACK blocks stay as they are */
 
 	/* Hook "cut": how many octets become the next piece; 0 is a stall: nothing is cut until
 	 * more data arrives. NULL: as proposed. */
@@ -95,10 +95,10 @@ struct fault_kind {
 	/* Hook "cut", of what is cut: changes the text. Returns true if it did. NULL: it stays. */
 	bool (*alter)(const struct fault *f, const struct fault_cut *c, uint8_t *text);
 
-	/* Hook "packet": what becomes of a packet that has come. NULL: nothing. */
+	/* Hook "packet": what becomes of a packet that has come in. NULL: nothing. */
 	enum fault_fate (*packet)(const struct fault *f, const struct fault_packet *p);
 
-	/* What FATE_ALTERED does to it. */
+	/* What FATE_ALTERED does to a packet. */
 	void (*rewrite)(const struct fault *f, struct packet *p);
 
 	/* Hook "piece": what becomes of a piece that is sent. NULL: nothing. */
@@ -112,18 +112,18 @@ struct fault_kind {
 struct fault_scope {
 	struct match match;
 	uint8_t direction;	/* enum engine_direction, of the source; 0: both */
-	struct range flows;	/* of those that match, counted from 1 since it is in use */
-	struct range arrivals;	/* of data in its half, counted from 1: the last one's number */
-	struct range seconds;	/* since it is in use, counted from 1: the one it began in */
+	struct range flows;	/* of those that match, counted from 1 since it came into use */
+	struct range arrivals;	/* of data in its half, counted from 1: number of the last one */
+	struct range seconds;	/* since it came into use, counted from 1: the one it began in */
 };
 
-/* A kind in use. An occasion is a time at which it would change something. */
+/* A kind in use. An occasion is a moment at which it would change something. */
 struct fault {
 	const struct fault_kind *kind;
-	uint32_t id;			/* the same in the next rules: the same fault, whose
+	uint32_t id;			/* the same id in the next rules is the same fault, whose
 					 * counts go on; 0: a new one */
-	uint32_t value[FAULT_PARAMS_MAX];	/* of its parameters, in their order */
-	uint32_t every;			/* it acts on each such occasion, from 1 */
+	uint32_t value[FAULT_PARAMS_MAX];	/* of its parameters, in order */
+	uint32_t every;			/* it acts on every n-th occasion, from 1 */
 	uint32_t percent;		/* and then with this probability, 1..100 */
 	struct fault_scope scope;
 };
@@ -138,12 +138,13 @@ const struct fault_kind *fault_find(const char *name);
 /* Does this kind do anything? "none" does not. */
 bool fault_acts(const struct fault_kind *kind);
 
-/* Can it act in connections of which these halves are intercepted (enum engine_direction)? Data is
- * cut and sent on only there; packets are looked at in both, if either is. Without a direction of
- * its own it is for all there is, and the answer is yes. */
+/* Can it act in connections in which these halves are intercepted (enum engine_direction)? Data is
+ * cut and sent on only in intercepted halves; packets are looked at in both, if either is
+ * intercepted. A fault without a direction of its own is for every half there is, so the answer is
+ * yes. */
 bool fault_can_act(const struct fault *f, unsigned intercepted);
 
-/* A fault of this kind, with its presets. */
+/* A fault of this kind with its presets. */
 struct fault fault_of(const struct fault_kind *kind);
 
 #endif

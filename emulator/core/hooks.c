@@ -8,15 +8,15 @@
 /*
  * Where the engine asks its faults
  *
- * A kind says what it would change; whether it does so this time is decided here, by where
- * and how often it is to act. Faults are asked in their order. A cut goes through all of them,
- * and so does a packet that is rewritten; else the first that acts on a packet or a piece has
- * its way.
+ * A kind of fault says what it would change. Whether it does so this time is decided here, by where
+ * and how often it should act. Faults are asked in their order. A cut goes through all of them, and
+ * so does a packet that is rewritten; otherwise the first fault that acts on a packet or a piece
+ * decides.
  */
 
 /* The rules ---------------------------------------------------------------------------- */
 
-/* Notes which faults have a say in what. */
+/* Notes which faults act on what. */
 static void sort_faults(struct engine *e)
 {
 	for (unsigned i = 0; i < e->config.rules.policies; i++) {
@@ -46,7 +46,7 @@ void hooks_begin(struct engine *e)
 	sort_faults(e);
 }
 
-/* The fault with this id, as a bit among those of a policy; 0: there is none. */
+/* The bit of the fault with this id among those of a policy; 0: there is none. */
 static unsigned bit_of(const struct engine_policy *p, uint32_t id)
 {
 	for (unsigned i = 0; id != 0 && i < p->faults; i++) {
@@ -94,7 +94,8 @@ static uint32_t random_percent(struct engine *e)
 	return (uint32_t)(e->random >> 32) % 100;
 }
 
-/* There is an occasion for fault i in this flow: does it act? piece: on which; or NULL. */
+/* There is an occasion for fault i in this flow: does it act? piece: the one it would act on, or
+ * NULL. */
 static bool acts_on(struct engine *e, const struct flow *flow, enum engine_side source, unsigned i,
 		    const struct piece *piece)
 {
@@ -140,7 +141,7 @@ bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned c
 	return e->config.rules.policy[choose_policy(e, &f)].direction == DIRECTION_NONE;
 }
 
-/* Puts a fault into use in the halves it is for. */
+/* Enables a fault in the halves it is for. */
 static void use_fault(const struct fault *fault, unsigned bit, struct flow *f)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -177,7 +178,7 @@ static bool is_same_range(const struct range *a, const struct range *b)
 	return a->first == b->first && a->last == b->last;
 }
 
-/* Is it what it was? */
+/* Is the fault unchanged? */
 static bool is_same(const struct fault *a, const struct fault *b)
 {
 	for (unsigned i = 0; i < FAULT_PARAMS_MAX; i++) {
@@ -189,7 +190,7 @@ static bool is_same(const struct fault *a, const struct fault *b)
 	       is_same_range(&a->scope.seconds, &b->scope.seconds);
 }
 
-/* Does a half stall that is to be cut again, as the fault that stalls it is not what it was
+/* Must a stalled half be cut again, because the fault that stalls it is not what it was
  * `before`? */
 static bool is_to_be_cut(const struct engine *e, const struct flow *f, const struct relay *r,
 			 const struct engine_policy *before)
@@ -208,7 +209,7 @@ static bool is_to_be_cut(const struct engine *e, const struct flow *f, const str
 	return true;
 }
 
-/* Those of these faults of a policy that was that read text: a bit for each. */
+/* A bit for each fault that reads text, among these faults of a policy. */
 static unsigned text_faults(const struct engine_policy *p, unsigned faults)
 {
 	unsigned bits = 0;
@@ -239,7 +240,7 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 		struct relay *r = &f->relay[side];
 
 		again[side] = f->state == FLOW_OPEN && is_to_be_cut(e, f, r, before);
-		/* How what was cut ended nobody has looked at. */
+		/* So far nobody has looked at how the cut text ends. */
 		if (!text_faults(before, faults[side]) && (e->text_faults[f->policy] & r->faults))
 			r->dot_state = 0;
 	}
@@ -247,13 +248,13 @@ void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *ol
 
 /* Hooks -------------------------------------------------------------------------------- */
 
-/* Is fault i for this half, at this arrival? */
+/* Does fault i apply to this half at this arrival? */
 static bool is_for(const struct fault *f, unsigned i, const struct relay *r, uint32_t arrival)
 {
 	return (r->faults >> i & 1u) && range_has(&f->scope.arrivals, arrival);
 }
 
-/* How much of CRLF.CRLF is at the end of what was cut, with these octets. */
+/* How much of CRLF.CRLF the cut text ends with, once these octets are added. */
 static unsigned dot_state_after(unsigned state, const uint8_t *text, uint32_t bytes)
 {
 	static const char pattern[] = "\r\n.\r\n";
@@ -267,7 +268,7 @@ static unsigned dot_state_after(unsigned state, const uint8_t *text, uint32_t by
 	return state;
 }
 
-/* Copies octets that are pending to e->text. */
+/* Copies pending octets to e->text. */
 static void read_text(struct engine *e, const struct relay *r, uint64_t offset, uint32_t bytes)
 {
 	struct stream_slice slice[STREAM_SLICES_MAX];
@@ -307,7 +308,7 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 	struct fault_cut c;
 	bool reads;
 
-	/* Where no fault decides about each piece, all full ones are cut at once. */
+	/* If no fault decides about each piece, all full ones are cut at once. */
 	if (!(e->cut_faults[f->policy] & r->faults))
 		return bytes == t->segment_size ? pending - pending % bytes : bytes;
 	reads = e->text_faults[f->policy] & r->faults;
@@ -342,7 +343,7 @@ uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, ui
 	return bytes;
 }
 
-/* What faults are shown of a packet that has come. */
+/* What faults are shown of a packet that has come in. */
 static struct fault_packet view(const struct flow *f, enum engine_side source,
 				const struct packet *p)
 {

@@ -3,7 +3,7 @@
 #define RESEG_CORE_ICMP_H
 
 /*
- * What a router says of a packet that its way out cannot carry
+ * What a router reports about a packet that its way out cannot carry
  *
  * ICMP "fragmentation needed" (RFC 792, RFC 1191) and ICMPv6 "packet too big" (RFC 4443
  * section 3.2). Each quotes the packet: its IP header and at least eight octets more, so its ports

@@ -5,7 +5,7 @@
 /*
  * Which connections a policy or a fault is for
  *
- * All zero matches every one.
+ * All zero matches every connection.
  */
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ struct prefix {
 	uint8_t bits;		/* 0..128 */
 };
 
-/* From first to last, both counted in; last 0: any. */
+/* From first to last, inclusive; last 0: any. */
 struct range {
 	uint32_t first, last;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "observe.h"
 
-/* Fills in what all events have. Returns false if nobody wants to know. */
+/* Fills in what all events have. Returns false if there is no observer. */
 static bool begin_event(const struct engine *e, const struct flow *f, enum engine_event_type type,
 			struct engine_event *event)
 {

@@ -3,7 +3,7 @@
 #define RESEG_CORE_OBSERVE_H
 
 /*
- * What the observer is told
+ * What is reported to the observer
  */
 
 #include "box.h"
@@ -16,10 +16,10 @@ void observe_cut(struct engine *e, const struct flow *f, enum engine_side source
 		 uint32_t bytes, uint32_t pieces, uint32_t last_piece);
 void observe_stall(struct engine *e, const struct flow *f, enum engine_side source);
 void observe_resume(struct engine *e, const struct flow *f, enum engine_side source);
-/* piece: which it acted on; or NULL. */
+/* piece: the one it acted on, or NULL. */
 void observe_fault(struct engine *e, const struct flow *f, enum engine_side source,
 		   const struct fault *fault, const struct piece *piece);
-/* What its path carries is less than was thought. */
+/* The path to its sink carries less than assumed. */
 void observe_path(struct engine *e, const struct flow *f, enum engine_side source);
 /* What a relay of an open flow did. */
 struct engine_totals observe_totals(const struct relay *r);

@@ -9,8 +9,8 @@
 /*
  * What a flow sends
  *
- * A piece passes three hands: send.c chooses it, faults change, drop, delay or double it (hooks.c),
- * emit.c writes it.
+ * A piece goes through three files: send.c chooses it, faults change, drop, delay or double it
+ * (hooks.c), and emit.c writes it.
  */
 
 static void owe_behind(struct engine *e, enum engine_side side, const struct piece *piece)
@@ -20,8 +20,9 @@ static void owe_behind(struct engine *e, enum engine_side side, const struct pie
 	e->behind_owed = true;
 }
 
-/* The next piece of one half where faults have a say in each. `behind` waits for the one before
- * it to be out; it is of this flow, which is stayed with until nothing is left. */
+/* The next piece of one half in which faults act on each piece. `behind` waits until the piece
+ * before it is out. It belongs to this flow: the engine stays with a flow until nothing is left to
+ * send. */
 static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_side side,
 				struct engine_emit *out)
 {

@@ -8,7 +8,7 @@
 
 #include "box.h"
 
-/* The next packet of one flow; false: there is none now. */
+/* The next packet of one flow; false if there is none now. */
 bool output_next(struct engine *e, struct flow *f, struct engine_emit *out);
 
 #endif

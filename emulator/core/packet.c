@@ -76,8 +76,8 @@ static enum packet_kind parse_ipv6(struct packet *p, size_t len)
 	case PROTO_MOBILITY:
 	case PROTO_HIP:
 	case PROTO_SHIM6:
-		/* Rare in front of TCP; a box that re-wrote the segment behind
-		 * would have to understand each. */
+		/* Rare in front of TCP. A box that rewrites the segment after them would have to
+		 * understand each. */
 		return PACKET_EXTENSION;
 	default:
 		return PACKET_NOT_TCP;

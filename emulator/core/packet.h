@@ -48,7 +48,7 @@ struct packet {
 	uint32_t label;		/* IPv4: TOS; IPv6: traffic class and flow label, as
 				 * the low 28 bits of the header's first word */
 	bool dont_fragment;	/* IPv4's DF; always set for IPv6 */
-	bool joined;		/* the caller's word: offloads may have joined segments */
+	bool joined;		/* the caller's hint: offloads may have joined segments */
 	bool local;		/* and: its source is this host */
 	uint16_t src_port;	/* these six in host order */
 	uint16_t dst_port;
@@ -65,7 +65,7 @@ enum packet_kind packet_parse(struct packet *p, void *data, size_t len);
 /* Is the TCP checksum good? */
 bool packet_checksum_good(const struct packet *p);
 
-/* The source address, and behind it the destination address. */
+/* The source address, followed by the destination address. */
 const uint8_t *packet_addresses(const struct packet *p);
 
 /* 4 or 16. */
@@ -74,9 +74,9 @@ size_t packet_address_bytes(const struct packet *p);
 /* The TCP options, p->options_bytes of them. */
 const uint8_t *packet_options(const struct packet *p);
 
-/* Each of these changes one field in the packet and in the view and returns true
- * if it was another value before. The TCP checksum is updated by the difference
- * (RFC 1624), so a payload that was damaged stays detectably damaged. */
+/* Each of these changes one field in the packet and in the view, and returns true if its value was
+ * different before. The TCP checksum is updated by the difference (RFC 1624), so a payload that was
+ * damaged stays detectably damaged. */
 bool packet_set_seq(struct packet *p, uint32_t seq);
 bool packet_set_ack(struct packet *p, uint32_t ack);
 bool packet_set_window(struct packet *p, uint16_t window);
@@ -92,7 +92,7 @@ bool packet_clear_ecn(struct packet *p);
 /* Computes the TCP checksum, whatever it was before. */
 void packet_set_checksum(struct packet *p);
 
-/* Cuts the payload off. */
+/* Cuts off the payload. */
 void packet_drop_payload(struct packet *p);
 
 #endif

@@ -11,7 +11,7 @@ int pool_create(struct pool *pool, uint64_t bytes)
 
 	if (pages == 0 || pages >= POOL_NONE || pages > SIZE_MAX / POOL_PAGE_BYTES)
 		return -EINVAL;
-	/* calloc, for it maps a large area without touching it. */
+	/* calloc, because it maps a large area without touching it. */
 	pool->base = calloc((size_t)pages, POOL_PAGE_BYTES);
 	if (!pool->base)
 		return -ENOMEM;

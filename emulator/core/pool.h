@@ -5,9 +5,9 @@
 /*
  * A bounded pool of pages
  *
- * All memory that grows with traffic comes from here, in pages of one size: the
- * octets in flight and the book-keeping of each relay that holds some. The pool
- * is reserved once; a page costs real memory only after its first use.
+ * All memory that grows with traffic comes from here, in pages of one size: the octets in flight,
+ * and the book-keeping of each relay that holds any. The pool is reserved once; a page takes real
+ * memory only after its first use.
  */
 
 #include <stddef.h>
@@ -27,8 +27,8 @@ struct pool {
 	pool_page free;		/* head of the list of pages given back */
 };
 
-/* Makes a pool of this many bytes, rounded down to pages. -ENOMEM if that cannot
- * be reserved, -EINVAL if it is not one page or too many to number. */
+/* Makes a pool of this many bytes, rounded down to pages. -ENOMEM if that cannot be reserved;
+ * -EINVAL if it is less than one page, or too many pages to number. */
 int pool_create(struct pool *pool, uint64_t bytes);
 void pool_destroy(struct pool *pool);
 

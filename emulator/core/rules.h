@@ -3,7 +3,7 @@
 #define RESEG_CORE_RULES_H
 
 /*
- * What is wanted of the box
+ * What the box is asked to do
  */
 
 #include "event.h"
@@ -16,17 +16,18 @@
 #define ENGINE_SEGMENT_SIZE_DEFAULT 512
 #define ENGINE_SEGMENT_SIZE_MAX 65495	/* 65,535 less an IPv4 and a TCP header */
 
-/* One unit of the largest window scale (RFC 7323 section 2.3), or it could not be told. */
+/* One unit of the largest window scale (RFC 7323 section 2.3); a smaller window could not be
+ * advertised. */
 #define ENGINE_WINDOW_MIN (1 << 14)
 
 /* The unit of data that the box handles at once. */
 enum engine_arrival {
 	ARRIVAL_SEGMENT,	/* a TCP segment as it was on the wire */
-	ARRIVAL_BURST,		/* whatever one packet of the caller's holds; offloads may have
+	ARRIVAL_BURST,		/* whatever one packet from the caller holds; offloads may have
 				 * joined many segments */
 };
 
-/* What becomes of a new connection for which there is no room. */
+/* What becomes of a new connection when there is no room for it. */
 enum engine_overload {
 	OVERLOAD_PASS,		/* it passes untouched */
 	OVERLOAD_REFUSE,	/* the client gets a RST */
@@ -36,19 +37,20 @@ enum engine_overload {
 
 /* What is done to a connection. */
 struct engine_policy {
-	struct match match;		/* which one it is for; not of the first policy */
-	uint32_t segment_size;		/* 1..ENGINE_SEGMENT_SIZE_MAX. In a flow whose
-					 * sink allows less, S is what it allows */
+	struct match match;		/* which connections it is for; unused in the first
+					 * policy */
+	uint32_t segment_size;		/* 1..ENGINE_SEGMENT_SIZE_MAX. If a flow's sink allows less,
+					 * S is what it allows */
 	enum engine_direction direction;
 	enum engine_arrival arrival;
 	struct fault fault[FAULTS_MAX];	/* what goes wrong, */
 	unsigned faults;		/* and how many of them */
 };
 
-/* A connection has the first policy behind policy[0] that matches, or else that one. */
+/* A connection gets the first policy after policy[0] that matches, or else policy[0]. */
 struct engine_rules {
 	struct engine_policy policy[POLICIES_MAX];
-	unsigned policies;		/* from 1 */
+	unsigned policies;		/* at least 1 */
 };
 
 /* Are these rules within their bounds? */
@@ -56,8 +58,8 @@ bool rules_good(const struct engine_rules *rules);
 
 struct engine_config {
 	struct engine_rules rules;
-	enum engine_overload overload;	/* over flows_max, or with a quarter of memory_bytes
-					 * left: that is kept for the flows there are */
+	enum engine_overload overload;	/* beyond flows_max, or with a quarter of memory_bytes left:
+					 * that is kept for existing flows */
 	uint32_t flows_max;
 	uint32_t window_bytes;		/* receive buffer of a relay: ENGINE_WINDOW_MIN to
 					 * STREAM_WINDOW_MAX */

@@ -11,40 +11,41 @@
  *
  * RFC 5681 (slow start, congestion avoidance, fast retransmit), RFC 6582 (NewReno
  * recovery), RFC 6298 (retransmission timer), RFC 9293 section 3.8.6 (window, zero
- * window). What is sent is whole pieces, as they were cut; SMSS is S.
+ * window). It sends whole pieces, as they were cut; SMSS is S.
  *
- * In recovery each ACK lets one hole be filled: the one at snd_una, and, where the sink
- * tells by SACK what it has (RFC 2018, RFC 6675), the next ones below that. After a
- * timeout snd_nxt goes back to snd_una and what the sink lacks is sent again, the same
- * pieces, as the window opens.
+ * In recovery each ACK lets one hole be filled: the one at snd_una and, if the sink reports by SACK
+ * what it has (RFC 2018, RFC 6675), the next ones below that. After a timeout snd_nxt goes back to
+ * snd_una, and what the sink lacks is sent again in the same pieces, as the window opens.
  */
 
 /* RFC 6298 rule 2.1. */
 #define RTO_INITIAL_MS 1000
-/* RFC 6298 rule 2.4 wants a second. Real stacks use less, since a delayed ACK comes
- * within 200 ms; so do we, that a lost piece in a lab costs what it costs there. */
+/* RFC 6298 rule 2.4 asks for a second. Real stacks use less, since a delayed ACK comes within 200
+ * ms. So does the box, so that a lost piece costs as much in a lab as it does with them. */
 #define RTO_MIN_MS 200
 #define RTO_MAX_MS 60000
-/* RFC 9293 section 3.8.3: R2 of at least 100 s. With the doubling from 200 ms on to
- * 60 s, this many timeouts take more than 8 minutes. */
+/* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
+ * take more than 8 minutes. */
 #define TIMEOUTS_MAX 15
 #define DUP_ACKS 3
-/* The least that a path may be said to carry: RFC 791, RFC 8200 section 5. */
+/* The least that a path may be reported to carry: RFC 791, RFC 8200 section 5. */
 #define MTU_MIN_IPV4 68
 #define MTU_MIN_IPV6 1280
 #define MSS_MIN_IPV4 (MTU_MIN_IPV4 - 40)
-/* What a path can be relied on to carry, nearly always: RFC 1122 section 3.3.3; IPv6 must. */
+/* What nearly every path carries: RFC 1122 section 3.3.3; every IPv6 path must. */
 #define MSS_SURE_IPV4 (576 - 40)
 #define MSS_SURE_IPV6 (MTU_MIN_IPV6 - 60)
-/* Timeouts in a row after which a piece is tried smaller: a second or two, and some half a
- * minute. */
+/* After this many timeouts in a row a smaller piece is tried: that takes a second or two, or about
+ * half a minute. */
 #define TIMEOUTS_TOO_BIG 2
 #define TIMEOUTS_TOO_BIG_SURE 6
-/* Timeouts in a row after which it is worth saying that nobody answers: half a minute, too. */
+/* After this many timeouts in a row it is worth reporting that nobody answers: half a minute,
+ * too. */
 #define TIMEOUTS_UNANSWERED 6
-/* A window of this or less is used up by one segment. Linux: TCP_MSS_DEFAULT. */
+/* One segment may fill a window of this size or less. Linux: TCP_MSS_DEFAULT. */
 #define WINDOW_SMALL 536
-/* Before what a sink has gone back on is sent again: its ACKs may have been reordered. */
+/* The delay before resending what a sink has reported by SACK but seems to have discarded: its ACKs
+ * may have been reordered. */
 #define RENEGE_DELAY_MS 10
 
 static uint64_t rto_ms(const struct relay *r, unsigned backoff)
@@ -98,7 +99,7 @@ void send_begin(struct relay *r, uint16_t segment_size)
 	r->ssthresh = UINT32_MAX;
 }
 
-/* What is out: sent and not acknowledged. */
+/* How much is out: sent and not acknowledged. */
 static uint32_t flight(const struct relay *r, const struct transit *t)
 {
 	return (uint32_t)(t->snd_max - r->snd_una);
@@ -110,14 +111,14 @@ static bool fin_is_due(const struct relay *r, const struct transit *t)
 	return box_has_fin(r) && t->cut_nxt == relay_fin(r);
 }
 
-/* The offset behind the last thing that could be sent. */
+/* The offset after the last thing that could be sent. */
 static uint64_t sendable_end(const struct relay *r, const struct transit *t)
 {
 	return t->cut_nxt + fin_is_due(r, t);
 }
 
-/* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), for an ACK
- * of a modern receiver stands for many segments. */
+/* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), since one ACK of a modern
+ * receiver stands for many segments. */
 static void grow(const struct engine *e, struct relay *r, uint32_t smss, uint32_t acked)
 {
 	if (r->cwnd < r->ssthresh)
@@ -148,8 +149,8 @@ static void recover(struct relay *r, struct transit *t, uint64_t ack, uint32_t a
 		r->cwnd += smss;
 }
 
-/* The source may have been held up by the window it was last told: tell it once a
- * good part has opened (RFC 9293 section 3.8.6.2.2). */
+/* The last window reported to the source may have held it up: send an update once a good part has
+ * opened (RFC 9293 section 3.8.6.2.2). */
 static void window_update(const struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
@@ -160,19 +161,18 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 
 	if (most > e->config.window_bytes)
 		most = e->config.window_bytes;
-	/* Who has sent a FIN has nothing more to send, and may be gone by now: it would
-	 * answer with a RST. */
+	/* After its FIN the source needs no window and may be gone; an update could draw a RST. */
 	if (box_has_fin(r))
 		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
-	/* Where most of the buffer is held for long a good part may never open. */
+	/* If most of the buffer is held for long, a good part may never open. */
 	if (told == 0 && window >= f->end[sink].mss)
 		r->ack_owed = true;
 }
 
-/* The next hole to fill in recovery: a piece that the sink lacks and that was not sent
- * again. 0: there is none. */
+/* The next hole to fill in recovery: a piece that the sink lacks and that was not yet sent again.
+ * 0: there is none. */
 static uint64_t next_hole(const struct relay *r, const struct transit *t)
 {
 	uint64_t from = t->resend_nxt > r->snd_una ? t->resend_nxt : r->snd_una;
@@ -208,8 +208,8 @@ static void duplicate_ack(struct relay *r, struct transit *t)
 	t->resend_nxt = r->snd_una;
 }
 
-/* Has the sink thrown away what it had told by SACK (RFC 2018 section 8)? Else it would have
- * acknowledged it: its ACK ends where such octets begin. */
+/* Has the sink discarded what it had reported by SACK (RFC 2018 section 8)? Its ACK ends where such
+ * octets begin; if it still had them, it would have acknowledged them. */
 static bool has_reneged(const struct relay *r, const struct transit *t)
 {
 	return stream_skip_sacked(&t->stream, r->snd_una) != r->snd_una;
@@ -227,7 +227,8 @@ bool send_sacked(struct engine *e, struct flow *f, enum engine_side source, cons
 		uint64_t left = seq_widen(f->end[source].isn, o->sack[i].left, r->snd_una);
 		uint64_t right = seq_widen(f->end[source].isn, o->sack[i].right, r->snd_una);
 
-		/* Not below snd_una, which is a D-SACK (RFC 2883), nor what was not sent. */
+		/* Skip blocks below snd_una, which are D-SACKs (RFC 2883), and blocks of what was
+		 * not sent. */
 		if (left > r->snd_una && left < right && right <= t->snd_max)
 			news |= stream_sack(&t->stream, left, right);
 	}
@@ -261,8 +262,8 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	if (ack == r->snd_una) {
 		const struct endpoint *sink = &f->end[engine_other(source)];
 
-		/* The sink lives, so a closed window can last as long as it likes
-		 * (RFC 9293 section 3.8.6.1). Once it is open the wait is over. */
+		/* The sink is alive, so its window may stay closed as long as it likes (RFC 9293
+		 * section 3.8.6.1). Once it is open, the wait is over. */
 		if ((flight(r, t) == 0 || sink->window == 0) && t->backoff > TIMEOUTS_MAX / 2)
 			t->backoff = TIMEOUTS_MAX / 2;
 		if (flight(r, t) == 0 && flow_window_edge(f, source) > t->snd_nxt && !duplicate) {
@@ -324,10 +325,10 @@ static void sent(struct engine *e, struct relay *r, struct transit *t, uint64_t 
 		t->snd_max = end;
 }
 
-/* The most octets that a sender of its own would put into one segment here: what the path carries,
- * and half of the widest window so far. A sink that offers less than two segments would be sent one
- * only when its buffer is empty; and Linux does the same (tcp_bound_to_half_wnd()), so both sides
- * of the box wait for the same windows. */
+/* The most octets that an ordinary sender would put into one segment here: what the path carries,
+ * and half of the widest window so far. Without that half, a sink that offers less than two
+ * segments would get one only when its buffer is empty. Linux does the same
+ * (tcp_bound_to_half_wnd()), so both sides of the box wait for the same windows. */
 static uint32_t segment_max(const struct flow *f, enum engine_side source, const struct transit *t)
 {
 	const struct endpoint *sink = &f->end[engine_other(source)];
@@ -342,8 +343,8 @@ static uint32_t segment_max(const struct flow *f, enum engine_side source, const
 	return most < t->segment_size ? most : t->segment_size;
 }
 
-/* The piece or FIN at an offset before sendable_end(); of a piece that is too large to be sent as
- * it is, a part. */
+/* The piece or FIN at an offset before sendable_end(). If a piece is too large to be sent whole, a
+ * part of it. */
 static void piece_at(const struct flow *f, enum engine_side source, struct transit *t,
 		     uint64_t offset, struct piece *out)
 {
@@ -355,8 +356,8 @@ static void piece_at(const struct flow *f, enum engine_side source, struct trans
 		return;
 	}
 	out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
-	/* What was sent before, in other parts, may end where a window did: it can be sent again
-	 * up to there, whatever fits now. */
+	/* What was sent before in other parts may end where a window ended: it can be sent again up
+	 * to there, whatever fits now. */
 	if (offset < t->snd_max && offset + most > t->snd_max &&
 	    offset + most > flow_window_edge(f, source))
 		most = (uint32_t)(t->snd_max - offset);
@@ -375,9 +376,9 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	if (!t)
 		return false;
 	if (t->probe_owed) {
-		/* An old octet's number and no data: the sink must answer such a
-		 * segment with an ACK that tells its window (RFC 9293 section
-		 * 3.10.7.4). So no piece need be cut smaller to ask. */
+		/* The number of an old octet and no data: the sink must answer such a segment with
+		 * an ACK that shows its window (RFC 9293 section 3.10.7.4). So no piece needs to be
+		 * cut smaller to probe. */
 		t->probe_owed = false;
 		*out = (struct piece){ .offset = r->snd_una - 1 };
 		return true;
@@ -410,7 +411,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		return false;
 	if (out->offset + octets > flow_window_edge(f, source) &&
 	    out->offset + octets > t->snd_max) {
-		/* Does not fit. With nothing out no ACK will come by itself. */
+		/* It does not fit. With nothing out, no ACK will come by itself. */
 		if (flight(r, t) == 0 && t->timer_ns == 0)
 			start_timer(e, r, t);
 		return false;
@@ -419,7 +420,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	return true;
 }
 
-/* New octets, in full pieces of one run and not its last piece, that may be sent now: what
+/* How many new octets may be sent now, in full pieces of one run without its last piece: what
  * send_next() would let go one after the other. At most max. */
 static uint32_t full_pieces(const struct flow *f, enum engine_side source, struct transit *t,
 			    uint32_t max)
@@ -447,7 +448,7 @@ void send_train(struct engine *e, struct flow *f, enum engine_side source, struc
 
 	if (segment_max(f, source, t) < t->segment_size)
 		return;
-	/* All but the last have one length, and none but the last says PSH. */
+	/* All but the last have the same length, and only the last may have PSH. */
 	while (next.bytes == t->segment_size && !next.push && train->bytes + next.bytes <= max &&
 	       t->snd_nxt == train->offset + train->bytes && t->snd_nxt < t->cut_nxt &&
 	       stream_skip_sacked(&t->stream, t->snd_nxt) == t->snd_nxt && !t->resend_owed) {
@@ -466,10 +467,9 @@ void send_train(struct engine *e, struct flow *f, enum engine_side source, struc
 }
 
 /*
- * The window has been too small for the next piece for a whole timeout, and
- * nothing is out. If it is not closed, send what fits and remember the cut, as a
- * sender must not wait for ever for a window that a small buffer cannot offer (RFC
- * 9293 section 3.8.6.2.1); if it is, ask.
+ * The window has been too small for the next piece for a whole timeout, and nothing is out. If the
+ * window is open, send what fits and remember the cut: a sender must not wait forever for a window
+ * that a small buffer cannot offer (RFC 9293 section 3.8.6.2.1). If it is closed, probe it.
  */
 static void persist(const struct engine *e, const struct flow *f, enum engine_side source,
 		    struct transit *t)
@@ -500,7 +500,7 @@ static void go_back(const struct relay *r, struct transit *t)
 	t->snd_nxt = r->snd_una;
 }
 
-/* From here on the path to a sink is known to carry no more than this, TCP options counted. */
+/* From now on the path to a sink is known to carry no more than this, with TCP options. */
 static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
 {
 	f->path_mss[source] = (uint16_t)most;
@@ -516,18 +516,18 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
 
-	/* RFC 5927 section 4.1: only of what is out, and can be too big. */
+	/* RFC 5927 section 4.1: believe it only of what is out and can be too big. */
 	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least ||
 	    mtu >= headers + options + segment_max(f, source, t))
 		return;
 	limit_path(e, f, source, mtu - headers);
-	/* What was out in larger segments is lost, which is no sign of a loaded network. */
+	/* What was out in larger segments is lost, but that is not a sign of a loaded network. */
 	go_back(r, t);
 }
 
-/* A piece was sent in vain time and again: perhaps a router drops it for its size and says nothing
- * (RFC 8899 section 4.3, RFC 4821 section 7.7). Those that nearly all paths carry wait much
- * longer. */
+/* A piece was sent in vain again and again: perhaps a router drops it for its size without
+ * reporting it (RFC 8899 section 4.3, RFC 4821 section 7.7). A piece of a size that nearly every
+ * path carries is given much longer. */
 static void seek_path(struct engine *e, struct flow *f, enum engine_side source, struct transit *t)
 {
 	const struct relay *r = &f->relay[source];
@@ -535,7 +535,7 @@ static void seek_path(struct engine *e, struct flow *f, enum engine_side source,
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	struct piece piece;
 
-	/* A FIN is small, and what reaches a closed window is not taken. */
+	/* A FIN is small, and a closed window takes nothing. */
 	if (r->snd_una >= t->cut_nxt || f->end[engine_other(source)].window == 0)
 		return;
 	piece_at(f, source, t, r->snd_una, &piece);
@@ -566,7 +566,8 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	seek_path(e, f, source, t);
 	if (t->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
 		r->ssthresh = half > 2 * smss ? half : 2 * smss;
-	/* A sink may go back on SACK (RFC 2018 section 8), so it is believed only once. */
+	/* A sink may discard what it has reported by SACK (RFC 2018 section 8), so its report is
+	 * believed only once. */
 	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
 	r->cwnd = smss;
@@ -574,6 +575,6 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	    !hooks_any_piece(e, f, source))
 		e->stats.unanswered++;
 	go_back(r, t);
-	start_timer(e, r, t);	/* also if nothing can be sent now: something is out */
+	start_timer(e, r, t);	/* even if nothing can be sent now: something is out */
 	return true;
 }

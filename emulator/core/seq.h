@@ -5,9 +5,8 @@
 /*
  * Sequence numbers and stream offsets
  *
- * TCP numbers octets modulo 2^32 (RFC 9293 section 3.4). The engine widens each
- * number once, here, to a 64-bit stream offset, and compares offsets with plain
- * < and > everywhere else.
+ * TCP numbers octets modulo 2^32 (RFC 9293 section 3.4). The engine widens each number once, here,
+ * to a 64-bit stream offset. Everywhere else it compares offsets with plain < and >.
  *
  * The SYN has the offset SEQ_BASE, the first octet of data SEQ_BASE + 1, and a
  * FIN after n octets of data SEQ_BASE + 1 + n. The base keeps an old or wild
@@ -18,7 +17,7 @@
 
 #define SEQ_BASE (UINT64_C(1) << 32)
 
-/* The offset whose low half is `low`: of all it could be, the one closest to near. */
+/* The offset whose low half is `low`: of all candidates, the one closest to near. */
 static inline uint64_t seq_near(uint32_t low, uint64_t near)
 {
 	return near + (uint64_t)(int64_t)(int32_t)(low - (uint32_t)near);

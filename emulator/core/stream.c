@@ -11,8 +11,7 @@ _Static_assert((STREAM_RUNS_MAX & (STREAM_RUNS_MAX - 1)) == 0, "the ring of runs
 #define PUSH (UINT32_C(1) << 31)
 #define BYTES(word) ((word) & ~PUSH)
 
-/* How an arrival waits: the low half of its offset is enough, as all lie within the
- * window. */
+/* A waiting arrival. The low half of its offset is enough, since all lie within the window. */
 struct waiting {
 	uint32_t start;
 	uint32_t bytes;		/* and PUSH */
@@ -68,8 +67,8 @@ int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint
 			*page = pool_take(pool);
 		if (*page == POOL_NONE)
 			return -ENOBUFS;
-		/* Lets GCC forget that n is no more than a page: it would copy by "rep movs",
-		 * and the C library's memcpy() takes half the time. */
+		/* Makes GCC forget that n is at most a page: it would copy by "rep movs", while the
+		 * C library's memcpy() takes half the time. */
 		__asm__("" : "+r"(n));
 		memcpy((uint8_t *)pool_data(pool, *page) + at, data, n);
 		data += n;
@@ -170,8 +169,8 @@ void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end)
 	give_page(pool, &s->waiting);
 }
 
-/* May the octets behind the last run be counted as its own? Then it has full pieces only, and none
- * with PSH, or there is no place for another. */
+/* May the octets after the last run be counted as its own? Only if it has nothing but full pieces,
+ * none with PSH, or if there is no place for another run. */
 static bool can_extend(struct stream *s, uint32_t segment_size)
 {
 	uint32_t last;

@@ -5,10 +5,9 @@
 /*
  * The octets a relay holds, and how they arrived and were cut
  *
- * A relay has a stream only while it holds something: from the first octet that
- * arrives until the sink has acknowledged the last. It is one page of the pool
- * with the book-keeping, up to STREAM_PAGES more with the octets, and one more
- * while anything waits.
+ * A relay has a stream only while it holds something: from the first octet that arrives until the
+ * sink has acknowledged the last. It takes one page of the pool for the book-keeping, up to
+ * STREAM_PAGES more for the octets, and one more while anything waits.
  *
  *        sink has                 cut                    pending       waiting
  *      ----------+----+----+----+---+----+----+---+----------------+  +----+  +--
@@ -16,14 +15,13 @@
  *      ----------+----+----+----+---+----+----+---+----------------+  +----+  +--
  *             snd_una        snd_nxt           cut_nxt          rcv_nxt
  *
- * An arrival is what came in at once. Those out of order wait here with their
- * borders, for a fault looks at arrivals and must see the same ones whether or
- * not the network reordered them.
+ * An arrival is what came in at once. Arrivals out of order wait here with their borders: a fault
+ * looks at arrivals, and must see the same ones whether or not the network reordered them.
  *
- * A run is some pieces of S octets each, and the last may be shorter. So one word
- * remembers any number of cuts, and a retransmission repeats the same segment. When
- * there is no place for one more run, what is cut is joined to the last, as a TCP joins
- * what was written to it: its borders are lost, which no TCP promises, and no octet is.
+ * A run is some pieces of S octets each, of which the last may be shorter. So one word remembers
+ * any number of cuts, and a retransmission repeats the same segment. When there is no place for
+ * another run, new cuts are joined to the last one, as a TCP joins what was written to it. Their
+ * borders are lost, which no TCP promises to keep, but no octet is.
  *
  * Offsets are those of seq.h.
  */
@@ -43,8 +41,8 @@
 /* An arrival that finds no place to wait is not acknowledged, so its sender repeats it. */
 #define STREAM_WAITING_MAX 512
 #define STREAM_RUNS_MAX 512
-/* Runs that only stream_split() may use, so that a window smaller than a piece can
- * always be used: a split makes two more, and one is gone before the next. */
+/* Runs that only stream_split() may use, so that a window smaller than a piece can always be used:
+ * a split adds two, and one of them is gone before the next split. */
 #define STREAM_RUNS_SPARE 4
 
 /* A piece of at most 65,495 octets touches this many pages, and so has this many
@@ -98,25 +96,25 @@ void stream_end(struct stream *s, struct pool *pool);
 int stream_store(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
 		 uint32_t bytes);
 
-/* Stores octets that are out of order and notes them as waiting, so far as they are
- * not waiting already: what came first stays. The caller has trimmed them to what is
- * acceptable. -ENOBUFS if not all found a place: some octets may be waiting, and the
- * others are as if they had not arrived. */
+/* Stores octets that are out of order and notes them as waiting, except those that are already
+ * waiting: what came first stays. The caller has trimmed them to what is acceptable. -ENOBUFS if
+ * not all found a place: some octets may be waiting, and the others are as if they had not
+ * arrived. */
 int stream_wait(struct stream *s, struct pool *pool, uint64_t start, const uint8_t *data,
 		uint32_t bytes, bool push);
 
 /* Waiting arrival number i, of s->waiting_count, in order. */
 struct arrival stream_waiting(const struct stream *s, const struct pool *pool, unsigned i);
 
-/* Takes the first waiting arrival out if it starts at start. */
+/* Takes out the first waiting arrival, if it starts at start. */
 bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start, struct arrival *out);
 
-/* Forgets all that waits, and gives back the pages behind the octet before end, which
+/* Forgets all that waits, and gives back the pages after the one with the octet before end, which
  * is the end of what is in order. */
 void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end);
 
-/* Notes the next cut: bytes octets behind all that is cut, in pieces of segment_size and perhaps
- * a shorter last one. */
+/* Notes the next cut: bytes octets after all that is cut, in pieces of segment_size and perhaps a
+ * shorter last one. */
 void stream_cut(struct stream *s, uint32_t segment_size, uint32_t bytes);
 
 /* Marks the last run: its last piece carries PSH. */
@@ -133,23 +131,23 @@ uint32_t stream_piece(struct stream *s, uint32_t segment_size, uint64_t offset, 
  * -ENOBUFS if no room is left to remember that. */
 int stream_split(struct stream *s, uint32_t segment_size, uint64_t offset, uint32_t bytes);
 
-/* Notes that the sink has [left, right), beyond what it acknowledges. Returns false if
- * that was known, or finds no place. */
+/* Notes that the sink has [left, right), beyond what it acknowledges. Returns false if that was
+ * known already, or if there is no place for it. */
 bool stream_sack(struct stream *s, uint64_t left, uint64_t right);
 
-/* The first octet from offset on that is not noted as being with the sink. */
+/* The first octet from offset on that the sink is not noted to have. */
 uint64_t stream_skip_sacked(const struct stream *s, uint64_t offset);
 
-/* The offset behind the last octet that is; 0: there is none. */
+/* The offset after the last octet that the sink is noted to have; 0: there is none. */
 uint64_t stream_sacked_end(const struct stream *s);
 
 /* Forgets everything before offset, which the sink has. */
 void stream_release(struct stream *s, struct pool *pool, uint64_t offset);
 
-/* Turns one bit of an octet that is stored. */
+/* Flips one bit of a stored octet. */
 void stream_alter(struct stream *s, const struct pool *pool, uint64_t offset);
 
-/* Writes over octets that are stored. */
+/* Overwrites stored octets. */
 void stream_overwrite(struct stream *s, const struct pool *pool, uint64_t offset,
 		      const uint8_t *data, uint32_t bytes);
 

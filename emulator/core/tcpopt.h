@@ -3,7 +3,7 @@
 #define RESEG_CORE_TCPOPT_H
 
 /*
- * TCP options: what the box reads, what it takes out, what it writes
+ * TCP options: what the box reads, removes and writes
  */
 
 #include "packet.h"
@@ -35,24 +35,24 @@ struct tcpopt {
 	struct sack_block sack[SACK_BLOCKS_MAX];
 };
 
-/* Reads the options of a segment. An option whose length is impossible ends the
- * list, as in Linux and BSD; what stood before it counts. */
+/* Reads the options of a segment. An option whose length is impossible ends the list, as in Linux
+ * and BSD; the options before it count. */
 void tcpopt_parse(struct tcpopt *o, const struct packet *p);
 
-/* Overwrites with NOPs, in a SYN or SYN-ACK, the options the box cannot keep its
- * word on: TCP Fast Open (RFC 7413, also its experimental form) and Multipath TCP
- * (RFC 8684). Returns true if there were any. keep_fast_open: not the first of them. */
+/* Overwrites with NOPs, in a SYN or SYN-ACK, the options that the box could not keep up: TCP Fast
+ * Open (RFC 7413, also its experimental form) and Multipath TCP (RFC 8684). Returns true if there
+ * were any. keep_fast_open: leaves TCP Fast Open in. */
 bool tcpopt_remove_unkept(struct packet *p, bool keep_fast_open);
 
 /* Overwrites one option of a SYN or SYN-ACK with NOPs. Returns true if it was there. */
 bool tcpopt_remove_window_scale(struct packet *p);
 bool tcpopt_remove_sack_permitted(struct packet *p);
 
-/* Lets the MSS option of a SYN or SYN-ACK say no more than this. Returns true if it did. */
+/* Lowers the MSS option of a SYN or SYN-ACK to no more than this. Returns true if it did. */
 bool tcpopt_limit_mss(struct packet *p, uint16_t most);
 
-/* Writes the SACK option of a passing segment anew with these blocks, as many as
- * its old space holds, and NOPs behind them. o is the parsed options of p. */
+/* Rewrites the SACK option of a passing segment with these blocks, as many as its old space holds,
+ * followed by NOPs. o is the parsed options of p. */
 bool tcpopt_replace_sack(struct packet *p, const struct tcpopt *o, const struct sack_block *blocks,
 			 size_t count);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define NOT_SET UINT32_MAX
-/* Of each node: half as many steps as with two, and a million alarms do not fit a cache. */
+/* Per node. Four need half as many steps as two, and a million alarms do not fit in a cache. */
 #define CHILDREN 4
 
 int timers_create(struct timers *t, uint32_t max)

@@ -3,7 +3,7 @@
 #define RESEG_CORE_VERDICT_H
 
 /*
- * Packets that go in and out: what becomes of each, and what is sent
+ * Packets in and out: what becomes of each, and what is sent
  */
 
 #include "side.h"
@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The longest packet that a caller must be able to hand in: what NFQUEUE copies at most. The
- * ends are told (by MSS) to send no segment that makes a longer one. */
+/* The longest packet that a caller must be able to hand in: the most that NFQUEUE copies. The MSS
+ * that the box lets pass keeps the ends from sending a segment that makes a longer one. */
 #define ENGINE_PACKET_MAX 65531
 
 enum engine_verdict {
@@ -23,31 +23,31 @@ enum engine_verdict {
 	VERDICT_DROP,		/* the box has taken it */
 };
 
-/* What the caller knows of a packet that its bytes do not say. */
+/* What the caller knows about a packet that its bytes do not show. */
 enum engine_hint {
 	ENGINE_NO_CHECKSUM = 1 << 0,	/* the TCP checksum was left to hardware: the packet
 					 * is sound, the field is not. REPLACE sets it */
-	ENGINE_JOINED = 1 << 1,		/* offloads may have joined several segments. They are
-					 * taken apart as the ends' MSS options say, for a
-					 * packet does not tell where they were joined */
-	ENGINE_LOCAL = 1 << 2,		/* its source is this host itself */
+	ENGINE_JOINED = 1 << 1,		/* offloads may have joined several segments. They are taken
+					 * apart by the ends' MSS options, since a packet does not
+					 * show where it was joined */
+	ENGINE_LOCAL = 1 << 2,		/* its source is this host */
 };
 
 /* What a packet is about. */
 struct engine_subject {
 	uint64_t flow;			/* serial number; 0: of none */
 	enum engine_side source;	/* who sent it, or is said to have sent it */
-	uint64_t orphaned;		/* octets that it acknowledges, as it goes on, and that
-					 * its source does not have */
+	uint64_t orphaned;		/* octets that it acknowledges when it goes on, but that its
+					 * source does not have */
 };
 
-/* One IP packet to send: its parts one after the other, the first of them the
- * headers. All of it, checksums too, is ready for the wire; the TTL is what the
+/* One IP packet to send: its parts one after the other, the first of which is the
+ * headers. All of it, with its checksums, is ready for the wire; the TTL is the one that
  * packets of that end had when they reached the box.
  *
- * With engine_config.offload, unless it is `local`, it is not `summed`: the TCP checksum field
- * holds only the sum of the pseudo header, and the packet may be many: with segment_bytes set,
- * the payload is to be sent as segments of that length, but the last. */
+ * With engine_config.offload, a packet that is not `local` is not `summed`: its TCP checksum field
+ * holds only the sum of the pseudo header. Such a packet may stand for many: with segment_bytes
+ * set, send the payload as segments of that length; the last may be shorter. */
 #define ENGINE_PARTS_MAX (1 + STREAM_SLICES_MAX)
 
 struct engine_emit {
