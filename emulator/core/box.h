@@ -11,7 +11,7 @@
 #include "pool.h"
 #include "rules.h"
 #include "tcpopt.h"
-#include "timers.h"
+#include "alarms.h"
 #include "units.h"
 #include "verdict.h"
 
@@ -45,7 +45,7 @@ struct fault_state {
 struct engine {
 	struct engine_config config;
 	struct flow_table table;
-	struct timers timers;
+	struct alarms alarms;
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t flows_seen;
@@ -100,6 +100,14 @@ static inline bool box_has_fin(const struct relay *r)
 static inline uint64_t box_data_end(const struct relay *r)
 {
 	return box_has_fin(r) ? relay_fin(r) : r->rcv_nxt;
+}
+
+/* Did the box send, by a fault, a FIN that is not the source's? */
+static inline bool box_has_early_fin(const struct engine *e, const struct relay *r)
+{
+	const struct transit *t = box_transit(e, r);
+
+	return t && t->early_fin;
 }
 
 /* Octets ACKed to the source that the sink has not acknowledged. */

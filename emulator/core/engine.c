@@ -9,6 +9,7 @@
 #include "observe.h"
 #include "output.h"
 #include "receive.h"
+#include "reset.h"
 #include "segment.h"
 #include "send.h"
 
@@ -103,17 +104,17 @@ int engine_create(struct engine **out, const struct engine_config *config)
 	rc = flow_table_create(&e->table, config->flows_max, config->hash_key);
 	if (rc < 0)
 		goto free_engine;
-	rc = timers_create(&e->timers, config->flows_max);
+	rc = alarms_create(&e->alarms, config->flows_max);
 	if (rc < 0)
 		goto destroy_table;
 	rc = pool_create(&e->pool, config->memory_bytes);
 	if (rc < 0)
-		goto destroy_timers;
+		goto destroy_alarms;
 	*out = e;
 	return 0;
 
-destroy_timers:
-	timers_destroy(&e->timers);
+destroy_alarms:
+	alarms_destroy(&e->alarms);
 destroy_table:
 	flow_table_destroy(&e->table);
 free_engine:
@@ -126,7 +127,7 @@ void engine_destroy(struct engine *e)
 	if (!e)
 		return;
 	pool_destroy(&e->pool);
-	timers_destroy(&e->timers);
+	alarms_destroy(&e->alarms);
 	flow_table_destroy(&e->table);
 	free(e);
 }
@@ -205,7 +206,7 @@ static enum engine_verdict in_state(struct engine *e, flow_handle h, enum engine
 	case FLOW_OPENING:
 		return handshake_segment(e, h, side, p, &o);
 	case FLOW_RESET:
-		return segment_after_rst(e, h, side, p);
+		return reset_after_rst(e, h, side, p);
 	case FLOW_CLOSED:
 		return VERDICT_ACCEPT;
 	default:
@@ -380,14 +381,14 @@ bool engine_next(struct engine *e, struct engine_emit *out)
 
 uint64_t engine_deadline(const struct engine *e)
 {
-	return timers_next(&e->timers);
+	return alarms_next(&e->alarms);
 }
 
 void engine_expire(struct engine *e, uint64_t now_ns)
 {
 	set_now(e, now_ns);
-	while (timers_next(&e->timers) <= now_ns) {
-		flow_handle h = timers_pop(&e->timers);
+	while (alarms_next(&e->alarms) <= now_ns) {
+		flow_handle h = alarms_pop(&e->alarms);
 		struct flow *f = flow_get(&e->table, h);
 		bool idle = lifetime_deadline(e, f) <= now_ns;
 
@@ -467,53 +468,4 @@ void engine_get_faults(const struct engine *e, unsigned policy, uint64_t acted[F
 {
 	for (unsigned i = 0; i < FAULTS_MAX; i++)
 		acted[i] = e->fault[policy][i].acted;
-}
-
-static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow *f,
-		      struct engine_flow_info *out)
-{
-	static const char states[][10] = {
-		"free", "opening", "open", "reset", "closed", "forgotten"
-	};
-
-	*out = (struct engine_flow_info){
-		.serial = f->serial,
-		.version = f->version,
-		.state = states[f->state],
-		.policy = f->policy,
-		.segment_size = box_policy(e, f)->segment_size,
-		.idle_ns = ((uint32_t)(now_ns / NS_PER_MS) - f->touched_ms) * NS_PER_MS,
-	};
-	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		const struct relay *r = &f->relay[side];
-		const struct transit *t = box_transit(e, r);
-
-		memcpy(out->address[side], flow_address(f, side), f->version == 4 ? 4 : 16);
-		out->port[side] = flow_port(f, side);
-		if (f->state != FLOW_OPEN)
-			continue;
-		/* S as at opening: the client's, if that half is intercepted. */
-		if (r->intercepted && (side == CLIENT || !f->relay[CLIENT].intercepted))
-			out->segment_size = box_segment_size(e, f, side);
-		out->totals[side] = observe_totals(r);
-		out->stalled[side] = t && t->stalled;
-		out->pending[side] = t ? box_data_end(r) - t->cut_nxt : 0;
-	}
-}
-
-size_t engine_flows(const struct engine *e, uint64_t now_ns, uint32_t *cursor,
-		    struct engine_flow_info *out, size_t max)
-{
-	uint32_t end = *cursor + ENGINE_LOOK_MAX;
-	size_t count = 0;
-
-	if (end > e->table.fresh)
-		end = e->table.fresh;
-	for (; *cursor < end && count < max; ++*cursor) {
-		const struct flow *f = flow_get(&e->table, *cursor);
-
-		if (f->state != FLOW_FREE)
-			show_flow(e, now_ns, f, &out[count++]);
-	}
-	return count;
 }

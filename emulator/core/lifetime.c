@@ -109,7 +109,7 @@ void lifetime_set_alarm(struct engine *e, flow_handle h)
 		if (t && t->timer_ns != 0 && t->timer_ns < at)
 			at = t->timer_ns;
 	}
-	timers_set(&e->timers, h, at);
+	alarms_set(&e->alarms, h, at);
 }
 
 void lifetime_queue_output(struct engine *e, flow_handle h)
@@ -186,7 +186,7 @@ void lifetime_forget(struct engine *e, flow_handle h)
 	if (lifetime_is_over(flow_get(&e->table, h)))
 		e->flows_over--;
 	lifetime_unqueue_output(e, h);
-	timers_cancel(&e->timers, h);
+	alarms_cancel(&e->alarms, h);
 	flow_remove(&e->table, h);
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "segment.h"
 
+#include "challenge.h"
 #include "emit.h"
 #include "handshake.h"
 #include "lifetime.h"
 #include "receive.h"
+#include "reset.h"
 #include "send.h"
 
 /*
@@ -59,21 +61,6 @@ static enum engine_verdict pass_on(struct engine *e, struct flow *f, enum engine
 	return verdict;
 }
 
-/* Owes an end an ACK for a segment that may not be its own. With last_ms the rate is limited, so
- * that nobody can make the box send many ACKs or start a dialogue of ACKs (RFC 5961 section 7). */
-static void challenge(struct engine *e, struct flow *f, enum engine_side side, uint32_t *last_ms)
-{
-	if (last_ms) {
-		if (e->now_ms - *last_ms < CHALLENGE_GAP_MS)
-			return;
-		*last_ms = e->now_ms;
-	}
-	if (f->relay[side].intercepted)
-		f->relay[side].ack_owed = true;
-	else
-		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
-}
-
 /* A segment of an open flow, its numbers widened. */
 struct segment {
 	struct packet *p;
@@ -113,7 +100,7 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 	 * it is real (RFC 5961 section 4). */
 	if (!f->relay[side].intercepted)
 		return again ? handshake_pass_syn_again(e, f, side, p) : VERDICT_ACCEPT;
-	challenge(e, f, side, &f->challenge_ms[side]);
+	challenge_owe(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
 }
 
@@ -209,141 +196,8 @@ static enum engine_verdict unacceptable(struct engine *e, struct flow *f, enum e
 		packet_set_ack(g->p, seq_narrow(f->end[engine_other(side)].isn, emit_ack(f, side)));
 		return VERDICT_REPLACE;
 	}
-	challenge(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
+	challenge_owe(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
 	return VERDICT_DROP;
-}
-
-static bool has_early_fin(const struct engine *e, const struct relay *r)
-{
-	const struct transit *t = box_transit(e, r);
-
-	return t && t->early_fin;
-}
-
-/* Does it acknowledge what was never sent, or what was acknowledged long ago (RFC 5961 section
- * 5.2)? The box may not have seen everything that goes end to end, since fragments pass; but nobody
- * sends past the window edge, except one octet for a probe or a FIN. */
-static bool ack_is_wild(const struct engine *e, const struct flow *f, enum engine_side side,
-			uint64_t ack)
-{
-	enum engine_side other = engine_other(side);
-	const struct relay *in = &f->relay[other];
-	/* An ACK older than the largest window this end can offer is not just late. */
-	uint64_t oldest = (uint64_t)UINT16_MAX << f->end[side].window_shift;
-
-	/* Until the handshake is done an ACK must cover the SYN. Reject any that does not: the
-	 * sender never saw the SYN, and put_right() would write the correct number for a forger. */
-	if (!f->end[side].acked_syn && ack <= SEQ_BASE)
-		return true;
-	return ack > (in->intercepted ? box_sent_end(e, in) : relay_edge(in) + 1) ||
-	       ack + oldest < in->snd_una;
-}
-
-/*
- * Does an end acknowledge data of an intercepted half that the box has not seen, but no more than
- * the box has offered to take? Then a route was changed, and the source's packets bypass the box.
- * The end has everything that the box has, and the numbers are the same, so the ends can do without
- * the box. A single such ACK may be a forger's; but if it is true, the end sends another one in
- * answer to whatever the box sends next, and whatever the box still holds was sent in vain.
- */
-static bool has_gone_round(const struct engine *e, struct flow *f, enum engine_side side,
-			   uint64_t ack)
-{
-	enum engine_side other = engine_other(side);
-	const struct relay *in = &f->relay[other];
-	const struct transit *t = box_transit(e, in);
-	bool again = flow_is_marked(f, FLOW_BYPASS_SUSPECTED, other);
-
-	if (!in->intercepted || f->shifted || f->relay[side].intercepted || has_early_fin(e, in) ||
-	    ack <= in->rcv_nxt || ack > relay_edge(in) + 1)
-		return false;
-	flow_mark(f, FLOW_BYPASS_SUSPECTED, other);
-	return again && (!t || t->backoff > 0);
-}
-
-/*
- * Is a RST of an end-to-end half sure to end the connection? Its receiver decides: a kernel takes
- * only a RST with the number that it expects (RFC 5961 section 3.2). The box knows that number only
- * if everything it has seen is acknowledged; otherwise it lies somewhere in
- *
- *              snd_una                                     rcv_nxt
- *      --------+-------------------------------------------+----------
- *              acknowledged up to here                     seen up to here
- *
- * There a forger who knows only the window could end a connection with data that the box has ACKed
- * and not delivered. So the box sends an ACK to the end that the RST claims to come from: an end
- * that is gone answers with another RST, whose number is the ACK number of that ACK; an end that is
- * alive does not answer. A RST that answers a piece confirms it too, since the box sends pieces
- * with the same ACK.
- */
-static bool rst_is_sure(struct engine *e, struct flow *f, enum engine_side side, uint64_t offset)
-{
-	const struct relay *out = &f->relay[side];
-
-	if (offset < out->snd_una || offset > out->rcv_nxt)
-		return false;
-	if (out->snd_una == out->rcv_nxt ||
-	    (flow_is_marked(f, FLOW_RST_SUSPECTED, side) && offset == out->snd_una))
-		return true;
-	flow_mark(f, FLOW_RST_SUSPECTED, side);
-	f->relay[side].rst_low = (uint32_t)offset;
-	if (e->now_ms - f->rst_challenge_ms[side] >= CHALLENGE_GAP_MS) {
-		f->rst_challenge_ms[side] = e->now_ms;
-		flow_mark(f, FLOW_ACK_INFO_OWED, engine_other(side));
-	}
-	return false;
-}
-
-static enum engine_verdict segment_rst(struct engine *e, struct flow *f, enum engine_side side,
-				       struct packet *p, const struct segment *g)
-{
-	enum engine_side other = engine_other(side);
-	const struct relay *out = &f->relay[side], *in = &f->relay[other];
-	const struct endpoint *self = &f->end[side], *peer = &f->end[other];
-
-	if (lifetime_is_gone(f, side))
-		return VERDICT_DROP;
-	/* The other end still waits for a SYN-ACK: the first was lost after it passed the box, and
-	 * this end no longer knows of it. Then the ACK counts (RFC 9293 section 3.10.7.3). */
-	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
-		lifetime_reset(e, f, side, CLOSE_RESET);
-		return VERDICT_ACCEPT;
-	}
-	if (out->intercepted) {
-		/* RFC 5961 section 3.2: only the exact number counts. A RST elsewhere inside the
-		 * window is challenged; any other is dropped. */
-		if (g->offset != out->rcv_nxt) {
-			if (g->offset > out->rcv_nxt && g->offset < receive_edge(e, out))
-				challenge(e, f, side, &f->rst_challenge_ms[side]);
-			return VERDICT_DROP;
-		}
-		packet_set_seq(p, seq_narrow(self->isn, emit_seq(e, f, side)));
-	}
-	if (in->intercepted && (p->flags & TCP_ACK))
-		packet_set_ack(p, seq_narrow(peer->isn, emit_ack(f, side)));
-	if (!out->intercepted && !rst_is_sure(e, f, side, g->offset))
-		return VERDICT_REPLACE;
-	/* What it acknowledges has arrived (RFC 9293 section 3.10.7.4 checks the ACK of any segment
-	 * that it accepts). */
-	if (in->intercepted && (p->flags & TCP_ACK) && !ack_is_wild(e, f, side, g->ack))
-		send_is_acked(e, f, other, g->ack);
-	lifetime_reset(e, f, side, CLOSE_RESET);
-	return VERDICT_REPLACE;
-}
-
-/* Does an end's ACK confirm a RST of the other end that was only suspected? If this end has
- * everything and expects the number of the RST, it takes the RST; an ACK past that number shows
- * that it did not. */
-static bool confirms_rst(struct flow *f, enum engine_side side)
-{
-	enum engine_side other = engine_other(side);
-	const struct relay *in = &f->relay[other];
-	uint64_t rst = seq_near(in->rst_low, in->rcv_nxt);
-
-	if (!flow_is_marked(f, FLOW_RST_SUSPECTED, other) || in->snd_una < rst)
-		return false;
-	flow_unmark(f, FLOW_RST_SUSPECTED, other);
-	return in->snd_una == rst && in->rcv_nxt == rst;
 }
 
 /* Hands the text to the relay, or notes it where the half goes end to end. Returns true if the
@@ -409,17 +263,17 @@ static bool is_believed(struct engine *e, flow_handle h, enum engine_side side, 
 		return false;
 	}
 	/* The sink counts the early FIN, which is not the source's. */
-	if (has_early_fin(e, in) && g->ack == box_sent_end(e, in) + 1)
+	if (box_has_early_fin(e, in) && g->ack == box_sent_end(e, in) + 1)
 		g->ack--;
-	if (has_gone_round(e, f, side, g->ack)) {
+	if (challenge_has_gone_round(e, f, side, g->ack)) {
 		send_is_acked(e, f, other, in->rcv_nxt);
 		e->stats.one_sided++;
 		lifetime_end(e, h, CLOSE_HANDED_OVER);
 		*verdict = VERDICT_ACCEPT;
 		return false;
 	}
-	if (ack_is_wild(e, f, side, g->ack)) {
-		challenge(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
+	if (challenge_ack_is_wild(e, f, side, g->ack)) {
+		challenge_owe(e, f, side, g->has_text ? NULL : &f->challenge_ms[side]);
 		*verdict = VERDICT_DROP;
 		return false;
 	}
@@ -457,7 +311,7 @@ static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum e
 	self->acked_syn = true;
 	flow_unmark(f, FLOW_RST_SUSPECTED, side);	/* it is alive */
 	window_changed = learn_segment(f, side, g);
-	if (confirms_rst(f, side)) {
+	if (reset_is_confirmed(f, side)) {
 		enum engine_verdict verdict = put_right(e, f, side, g->p, g->o);
 
 		lifetime_reset(e, f, other, CLOSE_RESET);
@@ -503,7 +357,7 @@ enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_s
 
 	g.end = g.offset + p->payload_bytes + g.fin;
 	if (p->flags & TCP_RST)
-		return segment_rst(e, f, side, p, &g);
+		return reset_segment(e, f, side, p, g.offset, g.ack);
 	if (p->flags & TCP_SYN)
 		return segment_syn(e, f, side, p, o);
 	if (!(p->flags & TCP_ACK))
@@ -513,32 +367,4 @@ enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_s
 	if (!is_believed(e, h, side, &g, &verdict))
 		return verdict;
 	return take_segment(e, f, side, &g);
-}
-
-/* A packet of a flow that one end has reset. */
-enum engine_verdict segment_after_rst(struct engine *e, flow_handle h, enum engine_side side,
-				      struct packet *p)
-{
-	struct flow *f = flow_get(&e->table, h);
-	enum engine_side by = f->server_reset ? SERVER : CLIENT;
-	struct relay *r = &f->relay[by];
-
-	if (!r->intercepted)
-		return VERDICT_ACCEPT;
-	if (side == by) {
-		if (!(p->flags & TCP_RST))
-			return VERDICT_DROP;
-		return packet_set_seq(p, seq_narrow(f->end[by].isn, emit_seq(e, f, by)))
-			       ? VERDICT_REPLACE
-			       : VERDICT_ACCEPT;
-	}
-	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
-		/* It did not take the RST, because a piece before it was lost (RFC 5961 section
-		 * 3.2). Its ACK shows the number that it will take; the end that sent the RST would
-		 * answer with a RST like this. */
-		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
-		flow_mark(f, FLOW_RST_OWED, by);
-		lifetime_queue_output(e, h);
-	}
-	return VERDICT_DROP;
 }

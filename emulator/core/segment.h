@@ -12,8 +12,4 @@
 enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_side side,
 				  struct packet *p, const struct tcpopt *o);
 
-/* A packet of a flow that one end has reset. */
-enum engine_verdict segment_after_rst(struct engine *e, flow_handle h, enum engine_side side,
-				      struct packet *p);
-
 #endif

@@ -5,6 +5,7 @@
 #include "hooks.h"
 #include "observe.h"
 #include "receive.h"
+#include "rto.h"
 
 /*
  * The relay toward the sink: a TCP sender in the source's name
@@ -18,12 +19,6 @@
  * snd_una, and what the sink lacks is sent again in the same pieces, as the window opens.
  */
 
-/* RFC 6298 rule 2.1. */
-#define RTO_INITIAL_MS 1000
-/* RFC 6298 rule 2.4 asks for a second. Real stacks use less, since a delayed ACK comes within 200
- * ms. So does the box, so that a lost piece costs as much in a lab as it does with them. */
-#define RTO_MIN_MS 200
-#define RTO_MAX_MS 60000
 /* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
  * take more than 8 minutes. */
 #define TIMEOUTS_MAX 15
@@ -47,43 +42,6 @@
 /* The delay before resending what a sink has reported by SACK but seems to have discarded: its ACKs
  * may have been reordered. */
 #define RENEGE_DELAY_MS 10
-
-static uint64_t rto_ms(const struct relay *r, unsigned backoff)
-{
-	uint64_t ms = RTO_INITIAL_MS;
-
-	if (r->srtt_us != 0) {
-		uint64_t var_us = 4 * (uint64_t)r->rttvar_us;
-
-		if (var_us < RTO_MIN_MS * 1000)
-			var_us = RTO_MIN_MS * 1000;
-		ms = (r->srtt_us + var_us) / 1000 + 1;
-	}
-	ms <<= backoff < 16 ? backoff : 16;
-	return ms < RTO_MAX_MS ? ms : RTO_MAX_MS;
-}
-
-static void start_timer(const struct engine *e, const struct relay *r, struct transit *t)
-{
-	t->timer_ns = e->now_ns + rto_ms(r, t->backoff) * NS_PER_MS;
-}
-
-/* RFC 6298 section 2. */
-static void measured(struct relay *r, uint64_t rtt_ns)
-{
-	uint64_t us = rtt_ns / 1000;
-	uint32_t rtt = us == 0 ? 1 : us > RTO_MAX_MS * 1000 ? RTO_MAX_MS * 1000 : (uint32_t)us;
-	uint32_t delta;
-
-	if (r->srtt_us == 0) {
-		r->srtt_us = rtt;
-		r->rttvar_us = rtt / 2;
-		return;
-	}
-	delta = rtt > r->srtt_us ? rtt - r->srtt_us : r->srtt_us - rtt;
-	r->rttvar_us = (uint32_t)((3 * (uint64_t)r->rttvar_us + delta) / 4);
-	r->srtt_us = (uint32_t)((7 * (uint64_t)r->srtt_us + rtt) / 8);
-}
 
 /* RFC 6928 section 2. */
 static uint32_t initial_window(uint32_t smss)
@@ -282,7 +240,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	if (t->snd_nxt < ack)
 		t->snd_nxt = ack;
 	if (t->timed_end != 0 && ack >= t->timed_end) {
-		measured(r, e->now_ns - t->timed_at_ns);
+		rto_measure(r, e->now_ns - t->timed_at_ns);
 		t->timed_end = 0;
 	}
 	t->backoff = 0;
@@ -293,7 +251,7 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 		grow(e, r, t->segment_size, acked);
 	t->timer_ns = 0;
 	if (flight(r, t) > 0)
-		start_timer(e, r, t);
+		rto_start_timer(e, r, t);
 	if (has_reneged(r, t))
 		t->timer_ns = e->now_ns + RENEGE_DELAY_MS * NS_PER_MS;
 
@@ -311,7 +269,7 @@ static void sent(struct engine *e, struct relay *r, struct transit *t, uint64_t 
 
 	r->sent_ms = e->now_ms;
 	if (flight(r, t) == 0 || t->timer_ns == 0)
-		start_timer(e, r, t);
+		rto_start_timer(e, r, t);
 	if (offset < t->snd_max) {
 		e->stats.retransmissions++;
 		t->timed_end = 0;	/* Karn's algorithm, RFC 6298 section 3 */
@@ -413,7 +371,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	    out->offset + octets > t->snd_max) {
 		/* It does not fit. With nothing out, no ACK will come by itself. */
 		if (flight(r, t) == 0 && t->timer_ns == 0)
-			start_timer(e, r, t);
+			rto_start_timer(e, r, t);
 		return false;
 	}
 	sent(e, r, t, out->offset, octets);
@@ -487,7 +445,7 @@ static void persist(const struct engine *e, const struct flow *f, enum engine_si
 			return;
 	}
 	t->probe_owed = true;
-	start_timer(e, &f->relay[source], t);
+	rto_start_timer(e, &f->relay[source], t);
 }
 
 /* All that is out counts as lost: it is sent again, as the windows allow. */
@@ -575,6 +533,6 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	    !hooks_any_piece(e, f, source))
 		e->stats.unanswered++;
 	go_back(r, t);
-	start_timer(e, r, t);	/* even if nothing can be sent now: something is out */
+	rto_start_timer(e, r, t);	/* even if nothing can be sent now: something is out */
 	return true;
 }

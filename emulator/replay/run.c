@@ -18,7 +18,7 @@ void replay_view(const struct captured *c, struct packet *p)
 void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side,
 		 uint64_t at_ns)
 {
-	timers_set(&run->wake, 2 * connection + side, at_ns);
+	alarms_set(&run->wake, 2 * connection + side, at_ns);
 }
 
 /* Gives each end its packets. */
@@ -27,7 +27,7 @@ static bool make_ends(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYT
 	size_t count = run->r->connections;
 
 	run->connection = calloc(count + 1, sizeof(*run->connection));
-	if (!run->connection || timers_create(&run->wake, (uint32_t)(2 * count + 1)) < 0)
+	if (!run->connection || alarms_create(&run->wake, (uint32_t)(2 * count + 1)) < 0)
 		return replay_no_memory(error);
 	for (size_t i = 0; i < count; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -130,7 +130,7 @@ static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 		}
 	}
 	for (;;) {
-		uint64_t end_ns = timers_next(&run->wake), box_ns = engine_deadline(run->engine);
+		uint64_t end_ns = alarms_next(&run->wake), box_ns = engine_deadline(run->engine);
 		uint64_t next = end_ns < box_ns ? end_ns : box_ns;
 
 		if (next == UINT64_MAX ||
@@ -138,7 +138,7 @@ static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 			return true;
 		run->now_ns = next > run->now_ns ? next : run->now_ns;
 		if (end_ns <= box_ns) {
-			uint32_t id = timers_pop(&run->wake);
+			uint32_t id = alarms_pop(&run->wake);
 
 			if (!replay_end_sends(run, id / 2, id % 2))
 				return replay_no_memory(error);
@@ -158,7 +158,7 @@ static void free_pass(struct replay_pass *run)
 		free(run->connection[i].end[SERVER].list);
 	}
 	if (run->connection)
-		timers_destroy(&run->wake);
+		alarms_destroy(&run->wake);
 	free(run->connection);
 	free(run->of_flow);
 }

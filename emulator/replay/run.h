@@ -6,7 +6,7 @@
 
 #include "core/engine.h"
 #include "core/packet.h"
-#include "core/timers.h"
+#include "core/alarms.h"
 #include "replay/replay.h"
 
 #define HOLES_MAX 64
@@ -69,7 +69,7 @@ struct replay_pass {
 	struct box_capture_tap *tap;
 	bool without;		/* the faults; nothing is written of it */
 	struct connection *connection;
-	struct timers wake;	/* ends; their id is twice the connection's, and their side */
+	struct alarms wake;	/* ends; their id is twice the connection's, and their side */
 	uint32_t *of_flow;	/* the connection of each flow of the engine, from serial 1 on */
 	uint64_t flows;
 	uint64_t now_ns;

@@ -6,7 +6,7 @@
 #include "core/fault.h"
 #include "core/pool.h"
 #include "core/stream.h"
-#include "core/timers.h"
+#include "core/alarms.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>

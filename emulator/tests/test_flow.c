@@ -7,7 +7,7 @@
 #include "core/flow.h"
 #include "core/pool.h"
 #include "core/siphash.h"
-#include "core/timers.h"
+#include "core/alarms.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -165,38 +165,38 @@ Test(flow, buckets_are_used_alike)
 	cr_assert_gt(used, 580);
 }
 
-Test(timers, one_that_is_earlier_is_first)
+Test(alarms, one_that_is_earlier_is_first)
 {
-	struct timers t;
+	struct alarms t;
 
-	cr_assert_eq(timers_create(&t, 8), 0);
+	cr_assert_eq(alarms_create(&t, 8), 0);
 	for (uint32_t i = 0; i < 8; i++) {
-		timers_set(&t, i, 100 - i);
-		cr_assert_eq(timers_next(&t), 100 - i);
+		alarms_set(&t, i, 100 - i);
+		cr_assert_eq(alarms_next(&t), 100 - i);
 	}
-	timers_destroy(&t);
+	alarms_destroy(&t);
 }
 
-Test(timers, ring_in_order)
+Test(alarms, ring_in_order)
 {
 	enum { MAX = 1000 };
-	struct timers t;
+	struct alarms t;
 	uint64_t last = 0;
 	unsigned seed = 1, rung = 0;
 
-	cr_assert_eq(timers_create(&t, MAX), 0);
-	cr_assert_eq(timers_next(&t), UINT64_MAX);
+	cr_assert_eq(alarms_create(&t, MAX), 0);
+	cr_assert_eq(alarms_next(&t), UINT64_MAX);
 	for (uint32_t i = 0; i < MAX; i++)
-		timers_set(&t, i, 1000 + (unsigned)rand_r(&seed) % 5000);
+		alarms_set(&t, i, 1000 + (unsigned)rand_r(&seed) % 5000);
 	for (uint32_t i = 0; i < MAX; i += 3)
-		timers_set(&t, i, (unsigned)rand_r(&seed) % 1000);
+		alarms_set(&t, i, (unsigned)rand_r(&seed) % 1000);
 	for (uint32_t i = 0; i < MAX; i += 5)
-		timers_cancel(&t, i);
+		alarms_cancel(&t, i);
 	for (uint32_t i = 1; i < MAX; i += 7)
-		timers_set(&t, i, UINT64_MAX - 1);	/* later: not moved */
-	while (timers_next(&t) != UINT64_MAX) {
-		uint64_t at = timers_next(&t);
-		uint32_t id = timers_pop(&t);
+		alarms_set(&t, i, UINT64_MAX - 1);	/* later: not moved */
+	while (alarms_next(&t) != UINT64_MAX) {
+		uint64_t at = alarms_next(&t);
+		uint32_t id = alarms_pop(&t);
 
 		cr_assert_geq(at, last);
 		cr_assert(id % 5 != 0 || id % 7 == 1);
@@ -204,18 +204,18 @@ Test(timers, ring_in_order)
 		rung++;
 	}
 	cr_assert_eq(rung, MAX - MAX / 5 + 29);
-	timers_destroy(&t);
+	alarms_destroy(&t);
 }
 
 /* The same as a plain list: alarms are set, moved and cancelled while others ring. */
-Test(timers, agree_with_a_plain_list)
+Test(alarms, agree_with_a_plain_list)
 {
 	enum { MAX = 13, STEPS = 20000 };
 	uint64_t list[MAX], now = 0;
-	struct timers t;
+	struct alarms t;
 	unsigned seed = 1;
 
-	cr_assert_eq(timers_create(&t, MAX), 0);
+	cr_assert_eq(alarms_create(&t, MAX), 0);
 	memset(list, 0xff, sizeof(list));
 	for (unsigned step = 0; step < STEPS; step++) {
 		uint32_t id = (uint32_t)rand_r(&seed) % MAX;
@@ -223,27 +223,27 @@ Test(timers, agree_with_a_plain_list)
 
 		switch (rand_r(&seed) % 4) {
 		case 0:
-			timers_cancel(&t, id);
+			alarms_cancel(&t, id);
 			list[id] = UINT64_MAX;
 			break;
 		case 1:
-			if (timers_next(&t) == UINT64_MAX)
+			if (alarms_next(&t) == UINT64_MAX)
 				break;
-			now = timers_next(&t);
-			id = timers_pop(&t);
+			now = alarms_next(&t);
+			id = alarms_pop(&t);
 			cr_assert_lt(id, MAX);
 			cr_assert_eq(list[id], now);
 			list[id] = UINT64_MAX;
 			break;
 		default:
-			timers_set(&t, id, at);
+			alarms_set(&t, id, at);
 			list[id] = at < list[id] ? at : list[id];
 		}
 		for (unsigned i = 0; i < MAX; i++)
 			first = list[i] < first ? list[i] : first;
-		cr_assert_eq(timers_next(&t), first);
+		cr_assert_eq(alarms_next(&t), first);
 	}
-	timers_destroy(&t);
+	alarms_destroy(&t);
 }
 
 /* Whatever the memory held before. */

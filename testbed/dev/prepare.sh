@@ -5,9 +5,18 @@
 
 build=$top/build
 
-build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev libnetfilter-queue-dev libpcap-dev zlib1g-dev libseccomp-dev
-	meson ninja-build pkg-config"
+build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev \
+	libnetfilter-queue-dev libpcap-dev libseccomp-dev meson ninja-build pkg-config zlib1g-dev"
 run_packages="iptables nftables"
+# What people use, for tests to move bytes with; none of it starts a service.
+software_packages="curl dropbear-bin git libio-socket-inet6-perl openssh-client python3 \
+	python3-yaml rsync swaks uidmap"
+# For pages to be looked at in a browser.
+page_packages="chromium chromium-driver python3-selenium"
+
+lint_packages="clang-format clang-tidy cppcheck git"
+tool_packages="bash binutils gcovr iproute2 jq libcriterion-dev scdoc python3-dpkt systemd tshark \
+	util-linux wireshark-common zsh"
 
 die() {
 	echo "$program: $*" >&2

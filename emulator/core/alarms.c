@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "timers.h"
+#include "alarms.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,13 +8,13 @@
 /* Per node. Four need half as many steps as two, and a million alarms do not fit in a cache. */
 #define CHILDREN 4
 
-int timers_create(struct timers *t, uint32_t max)
+int alarms_create(struct alarms *t, uint32_t max)
 {
 	t->count = 0;
 	t->heap = calloc(max, sizeof(*t->heap));
 	t->position = malloc(max * sizeof(*t->position));
 	if (!t->heap || !t->position) {
-		timers_destroy(t);
+		alarms_destroy(t);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < max; i++)
@@ -22,7 +22,7 @@ int timers_create(struct timers *t, uint32_t max)
 	return 0;
 }
 
-void timers_destroy(struct timers *t)
+void alarms_destroy(struct alarms *t)
 {
 	free(t->heap);
 	free(t->position);
@@ -35,13 +35,13 @@ static uint32_t parent(uint32_t at)
 	return (at - 1) / CHILDREN;
 }
 
-static void place_entry(struct timers *t, uint32_t at, struct timers_entry entry)
+static void place_entry(struct alarms *t, uint32_t at, struct alarm entry)
 {
 	t->heap[at] = entry;
 	t->position[entry.id] = at;
 }
 
-static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
+static void sift_up(struct alarms *t, uint32_t at, struct alarm entry)
 {
 	while (at > 0 && entry.at_ns < t->heap[parent(at)].at_ns) {
 		place_entry(t, at, t->heap[parent(at)]);
@@ -50,7 +50,7 @@ static void sift_up(struct timers *t, uint32_t at, struct timers_entry entry)
 	place_entry(t, at, entry);
 }
 
-static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
+static void sift_down(struct alarms *t, uint32_t at, struct alarm entry)
 {
 	for (;;) {
 		uint32_t first = CHILDREN * at + 1, child = first;
@@ -69,9 +69,9 @@ static void sift_down(struct timers *t, uint32_t at, struct timers_entry entry)
 	place_entry(t, at, entry);
 }
 
-void timers_set(struct timers *t, uint32_t id, uint64_t at_ns)
+void alarms_set(struct alarms *t, uint32_t id, uint64_t at_ns)
 {
-	struct timers_entry entry = { .at_ns = at_ns, .id = id };
+	struct alarm entry = { .at_ns = at_ns, .id = id };
 
 	if (t->position[id] == NOT_SET)
 		sift_up(t, t->count++, entry);
@@ -79,10 +79,10 @@ void timers_set(struct timers *t, uint32_t id, uint64_t at_ns)
 		sift_up(t, t->position[id], entry);
 }
 
-void timers_cancel(struct timers *t, uint32_t id)
+void alarms_cancel(struct alarms *t, uint32_t id)
 {
 	uint32_t at = t->position[id];
-	struct timers_entry last;
+	struct alarm last;
 
 	if (at == NOT_SET)
 		return;
@@ -96,15 +96,15 @@ void timers_cancel(struct timers *t, uint32_t id)
 		sift_down(t, at, last);
 }
 
-uint64_t timers_next(const struct timers *t)
+uint64_t alarms_next(const struct alarms *t)
 {
 	return t->count > 0 ? t->heap[0].at_ns : UINT64_MAX;
 }
 
-uint32_t timers_pop(struct timers *t)
+uint32_t alarms_pop(struct alarms *t)
 {
 	uint32_t id = t->heap[0].id;
 
-	timers_cancel(t, id);
+	alarms_cancel(t, id);
 	return id;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef RESEG_CORE_TIMERS_H
-#define RESEG_CORE_TIMERS_H
+#ifndef RESEG_CORE_ALARMS_H
+#define RESEG_CORE_ALARMS_H
 
 /*
  * One alarm per flow, in a heap
@@ -12,8 +12,8 @@
 
 #include <stdint.h>
 
-struct timers {
-	struct timers_entry {
+struct alarms {
+	struct alarm {
 		uint64_t at_ns;
 		uint32_t id;
 	} * heap;
@@ -22,17 +22,17 @@ struct timers {
 };
 
 /* For ids 0..max-1. -ENOMEM. */
-int timers_create(struct timers *t, uint32_t max);
-void timers_destroy(struct timers *t);
+int alarms_create(struct alarms *t, uint32_t max);
+void alarms_destroy(struct alarms *t);
 
 /* Lets id ring at at_ns, or at the earlier moment already set. */
-void timers_set(struct timers *t, uint32_t id, uint64_t at_ns);
-void timers_cancel(struct timers *t, uint32_t id);
+void alarms_set(struct alarms *t, uint32_t id, uint64_t at_ns);
+void alarms_cancel(struct alarms *t, uint32_t id);
 
 /* The first moment at which something rings; UINT64_MAX: never. */
-uint64_t timers_next(const struct timers *t);
+uint64_t alarms_next(const struct alarms *t);
 
-/* Takes out the first id; only when timers_next() is not UINT64_MAX. */
-uint32_t timers_pop(struct timers *t);
+/* Takes out the first id; only when alarms_next() is not UINT64_MAX. */
+uint32_t alarms_pop(struct alarms *t);
 
 #endif
