@@ -5,9 +5,9 @@
 /*
  * One alarm per flow, in a heap
  *
- * An alarm is only ever moved to an earlier moment. A flow whose deadline moved
- * to a later one keeps its alarm, finds nothing due when it rings, and sets a new
- * one: so the common case, a retransmission timer put off by each ACK, is free.
+ * An alarm only ever moves to an earlier moment. A flow whose deadline moved to a later one keeps
+ * its alarm, finds nothing due when it rings, and sets a new one. So the common case, a
+ * retransmission timer put off by each ACK, costs nothing.
  */
 
 #include <stdint.h>

@@ -17,8 +17,9 @@
 #include <stdint.h>
 
 /* Reads an IP packet of len bytes. Returns true if it is such a message about a TCP segment, sound
- * and whole, and fills in *mtu, the bytes that a packet there may have, and of *quoted: ip,
- * version, src_port, dst_port, seq. The rest of the view is undefined; it refers to data. */
+ * and whole. Then it fills in *mtu, the bytes that a packet there may have, and these fields of
+ * *quoted: ip, version, src_port, dst_port, seq. The rest of the view is undefined; it refers to
+ * data. */
 bool icmp_too_big(struct packet *quoted, uint32_t *mtu, void *data, size_t len);
 
 #endif

@@ -5,8 +5,8 @@
 /*
  * A view of one IP packet that holds one whole TCP segment
  *
- * packet_parse() checks every bound once. After that the fields can be used and
- * the packet_set_*() functions called without any check: they cannot fail.
+ * packet_parse() checks every bound once. After that you can use the fields and call the
+ * packet_set_*() functions without any check: they cannot fail.
  */
 
 #include <stdbool.h>

@@ -66,7 +66,7 @@ struct arrival {
 
 struct stream_range {
 	uint64_t left;
-	uint64_t right;		/* behind the last octet */
+	uint64_t right;		/* after the last octet */
 };
 
 struct stream {

@@ -3,13 +3,13 @@
 #define RESEG_IO_BOX_CAPTURE_H
 
 /*
- * A capture of what a box takes in and sends, which explains itself
+ * A capture of what a box takes in and sends, with comments that explain it
  *
- * A pcapng file with two interfaces, `client` and `server`: the packets between the box and
- * each of them, of the connections that the box knows. What came in is inbound, what the box
- * let go on or made itself is outbound; both are as on the wire, trains in their segments. A
- * packet that matters has a comment: parts with "; " between them, each with a first word that
- * docs/captures.md lists.
+ * A pcapng file with two interfaces, `client` and `server`: the packets between the box and each of
+ * them, for the connections that the box knows. What came in is inbound; what the box let go on or
+ * made itself is outbound. Both are as on the wire, with trains in their segments. A packet that
+ * matters has a comment: parts separated by "; ", each beginning with a word that docs/captures.md
+ * lists.
  */
 
 #include "core/engine.h"
@@ -18,35 +18,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The file; may be shared by several threads. */
+/* The file. Several threads may share it. */
 struct box_capture;
 
-/* Makes the file anew. Negative errno. */
+/* Creates the file, or empties it. Negative errno. */
 int box_capture_open(struct box_capture **out, const char *path);
 
 /* Returns false if some of it could not be written. */
 bool box_capture_close(struct box_capture *c);
 
-/* Writes out what is buffered; the same. */
+/* Writes out what is buffered. The same. */
 bool box_capture_flush(struct box_capture *c);
 
-/* What looks at one engine, for one thread. */
+/* Observes one engine, for one thread. */
 struct box_capture_tap;
 
-/* epoch_ns is what the engine's time lacks to be that since 1970. -ENOMEM. */
+/* epoch_ns: add it to the engine's time to get the time since 1970. -ENOMEM. */
 int box_capture_tap(struct box_capture_tap **out, struct box_capture *c, uint64_t epoch_ns);
 void box_capture_tap_free(struct box_capture_tap *tap);
 
 /* An engine_observer whose arg is the tap. */
 void box_capture_observe(void *tap, const struct engine_event *event);
 
-/* Before and after engine_input(), with what it is given and returns. */
+/* To be called before and after engine_input(), with what it is given and returns. */
 void box_capture_before(struct box_capture_tap *tap, const void *packet, size_t len,
 			unsigned hints);
 void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint64_t now_ns,
 		       enum engine_verdict verdict, const void *packet, size_t len);
 
-/* What engine_next() gave out. */
+/* To be called with what engine_next() gave out. */
 void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct engine_emit *emit);
 
 #endif

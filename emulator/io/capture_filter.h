@@ -2,17 +2,18 @@
 #ifndef RESEG_IO_CAPTURE_FILTER_H
 #define RESEG_IO_CAPTURE_FILTER_H
 
-/* An expression of pcap-filter(7), for the packets of captures. */
+/* A pcap-filter(7) expression for the packets of captures. */
 
 #include "io/capture_read.h"
 
 struct capture_filter;
 
-/* `text` must stay. Returns NULL if memory is short. */
+/* `text` must stay valid. Returns NULL if out of memory. */
 struct capture_filter *capture_filter_new(const char *text);
 void capture_filter_free(struct capture_filter *f);
 
-/* Does the packet match? 1; 0; -1 if the expression makes no sense for its link type, with why. */
+/* Does the packet match? 1; 0; -1 if the expression makes no sense for its link type, with the
+ * reason. */
 int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet,
 			 char error[CAPTURE_READ_ERROR_BYTES]);
 

@@ -4,10 +4,10 @@
 
 /*
  * Reads captures: pcap (draft-ietf-opsawg-pcap) and pcapng (draft-ietf-opsawg-pcapng), plain or
- * packed by gzip, from files, FIFOs and standard input
+ * compressed by gzip, from files, FIFOs and standard input
  *
- * A capture may come from anywhere, so nothing in it is trusted. It is read once, from its
- * beginning to its end, and needs no more memory than its longest block.
+ * A capture may come from anywhere, so nothing in it is trusted. It is read once, from beginning to
+ * end, and needs no more memory than its longest block.
  */
 
 #include <stdbool.h>
@@ -19,29 +19,30 @@ struct capture_read;
 struct capture_read_packet {
 	uint64_t number;	/* from 1, as Wireshark counts them */
 	uint64_t time_ns;	/* since 1970 */
-	const uint8_t *data;	/* until the next one is read */
+	const uint8_t *data;	/* valid until the next one is read */
 	uint32_t bytes;		/* at data, */
-	uint32_t wire_bytes;	/* of so many */
+	uint32_t wire_bytes;	/* of this many on the wire */
 	unsigned interface;	/* from 0, over all sections */
 	uint16_t link_type;	/* one of https://www.tcpdump.org/linktypes.html */
-	const char *comment;	/* as data; NULL: none */
+	const char *comment;	/* valid as long as data; NULL: none */
 };
 
 #define CAPTURE_READ_ERROR_BYTES 512
 
-/* "-" is standard input. On error returns false, with what is wrong in words, and the path. */
+/* "-" is standard input. On error returns false, with the path and what is wrong, in words. */
 bool capture_read_open(struct capture_read **out, const char *path,
 		       char error[CAPTURE_READ_ERROR_BYTES]);
 void capture_read_close(struct capture_read *c);
 
-/* The next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with why. */
+/* Reads the next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with the
+ * reason. */
 int capture_read_next(struct capture_read *c, struct capture_read_packet *out,
 		      char error[CAPTURE_READ_ERROR_BYTES]);
 
-/* Did it end in the middle of something, as one does whose writer was killed? */
+/* Did it end in the middle of something, as when its writer was killed? */
 bool capture_read_is_cut(const struct capture_read *c);
 
-/* How many interfaces have come so far, and the name of one; NULL: it has none. */
+/* How many interfaces were seen so far, and the name of one; NULL: it has none. */
 unsigned capture_read_interfaces(const struct capture_read *c);
 const char *capture_read_interface(const struct capture_read *c, unsigned interface);
 

@@ -3,12 +3,12 @@
 #define RESEG_IO_CONTROL_H
 
 /*
- * The control socket: a UNIX stream socket that takes a JSON object a line and answers each with
+ * The control socket: a UNIX stream socket that takes one JSON object a line and answers each with
  * one
  *
- * Only its owner, and the group if it is given one, may use it. Nobody who uses it can hold up
- * another, nor the program: requests and answers are bounded, nothing is waited for, and who is
- * not ready to read or slow to ask gives up the place when others want it.
+ * Only its owner may use it, and its group if it was given one. No client can hold up another, nor
+ * the program: requests and answers are bounded, and nothing is waited for. A client that does not
+ * read its answers, or is slow to ask, loses its place when others need it.
  */
 
 #include <jansson.h>
@@ -24,30 +24,30 @@
 
 struct control;
 
-/* Answers a request. The answer is the caller's to free; NULL: out of memory. */
+/* Answers a request. The caller frees the answer; NULL: out of memory. */
 typedef json_t *control_handler(void *arg, json_t *request);
 
-/* Listens at a path, with mode 0600. The place of a server that is gone is taken. Negative errno;
- * -EADDRINUSE: a server is there, or something that is no socket. */
+/* Listens at a path, with mode 0600. Replaces the socket of a server that is gone. Negative errno;
+ * -EADDRINUSE: there is a server, or something that is not a socket. */
 int control_open(struct control **out, const char *path, control_handler *handler, void *arg);
 
-/* Are there the user and the group that control_set_owner() is to be given? */
+/* Do the user and the group for control_set_owner() exist? */
 bool control_owner_exists(const char *owner);
 
-/* Makes the socket another's: USER, USER:GROUP or :GROUP, names or numbers. With a group its mode
- * is 0660. Negative errno; -ENOENT: there is no such user or group. */
+/* Gives the socket to USER, USER:GROUP or :GROUP, names or numbers. With a group its mode is 0660.
+ * Negative errno; -ENOENT: there is no such user or group. */
 int control_set_owner(struct control *c, const char *owner);
 
 /* Also removes the socket. c may be NULL. */
 void control_close(struct control *c);
 
-/* What to wait for: fills in up to CONTROL_FDS_MAX, and returns how many. */
+/* What to wait for: fills in up to CONTROL_FDS_MAX descriptors, and returns how many. */
 size_t control_poll(const struct control *c, struct pollfd *fds);
 
-/* To be called with them when one is ready. */
+/* To be called with those descriptors when one is ready. */
 void control_serve(struct control *c, const struct pollfd *fds, size_t count);
 
-/* As a client: connects. Returns the socket, or a negative errno. */
+/* Connects as a client. Returns the socket, or a negative errno. */
 int control_connect(const char *path);
 
 #endif

@@ -3,21 +3,22 @@
 #define RESEG_IO_NOTIFY_H
 
 /*
- * Tells a service manager how it goes: the protocol of sd_notify(3)
+ * Reports the program's state to a service manager: the protocol of sd_notify(3)
  *
- * Without NOTIFY_SOCKET in the environment it tells nobody.
+ * Without NOTIFY_SOCKET in the environment it reports to nobody.
  */
 
 #include <stdint.h>
 
-/* Opens the socket; to be called before privileges are given up. Negative errno: it is given, and
- * cannot be reached. */
+/* Opens the socket; call it before giving up privileges. Negative errno: the environment names a
+ * socket that cannot be reached. */
 int notify_open(void);
 
-/* Sends lines as "READY=1" or "STOPPING=1\nSTATUS=handing over". */
+/* Sends lines such as "READY=1" or "STOPPING=1\nSTATUS=handing over". */
 void notify(const char *lines);
 
-/* How often the manager wants to hear "WATCHDOG=1", in ns; 0: never. Tell it twice as often. */
+/* The longest that the manager waits for "WATCHDOG=1", in ns; 0: it does not wait. Send it twice as
+ * often. */
 uint64_t notify_watchdog_ns(void);
 
 #endif

@@ -3,8 +3,8 @@
 #define RESEG_IO_PCAPNG_H
 
 /*
- * Writes capture files: pcapng (draft-ietf-opsawg-pcapng), nanoseconds, several
- * named interfaces, comments on packets. May be used by several threads at once.
+ * Writes capture files: pcapng (draft-ietf-opsawg-pcapng), nanoseconds, several named interfaces,
+ * comments on packets. Several threads may use it at once.
  */
 
 #include <stdbool.h>
@@ -16,21 +16,21 @@
 
 struct pcapng;
 
-/* Makes the file anew. Negative errno. */
+/* Creates the file, or empties it. Negative errno. */
 int pcapng_open(struct pcapng **out, const char *path);
 
 /* Returns false if some of the file could not be written. */
 bool pcapng_close(struct pcapng *p);
 
-/* Describes the next interface; the first has number 0. All of them come before the
- * first packet. */
+/* Describes the next interface; the first has number 0. Describe all of them before the first
+ * packet. */
 void pcapng_interface(struct pcapng *p, const char *name, uint16_t link_type);
 
-/* Notes that so many packets of an interface are missing, as an interface statistics block. After
- * the last packet. */
+/* Notes in an interface statistics block that this many packets of an interface are missing. Call
+ * it after the last packet. */
 void pcapng_dropped(struct pcapng *p, uint32_t interface, uint64_t time_ns, uint64_t packets);
 
-/* Which way a packet went, from the point of view of who captures. */
+/* Which way a packet went, from the point of view of the capturer. */
 enum pcapng_way { PCAPNG_UNKNOWN, PCAPNG_INBOUND, PCAPNG_OUTBOUND };
 
 struct pcapng_packet {
@@ -39,7 +39,7 @@ struct pcapng_packet {
 	uint64_t time_ns;	/* since 1970 */
 	const void *data;
 	uint32_t bytes;		/* at data, */
-	uint32_t wire_bytes;	/* of so many */
+	uint32_t wire_bytes;	/* of this many on the wire */
 	const char *comment;	/* UTF-8; NULL: none */
 };
 

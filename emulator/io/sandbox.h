@@ -3,15 +3,16 @@
 #define RESEG_IO_SANDBOX_H
 
 /*
- * Gives up what is not needed once everything is open
+ * Gives up what is not needed after everything is open
  *
- * What stays is CAP_NET_ADMIN, which the kernel wants for each verdict, and the system calls of the
- * list in sandbox.c, none of which makes a process or a socket. A packet is read only behind this.
+ * What stays is CAP_NET_ADMIN, which the kernel requires for each verdict, and the system calls
+ * listed in sandbox.c, none of which creates a process or a socket. No packet is read before this
+ * is done.
  */
 
-/* Becomes `user` (NULL: stays who it is), keeps one capability, and lets no system call but those
- * that are listed. To be called before there are threads. On error a negative errno, and in *what
- * what could not be done, in words. -ENOENT: there is no such user. */
+/* Becomes `user` (NULL: no change), keeps one capability, and allows only the listed system calls.
+ * Call it before there are threads. On error returns a negative errno, and puts into *what, in
+ * words, what could not be done. -ENOENT: there is no such user. */
 int sandbox_enter(const char *user, const char **what);
 
 #endif
