@@ -16,17 +16,17 @@
 #include <net/ethernet.h>
 #include <net/if_arp.h>
 
-#define COMMENT_BYTES 8192	/* parts beyond are counted */
+#define COMMENT_BYTES 8192	/* further parts are only counted */
 #define PART_BYTES 128
-/* A place for each flow, by its serial number. Those of one engine count up in steps of the number
- * of engines (struct engine_config). As this is a prime, two flows of one place are at least that
- * many flows apart; then the older one has ended, or has waited too long. */
+/* One place for each flow, by its serial number. The serial numbers of one engine go up in steps of
+ * the number of engines (struct engine_config). Since this is a prime, two flows that share a place
+ * are at least this many flows apart; by then the older one has ended, or has waited too long. */
 #define REMARKS 65521
-#define CUTS_MAX 3	/* that are told of a packet in which many segments were joined */
+#define CUTS_MAX 3	/* that are reported of a packet in which many segments were joined */
 #define PACKET_BYTES 65536
 
-/* What stands before each packet: not LINKTYPE_RAW, of which libpcap 1.10 reads no file with more
- * than one interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
+/* What precedes each packet. Not LINKTYPE_RAW: libpcap 1.10 reads no such file with more than one
+ * interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
 #define COOKED_BYTES 16
 #define COOKED_INBOUND 0
 #define COOKED_OUTBOUND 4
@@ -38,15 +38,16 @@ struct box_capture {
 struct box_capture_tap {
 	struct pcapng *file;
 	uint64_t epoch_ns;
-	/* What there is to say of a flow, on its next packet. Most of it is said at once, as that
-	 * is the packet which is being handled. What a fault does to a piece that is not sent waits
-	 * for another packet of the flow; if the flow ends before one comes, it is not said. */
+	/* What there is to say about a flow, on its next packet. Most of it is written at once,
+	 * with the packet that is being handled. What a fault does to a piece that is not sent
+	 * waits for another packet of the flow; if the flow ends before one comes, it is not
+	 * written. */
 	struct remark {
 		uint64_t flow;
 		char *text;		/* NULL: nothing */
 		unsigned left_out;	/* parts for which there was no room */
 		unsigned cuts;		/* so far */
-		uint32_t cut_bytes;	/* cut in one piece; it matters if a stall follows */
+		uint32_t cut_bytes;	/* cut in one piece; this matters if a stall follows */
 	} remark[REMARKS];
 	size_t in_bytes;
 	struct record {
@@ -117,7 +118,7 @@ static void forget_remark(struct remark *r)
 	*r = (struct remark){ 0 };
 }
 
-/* That of a flow, to be added to. */
+/* The remark on a flow, to be added to. */
 static struct remark *remark_on(struct box_capture_tap *tap, uint64_t flow)
 {
 	struct remark *r = &tap->remark[flow % REMARKS];
@@ -147,7 +148,7 @@ __attribute__((format(printf, 2, 3))) static void add(struct remark *r, const ch
 	r->text = text;
 }
 
-/* All that there is to say of a flow, or NULL; the caller frees it. */
+/* Everything that there is to say about a flow, or NULL; the caller frees it. */
 static char *take_comment(struct box_capture_tap *tap, uint64_t flow)
 {
 	struct remark *r = &tap->remark[flow % REMARKS];
@@ -170,7 +171,7 @@ static const char *name_of(enum engine_side side)
 	return side == CLIENT ? "client" : "server";
 }
 
-/* All pieces but the last are full ones. */
+/* All pieces but the last are full. */
 static void add_cut(struct remark *r, const struct engine_event *ev)
 {
 	uint32_t full = ev->pieces > 1 ? (ev->bytes - ev->last_piece) / (ev->pieces - 1) : 0;
@@ -239,7 +240,7 @@ void box_capture_observe(void *arg, const struct engine_event *ev)
 
 /* Packets -------------------------------------------------------------------------------- */
 
-/* Writes a packet between the box and `end`, with what is to be said of it. */
+/* Writes a packet between the box and `end`, with what there is to say about it. */
 static void write_packet(struct box_capture_tap *tap, uint64_t flow, enum engine_side end,
 			 enum pcapng_way way, uint64_t now_ns, struct record *r, size_t bytes)
 {
@@ -269,7 +270,7 @@ static void add_forged(struct box_capture_tap *tap, const struct engine_subject 
 		    name_of(subject->source), subject->orphaned, subject->orphaned == 1 ? "" : "s");
 }
 
-/* What was left to hardware. */
+/* Sets a checksum that was left to hardware. */
 static void finish_checksum(uint8_t *packet, size_t bytes)
 {
 	struct packet p;
@@ -306,7 +307,7 @@ void box_capture_after(struct box_capture_tap *tap, const struct engine *e, uint
 		     &tap->in, tap->in_bytes);
 }
 
-/* Copies `bytes` of what the parts hold from octet `at` on. */
+/* Copies `bytes` octets of the parts, from octet `at` on. */
 static void copy_parts(const struct engine_emit *emit, size_t at, size_t bytes, uint8_t *to)
 {
 	for (size_t i = 0; i < emit->parts && bytes > 0; i++) {
@@ -325,7 +326,7 @@ static void copy_parts(const struct engine_emit *emit, size_t at, size_t bytes, 
 	}
 }
 
-/* Makes of a train's headers those of its segment that begins at octet `at` of the payload. */
+/* Turns a train's headers into those of its segment that begins at octet `at` of the payload. */
 static void make_segment(uint8_t *packet, uint8_t version, size_t at, unsigned number, size_t bytes,
 			 bool last)
 {
@@ -366,7 +367,7 @@ void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct
 		copy_parts(emit, headers + at, n, tap->out.packet + headers);
 		make_segment(tap->out.packet, emit->version, at, number++, headers + n,
 			     at + n == payload);
-		/* The caller may have been left to do it. */
+		/* It may have been left to the caller. */
 		finish_checksum(tap->out.packet, headers + n);
 		write_packet(tap, emit->subject.flow, end, PCAPNG_OUTBOUND, now_ns, &tap->out,
 			     headers + n);

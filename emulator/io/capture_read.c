@@ -12,8 +12,8 @@
 
 #include <zlib.h>
 
-/* The first octets of a pcap file: with microseconds, with nanoseconds; and those of an old patch
- * of libpcap, whose packets have eight octets more before them. */
+/* The first octets of a pcap file: with microseconds; with nanoseconds; and from an old patch of
+ * libpcap, with eight more octets before each packet. */
 #define MAGIC_MICROSECONDS 0xa1b2c3d4
 #define MAGIC_NANOSECONDS 0xa1b23c4d
 #define MAGIC_PATCHED 0xa1b2cd34
@@ -21,7 +21,7 @@
 #define FILE_HEADER_BYTES 24
 #define PACKET_HEADER_BYTES 16
 
-/* Blocks of pcapng, and their options. */
+/* The blocks of pcapng and their options. */
 #define BLOCK_SECTION_HEADER 0x0a0d0d0a
 #define BLOCK_INTERFACE 1
 #define BLOCK_OLD_PACKET 2
@@ -33,7 +33,7 @@
 #define OPTION_IF_NAME 2
 #define OPTION_IF_TSRESOL 9
 #define OPTION_IF_TSOFFSET 14
-/* Neither tcpdump nor Wireshark write longer ones. */
+/* Neither tcpdump nor Wireshark writes longer ones. */
 #define BLOCK_BYTES_MAX (16u << 20)
 #define INTERFACES_MAX 65536
 
@@ -42,7 +42,7 @@ struct interface {
 	uint16_t link_type;
 	uint32_t snaplen;	/* of pcapng; 0: no limit */
 	uint64_t units;		/* of time stamps, in a second */
-	int64_t offset_s;	/* is added to them */
+	int64_t offset_s;	/* added to them */
 };
 
 struct capture_read {
@@ -57,7 +57,7 @@ struct capture_read {
 	uint8_t *block;		/* the last block or packet */
 	uint32_t bytes;		/* of it */
 	uint64_t number;	/* of the last packet */
-	char *comment;		/* and its */
+	char *comment;		/* its comment */
 };
 
 static uint32_t get32(const struct capture_read *c, const uint8_t *at)
@@ -87,8 +87,8 @@ __attribute__((format(printf, 2, 3))) static int broken(char error[CAPTURE_READ_
 	return -1;
 }
 
-/* Reads exactly so many octets. Returns 1; 0 at the end, also if that comes too early; -1 with
- * why. */
+/* Reads exactly this many octets. Returns 1; 0 at the end, even if it comes too early; -1 with the
+ * reason. */
 static int take_bytes(struct capture_read *c, void *to, uint32_t bytes,
 		      char error[CAPTURE_READ_ERROR_BYTES])
 {
@@ -103,14 +103,14 @@ static int take_bytes(struct capture_read *c, void *to, uint32_t bytes,
 	if (got == bytes)
 		return 1;
 	why = gzerror(c->file, &code);
-	if (rc < 0 && code != Z_BUF_ERROR)	/* that one: a packed file that ends too early */
+	if (rc < 0 && code != Z_BUF_ERROR)	/* Z_BUF_ERROR: a compressed file ends too early */
 		return broken(error, "it cannot be read: %s",
 			      code == Z_ERRNO ? strerror(errno) : why);
 	c->cut |= got > 0 || code == Z_BUF_ERROR;
 	return 0;
 }
 
-/* Makes room for a block, and reads it. */
+/* Makes room for a block and reads it. */
 static int take_block(struct capture_read *c, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	uint8_t *block;
@@ -202,8 +202,8 @@ static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_
 
 /* pcapng ---------------------------------------------------------------------------------- */
 
-/* Finds the first option of this code, in those that begin at octet `at` of the block. Returns its
- * value, of *bytes; NULL: there is none. */
+/* Finds the first option with this code among those that begin at octet `at` of the block. Returns
+ * its value, of *bytes; NULL: there is none. */
 static const uint8_t *option(const struct capture_read *c, uint32_t at, uint16_t wanted,
 			     uint16_t *bytes)
 {
@@ -270,7 +270,7 @@ static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR
 	return 1;
 }
 
-/* A packet of interface `which` of the section, whose data begin at octet `at` of the block. */
+/* A packet of interface `which` of the section; its data begin at octet `at` of the block. */
 static int packet_block(struct capture_read *c, struct capture_read_packet *out, uint32_t which,
 			uint64_t stamp, uint32_t at, uint32_t bytes, uint32_t wire_bytes,
 			char error[CAPTURE_READ_ERROR_BYTES])
@@ -307,7 +307,7 @@ static int simple_packet(struct capture_read *c, struct capture_read_packet *out
 	return packet_block(c, out, 0, 0, 4, bytes, wire_bytes, error);
 }
 
-/* An enhanced packet, or an old one, which is the same but for its first four octets. */
+/* An enhanced packet, or an old one, which differs only in its first four octets. */
 static int full_packet(struct capture_read *c, struct capture_read_packet *out, bool old,
 		       char error[CAPTURE_READ_ERROR_BYTES])
 {
@@ -327,7 +327,8 @@ static int full_packet(struct capture_read *c, struct capture_read_packet *out, 
 	return rc;
 }
 
-/* Reads the next block; of a section header the type was read. Its type is *type. */
+/* Reads the next block. typed: it is a section header, whose type was read already. *type: its
+ * type. */
 static int next_block(struct capture_read *c, bool typed, uint32_t *type,
 		      char error[CAPTURE_READ_ERROR_BYTES])
 {
@@ -341,7 +342,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type,
 		c->cut = true;
 	if (rc <= 0)
 		return rc;
-	/* It is the same in either byte order; what follows tells which. */
+	/* This type is the same in either byte order; what follows shows which it is. */
 	if (*type == BLOCK_SECTION_HEADER) {
 		rc = take_bytes(c, &magic, sizeof(magic), error);
 		c->cut |= rc == 0;

@@ -12,7 +12,7 @@
 
 const char *cli_program = "reseg";
 
-/* How many bytes of a text are its first character, which may be shown; 0: it may not. */
+/* How many bytes the first character of a text takes if it may be shown; 0: it may not. */
 static size_t character(const unsigned char *c)
 {
 	static const struct {
@@ -73,7 +73,7 @@ static void complain(const char *format, va_list ap)
 		escaped = malloc(size);
 	if (escaped)
 		cli_escape(escaped, size, text);
-	flockfile(stderr);	/* one line, whoever else has something to say */
+	flockfile(stderr);	/* one line, whoever else writes */
 	fprintf(stderr, "%s: %s\n", cli_program, escaped ? escaped : "out of memory");
 	funlockfile(stderr);
 	free(escaped);

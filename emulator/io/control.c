@@ -21,7 +21,8 @@ struct client {
 	uint64_t served;	/* the order in which they were last answered */
 	char *in;		/* CONTROL_REQUEST_MAX bytes, and a line feed */
 	size_t in_bytes;
-	bool skips;		/* until the end of a line that was too long, and was answered */
+	bool skips;		/* until the end of a line that was too long, and was answered
+				 * already */
 	char *out;		/* what is left of an answer, from out_at on; NULL: nothing */
 	size_t out_bytes, out_at;
 };
@@ -61,7 +62,7 @@ int control_connect(const char *path)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	/* A server that takes no more connections must not hold up who asks. */
+	/* A server that takes no more connections must not hold up the caller. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		rc = -errno;
@@ -110,7 +111,7 @@ int control_open(struct control **out, const char *path, control_handler *handle
 		rc = -errno;
 		goto free_control;
 	}
-	/* Never open to others, not for a moment. */
+	/* It must never be open to others, not even for a moment. */
 	mask = umask(0177);
 	rc = bind(c->fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
 	umask(mask);
@@ -133,7 +134,7 @@ free_control:
 	return rc;
 }
 
-/* A user's or group's number, or that of its name. Returns false if there is none. */
+/* The number of a user or group that is given by number or name. Returns false if there is none. */
 static bool find_id(const char *name, bool group, unsigned *id)
 {
 	const struct passwd *pw = group ? NULL : getpwnam(name);
@@ -146,8 +147,8 @@ static bool find_id(const char *name, bool group, unsigned *id)
 	       (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
 }
 
-/* The folder may be another user's, who could put something else there meanwhile: so by what is
- * open, and only if it is a socket. */
+/* The folder may belong to another user, who could put something else there meanwhile. So change
+ * what is open, and only if it is a socket. */
 static int give_socket(const char *path, uid_t uid, gid_t gid, bool with_group)
 {
 	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -167,7 +168,7 @@ static int give_socket(const char *path, uid_t uid, gid_t gid, bool with_group)
 	return rc;
 }
 
-/* The numbers of USER:GROUP; UINT32_MAX for one that is not given. Returns false if there is no
+/* The numbers of USER:GROUP; UINT32_MAX for a part that is not given. Returns false if there is no
  * such user or group. */
 static bool read_owner(const char *owner, unsigned *uid, unsigned *gid)
 {
@@ -214,7 +215,7 @@ void control_close(struct control *c)
 {
 	if (!c)
 		return;
-	/* First of all, that a client who is told can count on it. */
+	/* Do this first, so that a client that is told can rely on it. */
 	unlink(c->path);
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		drop(&c->clients[i]);
@@ -225,14 +226,14 @@ void control_close(struct control *c)
 size_t control_poll(const struct control *c, struct pollfd *fds)
 {
 	fds[0] = (struct pollfd){ .fd = c->fd, .events = POLLIN };
-	/* Nothing more is read before an answer is taken. */
+	/* Read nothing more from a client before it has taken its answer. */
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		fds[1 + i] = (struct pollfd){ .fd = c->clients[i].fd,
 					      .events = c->clients[i].out ? POLLOUT : POLLIN };
 	return CONTROL_FDS_MAX;
 }
 
-/* A free place, or that of the client that was answered longest ago. */
+/* A free place, or else the place of the client that was answered longest ago. */
 static struct client *find_place(struct control *c)
 {
 	struct client *oldest = &c->clients[0];
@@ -285,7 +286,7 @@ static json_t *refusal(const char *why)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
 }
 
-/* Sends an answer, which it frees. Returns false if that is impossible. */
+/* Sends an answer and frees it. Returns false if that is impossible. */
 static bool reply(struct control *c, struct client *client, json_t *answer)
 {
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
@@ -295,7 +296,7 @@ static bool reply(struct control *c, struct client *client, json_t *answer)
 		return false;
 	client->out_bytes = strlen(text) + 1;
 	client->out_at = 0;
-	text[client->out_bytes - 1] = '\n';	/* in place of its end */
+	text[client->out_bytes - 1] = '\n';	/* in place of the terminating zero */
 	client->out = text;
 	client->served = ++c->served;
 	return send_answer(client);
@@ -313,8 +314,8 @@ static bool answer_line(struct control *c, struct client *client, const char *li
 	return reply(c, client, answer);
 }
 
-/* Answers the requests that are complete, one at a time as the answers are taken. One that is too
- * long is refused at once, and read to its end. */
+/* Answers the complete requests, one at a time as the answers are taken. A request that is too long
+ * is refused at once, and read to its end. */
 static bool answer_all(struct control *c, struct client *client)
 {
 	char *end;

@@ -6,7 +6,7 @@
  * The control socket: a UNIX stream socket that takes one JSON object a line and answers each with
  * one
  *
- * Only its owner may use it, and its group if it was given one. No client can hold up another, nor
+ * Only its owner may use it, and a group if it was given to one. No client can hold up another, nor
  * the program: requests and answers are bounded, and nothing is waited for. A client that does not
  * read its answers, or is slow to ask, loses its place when others need it.
  */

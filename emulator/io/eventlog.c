@@ -19,13 +19,14 @@ struct eventlog {
 	pthread_mutex_t lock;
 	char *path;		/* NULL: standard output */
 	int fd;
-	bool regular;		/* a file, and no pipe */
-	bool torn;		/* the last write ended within a line; its rest begins the buffer */
-	int error;		/* of the last line that was lost, errno; 0: none */
+	bool regular;		/* a file, not a pipe */
+	bool torn;		/* the last write ended within a line; the buffer begins with its
+				 * rest */
+	int error;		/* errno of the last line that was lost; 0: none */
 	uint64_t epoch_ns;	/* to add to the engine's time to get the time of day */
 	_Atomic uint64_t lost;	/* lines that could not be written; read without the lock */
-	uint64_t lost_told;	/* those that the log itself has told */
-	size_t used;		/* bytes that wait in the buffer, the last line whole */
+	uint64_t lost_told;	/* those that the log itself has reported */
+	size_t used;		/* bytes waiting in the buffer, which ends with a whole line */
 	char buffer[BUFFER_BYTES];
 };
 
@@ -65,7 +66,7 @@ int eventlog_open(struct eventlog **out, const char *path, uint64_t epoch_ns)
 
 	if (!log)
 		return -ENOMEM;
-	json_object_seed(0);	/* now, for several threads may make the first object */
+	json_object_seed(0);	/* now, because several threads may make the first object */
 	log->fd = STDOUT_FILENO;
 	if (strcmp(path, "-") != 0) {
 		log->path = strdup(path);
@@ -92,8 +93,8 @@ static uint64_t lines_in(const char *text, size_t bytes)
 	return lines;
 }
 
-/* Writes what waits. What cannot be written is lost, but no line is torn: of one that is begun the
- * rest waits. Returns how many lines are lost. */
+/* Writes what is waiting. What cannot be written is lost, but no line is torn: the rest of a line
+ * that was begun stays waiting. Returns how many lines are lost. */
 static uint64_t write_out(struct eventlog *log)
 {
 	size_t written = 0, keep = 0;
@@ -122,7 +123,7 @@ static uint64_t write_out(struct eventlog *log)
 	return lost;
 }
 
-/* Appends a line to what waits. */
+/* Appends a line to what is waiting. */
 static void add_line(struct eventlog *log, const json_t *object)
 {
 	size_t room = BUFFER_BYTES - log->used,
@@ -141,7 +142,7 @@ static void add_line(struct eventlog *log, const json_t *object)
 	log->buffer[log->used++] = '\n';
 }
 
-/* Is the file of that name still the one that is open? */
+/* Is the open file still the one of that name? */
 static bool is_in_place(const struct eventlog *log)
 {
 	struct stat here, open;
@@ -154,8 +155,8 @@ int eventlog_reopen(struct eventlog *log)
 {
 	int rc;
 
-	/* A pipe stays what it is, with who reads it: who holds the lock may be waiting for
-	 * that. */
+	/* A pipe stays what it is, and so does its reader: the thread that holds the lock may be
+	 * waiting for that reader. */
 	if (!log->regular || is_in_place(log))
 		return 0;
 	rc = open_file(log->path);
@@ -178,7 +179,7 @@ void eventlog_give(struct eventlog *log, const char *user)
 
 	if (pw && log->regular && fstat(log->fd, &st) == 0 && st.st_uid == geteuid() &&
 	    fchown(log->fd, pw->pw_uid, pw->pw_gid) < 0)
-		errno = 0;	/* it is open, and that will do until it is to be opened anew */
+		errno = 0;	/* it is open; that is enough until it must be reopened */
 }
 
 void eventlog_close(struct eventlog *log)
@@ -231,7 +232,7 @@ static void set_totals(json_t *object, const struct engine_event *event)
 	json_object_set_new(object, "relays", relays);
 }
 
-/* In the log itself, once there is room again. */
+/* Reports lost lines in the log itself, once there is room again. */
 static void tell_lost(struct eventlog *log, uint64_t now_ns)
 {
 	uint64_t lost;
@@ -246,13 +247,13 @@ static void tell_lost(struct eventlog *log, uint64_t now_ns)
 	set(object, "flow", 0);
 	set(object, "lines", lost - log->lost_told);
 	add_line(log, object);
-	/* If it finds no room either it is no event that is lost. */
+	/* If there is no room for this line either, it does not count as a lost event. */
 	if (write_out(log) == 0)
 		log->lost_told = lost;
 	json_decref(object);
 }
 
-/* What a line says but for its type, time and connection. */
+/* What a line says apart from its type, time and connection. */
 static void set_facts(json_t *object, const struct engine_event *event)
 {
 	switch (event->type) {

@@ -25,13 +25,13 @@ static void close_all(struct injector *in[], unsigned count)
 
 /*
  * raw: raw sockets with the IP header included, one for each IP version. Packets
- * take the host's own way out, through the OUTPUT chains.
+ * leave like the host's own, through the OUTPUT chains.
  */
 
 #define IP_HEADERS_MAX 120
 #define RAW_BATCH 64
 
-/* Packets of one IP version that wait to be sent with one call. */
+/* Packets of one IP version that wait to be sent in one call. */
 struct raw_batch {
 	int fd;
 	unsigned count;
@@ -52,7 +52,7 @@ struct raw_injector {
 	struct raw_batch v6;
 };
 
-/* A packet was not sent. */
+/* Counts a packet that was not sent. */
 static void count_failure(struct inject_stats *stats, int error)
 {
 	if (error == EMSGSIZE) {
@@ -77,15 +77,14 @@ static void raw_flush_batch(struct raw_batch *b, struct inject_stats *stats)
 			done += (unsigned)n;
 			continue;
 		}
-		/* The first of them was refused; the others may do. */
+		/* The first of them was refused; the others may pass. */
 		done++;
 		count_failure(stats, errno);
 	}
 	b->count = 0;
 }
 
-/* Puts a packet that is ready for the wire into its batch, and counts it in stats once
- * it is sent. */
+/* Puts a packet that is ready for the wire into its batch; once sent, it is counted in stats. */
 static void raw_add(struct raw_injector *raw, const struct engine_emit *packet,
 		    struct inject_stats *stats)
 {
@@ -93,8 +92,8 @@ static void raw_add(struct raw_injector *raw, const struct engine_emit *packet,
 	struct raw_packet *p = &b->packets[b->count];
 	uint8_t *ttl = &p->head[packet->version == 4 ? 8 : 7];
 
-	/* The box is a hop like any router, but nobody forwards what it sends. The
-	 * kernel computes the IPv4 header's checksum anew. */
+	/* The box is a hop like any router, but nobody forwards what it sends, so it lowers the TTL
+	 * itself. The kernel recomputes the IPv4 header's checksum. */
 	memcpy(p->head, packet->part[0].data, packet->part[0].bytes);
 	if (*ttl > 1)
 		--*ttl;
@@ -203,10 +202,10 @@ static int raw_open(struct injector *out[], unsigned count)
 }
 
 /*
- * tun: packets enter this host by a TUN device, as if they had come from a network, and
- * are forwarded like any other. Segmentation and checksums are left to the way out, often
- * to the end that gets them. What is sent in the name of this host itself cannot come from
- * a network (it would be a martian, RFC 1812 section 5.3.7), and goes the raw way.
+ * tun: packets enter this host through a TUN device, as if they had come from a network, and are
+ * forwarded like any other. Segmentation and checksums are left to the way out, often to the end
+ * that receives them. What is sent in the name of this host itself cannot come from a network (it
+ * would be a martian, RFC 1812 section 5.3.7), so it goes the raw way.
  */
 
 struct tun_injector {
@@ -287,7 +286,7 @@ static int open_ipv4_setting(const char *interface, const char *setting, int mod
 	return open(path, mode | O_CLOEXEC);
 }
 
-/* A setting of an IPv4 interface, one digit; '0' if it cannot be read. */
+/* Reads a setting of an IPv4 interface, one digit; '0' if it cannot be read. */
 static char ipv4_setting(const char *interface, const char *setting)
 {
 	int fd = open_ipv4_setting(interface, setting, O_RDONLY);
@@ -301,8 +300,8 @@ static char ipv4_setting(const char *interface, const char *setting)
 	return value;
 }
 
-/* In strict mode (RFC 3704 section 2.2) what comes from the interface would be dropped, as
- * the way back to its source is another. */
+/* In strict mode (RFC 3704 section 2.2) what comes from the interface would be dropped, since the
+ * way back to its source is another. */
 static bool is_filtered(const char *interface)
 {
 	char all = ipv4_setting("all", "rp_filter");
@@ -310,8 +309,8 @@ static bool is_filtered(const char *interface)
 	return all == '1' || (all == '0' && ipv4_setting(interface, "rp_filter") == '1');
 }
 
-/* IPv4 is forwarded by what each interface says, and a new one says what the default is.
- * (IPv6 has one switch for all.) Where it may not be set it is as its owner wants it. */
+/* Each interface has its own switch for IPv4 forwarding, and a new one takes the default. (IPv6 has
+ * one switch for all.) If it may not be set here, it stays as its owner wants it. */
 static void forward_from(const char *interface)
 {
 	int fd = open_ipv4_setting(interface, "forwarding", O_WRONLY);
@@ -323,8 +322,8 @@ static void forward_from(const char *interface)
 	close(fd);
 }
 
-/* Opens a queue of the device of that name, which may be a pattern for a new one; then name
- * becomes what it is. */
+/* Opens a queue of the device of that name. A name may be a pattern for a new device; then it
+ * becomes the device's name. */
 static int tun_open_one(struct injector **out, char name[IFNAMSIZ], short flags)
 {
 	struct ifreq request = { .ifr_flags = (short)(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | flags) };

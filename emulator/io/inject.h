@@ -45,7 +45,7 @@ struct injector {
 	const struct injector_kind *kind;
 	uint32_t interface;	/* through which its packets come in; 0: none */
 	char name[16];		/* of that interface */
-	/* The packet may not be sent before the next flush; until then its payload must stay where
+	/* The packet may go out as late as the next flush; until then its payload must stay where
 	 * it is. */
 	void (*send)(struct injector *in, const struct engine_emit *packet);
 	void (*flush)(struct injector *in);

@@ -7,10 +7,10 @@
 #include <netinet/in.h>
 
 /*
- * What stands around IP: link layers, tags, labels, sessions, tunnels
+ * What surrounds IP: link layers, tags, labels, sessions, tunnels
  *
- * Each function is handed what is left of a packet, takes off its own header, and hands the rest
- * on. A tunnel may be in a tunnel, so they count how deep they are, and go DEPTH_MAX deep at most.
+ * Each function gets what is left of a packet, takes off its own header, and hands the rest on. A
+ * tunnel may be inside a tunnel, so they count how deep they are, and go DEPTH_MAX deep at most.
  */
 /* NOLINTBEGIN(misc-no-recursion): see there */
 
@@ -108,7 +108,8 @@ static bool gre(struct rest *r)
 	header += (flags & GRE_VERSION) == 1 && (flags & GRE_ACKNOWLEDGE) ? 4 : 0;
 	if (!skip(r, header))
 		return false;
-	/* draft-foschiano-erspan: the first version has no header, the second one of 8 octets. */
+	/* draft-foschiano-erspan: the first version has no header, the second has one of 8
+	 * octets. */
 	if (type == TYPE_ERSPAN2)
 		return skip(r, flags & GRE_SEQUENCE ? 8 : 0) && ethernet(r);
 	if (type == TYPE_ERSPAN3) {
@@ -116,8 +117,8 @@ static bool gre(struct rest *r)
 
 		return skip(r, more ? 20 : 12) && ethernet(r);
 	}
-	/* Web Cache Communication Protocol, version 2: what was redirected has a header, or
-	 * none. */
+	/* Web Cache Communication Protocol, version 2: what was redirected may or may not have a
+	 * header. */
 	if (type == TYPE_WCCP)
 		return r->len > 0 && (r->data[0] >> 4 == 4 || skip(r, 4)) && ip(r);
 	return by_type(r, type);
@@ -163,7 +164,7 @@ static bool udp(struct rest *r)
 	return skip(r, 16 + options) && by_type(r, port);
 }
 
-/* How long is this header that stands between IP's and TCP's? 0: it is none. */
+/* How long is this header, if it is one between IP's and TCP's? 0: it is not. */
 static size_t between_bytes(bool v4, uint8_t protocol, const uint8_t *header)
 {
 	if (protocol == IPPROTO_AH)
@@ -194,8 +195,7 @@ size_t linklayer_upper(const uint8_t *ip, size_t bytes, uint8_t *protocol)
 	return at;
 }
 
-/* What is in this IP packet is TCP, or the box has nothing to do with it; unless it is a
- * tunnel's. */
+/* What is in this IP packet is TCP, or does not concern the box; unless it is a tunnel. */
 static bool ip(struct rest *r)
 {
 	struct rest inner = *r;
@@ -227,7 +227,7 @@ static bool ppp(struct rest *r)
 	/* Cisco's framing, which BSD captures as PPP, too: unicast or broadcast. */
 	if (r->len >= 4 && (r->data[0] == 0x0f || r->data[0] == 0x8f) && r->data[1] == 0)
 		return c_hdlc(r);
-	/* Address and control, which may be left out; so may the first octet of the protocol. */
+	/* Address and control may be left out; so may the first octet of the protocol. */
 	if (r->len >= 2 && r->data[0] == 0xff && r->data[1] == 0x03)
 		skip(r, 2);
 	if (r->len < 2)
@@ -239,7 +239,7 @@ static bool ppp(struct rest *r)
 		       : protocol == PPP_MPLS && by_type(r, TYPE_MPLS);
 }
 
-/* RFC 3032. What is below the labels only the routers know; IP shows by its version, and a
+/* RFC 3032. Only the routers know what is below the labels. IP shows by its version, and a
  * pseudowire's control word (RFC 4385) by the lack of one. */
 static bool mpls(struct rest *r)
 {
@@ -256,7 +256,7 @@ static bool mpls(struct rest *r)
 	return r->data[0] >> 4 == 0 && skip(r, 4) && ethernet(r);
 }
 
-/* IEEE 802.2, with the header that RFC 1042 puts behind it. */
+/* IEEE 802.2, followed by the header of RFC 1042. */
 static bool llc(struct rest *r)
 {
 	if (r->len < 8 || r->data[0] != 0xaa || r->data[1] != 0xaa || r->data[2] != 3)
@@ -304,8 +304,8 @@ static bool ethernet(struct rest *r)
 	return by_type(r, bytes_get16(r->data - 2));
 }
 
-/* Attributes, each with its length and type in the byte order of who wrote them: the length of the
- * first is small, so that order shows. */
+/* Attributes, each with its length and type in the byte order of the machine that wrote them. The
+ * first one's length is small, so the order shows. */
 static bool nflog(struct rest *r)
 {
 	if (!skip(r, 4))
@@ -330,7 +330,8 @@ static bool nflog(struct rest *r)
 
 static bool by_link_type(struct rest *r, uint16_t link_type);
 
-/* Apple's: its length, what follows (1: a packet), and that one's link type, in little endian. */
+/* Apple's header: its length, what follows (1: a packet), and the link type of that, in little
+ * endian. */
 static bool pktap(struct rest *r)
 {
 	uint32_t header, link_type;
@@ -355,7 +356,7 @@ static bool by_link_type(struct rest *r, uint16_t link_type)
 		return ip(r);
 	case LINK_NULL:
 	case LINK_LOOP:
-		return skip(r, 4) && ip(r);	/* a family, which says no more than the version */
+		return skip(r, 4) && ip(r);	/* a family, which adds nothing to the version */
 	case LINK_ETHERNET:
 		return ethernet(r);
 	case LINK_LINUX_SLL:

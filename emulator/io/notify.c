@@ -32,7 +32,7 @@ int notify_open(void)
 
 void notify(const char *lines)
 {
-	/* One that does not listen is not our concern. */
+	/* A manager that does not listen is not our concern. */
 	if (manager >= 0 && sendto(manager, lines, strlen(lines), MSG_DONTWAIT | MSG_NOSIGNAL,
 				   (struct sockaddr *)&address, address_bytes) < 0)
 		errno = 0;

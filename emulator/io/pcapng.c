@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Everything is in this machine's byte order: the magic number tells a reader. */
+/* Everything is in this machine's byte order; the magic number shows it to a reader. */
 #define BLOCK_SECTION_HEADER 0x0a0d0d0a
 #define BLOCK_INTERFACE 1
 #define BLOCK_STATISTICS 5
@@ -25,10 +25,10 @@ struct pcapng {
 	bool lost;
 };
 
-/* Several threads may write packets; that is where the file is locked. */
+/* Several threads may write packets; pcapng_packet() locks the file. */
 static void put_bytes(struct pcapng *p, const void *data, size_t bytes)
 {
-	/* Behind half of a block no reader finds the next one. */
+	/* After half a block no reader finds the next one. */
 	if (!p->lost && fwrite_unlocked(data, 1, bytes, p->file) != bytes)
 		p->lost = true;
 }
@@ -130,7 +130,7 @@ void pcapng_dropped(struct pcapng *p, uint32_t interface, uint64_t time_ns, uint
 	put32(p, length);
 }
 
-/* What an option takes, with its code and length. */
+/* The bytes that an option takes, with its code and length. */
 static uint32_t option_bytes(size_t bytes)
 {
 	return 4 + padded(bytes);

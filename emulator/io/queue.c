@@ -16,7 +16,7 @@
 #include <linux/netfilter/nfnetlink_queue.h>
 
 #define MESSAGE_BYTES (0xffff + 4096)
-/* Messages taken out before the caller may see to its timers again. */
+/* How many messages are taken out before the caller can see to its timers again. */
 #define MESSAGES_PER_WAKEUP 64
 
 struct queue {
@@ -49,7 +49,7 @@ static int configure(struct queue *q, struct nlmsghdr *nlh)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	/* A bound queue may already send packets; here none is bound before. */
+	/* A bound queue may already send packets; here none is bound earlier. */
 	if (mnl_cb_run(answer, (size_t)n, 0, q->portid, NULL, NULL) < 0)
 		return -errno;
 	return 0;
@@ -60,7 +60,7 @@ static int bind_queue(struct queue *q, const struct queue_config *config)
 	struct nlmsghdr *nlh;
 	int rc;
 
-	/* Parameters first need the instance; so bind without copying, then set. */
+	/* Parameters can be set only once the queue exists; so bind without copying, then set. */
 	nlh = nfq_nlmsg_put(q->message, NFQNL_MSG_CONFIG, q->number);
 	nfq_nlmsg_cfg_put_cmd(nlh, AF_UNSPEC, NFQNL_CFG_CMD_BIND);
 	rc = configure(q, nlh);
@@ -76,9 +76,9 @@ static int bind_queue(struct queue *q, const struct queue_config *config)
 	return configure(q, nlh);
 }
 
-/* Who has bound the queue, and how many packets were dropped before it? Both 0 if that is not
- * known. The file is read anew each time, but opened once: who has given up its privileges could
- * not open it. */
+/* Who has bound the queue, and how many packets were dropped before it? Both 0 if unknown. The file
+ * is read anew each time but opened only once: after giving up its privileges the program could not
+ * open it. */
 static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 {
 	char line[256];
@@ -93,7 +93,7 @@ static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 		uint32_t port;
 		uint64_t queue_dropped, user_dropped;
 
-		/* number, port, waiting, copy mode, copy range, the two */
+		/* number, port, waiting, copy mode, copy range, the two drop counts */
 		if (sscanf(line, "%u %" SCNu32 " %*u %*u %*u %" SCNu64 " %" SCNu64, &n, &port,
 			   &queue_dropped, &user_dropped) == 4 &&
 		    n == q->number) {
@@ -106,7 +106,7 @@ static void read_proc(const struct queue *q, uint32_t *owner, uint64_t *lost)
 int queue_open(struct queue **out, const struct queue_config *config, uint32_t *owner)
 {
 	struct queue *q = calloc(1, sizeof(*q));
-	/* The kernel doubles it, for its own needs. */
+	/* The kernel doubles this, for its own needs. */
 	int size = (int)((config->buffer_bytes + 1) / 2);
 	uint64_t lost;
 	int rc;
@@ -130,13 +130,13 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 	q->portid = mnl_socket_get_portid(q->socket);
 	rc = bind_queue(q, config);
 	if (rc == -EPERM || rc == -EBUSY) {
-		/* The kernel says EPERM for both: no privilege, and not yours. */
+		/* The kernel returns EPERM for both: no privilege, and not yours. */
 		read_proc(q, owner, &lost);
 		rc = *owner != 0 ? -EBUSY : -EPERM;
 	}
 	if (rc < 0)
 		goto close_socket;
-	/* The forced one needs CAP_NET_ADMIN in the first user namespace. */
+	/* SO_RCVBUFFORCE needs CAP_NET_ADMIN in the first user namespace. */
 	if (setsockopt(queue_fd(q), SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		setsockopt(queue_fd(q), SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 	*out = q;
@@ -194,7 +194,8 @@ static void flush_drops(struct queue *q)
 	send_verdict(q, nlh);
 }
 
-/* What the kernel says of a packet: what it did not do for us, and where it comes from. */
+/* What the kernel reports about a packet: what it did not do for us, and where the packet comes
+ * from. */
 static unsigned hints_of(struct nlattr *const attr[], uint8_t hook)
 {
 	uint32_t info = attr[NFQA_SKB_INFO] ? ntohl(mnl_attr_get_u32(attr[NFQA_SKB_INFO])) : 0;
@@ -209,9 +210,9 @@ static bool has_value(const struct nlattr *attr, uint32_t value)
 	return attr && value != 0 && ntohl(mnl_attr_get_u32(attr)) == value;
 }
 
-/* A packet the kernel could not copy whole: the last four octets of what IP can carry do
- * not fit. Unseen data would be lost to the box, so it must not pass where it can be helped:
- * what offloads have joined its source sends again in other portions. */
+/* A packet that the kernel could not copy whole: the last four octets of what IP can carry do not
+ * fit. The box would miss the unseen data, so it must not pass if that can be avoided: what
+ * offloads have joined, its source sends again in other portions. */
 static enum engine_verdict truncated(struct queue *q, unsigned hints)
 {
 	q->stats.truncated++;

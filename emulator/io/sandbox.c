@@ -11,22 +11,22 @@
 #include <seccomp.h>
 #include <sys/prctl.h>
 
-/* Sanitizers make system calls of their own. */
+/* Sanitizers make their own system calls. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SYSTEM_CALLS_LIMITED 0
 #else
 #define SYSTEM_CALLS_LIMITED 1
 #endif
 
-/* Which argument of clone() has its flags, clone(2). */
+/* Which argument of clone() holds its flags, clone(2). */
 #ifdef __s390x__
 #define CLONE_FLAGS 1
 #else
 #define CLONE_FLAGS 0
 #endif
 
-/* All that resegd does while it runs, with what the C library does for it. No socket, no program,
- * no other process. */
+/* All that resegd does while it runs, and what the C library does for it. There is no socket, no
+ * program and no other process. */
 static const int system_calls[] = {
 	/* packets, and waiting for them */
 	SCMP_SYS(poll),
@@ -102,12 +102,12 @@ static const int system_calls[] = {
 
 static int limit_system_calls(void)
 {
-	/* One that is not listed ends the process: it is not ours any more. */
+	/* A call that is not listed ends the process: it is no longer under our control. */
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = filter ? 0 : -ENOMEM;
 
-	/* Of clone() only what makes a thread; what clone3() is to make cannot be seen, so the C
-	 * library is told that there is none, and makes threads by clone(). */
+	/* Allow clone() only to make a thread. What clone3() would make cannot be seen, so it
+	 * reports that it does not exist, and the C library makes threads by clone(). */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				      SCMP_CMP(CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD,
