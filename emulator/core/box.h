@@ -39,7 +39,7 @@ struct fault_state {
 	uint64_t occasions;
 	uint64_t acted;
 	uint32_t flows;
-	uint32_t acks[2];	/* by side: packets that were only an ACK */
+	uint32_t acks[2];	/* by side: pure ACKs */
 };
 
 struct engine {

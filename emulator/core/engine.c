@@ -310,7 +310,7 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
 	case PACKET_TCP:
 		p.joined = hints & ENGINE_JOINED;
 		p.local = hints & ENGINE_LOCAL;
-		/* Never ACK what is corrupt. */
+		/* Never ACK a corrupt packet. */
 		if (!(hints & ENGINE_NO_CHECKSUM) && !packet_checksum_good(&p)) {
 			e->stats.passed_bad_checksum++;
 			break;

@@ -35,7 +35,7 @@ struct fault_cut {
 	uint32_t segment_size;
 	uint32_t bytes;		/* the cut policy's proposal: 1..segment_size, at most pending */
 	bool push;		/* the last arrival ended with PSH */
-	uint64_t acked;		/* octets of data the source has had ACKed so far */
+	uint64_t acked;		/* octets of the source's data that were ACKed so far */
 	unsigned dot_state;	/* how many octets of CRLF.CRLF the text cut so far ends with; 2 at
 				 * first, since the text begins with the beginning of a line */
 	const uint8_t *text;	/* `bytes` octets, if the kind reads text; else NULL */
@@ -47,7 +47,7 @@ struct fault_packet {
 	uint32_t bytes;		/* of the IP packet and its payload, as they were on the wire: */
 	uint32_t payload_bytes;	/* for a joined one, of the first segment */
 	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
-	uint32_t acks;		/* packets that were only an ACK, from this side, with this one */
+	uint32_t acks;		/* pure ACKs from this side, with this one */
 	bool by_server;
 	bool client_spoke;	/* the client has sent data */
 };

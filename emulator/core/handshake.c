@@ -31,7 +31,7 @@
  * section 2.2). */
 #define FIRST_WINDOW_MAX 65535
 
-/* Of a packet in the name of an end that was never heard from. */
+/* The TTL of a packet in the name of an end that was never heard from. */
 #define REFUSAL_TTL 64
 
 void handshake_learn_header(struct endpoint *end, const struct packet *p)
@@ -62,8 +62,8 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
 
 /* Removes from a SYN or SYN-ACK what the box could not keep up: Fast Open, with any data that comes
  * along, Multipath TCP, and ECN (RFC 3168 section 6.1.1). Limits the MSS so that nobody sends
- * longer packets than the box can be handed. A Fast Open fault needs clients that have a cookie,
- * which a SYN without data gets them: such a SYN keeps its option then. */
+ * longer packets than the box can be handed. A Fast Open fault needs clients that have a cookie.
+ * They get it by a SYN without data, so such a SYN keeps the option then. */
 static bool clean_syn(const struct engine *e, const struct flow *f, struct packet *p)
 {
 	bool keep = p->payload_bytes == 0 && hooks_keep_fast_open(e, f);
@@ -116,7 +116,7 @@ void handshake_start_relays(struct engine *e, struct flow *f)
 	f->state = FLOW_OPEN;
 }
 
-/* Passes on a SYN or SYN-ACK, as far as the box lets it pass. */
+/* Passes on a SYN or SYN-ACK, without what the box removes from it. */
 static enum engine_verdict pass_syn(const struct engine *e, const struct flow *f,
 				    enum engine_side side, struct packet *p)
 {

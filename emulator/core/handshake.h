@@ -30,8 +30,8 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
 /* Both SYNs are known: the flow is open. */
 void handshake_start_relays(struct engine *e, struct flow *f);
 
-/* Passes on a SYN or SYN-ACK of an open flow, which may offer a wider window, as far as the box
- * lets it pass. */
+/* Passes on a SYN or SYN-ACK of an open flow, which may offer a wider window, without what the box
+ * removes from it. */
 enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow *f,
 					     enum engine_side side, struct packet *p);
 

@@ -16,11 +16,11 @@
  *      --------+-------------------------------------------+----------
  *              acknowledged up to here                     seen up to here
  *
- * There a forger who knows only the window could end a connection with data that the box has ACKed
- * and not delivered. So the box sends an ACK to the end that the RST claims to come from: an end
- * that is gone answers with another RST, whose number is the ACK number of that ACK; an end that is
- * alive does not answer. A RST that answers a piece confirms it too, since the box sends pieces
- * with the same ACK.
+ * There a forger who knows only the window could destroy data that the box has ACKed and not
+ * delivered. So the box sends an ACK to the end that the RST claims to come from. An end that is
+ * gone answers with another RST, whose number is the ACK number of that ACK; an end that is alive
+ * does not answer. A RST that answers a piece confirms the first one too, since the box sends
+ * pieces with the same ACK.
  */
 static bool rst_is_sure(struct engine *e, struct flow *f, enum engine_side side, uint64_t offset)
 {

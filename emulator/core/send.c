@@ -12,11 +12,12 @@
  *
  * RFC 5681 (slow start, congestion avoidance, fast retransmit), RFC 6582 (NewReno
  * recovery), RFC 6298 (retransmission timer), RFC 9293 section 3.8.6 (window, zero
- * window). It sends whole pieces, as they were cut; SMSS is S.
+ * window). The relay sends whole pieces, as they were cut; SMSS is S.
  *
  * In recovery each ACK lets one hole be filled: the one at snd_una and, if the sink reports by SACK
- * what it has (RFC 2018, RFC 6675), the next ones below that. After a timeout snd_nxt goes back to
- * snd_una, and what the sink lacks is sent again in the same pieces, as the window opens.
+ * what it has (RFC 2018, RFC 6675), the next ones below the end of that. After a timeout snd_nxt
+ * goes back to snd_una, and what the sink lacks is sent again in the same pieces, as the window
+ * opens.
  */
 
 /* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
@@ -474,7 +475,7 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
 
-	/* RFC 5927 section 4.1: believe it only of what is out and can be too big. */
+	/* RFC 5927 section 4.1: believe it only about what is out and can be too big. */
 	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least ||
 	    mtu >= headers + options + segment_max(f, source, t))
 		return;

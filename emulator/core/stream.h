@@ -21,7 +21,7 @@
  * A run is some pieces of S octets each, of which the last may be shorter. So one word remembers
  * any number of cuts, and a retransmission repeats the same segment. When there is no place for
  * another run, new cuts are joined to the last one, as a TCP joins what was written to it. Their
- * borders are lost, which no TCP promises to keep, but no octet is.
+ * borders are lost, which no TCP promises to keep, but no octet is lost.
  *
  * Offsets are those of seq.h.
  */

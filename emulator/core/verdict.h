@@ -36,7 +36,7 @@ enum engine_hint {
 /* What a packet is about. */
 struct engine_subject {
 	uint64_t flow;			/* serial number; 0: of none */
-	enum engine_side source;	/* who sent it, or is said to have sent it */
+	enum engine_side source;	/* who sent it, or in whose name it is sent */
 	uint64_t orphaned;		/* octets that it acknowledges when it goes on, but that its
 					 * source does not have */
 };

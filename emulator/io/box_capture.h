@@ -27,7 +27,7 @@ int box_capture_open(struct box_capture **out, const char *path);
 /* Returns false if some of it could not be written. */
 bool box_capture_close(struct box_capture *c);
 
-/* Writes out what is buffered. The same. */
+/* Writes out what is buffered. Returns the same. */
 bool box_capture_flush(struct box_capture *c);
 
 /* Observes one engine, for one thread. */

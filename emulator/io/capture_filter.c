@@ -41,7 +41,7 @@ void capture_filter_free(struct capture_filter *f)
 
 static bool compile(struct program *p, const char *text, char error[CAPTURE_READ_ERROR_BYTES])
 {
-	/* This link type has another number in files. */
+	/* In files DLT_RAW has a number of its own. */
 	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type,
 				      CAPTURED_MAX);
 	bool good = pcap && pcap_compile(pcap, &p->code, text, 1, PCAP_NETMASK_UNKNOWN) == 0;

@@ -30,7 +30,7 @@ void cli_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and exits with EXIT_USAGE. */
 _Noreturn void cli_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* The same with EXIT_FINDING, for what goes wrong later than set-up. */
+/* The same with EXIT_FINDING, for what goes wrong after set-up. */
 _Noreturn void cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* As cli_say() and cli_die(), for each line of a text. */

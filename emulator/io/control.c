@@ -215,7 +215,7 @@ void control_close(struct control *c)
 {
 	if (!c)
 		return;
-	/* Do this first, so that a client that is told can rely on it. */
+	/* First of all, so that a client that learns of the end can rely on it. */
 	unlink(c->path);
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		drop(&c->clients[i]);

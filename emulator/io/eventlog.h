@@ -24,7 +24,8 @@ void eventlog_observe(void *log, const struct engine_event *event);
  * loss. */
 int eventlog_flush(struct eventlog *log);
 
-/* Gives the file, if it is this user's, to the user who will have to reopen it. */
+/* Gives the file to the user who will have to reopen it, if it belongs to the process's own
+ * user. */
 void eventlog_give(struct eventlog *log, const char *user);
 
 /* Goes on in a new file of the same name, if the log is a regular file and somebody has moved the

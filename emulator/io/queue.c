@@ -211,7 +211,7 @@ static bool has_value(const struct nlattr *attr, uint32_t value)
 }
 
 /* A packet that the kernel could not copy whole: the last four octets of what IP can carry do not
- * fit. The box would miss the unseen data, so it must not pass if that can be avoided: what
+ * fit. The box would miss the unseen data, so the packet must not pass if that can be avoided: what
  * offloads have joined, its source sends again in other portions. */
 static enum engine_verdict truncated(struct queue *q, unsigned hints)
 {

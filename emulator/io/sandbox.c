@@ -25,8 +25,8 @@
 #define CLONE_FLAGS 0
 #endif
 
-/* All that resegd does while it runs, and what the C library does for it. There is no socket, no
- * program and no other process. */
+/* All that resegd does while it runs, and what the C library does for it. No socket, no program, no
+ * other process. */
 static const int system_calls[] = {
 	/* packets, and waiting for them */
 	SCMP_SYS(poll),
