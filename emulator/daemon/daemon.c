@@ -45,7 +45,7 @@ int daemon_set_rules(struct daemon *d, const struct settings *before, char *erro
 	return rc;
 }
 
-/* What of the settings can be changed while it runs. */
+/* Takes over the settings that can change while resegd runs. */
 static void use_policies(struct settings *s, const struct settings *of)
 {
 	s->engine.rules = of->engine.rules;
@@ -157,7 +157,7 @@ static void open_injectors(struct daemon *d, const char *name)
 		cli_die("--inject %s: %s", name, strerror(-rc));
 }
 
-/* The limits are those of all workers together. */
+/* The limits are for all workers together. */
 static void set_up_workers(struct daemon *d)
 {
 	const struct settings *o = &d->settings;
@@ -224,7 +224,7 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 
 	/* SIGPIPE: a reader of the event log that goes away must not end the box. */
 	signal(SIGPIPE, SIG_IGN);
-	/* A FIFO that nobody reads yet is waited for; until then signals end this as they end any
+	/* Opening a FIFO waits for its reader; until then signals end resegd as they end any
 	 * program. */
 	if (o->events) {
 		rc = eventlog_open(&d->log, o->events, d->epoch_ns);
@@ -290,7 +290,7 @@ static void report_drain(const struct daemon *d, uint64_t grace_ns)
 			waiting, grace_ns / NS_PER_S);
 }
 
-/* Adds to *count how often a poll has found an eventfd added to. */
+/* Adds to *count how many times a polled eventfd was added to. */
 static void count_events(const struct pollfd *fd, unsigned *count)
 {
 	uint64_t events;
@@ -311,7 +311,7 @@ static void reload(struct daemon *d)
 	notify("READY=1");
 }
 
-/* Do all workers still do their work? One that waits for packets does. */
+/* Do all workers still work? One that waits for packets does. */
 static bool workers_live(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->count; i++) {
@@ -321,7 +321,7 @@ static bool workers_live(struct daemon *d)
 	return true;
 }
 
-/* Not by exit(), which would write what is buffered, and wait for what the worker waits for. */
+/* Calls _exit(): exit() would flush buffers, and so wait for the same thing as the worker. */
 static _Noreturn void give_up(void)
 {
 	cli_say("a worker is stuck, so its connections are not handed over: it may be waiting for "
@@ -329,7 +329,7 @@ static _Noreturn void give_up(void)
 	_exit(EXIT_FINDING);
 }
 
-/* A terminal that is closed ends the box, as long as there is no file to read again. */
+/* SIGHUP, which a closed terminal sends, ends the box if there is no file to read again. */
 static void handle_signal(struct daemon *d)
 {
 	struct signalfd_siginfo info;
@@ -344,7 +344,7 @@ static void handle_signal(struct daemon *d)
 		daemon_stop(d);
 }
 
-/* How long to wait for anything else: no longer than until the manager wants to hear of it, or it
+/* How long poll() may wait: no longer than until the service manager must hear from us, or the box
  * is to end; -1: for ever. */
 static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_t end_ns)
 {
@@ -360,7 +360,7 @@ static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_
 	return wait_ns < INT_MAX ? (int)wait_ns : INT_MAX;
 }
 
-/* Returns once all workers have ended: signals make them do so, requests, and this time of
+/* Returns once all workers have ended: because of signals, requests, or this time of
  * CLOCK_MONOTONIC. */
 void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns)
 {
@@ -386,7 +386,7 @@ void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns)
 		}
 		count_events(&fds[DRAINING], &draining);
 		count_events(&fds[ENDED], &ended);
-		/* If a worker could not go on, the others hand their connections over, too. */
+		/* If one worker cannot go on, the others hand their connections over, too. */
 		if (!d->stopping && (ended > 0 || clock_ns(CLOCK_MONOTONIC) >= end_ns))
 			daemon_stop(d);
 		if (draining == d->count && !told) {
@@ -406,7 +406,7 @@ void daemon_tear_down(struct daemon *d)
 {
 	sigset_t mask;
 
-	/* What is left to write may be waited for; another signal ends that. */
+	/* Writing what is left may block; another signal ends that. */
 	ending_signals(&mask);
 	sigprocmask(SIG_UNBLOCK, &mask, NULL);
 	control_close(d->control);

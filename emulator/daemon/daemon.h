@@ -3,7 +3,7 @@
 #define RESEG_DAEMON_H
 
 /*
- * resegd as a whole: its workers, and what it can be told while it runs
+ * resegd as a whole: its workers, and the requests it takes while it runs
  *
  *      resegd.c    main()
  *      options.c   the command line
@@ -28,33 +28,33 @@ struct daemon {
 	int argc;
 	char **argv;
 	uint64_t started_ns;
-	uint64_t epoch_ns;	/* of the day, less the workers' time */
+	uint64_t epoch_ns;	/* time of day, minus the workers' clock */
 	int signals;
 	int draining;		/* eventfd: workers that have begun to hand over */
-	int ended;		/* the same: that have ended */
+	int ended;		/* the same: workers that have ended */
 	bool stopping;
 };
 
-/* What daemon_set_rules() and daemon_reload() say if they fail: a line, or several. */
+/* The error text of daemon_set_rules() and daemon_reload(): one line, or several. */
 #define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
 
-/* Gives all workers the rules of d->settings, whose new faults get ids. With `before`, those that
- * are the same as they were then get theirs. Negative errno, and why. -EINVAL: they are refused,
- * and what was in use stays so; else a worker is late, and uses them later. */
+/* Gives all workers the rules of d->settings, and new faults their ids. Faults that are the same in
+ * `before` keep the ids they have there. On failure: negative errno, and why. -EINVAL: the rules
+ * are refused, and the old ones stay in use; otherwise a worker is late, and uses them later. */
 int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
 
 /* Reads the configuration file again, and the command line. Returns false, and why, if that fails.
- * changed: the keys for which resegd must be started anew, see settings_fixed_changes(). */
+ * changed: the keys for which resegd must be restarted, see settings_fixed_changes(). */
 bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size);
 
-/* Begins to hand all connections over; a second time: ends at once. */
+/* Begins to hand all connections over; a second call ends at once. */
 void daemon_stop(struct daemon *d);
 
-/* Opens all that resegd needs, and starts the workers. Ends the program if it cannot. answer: to
- * the requests of the control socket; its arg is d. */
+/* Opens all that resegd needs, and starts the workers. Ends the program if it cannot. answer:
+ * handles the requests of the control socket; its arg is d. */
 void daemon_set_up(struct daemon *d, control_handler *answer);
 
-/* Returns once all workers have ended: signals make them do so, requests, and this time of
+/* Returns once all workers have ended: because of signals, requests, or this time of
  * CLOCK_MONOTONIC. */
 void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns);
 

@@ -85,7 +85,7 @@ static _Noreturn void list_faults(const char *format)
 
 enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, DURATION, KEYS };
 
-/* What is no key. */
+/* Options that are not keys. */
 static const struct option others[] = {
 	{ "config", required_argument, NULL, CONFIG },
 	{ "list-faults", optional_argument, NULL, LIST_FAULTS },
@@ -98,7 +98,7 @@ static const struct option others[] = {
 
 #define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
 
-/* Reads the command line: what it says by itself, and the file that it names. */
+/* Reads the command line: its own options, and the name of the file. */
 void options_read(struct invocation *in, int argc, char **argv)
 {
 	struct option table[OPTIONS_MAX];
@@ -139,8 +139,8 @@ void options_read(struct invocation *in, int argc, char **argv)
 		cli_die("--check-config: give the file, with --config FILE");
 }
 
-/* The file, and then the keys of the command line. Returns false, and all that is wrong, if they
- * are not good. */
+/* Reads the file, and then the keys of the command line. Returns false, and all mistakes, if there
+ * are any. */
 bool options_read_settings(struct settings *s, const char *config, int argc, char **argv,
 			   bool look_up, struct settings_mistakes *m)
 {

@@ -11,21 +11,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a command line may say that a file may not. */
+/* What a command line may have and a file may not. */
 struct invocation {
 	const char *config;
 	bool check;
 	int ready_fd;
 	bool quiet;
-	uint64_t duration_ns;	/* UINT64_MAX: until it is told to end */
+	uint64_t duration_ns;	/* UINT64_MAX: until it is asked to end */
 };
 
-/* Reads what is not a key. Ends the program for --help and the like, and for mistakes. */
+/* Reads the options that are not keys. Ends the program for --help and the like, and for
+ * mistakes. */
 void options_read(struct invocation *in, int argc, char **argv);
 
 /* Reads the file (NULL: there is none), and then the keys of the command line. look_up: users and
- * groups must exist. Returns false, and all that is wrong, if they are not good; s is to be freed
- * in any case. */
+ * groups must exist. Returns false, and all mistakes, if there are any; free s in any case. */
 bool options_read_settings(struct settings *s, const char *config, int argc, char **argv,
 			   bool look_up, struct settings_mistakes *m);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * What resegd answers by its control socket; docs/control.md has the keys
+ * The answers of resegd at its control socket; docs/control.md has the keys
  */
 
 #include "daemon/requests.h"
@@ -20,7 +20,7 @@
 
 /* Counters --------------------------------------------------------------------------- */
 
-/* A number of each worker's, of 64 bits, of which there is a sum. */
+/* A 64-bit number that each worker has, summed over all of them. */
 static const struct counter {
 	const char *name;
 	const char *help;
@@ -62,7 +62,8 @@ static const struct counter {
 	ENGINE(passed_policy, "SYNs that passed untouched: by their policy"),
 	ENGINE(refused_overload, "connections refused: no room"),
 	ENGINE(flows_opened, "connections whose both SYNs were seen"),
-	/* What an operator calls active. The engine calls so what takes a place of its table. */
+	/* "Active" is what an operator calls so. To the engine, a flow is active if it takes a
+	 * place in its table. */
 	{ "flows_active", "connections that are being opened, or open", true,
 	  offsetof(struct worker_report, engine.flows_alive) },
 	{ "flows_known", "connections that take a place: those, and some that have ended", true,
@@ -242,7 +243,7 @@ static json_t *flows(struct daemon *d)
 	return json_pack("{s:b, s:o}", "ok", 1, "flows", list);
 }
 
-/* Prometheus' text format, version 0.0.4. */
+/* The text format of Prometheus, version 0.0.4. */
 static json_t *metrics(struct daemon *d)
 {
 	struct sums sums;
@@ -289,7 +290,7 @@ static json_t *metrics(struct daemon *d)
 
 /* Faults --------------------------------------------------------------------------------- */
 
-/* Is this the fault that is meant, by its id or its name, or "all"? */
+/* Does `which` mean this fault: by its id, by its name, or as "all"? */
 static bool is_meant(const struct fault *f, const char *which)
 {
 	char id[16];
@@ -299,7 +300,7 @@ static bool is_meant(const struct fault *f, const char *which)
 	       strcmp(which, f->kind->name) == 0;
 }
 
-/* Takes faults out of a policy. Returns how many. */
+/* Removes faults from a policy. Returns how many. */
 static unsigned take_out(struct engine_policy *p, const char *which)
 {
 	unsigned left = 0, taken;
@@ -332,14 +333,14 @@ static unsigned change(struct engine_policy *p, const char *which, const struct 
 
 #define GIVE_DIRECTION "start resegd, or write into its file and reload, with direction "
 
-/* What is asked of faults. */
+/* A requested change of faults. */
 struct change {
 	const char *what, *which, *policy;	/* policy: NULL: all */
 	const char *text;
-	struct fault to;	/* that is the text; its kind is NULL: there is none */
+	struct fault to;	/* the text, parsed; its kind is NULL if there is none */
 };
 
-/* Does it in one policy. Returns how many faults it concerned, or -1 with an error. */
+/* Makes the change in one policy. Returns how many faults it concerned, or -1 with an error. */
 static int edit(struct engine_policy *p, const struct change *c, struct faultspec_error *error)
 {
 	if (strcmp(c->what, "off") == 0)
@@ -350,7 +351,8 @@ static int edit(struct engine_policy *p, const struct change *c, struct faultspe
 				      : (int)take_out(p, c->which);
 }
 
-/* Does it in all policies that are meant. Returns how many faults it concerned, or -1 and why. */
+/* Makes the change in all policies that are meant. Returns how many faults it concerned, or -1 and
+ * why. */
 static int edit_all(struct daemon *d, const struct change *c, char *why, size_t size)
 {
 	struct engine_rules *rules = &d->settings.engine.rules;
@@ -382,7 +384,7 @@ static int edit_all(struct daemon *d, const struct change *c, char *why, size_t 
 		       : "there is no such policy");
 	return -1;
 refuse:
-	/* JSON has no room for what is no UTF-8, as a text that was cut short. */
+	/* JSON must be UTF-8, and a text that was cut short may not be. */
 	cli_escape(why, size, error.text);
 	return -1;
 }

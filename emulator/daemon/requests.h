@@ -3,7 +3,7 @@
 #define RESEG_DAEMON_REQUESTS_H
 
 /*
- * What resegctl asks and tells
+ * Requests from resegctl, and their answers
  */
 
 #include <jansson.h>

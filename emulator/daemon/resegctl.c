@@ -3,7 +3,7 @@
 /*
  * resegctl: talks to a running resegd
  *
- * A request is a JSON object in one line, and so is its answer; docs/control.md has them.
+ * A request is a JSON object in one line, and so is its answer; docs/control.md describes them.
  */
 
 #include "io/cli.h"
@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Where resegd listens as a service, and by hand. */
+/* Where resegd listens as a service, and when started by hand. */
 static const char *const sockets[] = { "/run/reseg/resegd.sock", "/run/resegd.sock" };
 
 #define ANSWER_SECONDS 10
@@ -38,7 +38,7 @@ struct options {
 	const char *policy;
 	const char *sort;
 	bool json;
-	bool stalled;		/* flows: only these, */
+	bool stalled;		/* flows: only stalled ones, */
 	bool of_client;		/* and only of these clients */
 	struct match match;
 	uint64_t watch_ns;	/* 0: once */
@@ -121,7 +121,8 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* The answer, which is a good one: else the program ends. Takes the request. */
+/* Sends a request and returns the answer. If that is not a good one, ends the program. Takes the
+ * request over. */
 static json_t *ask(const struct options *o, json_t *request)
 {
 	int fd = connect_to(o->socket);
@@ -204,7 +205,7 @@ static void print_status(const json_t *status)
 	printf("\n");
 	print_faults(status);
 	printf("\n");
-	/* What never happened is no news. */
+	/* Counters that are 0 are not worth a line. */
 	json_object_foreach(json_object_get(status, "counters"), name, value)
 	{
 		if (json_integer_value(value) != 0)
@@ -212,7 +213,7 @@ static void print_status(const json_t *status)
 	}
 }
 
-/* A number of a connection over both its halves. */
+/* A number of a connection, summed over both halves. */
 static int64_t both(const json_t *flow, const char *key)
 {
 	return number_of(json_object_get(flow, "c2s"), key) +
@@ -254,7 +255,7 @@ static bool is_of_client(const struct options *o, const json_t *flow)
 	       match_has(&o->match, address.address, any, 0);
 }
 
-/* The flows of an answer that are wanted, sorted; a new array. */
+/* The flows of an answer that the options choose, sorted; a new array. */
 static json_t *choose(const struct options *o, const json_t *answer)
 {
 	const json_t *flows = json_object_get(answer, "flows");
@@ -277,10 +278,10 @@ static json_t *choose(const struct options *o, const json_t *answer)
 	return out;
 }
 
-/* Adds to each flow how fast it has been delivered since this was called last, if it was there. */
+/* Adds to each flow its rate of delivery since the last call, if it was there then. */
 static void add_rates(const json_t *flows)
 {
-	static json_t *before;		/* octets by number */
+	static json_t *before;		/* octets by flow number */
 	static uint64_t before_ns;
 	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
 	json_t *flow, *now = json_object();
@@ -313,7 +314,7 @@ static void end_text(char text[END_BYTES], const json_t *flow, const char *addre
 		 text_of(flow, address_key), number_of(flow, port_key));
 }
 
-/* A number of no more characters than there is room for. */
+/* Writes a number in no more characters than there is room for. */
 static void short_number(char *text, size_t size, double number)
 {
 	static const char units[] = " kMGTPE";
@@ -336,7 +337,7 @@ static void short_time(char *text, size_t size, double seconds)
 		snprintf(text, size, "%.0fd", seconds / 86400);
 }
 
-/* What of a flow is in the table, and how wide its first columns are. */
+/* The layout of the table: how wide its first columns are, and whether a flow fits in one line. */
 struct columns {
 	int flow, client, server;
 	bool in_one_line;
@@ -382,7 +383,7 @@ static void widen(int *column, const char *text)
 		*column = (int)strlen(text);
 }
 
-/* As wide as what is in them; a line for each part of a flow if that is too wide. */
+/* Columns as wide as their contents; if that is too wide, a line for each part of a flow. */
 static struct columns columns_of(const json_t *flows)
 {
 	struct columns c = { .flow = 4, .client = 6, .server = 6 };
@@ -404,7 +405,7 @@ static struct columns columns_of(const json_t *flows)
 	return c;
 }
 
-/* No more lines than the terminal has, where it is watched. */
+/* When watched, prints no more lines than the terminal has. */
 static void print_flows(const json_t *flows, size_t most_lines, bool watched)
 {
 	struct columns c = columns_of(flows);
@@ -520,7 +521,7 @@ static void complain_of_keys(const json_t *keys)
 		cli_say("restart resegd for these changed keys to take effect: %s", names);
 }
 
-/* What is not shown but done. */
+/* Sends a request that changes something rather than shows it. */
 static void ask_for_change(const struct options *o, json_t *what)
 {
 	json_t *answer = ask(o, what);

@@ -6,9 +6,8 @@
  *      NFQUEUE --packet--> engine --verdict--> NFQUEUE
  *                             \--packet--> injector
  *
- * A worker for each queue, which is a thread with one loop: it waits for a packet or for
- * the engine's deadline. The first thread waits for signals and
- * answers requests.
+ * There is one worker for each queue: a thread with one loop, which waits for a packet or for
+ * the engine's deadline. The first thread waits for signals and answers requests.
  */
 
 #include "daemon/daemon.h"
@@ -22,7 +21,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-/* What goes wrong, in one line. The caller frees it. */
+/* The faults of a policy, in one line. The caller frees it. */
 static char *faults_text(const struct engine_policy *policy)
 {
 	char *text = NULL;

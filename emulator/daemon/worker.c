@@ -16,7 +16,7 @@
 
 #include <netinet/in.h>
 
-/* No work takes a worker so long at a time; as long as this it is stuck. */
+/* No single piece of work takes this long; a worker busy for this long is stuck. */
 #define STUCK_NS (5 * NS_PER_S)
 
 static uint64_t now_ns(void)
@@ -30,7 +30,7 @@ static void add_one(int event_fd)
 
 	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
 		return;
-	/* Nobody would learn of anything any more. */
+	/* Without it no thread would learn of anything any more. */
 	cli_say("eventfd: %s", strerror(errno));
 	_exit(EXIT_FINDING);
 }
@@ -58,11 +58,12 @@ static void send_output(struct worker *w)
 }
 
 /*
- * A segment that went on changed, sent anew rather than handed back. When the kernel changes a
- * packet it keeps what that had in memory, and charges its receiver for both, which may be twice
- * the segment: into a small receive buffer no second one would fit, and it would crawl. What
- * offloads have joined is handed back, for only the kernel knows where; such a receiver gets none.
- * Returns false if it is not one to be sent so.
+ * Sends a changed segment as a new packet instead of handing it back. When the kernel changes a
+ * packet it keeps the old memory, and charges the receiver for both, which may be twice the
+ * segment: a small receive buffer would have no room for a second segment, and the connection would
+ * crawl. Segments that offloads have joined are handed back, because only the kernel knows where
+ * they were joined; a receiver with such a buffer gets none. Returns false if the segment is not to
+ * be sent like this.
  */
 static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
 {
@@ -87,7 +88,8 @@ static bool is_icmp(const uint8_t *packet, size_t len)
 	       (packet[0] >> 4 == 4 ? packet[9] == IPPROTO_ICMP : packet[6] == IPPROTO_ICMPV6);
 }
 
-/* Lets the other workers know what a router said of none of this one's connections. */
+/* Passes on to the other workers a router's message that is about none of this one's
+ * connections. */
 static void share_icmp(const struct worker *w, const uint8_t *packet, size_t len)
 {
 	for (unsigned i = 0; i < w->count; i++) {
@@ -105,8 +107,8 @@ static void share_icmp(const struct worker *w, const uint8_t *packet, size_t len
 	}
 }
 
-/* Hears what another worker was told by a router. It has gone on: its source will find that the box
- * has acknowledged all that it is about. */
+/* Handles router messages that another worker received. The message itself has gone on: the source
+ * that gets it finds that the box has acknowledged all data it is about. */
 static void hear_icmp(struct worker *w)
 {
 	struct worker_question *q = &w->question;
@@ -129,8 +131,8 @@ static enum engine_verdict handle_packet(void *arg, void *packet, size_t *len, u
 	enum engine_verdict verdict;
 	uint64_t now;
 
-	/* What the packet before has caused, now that it is gone itself: an ACK that overtook
-	 * the data it was written behind would look as if that data were lost. */
+	/* Send what the previous packet caused, now that the packet itself is gone: an ACK that
+	 * overtook the data it was written after would make that data look lost. */
 	send_output(w);
 	now = now_ns();
 	if (w->tap)
@@ -146,7 +148,7 @@ static enum engine_verdict handle_packet(void *arg, void *packet, size_t *len, u
 	return verdict;
 }
 
-/* Has it happened, and not been told yet? */
+/* Has it happened, and not been reported yet? */
 static bool is_first(bool happened, bool *told)
 {
 	bool first = happened && !*told;
@@ -155,8 +157,8 @@ static bool is_first(bool happened, bool *told)
 	return first;
 }
 
-/* Says why it cannot go on, which ends the thread. The first thread sees to the rest: exit() would
- * run what is to be done at the end of the program while other workers go on. */
+/* Reports why the worker cannot go on, and ends its thread. The first thread sees to the rest:
+ * exit() would run the exit handlers of the program while other workers go on. */
 __attribute__((format(printf, 2, 3))) static void fail(struct worker *w, const char *format, ...)
 {
 	char text[200];
@@ -186,7 +188,7 @@ static void warn_of_flows(struct worker *w)
 			"take a route that bypasses this host");
 }
 
-/* Says once what an operator must know and can mend. */
+/* Reports once what an operator must know and can fix. */
 static void warn(struct worker *w)
 {
 	const struct inject_stats *s = &w->injector->stats;
@@ -221,7 +223,7 @@ static void warn(struct worker *w)
 		fail(w, "its TUN device was removed: start it again");
 }
 
-/* Nanoseconds until the deadline, as ppoll() wants them; NULL: none. */
+/* Nanoseconds until the deadline, in the form that ppoll() takes; NULL: no deadline. */
 static const struct timespec *time_left(uint64_t deadline, struct timespec *ts)
 {
 	uint64_t now = now_ns();
@@ -241,7 +243,7 @@ static uint64_t flows_active(const struct worker *w)
 	return s.flows_active;
 }
 
-/* Begins to hand over what there is. */
+/* Begins to hand over the connections there are. */
 static void drain_engine(struct worker *w)
 {
 	engine_drain(w->engine, now_ns());
@@ -250,7 +252,7 @@ static void drain_engine(struct worker *w)
 	add_one(w->draining);
 }
 
-/* How often an eventfd was added to since this was called last. */
+/* How many times an eventfd was added to since the last call. */
 static uint64_t read_events(int event_fd)
 {
 	uint64_t events;
@@ -261,10 +263,10 @@ static uint64_t read_events(int event_fd)
 /* Questions ----------------------------------------------------------------------------- */
 
 #define ANSWER_SECONDS 2
-/* Flows that are listed between two looks at the queue. */
+/* Flows to list between two looks at the queue. */
 #define FLOWS_AT_ONCE 256
 
-/* Lists some more flows. Returns true once it has them all. */
+/* Lists some more flows. Returns true once all are listed. */
 static bool list_flows(struct worker *w, struct worker_question *q)
 {
 	uint32_t before = q->cursor;
@@ -285,8 +287,8 @@ static bool list_flows(struct worker *w, struct worker_question *q)
 	return q->cursor == before;
 }
 
-/* Uses rules that are new. What that has the engine send and tell is written without the lock: a
- * file may have this wait, and who asks must not. */
+/* Applies new rules. What the engine sends and logs because of them is written without the lock: a
+ * file may block, and the thread that asks must not. */
 static void use_rules(struct worker *w)
 {
 	struct worker_question *q = &w->question;
@@ -309,7 +311,7 @@ static void use_rules(struct worker *w)
 	pthread_mutex_unlock(&q->lock);
 }
 
-/* Works at a question. Returns true if there is more to do for it. */
+/* Works on a question. Returns true if it needs more work. */
 static bool answer_question(struct worker *w)
 {
 	struct worker_question *q = &w->question;
@@ -340,7 +342,7 @@ static bool answer_question(struct worker *w)
 	return !done;
 }
 
-/* Nobody answers any more. */
+/* From here on nobody answers. */
 static void end_answers(struct worker *w)
 {
 	pthread_mutex_lock(&w->question.lock);
@@ -350,7 +352,7 @@ static void end_answers(struct worker *w)
 	pthread_mutex_unlock(&w->question.lock);
 }
 
-/* Locks the question if it may be put. */
+/* Locks the question if a new one may be asked. */
 static int begin_question(struct worker *w)
 {
 	struct worker_question *q = &w->question;
@@ -366,7 +368,7 @@ static int begin_question(struct worker *w)
 	return rc;
 }
 
-/* Who asks waits until then. */
+/* The time until which a thread that asks waits. */
 struct timespec worker_answer_until(void)
 {
 	struct timespec until;
@@ -376,7 +378,7 @@ struct timespec worker_answer_until(void)
 	return until;
 }
 
-/* Puts it, and waits for the answer. It stays locked. */
+/* Asks it, and waits for the answer. The question stays locked. */
 static int put_question(struct worker *w, enum worker_question_type what)
 {
 	struct worker_question *q = &w->question;
@@ -453,7 +455,7 @@ int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *co
 
 /* The thread ---------------------------------------------------------------------------- */
 
-/* Waits for one of them, or this moment. Returns what ppoll() does. */
+/* Waits for one of fds, or until this moment. Returns what ppoll() returns. */
 static int wait_until(struct worker *w, struct pollfd fds[3], uint64_t moment_ns)
 {
 	struct timespec ts;
@@ -486,7 +488,7 @@ static void *worker_main(void *arg)
 			engine_expire(w->engine, now_ns());
 			send_output(w);
 		}
-		/* What was queued before the request to stop is still handled. */
+		/* Packets queued before the request to stop are still handled. */
 		if (rc > 0 && fds[0].revents) {
 			int error = queue_receive(w->queue, handle_packet, w);
 
@@ -511,7 +513,8 @@ static void *worker_main(void *arg)
 			break;
 	}
 	end_answers(w);
-	/* The other workers may take much longer, and nobody would give verdicts. */
+	/* Close the queue now: other workers may take much longer, and nobody would give
+	 * verdicts. */
 	queue_get_stats(w->queue, &w->queue_stats);
 	queue_close(w->queue);
 	w->busy_since_ns = 0;	/* it is not stuck */

@@ -5,10 +5,10 @@
 /*
  * Workers: each is a thread with a queue, an engine and an injector of its own
  *
- * The kernel hands all packets between two hosts to the same queue, so no worker needs to
- * know of another's connections, and nothing is shared while packets pass but the event
- * log. Only what routers say by ICMP comes to the first worker, whose connection it may be
- * or not: so it tells the others, too.
+ * The kernel sends all packets between two hosts to the same queue, so no worker needs another's
+ * connections, and while packets pass they share only the event log. The exception is ICMP from
+ * routers: all of it comes to the first worker, whether the connection is its own or not, so that
+ * worker passes it on to the others.
  */
 
 #include "core/engine.h"
@@ -20,27 +20,27 @@
 #include <pthread.h>
 #include <time.h>
 
-/* What a worker says of itself. */
+/* The statistics of a worker. */
 struct worker_report {
 	struct engine_stats engine;
 	uint64_t acted[POLICIES_MAX][FAULTS_MAX];	/* by fault */
 	struct queue_stats queue;
 	struct inject_stats inject;
-	uint64_t events_lost;	/* the caller's to fill in */
+	uint64_t events_lost;	/* for the caller to fill in */
 };
 
 enum worker_question_type { QUESTION_NONE, QUESTION_REPORT, QUESTION_FLOWS, QUESTION_ENDED };
 
-/* What another thread wants of a worker. One question at a time; it is the worker's as long as
- * `what` is set, so a worker that is late can harm nobody. */
+/* What another thread asks of a worker. One question at a time; it belongs to the worker as long as
+ * `what` is set, so a late worker can do no harm. */
 struct worker_question {
 	pthread_mutex_t lock;		/* of all this */
 	pthread_cond_t answered;
 	int asked;			/* eventfd */
 	enum worker_question_type what;
 	struct engine_rules rules;	/* only the newest matter, so they need no queue */
-	uint64_t rules_wanted, rules_used;	/* how many were, and of these are or were in use */
-	int rules_error;		/* of those used last: why the engine refused them */
+	uint64_t rules_wanted, rules_used;	/* how many were set, and up to which applied */
+	int rules_error;		/* of the last ones applied: why the engine refused them */
 	struct worker_report report;
 	struct engine_flow_info *flows;
 	size_t flow_count, flow_room;
@@ -48,7 +48,7 @@ struct worker_question {
 	int error;
 };
 
-/* What routers have said to the first worker; if there is no room the others find out by
+/* Router messages that the first worker received. If there is no room, the others find out by
  * time-outs. */
 #define WORKER_ICMP_MAX 16
 #define WORKER_ICMP_BYTES 1280
@@ -60,25 +60,25 @@ struct worker_icmp {
 
 struct worker {
 	struct engine *engine;
-	struct queue *queue;	/* closed when it ends, so that packets pass */
+	struct queue *queue;	/* closed when the worker ends, so that packets pass */
 	struct injector *injector;
 	struct eventlog *log;	/* shared; NULL: none */
 	struct box_capture *capture;	/* the same */
 	struct box_capture_tap *tap;	/* into it */
-	uint64_t grace_ns;	/* how long it may take to hand connections over */
+	uint64_t grace_ns;	/* how long handing over connections may take */
 	/* The caller's eventfds, to which the worker adds 1: */
 	int draining;		/* when it has begun to hand over */
 	int ended;		/* when it ends */
 	int stop;		/* its own eventfd: requests to stop */
 	_Atomic uint64_t busy_since_ns;	/* 0: it waits for something to do */
 	_Atomic uint64_t waiting;	/* once it is draining: connections not handed over yet */
-	_Atomic bool failed;	/* once it has ended: because it could not go on. It has said why */
+	_Atomic bool failed;	/* once it has ended: it could not go on, and has said why */
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	struct worker_question question;
-	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be heard; locked as the question */
+	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be handled; locked as is the question */
 	unsigned icmps;
-	struct worker *all;	/* workers, of which this is one, */
+	struct worker *all;	/* all workers, this one among them, */
 	unsigned count;		/* and how many they are */
 	bool warned_too_big;
 	bool warned_failed;
@@ -95,19 +95,21 @@ struct worker {
 /* An engine_observer whose arg is the worker. */
 void worker_observe(void *worker, const struct engine_event *event);
 
-/* Starts the thread of a worker whose fields up to `ended` are set up. It ends once it was
- * asked to stop and has handed all connections over, or the time for that is over, or it was
- * asked again; or if it cannot go on. Negative errno. */
+/* Starts the thread of a worker whose fields up to `ended` are set up. The thread ends after a
+ * request to stop, once all connections are handed over or the time for that is over; after a
+ * second request; or if it cannot go on. Negative errno. */
 int worker_start(struct worker *w);
 
-/* Asks it to stop; again: at once. */
+/* Asks it to stop; a second time: to stop at once. */
 void worker_stop(struct worker *w);
 
-/* These are answered between two packets, and wait for that. -ETIMEDOUT: the worker does not
- * answer, -EBUSY: nor has it answered before; -ESRCH: it has ended. */
+/* The worker answers these between two packets, and the caller waits for that. -ETIMEDOUT: the
+ * worker does not answer; -EBUSY: it has not answered the previous question either; -ESRCH: it has
+ * ended. */
 
-/* All workers are told first, and then awaited until then (CLOCK_MONOTONIC). One that is late uses
- * them later, or those that are set after them. -EINVAL: the engine refuses them. */
+/* First set the rules of all workers, then wait for each until this time (CLOCK_MONOTONIC). A late
+ * worker applies them later, or those that were set after them. -EINVAL: the engine refuses
+ * them. */
 void worker_set_rules(struct worker *w, const struct engine_rules *rules);
 int worker_await_rules(struct worker *w, const struct timespec *until);
 
@@ -116,11 +118,11 @@ struct timespec worker_answer_until(void);
 
 int worker_get_report(struct worker *w, struct worker_report *out);
 
-/* All flows, which the caller frees; also -ENOMEM. They are taken a few at a time, with packets
- * between them. */
+/* Returns all flows, which the caller frees; also -ENOMEM. The worker lists a few at a time, and
+ * handles packets in between. */
 int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *count);
 
-/* Does it wait for something to do, or has it begun to do something a little while ago? */
+/* Is the worker waiting for something to do, or has it been busy for only a little while? */
 bool worker_lives(const struct worker *w);
 
 /* Waits until the thread has ended. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* What is fixed once resegd runs: where it is kept, as a number of so many bytes, or as a text that
- * may be missing, which is as good as its preset. */
+/* The keys that cannot change while resegd runs, and where each is kept: as a number of so many
+ * bytes, or as a text. A missing text is the same as its preset. */
 static const struct fixed {
 	const char *key;
 	size_t at, bytes;

@@ -9,10 +9,10 @@
 #include <string.h>
 
 /*
- * What goes together, once all is said
+ * Checks of the settings against each other, once all are given
  */
 
-/* Says what is wrong with a key as it was given last. */
+/* Reports what is wrong with a key as it was given last. */
 static void note_key(const struct settings *s, struct settings_mistakes *m, const char *name,
 		     const char *value, const char *why)
 {
@@ -23,7 +23,7 @@ static void note_key(const struct settings *s, struct settings_mistakes *m, cons
 		      at->line > 0 ? "" : "--", name, value, why);
 }
 
-/* Can this fault act in its policy, or in one that has it from there? */
+/* Can this fault act in its policy, or in one that inherits it? */
 static bool can_act(const struct settings *s, unsigned policy, const struct fault *f)
 {
 	const struct engine_rules *rules = &s->engine.rules;

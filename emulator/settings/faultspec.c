@@ -15,7 +15,7 @@ static const struct fault_param percent = {
 	"percent", "and then with this probability, anew on each occasion", 1, 100, 100,
 };
 
-/* Keys that say where and when. */
+/* Keys for where and when a fault acts. */
 enum scope_type { SCOPE_RANGE, SCOPE_PREFIX, SCOPE_DIRECTION };
 
 static const struct scope_key {
@@ -68,7 +68,7 @@ __attribute__((format(printf, 3, 4))) static bool refuse(struct faultspec_error 
 	return false;
 }
 
-/* A number, all of text[*at..len) or up to a character that is no digit. */
+/* Reads a number: all of text[*at..len), or up to a character that is not a digit. */
 static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint32_t *out)
 {
 	uint64_t n = 0;
@@ -83,7 +83,7 @@ static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint
 	return *at > start;
 }
 
-/* Reads a range of numbers up to most - shift, which is added to them. */
+/* Reads a range of numbers up to most - shift, and adds shift to them. */
 static bool read_range(struct range *out, const char *text, size_t len, uint32_t most,
 		       uint32_t shift)
 {
@@ -183,7 +183,7 @@ static bool read_scope(struct fault *f, const struct scope_key *k, const char *v
 	return true;
 }
 
-/* One KEY=VALUE, of len characters from `at` on. */
+/* Sets one KEY=VALUE, of len characters from `at` on. */
 static bool set_param(struct fault *f, const char *whole, size_t at, size_t len,
 		      struct faultspec_error *error)
 {
@@ -285,7 +285,7 @@ static void print_prefix(FILE *out, const struct prefix *p)
 		fprintf(out, "/%u", bits);
 }
 
-/* The value of a key; returns false, and writes nothing, if it is as preset. */
+/* Writes the value of a key. If it is the preset, returns false and writes nothing. */
 static bool print_scope(FILE *out, const struct fault_scope *s, const struct scope_key *k,
 			char separator)
 {
@@ -398,7 +398,7 @@ void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 	}
 }
 
-/* Where and when. */
+/* The keys for where and when. */
 static void page_scope(FILE *out)
 {
 	fprintf(out, "\n"

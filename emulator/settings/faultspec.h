@@ -5,8 +5,8 @@
 /*
  * Faults as people write them: NAME[:KEY=VALUE[,KEY=VALUE]...]
  *
- * Keys are the parameters of the kind, and for each of them how often it acts (every, percent),
- * in which connections (client, server, port, flows), and at what in them (direction, arrivals,
+ * Keys are the parameters of the kind and, for every kind, how often it acts (every, percent), in
+ * which connections (client, server, port, flows), and at what in them (direction, arrivals,
  * seconds).
  */
 
@@ -28,27 +28,28 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 /* Adds a fault to a policy; "none" adds nothing. Returns false if it cannot. */
 bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error);
 
-/* Says so if it can never act where these halves are intercepted, and returns false. what_to_do
- * goes before the direction that would do. */
+/* Returns false, and says so, if the fault can never act where these halves are intercepted. The
+ * text what_to_do goes before the direction that would do. */
 bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
 		       struct faultspec_error *error);
 
 /* The largest number that the keys of a match take. */
 #define FAULTSPEC_PORT_MAX UINT16_MAX
 
-/* Reads N, N-M or N-, where last may be no more than most. Returns false if it is none. */
+/* Reads N, N-M or N-, where the last number may be at most `most`. Returns false if it is not a
+ * range. */
 bool faultspec_range(struct range *out, const char *text, size_t len, uint32_t most);
 
-/* Reads an address or ADDRESS/BITS. Returns false if it is none. */
+/* Reads an address or ADDRESS/BITS. Returns false if it is neither. */
 bool faultspec_prefix(struct prefix *out, const char *text, size_t len);
 
-/* Writes it as faultspec_read() reads it, without what is preset. */
+/* Writes it as faultspec_read() reads it, without presets. */
 void faultspec_print(FILE *out, const struct fault *f);
 
 /* The same as a text, which the caller frees; NULL: out of memory. */
 char *faultspec_text(const struct fault *f);
 
-/* At which hooks a kind acts: "cut", "cut, packet"; "-" for none. */
+/* The hooks at which a kind acts: "cut", "cut, packet"; "-" for none. */
 void faultspec_hooks(char *text, size_t size, const struct fault_kind *kind);
 
 /* All kinds with their parameters, for people. */

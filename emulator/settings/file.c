@@ -11,22 +11,22 @@
 #include <string.h>
 
 /*
- * The configuration file: sections, keys and what is wrong with them, by line and column
+ * The configuration file: its sections and keys, and its mistakes by line and column
  */
 
 #define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
 
-/* Characters of a line. */
+/* Most characters in a line. */
 #define LINE_MOST 199
 
-/* inih tells neither columns nor, to its handler, lines: so it is handed one line at a time, and
- * the line it is at is remembered here. */
+/* inih reports no columns and does not give its handler line numbers: so it gets one line at a
+ * time, and the current line is kept here. */
 struct file {
 	struct settings *settings;
 	struct settings_mistakes *mistakes;
 	FILE *in;
 	unsigned line;		/* from 1 */
-	unsigned policy;	/* whose section this is */
+	unsigned policy;	/* that this section is for */
 	uint32_t seen;		/* keys of this section: a bit for each */
 	char text[LINE_MOST + 2];	/* of the line */
 };
@@ -50,7 +50,7 @@ static size_t blanks(const char *text)
 	return strspn(text, " \t");
 }
 
-/* An empty policy in this place. */
+/* Puts an empty policy in this place. */
 static unsigned begin_policy(struct settings *s, unsigned i)
 {
 	s->engine.rules.policy[i] = (struct engine_policy){ .direction = DIRECTION_C2S };
@@ -58,7 +58,7 @@ static unsigned begin_policy(struct settings *s, unsigned i)
 	return i;
 }
 
-/* The number of a policy, made if it is new. */
+/* The number of a policy, which is created if it is new. */
 static unsigned policy_of(struct file *f, const char *section, size_t column)
 {
 	struct settings *s = f->settings;
@@ -81,7 +81,7 @@ static unsigned policy_of(struct file *f, const char *section, size_t column)
 		complain(f, column, "%d policies at most", POLICIES_MAX - 1);
 	if (good && i < rules->policies)
 		return i;
-	/* What follows is read even if there is no such policy, for the mistakes in it. */
+	/* Without such a policy, still read what follows, to find the mistakes in it. */
 	if (!good || i == POLICIES_MAX)
 		return begin_policy(s, POLICIES_MAX - 1);
 	snprintf(s->policy_name[i], SETTINGS_NAME_BYTES, "%s", name);
@@ -110,7 +110,7 @@ static void begin_section(struct file *f, const char *text)
 	f->policy = policy_of(f, section, column - 1);
 }
 
-/* Reads a line into f->text. Returns false at the end. *good: it is text of no more than `most`
+/* Reads a line into f->text. Returns false at the end. *good: it is text of at most `most`
  * characters. */
 static bool next_line(struct file *f, size_t most, bool *good)
 {
@@ -138,8 +138,8 @@ static bool next_line(struct file *f, size_t most, bool *good)
 	return true;
 }
 
-/* An ini_reader: without blanks at the beginning, which would mean that a value goes on. What is
- * wrong already is as good as an empty line. */
+/* An ini_reader. Returns lines without leading blanks, which would mean that a value goes on. A
+ * line already reported as wrong becomes an empty one. */
 static char *read_line(char *to, int size, void *arg)
 {
 	struct file *f = arg;
@@ -150,7 +150,7 @@ static char *read_line(char *to, int size, void *arg)
 		return NULL;
 	snprintf(to, (size_t)size, "\n");
 	text = f->text + blanks(f->text);
-	/* It calls nobody for these. */
+	/* inih calls no handler for these. */
 	if (good && text[0] == '[')
 		begin_section(f, text + 1);
 	else if (good && !strchr("[;#\r\n", text[0]) && !strpbrk(text, "=:"))
@@ -169,7 +169,7 @@ static size_t value_column(const struct file *f)
 	return at + blanks(f->text + at);
 }
 
-/* An ini_handler. Sections are none of its business: see begin_section(). */
+/* An ini_handler. It ignores sections: see begin_section(). */
 static int handle_key(void *arg, const char *section, const char *name, const char *value)
 {
 	struct file *f = arg;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What a machine may have. */
+/* Limits of what a machine may have. */
 #define FLOWS_MAX (1 << 24)
 #define MEMORY_MIN (1 << 20)
 #define MEMORY_MAX (UINT64_C(1) << 40)
@@ -104,7 +104,7 @@ static bool set_segment_size(struct settings *s, unsigned policy, const char *va
 			&s->engine.rules.policy[policy].segment_size, error);
 }
 
-/* The first one takes the place of the preset, further ones are added. */
+/* The first one replaces the preset; further ones are added. */
 static bool set_fault(struct settings *s, unsigned policy, const char *value,
 		      struct faultspec_error *error)
 {
@@ -148,7 +148,7 @@ static bool set_arrival(struct settings *s, unsigned policy, const char *value,
 		return refuse(error, "give segment, wire or burst");
 	s->engine.rules.policy[policy].arrival = strcmp(value, "burst") == 0 ? ARRIVAL_BURST
 									     : ARRIVAL_SEGMENT;
-	/* Where segments were joined only the kernel knows for sure, and to ask it costs. */
+	/* Only the kernel knows for sure where segments were joined, and asking it costs. */
 	if (policy == 0)
 		s->queue.joined = !wire;
 	return true;

@@ -11,7 +11,7 @@
 /* NULL: there is no such key. */
 const struct settings_key *settings_find_key(const char *name);
 
-/* Sets one key, and remembers where it was given. Returns false, and why, if it cannot. */
+/* Sets one key, and notes where it was given. Returns false, and why, if it cannot. */
 bool settings_set_key(struct settings *s, const struct settings_key *key, unsigned policy,
 		      const char *value, struct settings_place place,
 		      struct faultspec_error *error);
