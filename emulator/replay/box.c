@@ -26,7 +26,7 @@ static bool note_flow(struct replay_pass *run, uint64_t flow, uint32_t connectio
 {
 	if (flow <= run->flows)
 		return true;
-	/* They are numbered as their SYNs come. */
+	/* Flows are numbered in the order of their SYNs. */
 	run->of_flow = reallocarray(run->of_flow, flow, sizeof(*run->of_flow));
 	if (!run->of_flow)
 		return false;

@@ -13,7 +13,7 @@
 
 #define IPV6_HEADER 40
 
-/* A capture while it is read. */
+/* A capture that is being read. */
 struct load {
 	struct replay *r;
 	size_t room;		/* for packets */
@@ -30,7 +30,7 @@ bool replay_no_memory(char error[CAPTURE_READ_ERROR_BYTES])
 
 /* Reading -------------------------------------------------------------------------------- */
 
-/* Makes an array of `count` items that is full larger. */
+/* Enlarges an array if its `count` items fill it. */
 static bool grow(void **array, size_t count, size_t *room, size_t item)
 {
 	void *larger;
@@ -45,7 +45,7 @@ static bool grow(void **array, size_t count, size_t *room, size_t item)
 	return true;
 }
 
-/* Is it of the interface that is wanted? Of none: of the first by which TCP comes. */
+/* Is it from the chosen interface? If none is chosen: from the first one with TCP. */
 static bool is_wanted(const struct load *l, const struct capture_read *in,
 		      const struct capture_read_packet *p)
 {
@@ -58,7 +58,7 @@ static bool is_wanted(const struct load *l, const struct capture_read *in,
 	return name && strcmp(name, wanted) == 0;
 }
 
-/* Where a card joins segments the kernel may note a length of 0: it is all that there was. */
+/* When a card joins segments, the kernel may note a length of 0: it stands for the whole packet. */
 static void mend_length(uint8_t *ip, size_t bytes)
 {
 	if (ip[0] >> 4 == 4 && bytes_get16(ip + 2) == 0 && bytes <= UINT16_MAX) {
@@ -75,8 +75,8 @@ static void mend_length(uint8_t *ip, size_t bytes)
 }
 
 /*
- * Takes out what may stand between the header of IP and TCP's: the box lets such packets pass, but
- * the connection is one all the same. Returns how many octets are left of `bytes`.
+ * Removes what may stand between the IP header and the TCP header: the box lets such packets pass,
+ * but it is a connection all the same. Returns how many of the `bytes` octets are left.
  */
 static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 {
@@ -108,7 +108,7 @@ static bool add_packet(struct load *l, const struct capture_read_packet *from,
 	if (!grow((void **)&r->captured, r->packets, &l->room, sizeof(*r->captured)))
 		return false;
 	c = &r->captured[r->packets];
-	/* A clock that was set back. */
+	/* The clock may have been set back. */
 	l->last_ns = from->time_ns > l->last_ns ? from->time_ns : l->last_ns;
 	*c = (struct captured){
 		.time_ns = l->last_ns,
@@ -125,7 +125,7 @@ static bool add_packet(struct load *l, const struct capture_read_packet *from,
 	return true;
 }
 
-/* What is no TCP segment that can be replayed is counted, by what it is. */
+/* Counts, by kind, what is not a TCP segment that can be replayed. */
 static void leave_out(struct replay *r, enum packet_kind kind, const uint8_t *ip, size_t bytes,
 		      bool cut)
 {
@@ -167,8 +167,8 @@ static bool read_one(struct load *l, const struct capture_read_packet *packet)
 		leave_out(r, PACKET_MALFORMED, ip, bytes, false);
 		return true;
 	}
-	/* What the capture cut off is taken as zeros: where the box cuts does not depend on what is
-	 * there. */
+	/* What the capture cut off becomes zeros: where the box cuts does not depend on the
+	 * data. */
 	memcpy(copy, ip, bytes);
 	memset(copy + bytes, 0, whole - bytes);
 	mend_length(copy, whole);
@@ -214,7 +214,7 @@ static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE
 
 /* Connections ---------------------------------------------------------------------------- */
 
-/* What packets of a connection have in common, whichever way they go. */
+/* What the packets of a connection have in common, in either direction. */
 struct name {
 	uint8_t address[2][16];	/* the lower end first */
 	uint16_t port[2];
@@ -236,13 +236,13 @@ static void name_of(struct name *n, const struct packet *p, bool *swapped)
 	n->version = p->version;
 }
 
-/* A connection while packets are sorted into them. */
+/* A connection while packets are being sorted into connections. */
 struct found {
 	struct name name;
 	uint32_t number;
 	bool client_is_higher;	/* of the name's ends */
 	bool answered;		/* there was a SYN-ACK */
-	bool closing;		/* a SYN now begins another one of that name */
+	bool closing;		/* a SYN from now on begins another one of that name */
 	uint32_t client_isn;
 };
 
@@ -251,7 +251,7 @@ static int compare_names(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct name));
 }
 
-/* Orders packets by name, and then by time. */
+/* For sorting packets by name, and then by time. */
 struct named {
 	struct name name;
 	uint32_t packet;
@@ -266,7 +266,7 @@ static int compare_named(const void *a, const void *b)
 	return order != 0 ? order : (x->packet > y->packet) - (x->packet < y->packet);
 }
 
-/* Begins a connection with this packet, whose sender is its client unless it is a SYN-ACK's. */
+/* Begins a connection with this packet. Its sender is the client, unless it is a SYN-ACK. */
 static bool begin_connection(struct load *l, struct found *f, const struct named *n,
 			     const struct packet *p)
 {
@@ -292,7 +292,7 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 	return true;
 }
 
-/* Says of each packet which connection it is of, and who sent it. */
+/* Finds the connection of each packet, and its sender. */
 static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 {
 	struct named *named = calloc(l->r->packets + 1, sizeof(*named));
@@ -316,8 +316,8 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 		replay_view(c, &p);
 		syn = (p.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 		other = i == 0 || compare_names(&f.name, &named[i].name) != 0;
-		/* Ports are used again; a SYN that is repeated is none of a new connection, though
-		 * what was left of an old one may have been reset in between. */
+		/* Ports are reused. A repeated SYN does not begin a new connection, even if what
+		 * was left of an old one was reset in between. */
 		if (other || (syn && ((f.closing && f.answered) || p.seq != f.client_isn))) {
 			f.name = named[i].name;
 			if (!begin_connection(l, &f, &named[i], &p)) {
@@ -325,7 +325,7 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 				return replay_no_memory(error);
 			}
 		}
-		/* Where several cards or processors capture, a SYN-ACK may come before its SYN. */
+		/* If several cards or processors capture, a SYN-ACK may come before its SYN. */
 		l->r->connection[f.number].whole |= syn;
 		f.answered |= (p.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
 		f.closing |= (p.flags & (TCP_FIN | TCP_RST)) != 0;

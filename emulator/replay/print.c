@@ -45,7 +45,7 @@ static char *end_text(const struct replay_connection *c, enum engine_side side)
 	return text;
 }
 
-/* The widest name of an end that is shown. */
+/* The width of the widest name of an end that is shown. */
 static int width_of(const struct shown *s, enum engine_side side, const char *heading)
 {
 	size_t width = strlen(heading);

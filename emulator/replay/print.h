@@ -2,7 +2,7 @@
 #ifndef RESEG_REPLAY_PRINT_H
 #define RESEG_REPLAY_PRINT_H
 
-/* What reseg-replay shows of its results. */
+/* How reseg-replay shows its results. */
 
 #include "replay/replay.h"
 
@@ -11,7 +11,7 @@
 
 extern const char *const outcome_names[REPLAY_OUTCOMES];
 
-/* Which segment sizes hurt a connection, in their order. */
+/* The segment sizes that hurt a connection, in their order. */
 struct hurt {
 	uint32_t *size;
 	size_t sizes;

@@ -9,7 +9,7 @@
 #define DELAYED_ACK_NS (40 * NS_PER_MS)
 #define WINDOW_MAX (UINT64_C(1) << 30)	/* RFC 7323 section 2.3 */
 
-/* Moves rcv_nxt over what was beyond it. */
+/* Moves rcv_nxt past data beyond it that are now in order. */
 static void close_holes(struct replay_end *end)
 {
 	size_t used = 0;
@@ -23,7 +23,7 @@ static void close_holes(struct replay_end *end)
 	memmove(end->beyond, end->beyond + used, end->beyond_count * sizeof(*end->beyond));
 }
 
-/* Keeps what came out of order; if there are too many holes it is lost, and comes again. */
+/* Keeps data that came out of order. If there are too many holes, they are lost, and come again. */
 static void keep_beyond(struct replay_end *end, uint64_t first, uint64_t after)
 {
 	size_t i = 0, joined;
@@ -67,7 +67,7 @@ static bool has_syn_data(const struct captured *c, uint32_t ack)
 	return (p.flags & TCP_SYN) && p.payload_bytes > 0 && ack == p.seq + 1;
 }
 
-/* RFC 9293 section 3.10.7.3 and .4: it must acknowledge a SYN, or lie in the window. */
+/* RFC 9293 section 3.10.7.3 and .4: a RST must acknowledge a SYN, or lie in the window. */
 static bool believes_rst(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t offset;
@@ -128,6 +128,6 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 	}
 	if (first > end->rcv_nxt)
 		keep_beyond(end, first, after);
-	end->acked = 0;		/* to be told once more */
+	end->acked = 0;		/* to be acknowledged once more */
 	end->ack_ns = run->now_ns;
 }

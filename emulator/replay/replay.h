@@ -5,13 +5,12 @@
 /*
  * A capture, as it would have been with the box in its place
  *
- * The packets of a capture cannot just be fed to the engine: behind a box that holds something
- * back, the server would not have answered what it did not get. So each end of a connection
- * sends its packets in their order, each at its time in the capture, but not before it has got
- * what that packet acknowledges. What never comes is never answered, and the conversation ends
- * there, as the real one did. An end also acknowledges by itself what the capture has no packet
- * for, as its TCP would: at once what is out of order and each second segment, anything else
- * after 40 ms.
+ * The packets of a capture cannot simply be fed to the engine: behind a box that holds something
+ * back, the server would not have answered what it did not get. So each end of a connection sends
+ * its packets in their order, each at its time in the capture, but not before it has got what that
+ * packet acknowledges. What never comes is never answered, and the conversation ends there, as the
+ * real one did. Where the capture has no packet, an end also acknowledges by itself, as its TCP
+ * would: data out of order and every second segment at once, anything else after 40 ms.
  *
  * A capture may lack packets, or one direction, or have been edited. So what goes wrong is replayed
  * without a fault, too, and the fault is to blame only for what went well there.
@@ -28,12 +27,12 @@
 
 /* What became of a connection. */
 struct replay_result {
-	bool taken;			/* the box has taken part in it; else it passed untouched */
+	bool taken;			/* the box took part in it; else it passed untouched */
 	bool reset;			/* an end got a RST: what it sent later does not count */
 	uint64_t sent[2];		/* packets, by who sent them */
 	uint64_t stalls;
-	uint64_t *stall;		/* of each: the packet of the capture with which it began */
-	uint64_t acted;			/* times that a fault did something */
+	uint64_t *stall;		/* for each: the packet of the capture that began it */
+	uint64_t acted;			/* how often a fault did something */
 	struct engine_totals totals[2];	/* by source */
 };
 
@@ -44,15 +43,16 @@ struct replay_connection {
 	bool whole;			/* its SYN is in the capture */
 	uint64_t packets[2];		/* in the capture, by who sent them */
 	struct replay_result result;
-	struct replay_result without;	/* the same without faults: what the capture itself lacks is
-					 * lacking there, too; only if one result is bad */
+	struct replay_result without;	/* the same without faults: what the capture lacks is
+					 * lacking here, too; only if one result is bad */
 };
 
 enum replay_outcome {
-	REPLAY_OK,			/* all came through */
-	REPLAY_STALLED,			/* it did without the fault only: it held something back */
-	REPLAY_HUNG,			/* the same, and it did something else */
-	REPLAY_RESET,			/* it did not without the fault: an end sent a RST, */
+	REPLAY_OK,			/* everything came through */
+	REPLAY_STALLED,			/* it did without the fault only: that kept something
+					 * back */
+	REPLAY_HUNG,			/* the same, but the fault did something else */
+	REPLAY_RESET,			/* it did not even without the fault: an end sent a RST, */
 	REPLAY_INCOMPLETE,		/* or the capture lacks something */
 	REPLAY_PASSED,			/* the box had no part in it */
 	REPLAY_OUTCOMES,
@@ -66,9 +66,9 @@ struct replay {
 	struct box_capture *capture;		/* NULL: none */
 	struct eventlog *log;		/* the same */
 	const char
-		*interface; /* of pcapng: its name or number; NULL: the first by which TCP comes */
+		*interface; /* of pcapng: its name or number; NULL: the first that carries TCP */
 	struct capture_filter *filter;	/* NULL: every packet */
-	/* Told often, unless NULL; of: 0: not known. */
+	/* Called often, unless NULL; of: 0: not known. */
 	void (*progress)(const char *what, uint64_t done, uint64_t of);
 	/* out of replay_load() */
 	struct captured *captured;	/* packets of TCP, in their order */
@@ -80,27 +80,27 @@ struct replay {
 	uint64_t not_tcp, fragments;
 	uint64_t malformed;		/* of TCP, too long, or lengths contradict each other, */
 	uint64_t headless;		/* or that are cut off too early to tell, */
-	uint64_t unread;		/* of a link type that is not read, of which */
-	uint16_t unread_type;		/* this is one */
+	uint64_t unread;		/* of a link type that is not read, for example */
+	uint16_t unread_type;		/* this one */
 	uint64_t cut_off;		/* packets cut short; zeros stand for the rest */
 	uint64_t first_cut_off;
-	uint64_t repaired;		/* checksums that were wrong in the capture only */
+	uint64_t repaired;		/* checksums that were wrong only in the capture */
 	bool cut;			/* the capture ends in the middle of a packet */
-	char broken[CAPTURE_READ_ERROR_BYTES];	/* it cannot be read to its end: why; "": it can */
+	char broken[CAPTURE_READ_ERROR_BYTES];	/* why it cannot be read to its end; "": it can */
 	/* out of replay_run() */
-	uint64_t duration_ns;		/* of what became of it */
+	uint64_t duration_ns;		/* of the replayed connections */
 };
 
-/* Reads a capture. Returns false, with why, if nothing can be done with it. */
+/* Reads a capture. Returns false, with the reason, if nothing can be done with it. */
 bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES]);
 
-/* Replays it; again, with another engine's configuration, as often as is wanted. Returns false,
- * with why, if it cannot. */
+/* Replays it; may be called again with other engine configurations. Returns false, with the reason,
+ * if it cannot. */
 bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
 
 enum replay_outcome replay_outcome(const struct replay_connection *c);
 
-/* Octets that were acknowledged to their sender, and never delivered. */
+/* Octets that were acknowledged to their sender but never delivered. */
 uint64_t replay_orphaned(const struct replay_connection *c);
 
 void replay_free(struct replay *r);

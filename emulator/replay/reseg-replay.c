@@ -3,7 +3,7 @@
 /*
  * reseg-replay: what a capture would have become behind the box
  *
- * See replay.h for how.
+ * replay.h explains how.
  */
 
 #include "io/cli.h"
@@ -117,7 +117,7 @@ static void set(struct options *o, const struct settings_key *key, const char *v
 
 enum { INTERFACE = 256, FILTER, ONLY, FORMAT, KEYS };
 
-/* Those that are not keys of resegd. */
+/* Options that are not keys of resegd. */
 static const struct option others[] = {
 	{ "output", required_argument, NULL, 'o' },
 	{ "interface", required_argument, NULL, INTERFACE },
@@ -188,10 +188,10 @@ static bool is_same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* On a terminal, what takes long tells how far it is. */
+/* The progress of what takes long, shown on a terminal. */
 static struct {
 	uint64_t from_ns, last_ns;
-	uint32_t size, sizes;		/* which of the segment sizes it is at; 0: there is one */
+	uint32_t size, sizes;		/* which of the sizes it is at; 0: there is only one */
 	bool shown;
 } progress;
 
@@ -254,7 +254,7 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 		o->filter ? ", that --filter takes" : "");
 }
 
-/* What is to be said of the capture, beside the results. */
+/* Reports what there is to say about the capture besides the results. */
 static void warn(const struct options *o, const struct replay *r)
 {
 	if (r->cut)
@@ -276,7 +276,7 @@ static void run_replay(const struct options *o, struct replay *r)
 		cli_die("%s: %s", o->in, error);
 }
 
-/* Replays it with one segment size after the other. */
+/* Replays it with one segment size after another. */
 static struct hurt *run_sizes(const struct options *o, struct replay *r)
 {
 	struct hurt *hurt = calloc(r->connections, sizeof(*hurt));
@@ -328,7 +328,7 @@ static void open_outputs(const struct options *o, struct replay *r)
 		cli_die("--events %s: %s", o->settings.events, strerror(-rc));
 }
 
-/* Are they whole? */
+/* Closes the outputs. Are they complete? */
 static bool close_outputs(const struct options *o, struct replay *r)
 {
 	bool good = box_capture_close(r->capture);

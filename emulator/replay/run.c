@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* If nothing happens for so long but that the box waits, nothing will. */
+/* If for this long nothing happens except that the box waits, nothing ever will. */
 #define PATIENCE_NS (120 * NS_PER_S)
 #define PAGE_BYTES 4096	/* of the engine's memory */
 
 void replay_view(const struct captured *c, struct packet *p)
 {
-	/* It was parsed once before, so it can be. */
+	/* It was parsed before, so this cannot fail. */
 	packet_parse(p, c->ip, c->bytes);
 }
 
@@ -54,7 +54,7 @@ static uint64_t orphaned(const struct replay_result *r, enum engine_side source)
 	return r->totals[source].acked - r->totals[source].delivered;
 }
 
-/* Did all come through? An end that got a RST had no more to send. */
+/* Did everything come through? An end that got a RST had nothing more to send. */
 static bool is_good(const struct replay_connection *c, const struct replay_result *r)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -108,7 +108,7 @@ static void observe(void *arg, const struct engine_event *event)
 		eventlog_observe(run->r->log, event);
 	if (run->tap)
 		box_capture_observe(run->tap, event);
-	/* A flow that is not noted yet is that of the packet that the box has in hand. */
+	/* A flow that is not noted yet belongs to the packet that the box has in hand. */
 	connection = event->flow <= run->flows ? run->of_flow[event->flow - 1] : run->in_hand;
 	result = replay_result(run, connection);
 	if (event->type == EVENT_STALL)
@@ -164,9 +164,10 @@ static void free_pass(struct replay_pass *run)
 }
 
 /*
- * As much memory as this capture can need, if that is less than what is wanted: an engine takes it
- * all at its start. A relay holds octets of the capture and a page besides, and the page before and
- * behind them may be half empty. Twice that, as the box is short of memory before it has none.
+ * Limits the memory to what this capture can need, if that is less than configured: an engine takes
+ * all of it at its start. A relay holds octets of the capture and one page more, and the pages
+ * before and after the octets may be half empty. Allow twice that, because the box is short of
+ * memory before it has none.
  */
 static void limit_memory(struct engine_config *config, const struct replay *r)
 {

@@ -2,7 +2,7 @@
 #ifndef RESEG_REPLAY_RUN_H
 #define RESEG_REPLAY_RUN_H
 
-/* One pass of a capture through a box: what the parts of reseg-replay know of each other. */
+/* One pass of a capture through a box: what the parts of reseg-replay share. */
 
 #include "core/engine.h"
 #include "core/packet.h"
@@ -20,7 +20,7 @@ struct captured {
 	uint32_t bytes;
 	uint32_t connection;
 	enum engine_side source;
-	bool unsummed;		/* its TCP checksum is not to be looked at */
+	bool unsummed;		/* its TCP checksum is not to be checked */
 };
 
 /* Octets that came out of order, as offsets. */
@@ -35,26 +35,26 @@ struct range64 {
 struct replay_end {
 	uint32_t *list;
 	size_t count, next;
-	uint64_t lag_ns;	/* it is so much later than in the capture */
+	uint64_t lag_ns;	/* how much later it is than in the capture */
 	bool ended;		/* by a RST it got */
 	/* What it got. */
 	bool syn_seen;
-	uint32_t isn;		/* the other's, as it sees it */
-	uint32_t shift;		/* and by how much that is more than in the capture */
+	uint32_t isn;		/* the other end's, as this end sees it */
+	uint32_t shift;		/* and how much more that is than in the capture */
 	uint64_t rcv_nxt;
-	struct range64 beyond[HOLES_MAX];	/* sorted, apart from each other */
+	struct range64 beyond[HOLES_MAX];	/* sorted, with gaps in between */
 	size_t beyond_count;
 	uint32_t ts_recent;
-	/* What it told of that. */
+	/* What it acknowledged of that. */
 	uint64_t acked;
 	bool acked_itself;	/* by an ACK that the capture does not have */
 	unsigned unacked;	/* segments */
-	uint64_t ack_ns;	/* when it does so; UINT64_MAX: it need not */
+	uint64_t ack_ns;	/* when it sends an ACK; UINT64_MAX: it need not */
 	bool syn_sent;
-	bool syn_data_owed;	/* its SYN had some, and was answered without regard to them */
+	bool syn_data_owed;	/* its SYN had data, which the answer did not acknowledge */
 	/* The last packet it sent. */
 	const struct captured *last;
-	uint32_t snd_nxt;	/* behind the highest it sent */
+	uint32_t snd_nxt;	/* after the highest it sent */
 	uint32_t window;
 	uint32_t ts_val;
 };
@@ -67,9 +67,9 @@ struct replay_pass {
 	struct replay *r;
 	struct engine *engine;
 	struct box_capture_tap *tap;
-	bool without;		/* the faults; nothing is written of it */
+	bool without;		/* without the faults; writes no output */
 	struct connection *connection;
-	struct alarms wake;	/* ends; their id is twice the connection's, and their side */
+	struct alarms wake;	/* of the ends; the id is twice the connection's, plus the side */
 	uint32_t *of_flow;	/* the connection of each flow of the engine, from serial 1 on */
 	uint64_t flows;
 	uint64_t now_ns;
@@ -79,7 +79,7 @@ struct replay_pass {
 	bool no_memory;
 };
 
-/* What becomes of a connection in this pass. */
+/* The result of a connection in this pass. */
 static inline struct replay_result *replay_result(const struct replay_pass *run,
 						  uint32_t connection)
 {
@@ -104,13 +104,12 @@ void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side 
 void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
 			 uint8_t *ip, size_t bytes);
 
-/* box.c: the box gets a packet of an end; what it has to send goes to the ends. False: no
- * memory. */
+/* box.c: the box gets a packet of an end; what it sends goes to the ends. False: no memory. */
 bool replay_box_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
 			 uint8_t *ip, size_t bytes, unsigned hints);
 void replay_take_output(struct replay_pass *run);
 
-/* send.c: an end sends what it has to send now, and says when there is more. False: no memory. */
+/* send.c: an end sends what is due now, and notes when there is more. False: no memory. */
 bool replay_end_sends(struct replay_pass *run, uint32_t connection, enum engine_side side);
 
 #endif

@@ -12,15 +12,15 @@ static bool is_ready(const struct replay_pass *run, uint32_t connection,
 {
 	if (!run->r->connection[connection].whole || !(p->flags & TCP_ACK))
 		return true;
-	/* of an older connection: a challenge ACK */
+	/* A challenge ACK of an older connection. */
 	if (!end->syn_sent && !(p->flags & TCP_SYN))
 		return true;
-	/* A SYN-ACK may answer the SYN alone; then it acknowledges no data of it. */
+	/* A SYN-ACK may answer the SYN alone; then it does not acknowledge the SYN's data. */
 	return end->syn_seen && ((p->flags & TCP_SYN) || seq_widen(end->isn, p->ack + end->shift,
 								   end->rcv_nxt) <= end->rcv_nxt);
 }
 
-/* Has the end told by itself what this pure ACK would? */
+/* Has the end already acknowledged by itself what this pure ACK does? */
 static bool is_told(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t ack = seq_widen(end->isn, p->ack + end->shift, end->rcv_nxt);
@@ -36,7 +36,7 @@ static void note_sent(struct replay_end *end, const struct packet *p)
 	struct tcpopt o;
 
 	tcpopt_parse(&o, p);
-	/* The capture may have repetitions. */
+	/* The capture may have repeated packets. */
 	if ((p->flags & TCP_SYN) || (int32_t)(nxt - end->snd_nxt) > 0)
 		end->snd_nxt = nxt;
 	end->window = p->window;
@@ -70,7 +70,7 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 	memcpy(copy, c->ip, c->bytes);
 	packet_parse(&p, copy, c->bytes);
 	if (is_told(end, &p)) {
-		if (p.window != end->window)	/* but not this */
+		if (p.window != end->window)	/* the window is still news */
 			end->ack_ns = run->now_ns;
 		end->window = p.window;
 		return true;
@@ -88,7 +88,7 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 	return replay_box_receives(run, connection, side, copy, c->bytes, hints);
 }
 
-/* Sends a segment of its own, with headers as its last packet had. */
+/* Sends a segment that the capture does not have, with headers like those of the last packet. */
 static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_side side,
 		     uint32_t seq, const uint8_t *data, uint32_t bytes)
 {
@@ -139,7 +139,7 @@ static bool send_ack(struct replay_pass *run, uint32_t connection, enum engine_s
 			0);
 }
 
-/* Sends the data of its SYN again, for the box has taken them off: RFC 7413 section 4.2.1. */
+/* Sends the data of its SYN again, because the box removed them: RFC 7413 section 4.2.1. */
 static bool send_syn_data(struct replay_pass *run, uint32_t connection, enum engine_side side)
 {
 	struct replay_end *end = &run->connection[connection].end[side];

@@ -16,7 +16,8 @@ void replay_sum_ipv4(uint8_t *ip, size_t header_bytes)
 	memcpy(ip + 10, &sum, sizeof(sum));
 }
 
-/* Is the TCP checksum what a sender leaves to its hardware, the sum of the pseudo header? */
+/* Is the TCP checksum the sum of the pseudo header, which a sender leaves to its hardware to
+ * finish? */
 static bool is_left_to_hardware(const struct packet *p)
 {
 	struct checksum c = { 0 };
@@ -28,20 +29,20 @@ static bool is_left_to_hardware(const struct packet *p)
 	return memcmp(p->tcp + 16, &sum, sizeof(sum)) == 0;
 }
 
-/* A checksum that is wrong, of a packet whose data the other end may acknowledge yet. */
+/* A packet with a wrong checksum, whose data the other end may still acknowledge. */
 struct doubt {
 	uint32_t packet, seq, end;
 };
 #define DOUBTS_MAX 64
 
-/* What is known of the checksums of one side of a connection. */
+/* What is known about the checksums of one side of a connection. */
 struct sums {
 	uint64_t wrong, packets;
 	struct doubt *doubt;	/* DOUBTS_MAX of them; NULL: there was none yet, as nearly always */
 	unsigned doubts;
 };
 
-/* The end has acknowledged this, or was sent it once more, with a good checksum. */
+/* The other end has acknowledged this, or it was sent once more with a good checksum. */
 static void settle(struct replay *r, struct sums *sums, uint32_t seq, uint32_t end, bool acked)
 {
 	unsigned kept = 0;
@@ -87,9 +88,9 @@ static void look_at_sum(struct replay *r, struct sums sums[2], uint32_t number)
 }
 
 /*
- * A capture may have checksums that no receiver has seen: it was edited or made anonymous, or a
- * card has summed up. A packet is taken as good if the other end has acknowledged it and no good
- * one like it came, or if no packet of its side is good.
+ * A capture may have checksums that no receiver has seen: it was edited or anonymized, or a card
+ * computed the sums. A packet counts as good if the other end acknowledged it and no good packet
+ * like it came, or if no packet of its side is good.
  */
 bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
 {

@@ -27,7 +27,7 @@ static void print_help(void)
 	       "  --help, --version\n");
 }
 
-/* A flow whose end was aborted need not arrive whole, but must not hang either. */
+/* A flow whose end was aborted need not arrive whole, but it must not hang either. */
 static const char *what_is_wrong(const struct sim_result *r)
 {
 	if (r->error)

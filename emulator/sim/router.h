@@ -7,9 +7,10 @@
 
 #define ROUTER_ANSWER_BYTES (40 + 8 + 40 + 8)
 
-/* Writes what a router says to the source of an IPv4 or IPv6 packet, without options or extension
- * headers, that is too big for it: ICMP "fragmentation needed" or ICMPv6 "packet too big" with this
- * MTU. It quotes no more than it must. Returns the length, at most ROUTER_ANSWER_BYTES. */
+/* Writes the answer of a router to the source of an IPv4 or IPv6 packet, without options or
+ * extension headers, that is too big for it: ICMP "fragmentation needed" or ICMPv6 "packet too big"
+ * with this MTU. It quotes no more than it must. Returns the length, at most
+ * ROUTER_ANSWER_BYTES. */
 size_t router_too_big(uint8_t *to, const uint8_t *packet, uint32_t mtu);
 
 #endif

@@ -15,10 +15,10 @@
 #define EVENTS_MAX 16384
 #define SEGMENTS_MAX 65536
 #define PACKET_MAX 70000
-/* An end sends this many segments at once at most. */
+/* The most segments that an end sends at once. */
 #define FLIGHT_MAX 32
 #define RTO_FIRST_NS (1000 * NS_PER_MS)
-/* What waits longer before a leg is dropped there. */
+/* A packet that would wait longer than this before a leg is dropped there. */
 #define QUEUE_MAX_NS (500 * NS_PER_MS)
 #define RTO_MAX_NS (20000 * NS_PER_MS)
 
@@ -44,7 +44,7 @@ static bool chance(uint64_t *state, double p)
 
 /* The ends ------------------------------------------------------------------------------ */
 
-/* Numbers of an end's stream: 0 is the SYN, 1 the first octet, then the FIN. */
+/* Numbers in an end's stream: 0 is the SYN, 1 the first octet, and the FIN comes last. */
 struct segment {
 	uint32_t start, bytes;
 };
@@ -52,12 +52,12 @@ struct segment {
 struct sim_end {
 	uint32_t isn, peer_isn;
 	/* sending */
-	struct segment *segments;	/* as they were first sent: sent again alike */
+	struct segment *segments;	/* as they were first sent; sent again alike */
 	uint32_t segments_count;
 	uint32_t written;		/* octets the program wrote so far */
 	uint32_t writes_done;
 	uint32_t una, nxt, max, edge;	/* max: of nxt; edge: of the peer's window */
-	uint32_t window_seq;		/* of the segment that told it */
+	uint32_t window_seq;		/* of the segment that announced it */
 	uint32_t total;
 	unsigned dup_acks, cwnd;
 	uint64_t rto_ns, rto_at_ns;
@@ -66,7 +66,7 @@ struct sim_end {
 	uint32_t rcv_nxt, fin_at, edge_told, read;
 	uint32_t ts_recent;
 	bool synced;			/* has the peer's SYN */
-	bool closes_last;		/* had the peer's FIN before it sent its own */
+	bool closes_last;		/* got the peer's FIN before it sent its own */
 	bool ack_now;
 	enum { ALIVE, ABORTED, WAS_RESET } life;
 };
@@ -193,7 +193,7 @@ static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
 	to[2 * n - 1] = from == CLIENT ? 2 : 1;
 }
 
-/* A router beyond the box says to the packet's source, and so to the box, that it is too big. */
+/* A router beyond the box reports to the packet's source, and so to the box, that it is too big. */
 static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *packet)
 {
 	struct event e = { .kind = ARRIVES_AT_BOX,
@@ -270,7 +270,7 @@ static uint32_t window_of(const struct sim *s, enum engine_side side)
 	return s->o->buffer[side] > used ? s->o->buffer[side] - used : 0;
 }
 
-/* Up to three blocks of what came out of order; 0 if nothing did. */
+/* Writes up to three blocks of what came out of order. Returns 0 if nothing did. */
 static size_t write_sack(const struct sim *s, enum engine_side side, uint8_t *to)
 {
 	const struct sim_end *end = &s->end[side];
@@ -370,7 +370,7 @@ static void send_packet(struct sim *s, enum engine_side side, uint8_t flags, uin
 	transmit(s, ARRIVES_AT_BOX, side, p, ip + header + bytes);
 }
 
-/* What fits both legs: the other end says what its own can take. */
+/* The largest segment that fits both legs: the other end announces what its own leg can take. */
 static uint32_t segment_max(const struct sim *s)
 {
 	uint32_t mss = s->o->mss[CLIENT] < s->o->mss[SERVER] ? s->o->mss[CLIENT]
@@ -395,14 +395,14 @@ static void pump(struct sim *s, enum engine_side side)
 		struct segment *seg = &end->segments[i];
 		bool is_fin = seg->bytes == 0;
 		uint32_t after = seg->start + (is_fin ? 1 : seg->bytes);
-		/* A part of it may have been taken as a probe. */
+		/* A probe may have delivered a part of it. */
 		uint32_t first = seg->start < end->nxt ? end->nxt : seg->start;
 
 		if (after <= end->una)
 			continue;
 		if (after > end->nxt && seg->start + seg->bytes > end->edge) {
-			/* A closed window is probed with one octet of the segment, one that
-			 * is too small is used after a while. */
+			/* A closed window is probed with one octet of the segment; a window that is
+			 * too small is used after a while. */
 			if (end->una == end->nxt && s->now_ns >= end->rto_at_ns && !is_fin) {
 				uint32_t fits = end->edge > first ? end->edge - first : 1;
 
@@ -490,8 +490,8 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	uint32_t seq = p->seq - end->peer_isn;
 	bool fin = p->flags & TCP_FIN;
 
-	/* Once handed over, segments are the other end's own, and what it was offered by the
-	 * box it may use up. */
+	/* After the hand-over, segments are the other end's own, and it may use up what the box
+	 * offered it. */
 	if (!s->drained && p->payload_bytes > 0 && s->o->direction & (1 << source) &&
 	    p->payload_bytes > s->o->segment_size)
 		fail(s, "a piece is larger than the segment size");
@@ -534,27 +534,27 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	end->ack_now = true;
 }
 
-/* Has it all, and an ACK of its FIN? */
+/* Has it got everything, and an ACK of its FIN? */
 static bool end_is_done(const struct sim *s, enum engine_side side)
 {
 	return s->end[side].una == s->end[side].total + 2 &&
 	       s->end[side].rcv_nxt == s->end[engine_other(side)].total + 2;
 }
 
-/* Done, and not in TIME-WAIT: there is no connection any more. */
+/* Done, and not in TIME-WAIT: the connection no longer exists. */
 static bool is_closed(const struct sim *s, enum engine_side side)
 {
 	return s->end[side].closes_last && end_is_done(s, side);
 }
 
-/* A segment with RST of a connection that there is. */
+/* Takes a RST for a connection that exists. */
 static void take_rst(struct sim *s, enum engine_side side, const struct packet *p)
 {
 	struct sim_end *end = &s->end[side];
 	uint32_t seq = p->seq - end->peer_isn;
 
 	if (s->end[engine_other(side)].life != ALIVE) {
-		/* RFC 5961 section 3.2; before a SYN came the ACK counts. */
+		/* RFC 5961 section 3.2; before a SYN has come, the ACK counts. */
 		if (end->synced ? seq == end->rcv_nxt : p->ack == end->isn + 1)
 			end->life = WAS_RESET;
 		else
@@ -565,7 +565,7 @@ static void take_rst(struct sim *s, enum engine_side side, const struct packet *
 		fail(s, "an end got a RST");
 }
 
-/* A SYN. Returns false if there is nothing else in it. */
+/* Takes a SYN. Returns false if the segment has nothing else in it. */
 static bool take_syn(struct sim *s, enum engine_side side, const struct packet *p,
 		     const struct tcpopt *o)
 {
@@ -598,7 +598,7 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 	bool has_text;
 	uint32_t seq;
 
-	if (bytes[s->o->ipv6 ? 6 : 9] != 6)	/* a router's word of a connection that is over */
+	if (bytes[s->o->ipv6 ? 6 : 9] != 6)	/* a router's word on a connection that is over */
 		return;
 	if (packet_parse(&p, bytes, len) != PACKET_TCP || p.ip_bytes != len ||
 	    !packet_checksum_good(&p)) {
@@ -651,8 +651,8 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 
 /* The box ------------------------------------------------------------------------------- */
 
-/* What a network card does with a packet whose segments and checksums are left to it: the
- * checksum field holds the sum of the pseudo header, with the length of the whole. */
+/* Does what a network card does if segmentation and checksums are left to it: the checksum field of
+ * the packet holds the sum of the pseudo header, with the length of the whole. */
 static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *packet, size_t len,
 			  uint32_t segment)
 {
@@ -734,7 +734,7 @@ static void abort_end(struct sim *s, enum engine_side side)
 	s->result->aborted = true;
 }
 
-/* Every 10 ms the programs read and write, and timers of the ends are looked at. */
+/* Every 10 ms the programs read and write, and the timers of the ends are checked. */
 static void tick(struct sim *s)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -806,7 +806,7 @@ static void start(struct sim *s)
 		s->end[side].have = calloc(s->end[engine_other(side)].total + 4, sizeof(bool));
 }
 
-/* What is looked at every 10 ms. Returns true once all is over. */
+/* The checks of every 10 ms. Returns true once all is over. */
 static bool look(struct sim *s)
 {
 	struct sim_result *result = s->result;
@@ -903,7 +903,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	free(s);
 }
 
-/* Ends and paths as they are at their worst. */
+/* Makes the ends and paths as hard as they can be. */
 static void make_hard(struct sim_options *o, uint64_t *r)
 {
 	uint32_t headers = o->ipv6 ? 60 : 40, least = o->ipv6 ? 1280 : 120;
@@ -917,7 +917,7 @@ static void make_hard(struct sim_options *o, uint64_t *r)
 			o->opens_ns[side] = 1000 * NS_PER_MS + below(r, 3000) * NS_PER_MS;
 		if (chance(r, 0.2))
 			o->buffer[side] = (2u << o->window_shift) + 40 + below(r, 1000);
-		/* The ends look for no path's MTU: only what the box sends may be too big. */
+		/* The ends do not discover path MTUs: only packets from the box may be too big. */
 		if (chance(r, 0.2) && o->drain_ns == 0 &&
 		    (o->direction & (1 << engine_other(side))) && headers + o->mss[side] > least)
 			o->path_bytes[side] = least + below(r, headers + o->mss[side] - least);
@@ -967,7 +967,7 @@ void sim_random(struct sim_options *o, uint64_t seed)
 		o->drain_ns = 1000 * NS_PER_MS + below(&r, 6000) * NS_PER_MS;
 	if (chance(&r, 0.2)) {
 		o->abort_ns[below(&r, 2)] = 1000 * NS_PER_MS + below(&r, 5000) * NS_PER_MS;
-		/* The RST may be lost, and nobody ever ask: longer than the box waits. */
+		/* The RST may be lost, and nobody may ever ask: allow longer than the box waits. */
 		o->limit_ns = UINT64_C(8000) * 1000 * NS_PER_MS;
 	}
 	make_hard(o, &r);

@@ -9,9 +9,9 @@
  *
  * Discrete events and a clock that jumps. Each leg loses, delays, reorders and repeats
  * packets in both directions, as a seed decides; it has a rate, a queue before it and a
- * largest packet. The ends are a TCP of their own, with
- * none of core's code for sending or reassembly, so that no bug can hide by being on
- * both sides; they check whatever reaches them.
+ * largest packet. The ends are a TCP of their own. They share none of core's code for sending or
+ * reassembly, so that no bug can hide by being on both sides; they check everything that reaches
+ * them.
  */
 
 #include "core/engine.h"
@@ -36,26 +36,26 @@ struct sim_options {
 	double loss, repeat, reorder;	/* probability for each packet on each leg, 0..1 */
 	uint64_t delay_ns;		/* of each leg; a reordered packet takes up to four times */
 	uint32_t rate;			/* of each leg, in bytes a second; 0: no limit */
-	uint32_t mss[2];		/* by side: the largest segment that fits its leg; larger
-					 * packets than that must never be sent there */
+	uint32_t mss[2];		/* by side: the largest segment that fits its leg; packets
+					 * larger than that must never be sent there */
 	uint32_t buffer[2];		/* by side: its receive buffer, in bytes */
 	double reneges[2];		/* by side: how likely it is, for each segment that comes,
-					 * that it throws away all that waits for a hole, SACKed or
+					 * that it discards all data that wait for a hole, SACKed or
 					 * not */
 	double forgets[2];		/* and that it has no memory for one that would wait */
 	uint64_t opens_ns[2];		/* by side: until then its window is 0 */
 	uint32_t path_bytes[2];		/* by side: the largest packet that a router beyond the box
 					 * lets through to it; 0: any */
-	bool silent;			/* that router does not say so */
-	uint32_t reads[2];		/* by side: bytes its program reads each 10 ms */
-	/* By side: what its program writes, each a segment of its own if it is not larger
-	 * than the other's MSS, one each write_gap_ns. */
+	bool silent;			/* that router does not report it */
+	uint32_t reads[2];		/* by side: bytes its program reads every 10 ms */
+	/* By side: what its program writes, one write every write_gap_ns. A write is a segment of
+	 * its own if it is not larger than the other's MSS. */
 	uint32_t write[2][SIM_WRITES_MAX];
 	uint32_t writes[2];
 	uint64_t write_gap_ns;
 	uint64_t abort_ns[2];		/* by side: when its program ends with a RST; 0: never */
 	uint64_t drain_ns;		/* when the box begins to hand over; 0: never */
-	uint64_t limit_ns;		/* simulated time after which it counts as hanging */
+	uint64_t limit_ns;		/* simulated time after which it counts as hung */
 	FILE *trace;			/* every packet, in packetdrill's notation; or NULL */
 };
 
@@ -64,7 +64,7 @@ struct sim_result {
 	uint64_t time_ns;		/* simulated time until both ends were done */
 	uint64_t delivered[2];		/* by source: octets its sink's program could read */
 	uint64_t packets;
-	uint64_t digest;		/* of all packets and their times */
+	uint64_t digest;		/* of all packets and their times; equal for equal runs */
 	bool done;			/* both ends have all data and each other's FIN */
 	bool aborted;			/* an end sent a RST before */
 	struct engine_stats stats;	/* at the end */
@@ -73,8 +73,8 @@ struct sim_result {
 /* Options as the seed decides: up to 20 % loss, reordering and repetition. */
 void sim_random(struct sim_options *o, uint64_t seed);
 
-/* Runs until both ends are done and the box has forgotten them, or nothing can happen
- * any more, or the limit. */
+/* Runs until both ends are done and the box has forgotten them, nothing more can happen, or the
+ * limit is reached. */
 void sim_run(const struct sim_options *o, struct sim_result *result);
 
 #endif
