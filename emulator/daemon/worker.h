@@ -76,7 +76,7 @@ struct worker {
 	struct queue_stats queue_stats;	/* once it has ended */
 	pthread_t thread;
 	struct worker_question question;
-	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be handled; locked as is the question */
+	struct worker_icmp icmp[WORKER_ICMP_MAX];	/* to be handled; locked as the question */
 	unsigned icmps;
 	struct worker *all;	/* all workers, this one among them, */
 	unsigned count;		/* and how many they are */

@@ -66,7 +66,7 @@ struct replay {
 	struct box_capture *capture;		/* NULL: none */
 	struct eventlog *log;		/* the same */
 	const char
-		*interface; /* of pcapng: its name or number; NULL: the first that carries TCP */
+		*interface; /* of pcapng: its name or number; NULL: the first by which TCP comes */
 	struct capture_filter *filter;	/* NULL: every packet */
 	/* Called often, unless NULL; of: 0: not known. */
 	void (*progress)(const char *what, uint64_t done, uint64_t of);

@@ -46,7 +46,7 @@ struct settings {
 	char *user;		/* the user it becomes; NULL: it stays who it is */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
 	uint32_t given
-		[POLICIES_MAX]; /* keys that a policy sets itself: a bit for each, GIVEN_... */
+		[POLICIES_MAX]; /* keys that a policy sets for itself: a bit for each, GIVEN_... */
 	const char *path;	/* of the file, which the caller keeps; NULL: none */
 	struct settings_place place;	/* of the key that is being read */
 	struct settings_place at[SETTINGS_KEYS_MAX];	/* of each key, where it was given last */
