@@ -31,16 +31,16 @@ uint16_t net_port(const union net_address *a);
 /* The address without the port, IPv4-mapped ones as IPv4. */
 void net_text(const union net_address *a, char text[NET_TEXT_BYTES]);
 
-/* Resolves HOST, HOST:PORT, [HOST] or [HOST]:PORT to its first address; a bare IPv6
- * address needs no brackets. NULL, or else what is wrong with it, in words. */
+/* Resolves HOST, HOST:PORT, [HOST] or [HOST]:PORT to its first address; a bare IPv6 address needs
+ * no brackets. Returns NULL, or what is wrong with it, in words. */
 const char *net_resolve(const char *target, uint16_t default_port, int family,
 			union net_address *out);
 
-/* A listening, non-blocking socket on a port of an address; NULL: of all, IPv6 and
- * IPv4. Negative errno, -EADDRNOTAVAIL if the address is none. */
+/* A listening, non-blocking socket on a port of an address; NULL: of all, IPv6 and IPv4. Negative
+ * errno; -EADDRNOTAVAIL if it is not an address. */
 int net_listen(const char *address, uint16_t port);
 
-/* Lets the process have as many descriptors as it may have. */
+/* Raises the limit of open descriptors as far as the process may. */
 void net_raise_descriptor_limit(void);
 
 #endif

@@ -21,12 +21,12 @@
 
 #define ENDS 2
 #define SNAPLEN 262144
-/* Of each end: takes all packets of an upload of 20 MiB, in pieces of 512 bytes, even if none of
- * them was read. The kernel fills it in 160 blocks (TPACKET_V3), and hands over one that is not
- * full after a while: so it also holds what comes in 16 seconds, however little that is. */
+/* For each end: room for all packets of an upload of 20 MiB, in pieces of 512 bytes, even if none
+ * of them was read. The kernel fills it in 160 blocks (TPACKET_V3), and after a while hands over a
+ * block that is not full: so it also holds what comes in 16 seconds, however little that is. */
 #define KERNEL_BUFFER_BYTES (40 << 20)
 #define BLOCK_MS 100
-#define LAST_BLOCKS_MS 5000	/* they are waited for that long at most */
+#define LAST_BLOCKS_MS 5000	/* the longest wait for them */
 
 static const enum host ends[ENDS] = { HOST_CLIENT, HOST_SERVER };
 
@@ -108,7 +108,7 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 	end->written++;
 }
 
-/* Writes what is there; false once there is nothing. */
+/* Writes what is there. Returns false if there is nothing. */
 static bool drain_socket(struct capture *c)
 {
 	bool any = false;
@@ -120,7 +120,7 @@ static bool drain_socket(struct capture *c)
 	return any;
 }
 
-/* How many packets of an end the kernel has counted so far; with those that it had to drop. */
+/* How many packets of an end the kernel has counted so far, including those it had to drop. */
 static uint32_t count(struct capture_end *end)
 {
 	struct pcap_stat stat;
@@ -157,7 +157,7 @@ static void note_dropped(struct pcapng *file, const struct capture *c)
 
 /* Comments ------------------------------------------------------------------------------- */
 
-/* A packet of the box's capture, by what the same one has at an end, too. */
+/* A packet of the box's capture, found by what it has in common with the same packet at an end. */
 struct noted {
 	uint64_t hash;
 	unsigned interface;
@@ -165,7 +165,7 @@ struct noted {
 	char *comment;		/* NULL: none */
 };
 
-/* Of all that a hop leaves as it is. */
+/* A hash of everything that a hop leaves unchanged. */
 static uint64_t hash_of(const uint8_t *ip, size_t bytes)
 {
 	static const uint8_t key[16];
@@ -180,7 +180,7 @@ static uint64_t hash_of(const uint8_t *ip, size_t bytes)
 	p.ip[p.version == 4 ? 8 : 7] = 0;		/* TTL, */
 	if (p.version == 4)
 		memset(p.ip + 10, 0, 2);		/* its checksum, */
-	memset(p.tcp + 16, 0, 2);			/* TCP's, which may be left to hardware */
+	memset(p.tcp + 16, 0, 2);			/* TCP's, which hardware may compute */
 	return siphash(key, copy, p.ip_bytes);
 }
 
@@ -231,7 +231,7 @@ static struct noted *read_notes(const char *path, size_t *count)
 	return notes;
 }
 
-/* Takes the first packet with this hash that was not taken yet, and its comment. */
+/* Takes the first packet with this hash that is not taken yet, and returns its comment. */
 static const char *take_note(struct noted *notes, size_t count, uint64_t hash, unsigned interface)
 {
 	size_t from = 0, to = count;
@@ -255,7 +255,7 @@ static const char *take_note(struct noted *notes, size_t count, uint64_t hash, u
 	return NULL;
 }
 
-/* Writes the capture anew, with comments. */
+/* Rewrites the capture, with comments. */
 static bool add_comments(const struct capture *c, struct noted *notes, size_t count)
 {
 	struct capture_read_packet packet;

@@ -3,22 +3,22 @@
 #define RESEG_LAB_CAPTURE_H
 
 /*
- * A capture at both ends: what the client and the server really send and get, in one
- * pcapng file with two interfaces, named client and server. In the end its packets get the
- * comments that the box's own capture has for them.
+ * A capture at both ends: what the client and the server really send and get, in one pcapng file
+ * with two interfaces, named client and server. At the end its packets get the comments that the
+ * box's own capture has for them.
  */
 
 #include "lab/hosts.h"
 
 struct capture;
 
-/* Opens both ends: from now on no packet is missed. Exits with a message on any
- * error. box: the box's capture (io/box_capture.h); NULL: none. Both paths stay the caller's, and
- * must live as long. */
+/* Opens both ends: from now on no packet is missed. Exits with a message on any error. box: the
+ * box's capture (io/box_capture.h); NULL: none. Both paths stay the caller's, and must live as long
+ * as the capture. */
 struct capture *capture_open(const struct hosts *h, const char *path, const char *box);
 
-/* Writes packets until the descriptor `stop` is readable and all that was captured
- * by then is written. Says what is missing, and the file has it as a statistics block. */
+/* Writes packets until the descriptor `stop` is readable and all that was captured by then is
+ * written. Reports what is missing, also in the file, as a statistics block. */
 void capture_run(struct capture *c, int stop);
 
 #endif

@@ -18,15 +18,15 @@
 #include <jansson.h>
 
 /*
- * Each check does the thing itself, in a lab of its own: so it finds what is so, whatever
- * the reason. It is a process that ends well, or says in one line what to do.
+ * Each check tries the thing itself, in a lab of its own: so it finds out what works, whatever the
+ * reason. It is a process that ends well, or says in one line what to do.
  */
 
 struct check {
 	const char *name;
 	const char *use;	/* what it is for */
-	unsigned any_of;	/* one of the checks of the same number is needed; 0: nothing fails
-				 * without it */
+	unsigned any_of;	/* one of the checks with the same number is needed; 0: nothing
+				 * fails without it */
 	void (*run)(const char *arg);
 	const char *arg;
 };
@@ -131,8 +131,8 @@ static void read_reason(int fd, char *reason, size_t size)
 		fclose(f);
 }
 
-/* Runs a function in a process of its own. Returns true if that ended well, else puts into
- * reason why not. */
+/* Runs a function in a process of its own. Returns true if that ended well; otherwise puts the
+ * reason into `reason`. */
 static bool attempt(void (*run)(void *), void *arg, char *reason, size_t size)
 {
 	int fds[2], status;
@@ -177,8 +177,8 @@ static void add_row(json_t *rows, const char *name, const char *use, bool good, 
 					      "ok", good, "advice", good ? "" : reason));
 }
 
-/* In the first process of a lab: makes the hosts, tries all, and writes what it found, as
- * JSON, to a descriptor. */
+/* Runs in the first process of a lab: makes the hosts, tries everything, and writes what it found,
+ * as JSON, to a descriptor. */
 static void examine(void *arg)
 {
 	const struct hosts_options options = { .clients = 1,
@@ -199,7 +199,7 @@ static void examine(void *arg)
 	json_dumpfd(rows, *(int *)arg, JSON_COMPACT);
 }
 
-/* The namespaces of a lab, of which the next child is the first process. */
+/* Makes the namespaces of a lab, whose first process is the next child. */
 static void make_lab(void *arg)
 {
 	char reason[512];

@@ -4,9 +4,9 @@
 
 #include <stdbool.h>
 
-/* reseg-lab --doctor: tries what a lab needs from this machine, and prints what is missing and
- * what to do about it, as a table or as JSON. Returns an exit status: EXIT_FINDING if something
- * is missing without which there is no lab. */
+/* reseg-lab --doctor: tries what a lab needs from this machine, and prints what is missing and what
+ * to do about it, as a table or as JSON. Returns an exit status: EXIT_FINDING if something is
+ * missing that a lab cannot do without. */
 int doctor_run(bool json);
 
 #endif

@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 /*
- * Nothing outside a lab has a name for it but its processes: it is named by the process id
- * of its reseg-lab. The child of that is the first process of the lab's PID namespace, and
- * has all other namespaces, too.
+ * Outside a lab, only its processes identify it: so its name is the process id of its reseg-lab.
+ * The child of that is the first process of the lab's PID namespace, and has all other namespaces,
+ * too.
  */
 
-/* What /proc/PID/status says of a process. */
+/* What /proc/PID/status has on a process. */
 struct process {
 	pid_t pid;
 	pid_t parent;
@@ -46,13 +46,13 @@ static bool read_process(pid_t pid, struct process *p)
 		named |= strcmp(line, "Name:\treseg-lab\n") == 0;
 		sscanf(line, "PPid: %d", &p->parent);
 		sscanf(line, "Uid: %*u %u", &p->uid);
-		/* Its id here, and behind it those in inner PID namespaces; seen from inside
-		 * the lab it is 1 already here. */
+		/* Its id here, followed by those in inner PID namespaces. Seen from inside the lab,
+		 * it is 1 already here. */
 		if (strncmp(line, "NSpid:", 6) == 0)
 			first = strcmp(strrchr(line, '\t'), "\t1\n") == 0;
 	}
 	fclose(f);
-	/* Not the reseg-lab that is the first process of a container: that has no hosts. */
+	/* Not the reseg-lab that is the first process of a container: that one has no hosts. */
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, HOSTS_FD);
 	p->is_lab = named && first && access(path, F_OK) == 0;
 	return true;
@@ -81,8 +81,8 @@ static DIR *open_proc(void)
 	return proc;
 }
 
-/* The first process of the lab that is meant: that of reseg-lab `wanted`; or if that is 0
- * the one that this is in, or of the only one there is. */
+/* The first process of the lab that is meant: that of reseg-lab `wanted`; or, if that is 0, that of
+ * the lab this process is in, or of the only one there is. */
 static pid_t find_lab(pid_t wanted)
 {
 	DIR *proc = open_proc();
@@ -129,7 +129,7 @@ static bool is_of_lab(const char *variable)
 	return false;
 }
 
-/* Takes over what the lab has set in the environment of its processes, from a service. */
+/* Takes over, from a service, what the lab has set in the environment of its processes. */
 static void take_environment(pid_t lab)
 {
 	DIR *proc = open_proc();
@@ -195,7 +195,7 @@ static void enter(pid_t lab, enum host host)
 	    setns(network, CLONE_NEWNET) < 0 || setns(pid, CLONE_NEWPID) < 0 ||
 	    setns(mounts, CLONE_NEWNS) < 0)
 		cli_die("cannot enter the lab: %s", strerror(errno));
-	/* The lab has the files of the outside. */
+	/* The lab has the same files as the outside. */
 	if (folder && chdir(folder) < 0)
 		cli_say("%s does not exist in the lab", folder);
 	free(folder);

@@ -25,7 +25,7 @@
 static const struct {
 	const char *host;
 	const char *name;	/* of the interface on the host */
-	const char *box_name;	/* and of its other end on the box */
+	const char *box_name;	/* and of its other end, on the box */
 	const char *ipv4;
 	const char *box_ipv4;
 	uint8_t ipv4_prefix;
@@ -37,11 +37,12 @@ static const struct {
 		"client" #n, "eth0", "toclient" #n, "198.51.100." #own, "198.51.100." #box, 28,    \
 			"2001:db8:1:" #n "::2", "2001:db8:1:" #n "::1"                             \
 	}
-	/* Those of more clients lie within, and are found first, as their prefix is longer. */
+	/* The networks of further clients lie within this one, and are found first because their
+	 * prefix is longer. */
 	[HOST_CLIENT] = { "client", "eth0", "toclient", "198.51.100.2", "198.51.100.1", 24,
 			  "2001:db8:1::2", "2001:db8:1::1" },
 	[HOST_BOX] = { .host = "box" },
-	/* What is on the box here is on the router, if there is one. */
+	/* If there is a router, it has what the box has here. */
 	[HOST_SERVER] = { "server", "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", 28,
 			  HOST_SERVER_IPV6, "2001:db8:2::1" },
 	MORE_CLIENT(2, 18, 17),
@@ -130,7 +131,7 @@ static _Noreturn void die_no_user_namespace(int error)
 }
 
 /* The first range of ids that this user may use besides its own: a line "NAME:FIRST:COUNT" of
- * /etc/subuid or /etc/subgid, NAME being a name or a number (subuid(5)). */
+ * /etc/subuid or /etc/subgid, where NAME is a name or a number (subuid(5)). */
 static bool find_sub_ids(const char *path, unsigned *first, unsigned *count)
 {
 	const struct passwd *user = getpwuid(getuid());
@@ -151,7 +152,7 @@ static bool find_sub_ids(const char *path, unsigned *first, unsigned *count)
 	return found;
 }
 
-/* Has a program that may do it map the range behind this user itself, who is 0. */
+/* Has a privileged program map this user to 0, and the range to the ids after it. */
 static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsigned own)
 {
 	char target[16], self[16], first_text[16], count_text[16];
@@ -167,7 +168,7 @@ static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsign
 	snprintf(count_text, sizeof(count_text), "%u", count);
 	child = fork();
 	if (child == 0) {
-		/* What it has to say is no news: the lab does without. */
+		/* Its messages do not matter: the lab can do without it. */
 		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
 		execlp(program, program, target, "0", self, "1", "1", first_text, count_text,
 		       (char *)NULL);
@@ -177,8 +178,8 @@ static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsign
 	       WEXITSTATUS(status) == 0;
 }
 
-/* A process that stays outside the new user namespace, and maps ids once it may: once `go` is
- * at its end. */
+/* Starts a process that stays outside the new user namespace, and maps ids once it may: once `go`
+ * is at its end. */
 static pid_t start_mapper(int go[2])
 {
 	uid_t uid = geteuid();
@@ -204,8 +205,8 @@ static pid_t start_mapper(int go[2])
 		      : 1);
 }
 
-/* Becomes root of a new user namespace, in which this user is known as root, and where there
- * are sub-ids (subuid(5)) many more users: servers that change users need them. */
+/* Becomes root of a new user namespace. This user is known there as root and, if there are sub-ids
+ * (subuid(5)), there are many more users: servers that change users need them. */
 static void become_root(void)
 {
 	char map[32];
@@ -238,7 +239,7 @@ void hosts_unshare(void)
 	if (geteuid() == 0 && unshare(CLONE_NEWPID) == 0)
 		return;
 	become_root();
-	if (unshare(CLONE_NEWPID) < 0)	/* AppArmor lets the step before pass, and stops here */
+	if (unshare(CLONE_NEWPID) < 0)	/* AppArmor lets the previous step pass, and stops here */
 		die_no_user_namespace(errno);
 }
 
@@ -248,8 +249,8 @@ static void make_netns(struct hosts *h, enum host host)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		die_no_user_namespace(errno);
-	/* For the links to come: link-local addresses work at once, too. A kernel
-	 * without IPv6 has no such file. */
+	/* On links made later, link-local addresses work at once, too. A kernel without IPv6 has no
+	 * such file. */
 	write_file("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
 	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	write_file("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
@@ -282,8 +283,8 @@ static void must(int rc, const char *what, const char *name)
 		cli_die("cannot %s %s: %s", what, name, strerror(-rc));
 }
 
-/* Off: checksums are computed and segments cut before the wire, so a capture shows
- * the packets as they would be on a real one. */
+/* Without offloads, checksums are computed and segments cut before the wire, so a capture shows the
+ * packets as they would be on a real one. */
 static void switch_offloads_off(const char *name)
 {
 	static const uint32_t commands[] = { ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO,
@@ -345,7 +346,7 @@ static struct rtnl *enter_and_open(const struct hosts *h, enum host host)
 	return r;
 }
 
-/* The side of a link that is on the box or the router; the link itself comes with it. */
+/* Sets up the side of a link that is on the box or the router, and makes the link itself. */
 static void add_link(struct rtnl *r, const struct hosts *h, enum host host,
 		     const struct hosts_options *o)
 {
@@ -367,7 +368,7 @@ static void forward(enum host host)
 			"unmask=ALL)");
 	if (rc < 0)
 		cli_die("cannot make the %s a router: %s", host_name(host), strerror(-rc));
-	/* This one may be inherited from the machine, and would drop what resegd sends. */
+	/* This setting may be inherited from the machine, and would drop what resegd sends. */
 	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 }
 
@@ -400,8 +401,8 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 
 #define IPV6_MTU_MIN 1280	/* RFC 8200 section 5 */
 
-/* Its links take what those of box and server take, so that no MSS option says what the path
- * does not take; its routes have the MTU, and what is larger goes no further. */
+/* The router's links take what those of the box and the server take, so that no MSS option reveals
+ * what the path does not take. Its routes have the MTU: larger packets go no further. */
 static void set_up_router(const struct hosts *h, const struct hosts_options *o)
 {
 	struct rtnl *r = enter_and_open(h, HOST_ROUTER);
@@ -435,7 +436,7 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 
 /* Mounts ---------------------------------------------------------------------------- */
 
-/* What is mounted from now on is seen in the lab only. */
+/* Mounts made from now on are seen in the lab only. */
 static void make_mounts_private(void)
 {
 	if (unshare(CLONE_NEWNS) < 0)
@@ -453,8 +454,8 @@ static void make_mounts_private(void)
 	cli_die("cannot make mounts private: %s", strerror(errno));
 }
 
-/* One that shows the lab's own processes, and whose /proc/sys can be written to: that of most
- * containers is read-only. Where it is forbidden /proc stays that of the outside. */
+/* Mounts a /proc that shows the lab's own processes, and whose /proc/sys can be written to: that of
+ * most containers is read-only. Where this is forbidden, /proc stays that of the outside. */
 static void mount_proc(void)
 {
 	mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
@@ -462,8 +463,8 @@ static void mount_proc(void)
 		cli_die("there is no /proc here: run mount -t proc proc /proc");
 }
 
-/* The names of the hosts resolve by an /etc/hosts of the lab's own. It lies on a
- * file system that is unmounted at once and lives as long as the lab. */
+/* The names of the hosts resolve by an /etc/hosts of the lab's own. It is on a file system that is
+ * unmounted at once, and lives as long as the lab. */
 static void mount_names(const struct hosts *h, const struct hosts_options *o)
 {
 	static const char path[] = "/tmp/hosts";
@@ -480,7 +481,7 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 	for (enum host host = HOST_CLIENT; host < HOSTS_MAX; host++) {
 		const char *other = host == HOST_SERVER ? host_name(next_to_server(o)) : "box";
 
-		/* The router's link names the box; the server's, the router. */
+		/* The router's link names the box; the server's link names the router. */
 		if (host == HOST_BOX || h->netns[host] == 0)
 			continue;
 		if (o->names != 6)
@@ -496,8 +497,8 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 	}
 	if (fclose(f) != 0 || mount(path, "/etc/hosts", "none", MS_BIND, NULL) < 0)
 		cli_die("cannot give the lab an /etc/hosts: %s", strerror(errno));
-	/* No name server can be reached from here, and each question would take 5 s to find out. An
-	 * empty list is this host, which refuses at once. */
+	/* No name server can be reached from here, and each query would take 5 s to find that out.
+	 * An empty list means this host, which refuses at once. */
 	mount("/dev/null", "/etc/resolv.conf", "none", MS_BIND, NULL);
 	if (umount2("/tmp", MNT_DETACH) < 0)
 		cli_die("cannot unmount: %s", strerror(errno));

@@ -32,7 +32,7 @@ enum host {
 	HOST_BOX,
 	HOST_SERVER,
 	HOST_CLIENT2,
-	/* The last one, for it is neither an end nor the box. */
+	/* Last, because it is neither an end nor the box. */
 	HOST_ROUTER = HOST_CLIENT2 + HOSTS_CLIENTS_MAX - 1,
 	HOSTS_MAX
 };
@@ -61,10 +61,10 @@ struct hosts_options {
 	int names;		/* resolve to addresses of IP version 4 or 6 only; 0: to both */
 };
 
-/* Makes a user namespace (for who is not root) and a PID namespace. The next child is the first
- * process of that. The mounts stay those of the outside: reseg-lab may be the first process of a
- * container, which others enter by its mounts. Exits with advice if this machine does not allow
- * it. */
+/* Makes a user namespace (unless the user is root) and a PID namespace. The next child is the first
+ * process of the latter. The mounts stay those of the outside: reseg-lab may be the first process
+ * of a container, which others enter by its mounts. Exits with advice if this machine does not
+ * allow it. */
 void hosts_unshare(void);
 
 /* In that child: makes a mount namespace, the hosts and their network, and a /proc and an

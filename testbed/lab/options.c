@@ -95,7 +95,7 @@ static void mtu_option(struct hosts_options *hosts, char *text)
 	hosts->server.mtu = (uint32_t)cli_number("--mtu", comma ? comma : text, 1280, 65535);
 }
 
-/* N, or N,silent. Linux believes no router that claims less than 552 (its min_pmtu). */
+/* N, or N,silent. Linux ignores a router that reports less than 552 (its min_pmtu). */
 static void path_mtu_option(struct lab_options *o, char *text)
 {
 	char *comma = strchr(text, ',');
@@ -142,7 +142,7 @@ enum {
 	KEYS
 };
 
-/* Those that are not keys of resegd. */
+/* Options that are not keys of resegd. */
 static const struct option others[] = {
 	{ "config", required_argument, NULL, CONFIG },
 	{ "workers", required_argument, NULL, WORKERS },
@@ -170,7 +170,7 @@ static const struct option others[] = {
 
 #define OPTIONS_MAX (SETTINGS_KEYS_MAX + sizeof(others) / sizeof(others[0]))
 
-/* A key of resegd, whose value resegd judges. The lab looks at some. */
+/* A key of resegd, which checks the value itself. The lab looks at some of them. */
 static void key_option(struct lab_options *o, const char *name)
 {
 	if (strcmp(name, "segment-size") == 0)
@@ -187,7 +187,7 @@ static void key_option(struct lab_options *o, const char *name)
 	add_resegd_arg(o, name, optarg);
 }
 
-/* What the hosts are, and what runs on them. Returns false if it is another option. */
+/* Options for the hosts, and for what runs on them. Returns false for any other option. */
 static bool host_option(struct lab_options *o, int option)
 {
 	switch (option) {
@@ -226,7 +226,7 @@ static bool host_option(struct lab_options *o, int option)
 	}
 }
 
-/* What the links are like. Returns false if it is another option. */
+/* Options for the links. Returns false for any other option. */
 static bool link_option(struct lab_options *o, int option)
 {
 	struct rtnl_netem *netem = &o->hosts.netem;
@@ -262,7 +262,7 @@ static bool link_option(struct lab_options *o, int option)
 	}
 }
 
-/* What is to be seen of it. */
+/* Options for what is shown of the lab. */
 static void output_option(struct lab_options *o, int option)
 {
 	switch (option) {
@@ -320,7 +320,7 @@ void options_read(struct lab_options *o, int argc, char **argv)
 		.hosts = { .clients = 1, .client.mtu = 1500, .server.mtu = 1500 },
 	};
 	settings_options(table, KEYS, SETTINGS_LAB, others, sizeof(others) / sizeof(others[0]));
-	/* "+": what follows the command's name is the command's. */
+	/* "+": what follows the command's name belongs to the command. */
 	while ((option = cli_option(argc, argv, "+46", table, print_help)) != -1) {
 		if (option >= KEYS)
 			key_option(o, settings_keys[option - KEYS].name);

@@ -20,10 +20,10 @@ struct lab_options {
 	const char *fault;	/* the last one; NULL: resegd's default */
 	const char *box_command;	/* in place of resegd; NULL: none */
 	struct hosts_options hosts;
-	bool path_mtu_silent;	/* the router does not say so */
+	bool path_mtu_silent;	/* the router does not report it */
 	double loss;		/* probability, for each packet on each link */
 	const char *capture;	/* a folder; NULL: none */
-	const char *pcapng;	/* where resegd's capture is, if not there; NULL: there */
+	const char *pcapng;	/* where resegd's capture is; NULL: in that folder */
 	const char *report;	/* NULL: none */
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
@@ -32,7 +32,7 @@ struct lab_options {
 	unsigned faults;
 	unsigned workers;
 	uint16_t port;
-	bool config;		/* a file says more */
+	bool config;		/* a file has more settings */
 	bool no_box;
 	bool ipv6;
 	bool events;		/* has a place of its own */

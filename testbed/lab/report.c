@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Of captures that nobody asked to keep; NULL: none. A child forgets it: its parent removes it. */
+/* Has captures that nobody asked to keep; NULL: none. A child forgets it: its parent removes it. */
 static char *own_folder;
 
 static void remove_folder(void)
@@ -33,7 +33,7 @@ static void remove_folder(void)
 	rmdir(own_folder);
 }
 
-/* Could this file be written? It stays what it is: there may be no report. */
+/* Could this file be written? It is left as it is: there may be no report. */
 static void check_output(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -48,7 +48,7 @@ static void check_output(const char *path)
 		close(fd);
 }
 
-/* What can be known to fail is found out before the lab, which may take long. */
+/* Finds out what is bound to fail before the lab runs, which may take long. */
 void report_prepare(struct lab_options *o)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -68,9 +68,9 @@ void report_prepare(struct lab_options *o)
 	atexit(remove_folder);
 }
 
-/* Starts reseg-report, in the world outside, for the lab's /proc and users are others: so before
- * there is one. It waits until `go` can be read, if that is no -1, and does nothing if it is
- * closed before. It dies with this process. */
+/* Starts reseg-report outside the lab, because the lab has another /proc and other users: so call
+ * this before there is a lab. reseg-report waits until `go` can be read, unless that is -1, and
+ * does nothing if it is closed before. It dies with this process. */
 static pid_t start_report(const char *const *argv, int go)
 {
 	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };
@@ -83,8 +83,8 @@ static pid_t start_report(const char *const *argv, int go)
 	if (pid > 0)
 		return pid;
 	own_folder = NULL;
-	/* What the whole group of processes is sent is not meant for this one, which has something
-	 * to finish: who waits is ended by its pipe, and who watches lets SIGTERM in once it can
+	/* Signals to the whole process group are not meant for this process, which has something to
+	 * finish. If it waits, its pipe ends it; if it watches, it lets SIGTERM in once it can
 	 * handle it. */
 	sigfillset(&mask);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
@@ -93,7 +93,7 @@ static pid_t start_report(const char *const *argv, int go)
 		_exit(EXIT_USAGE);
 	if (go >= 0 && read(go, &c, 1) != 1)
 		_exit(EXIT_GOOD);
-	/* To ignore one forgets those that wait. */
+	/* Ignoring a signal discards it if it is pending. */
 	for (size_t i = 0; go >= 0 && i < sizeof(ends) / sizeof(*ends); i++) {
 		signal(ends[i], SIG_IGN);
 		signal(ends[i], SIG_DFL);
@@ -139,7 +139,7 @@ struct reporter report_prepare_page(const struct lab_options *o, int argc, char 
 	char *ends = options_path(o->capture, "lab.pcapng"), *box = options_box_path(o),
 	     *called = title(argc, argv);
 	char *program = services_find("reseg-report");
-	/* Where offloads join packets, those of the ends are not the box's. */
+	/* Where offloads join packets, those at the ends are not those at the box. */
 	bool joined = o->hosts.client.offloads || o->hosts.server.offloads;
 	const char *words[] = { program,
 				"--output",
@@ -166,7 +166,7 @@ struct reporter report_prepare_page(const struct lab_options *o, int argc, char 
 	return r;
 }
 
-/* If it is not written that is said, by reseg-report itself if it can. */
+/* If the page is not written, this is reported, by reseg-report itself if it can. */
 void report_write(struct reporter r)
 {
 	int status;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * reseg-lab: client, box and server out of network namespaces, and a command in the
+ * reseg-lab: client, box and server made of network namespaces, and a command in the
  * client
  *
  *      reseg-lab                       waits, passes signals on
@@ -11,8 +11,8 @@
  *               \_ a capture, if wanted
  *               \_ the command, on the client
  *
- * Nothing outside has a name for the namespaces, so all of it is gone once the first
- * process is; and that dies with reseg-lab, however that ends.
+ * Nothing outside has a name for the namespaces, so all of them are gone once the first
+ * process is; and that process dies with reseg-lab, however reseg-lab ends.
  */
 
 #include "io/cli.h"
@@ -43,7 +43,7 @@
 
 static struct service start_capture(const struct hosts *h, const struct lab_options *o)
 {
-	/* It reads all of it once more, which may take long. */
+	/* The capture process reads all of it once more, which may take long. */
 	struct service s = { .name = "the capture",
 			     .stop_seconds = CAPTURE_SECONDS,
 			     .aside = true };
@@ -79,7 +79,7 @@ static struct service start_capture(const struct hosts *h, const struct lab_opti
 	return s;
 }
 
-/* What a capture before has left in the folder, which a reader could take for this one's. */
+/* Removes what an earlier capture left in the folder: a reader could take it for this one's. */
 static void remove_stale(const struct lab_options *o)
 {
 	char *box = options_box_path(o), *part = options_path(o->capture, "lab.pcapng.part");
@@ -107,7 +107,7 @@ static struct service start_sink(const struct hosts *h, const struct lab_options
 	return s;
 }
 
-/* A command for the shell, in place of one of reseg's own programs. */
+/* Starts a shell command in place of one of reseg's own programs. */
 static struct service start_foreign(const struct hosts *h, enum host host, const char *name,
 				    const char *command)
 {
@@ -130,7 +130,7 @@ static struct service start_resegd(const struct hosts *h, const struct lab_optio
 {
 	char *resegd = services_find("resegd");
 	const char *argv[LAB_RESEGD_ARGS_MAX + 13] = {
-		/* The command has ended, so nobody waits for what is not delivered. */
+		/* The command has ended, so nobody waits for undelivered data. */
 		resegd,       "--quiet", "--grace", "0",
 		"--ready-fd", "{ready}", "--queue", queue_numbers(o),
 	};
@@ -166,9 +166,9 @@ static void load_rules(const struct hosts *h, const struct lab_options *o)
 	free(rules);
 }
 
-/* Lets a host lose packets that arrive by a link, not those of resegd. The rule stands
- * before those of reseg-rules, so the box loses what nobody has seen yet; and a capture
- * shows what was sent. */
+/* Makes a host lose packets that arrive by a link, but not those of resegd. The rule stands before
+ * those of reseg-rules, so the box loses what nobody has seen yet, and a capture shows what was
+ * sent. */
 static void lose_packets(const struct hosts *h, enum host host, double loss)
 {
 	static const char *const tools[] = { "iptables", "ip6tables" };
@@ -188,7 +188,7 @@ static void lose_packets(const struct hosts *h, enum host host, double loss)
 	}
 }
 
-/* Lets the router drop the ICMP with which it would tell a sender that a packet is too large. */
+/* Makes the router drop the ICMP that would tell a sender that a packet is too large. */
 static void silence_router(const struct hosts *h)
 {
 	static const char *const rules[][11] = {
@@ -207,7 +207,7 @@ static void silence_router(const struct hosts *h)
 
 /* The command ------------------------------------------------------------------------ */
 
-/* The sizes around one and two pieces, and what they should show. */
+/* Sweeps the sizes around one and two pieces, and expects what they should show. */
 static const char *const *default_command(const struct lab_options *o)
 {
 	static char sizes[128], segment_size[16], server[64];
@@ -234,7 +234,7 @@ static const char *const *default_command(const struct lab_options *o)
 		argv[n++] = "--expect";
 		argv[n++] = "clean";
 	} else if (o->config) {
-		/* What a file says of faults is its own. */
+		/* The faults are in the file, and not known here. */
 	} else if (o->faults == 0 || (o->faults == 1 && strcmp(o->fault, "off-by-one") == 0)) {
 		argv[n++] = "--expect";
 		argv[n++] = "finch2008";
@@ -264,8 +264,8 @@ static void die_with_parent(int parent_alive)
 {
 	struct pollfd fd = { .fd = parent_alive };
 
-	/* Whatever is about to end reseg-lab ends this too, and with this first process
-	 * its whole PID namespace. It may be dead already. */
+	/* Whatever ends reseg-lab ends this process too, and with it the whole PID namespace.
+	 * reseg-lab may be dead already. */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		cli_die("prctl: %s", strerror(errno));
 	if (poll(&fd, 1, 0) > 0)
@@ -317,7 +317,7 @@ static int run_lab(const struct lab_options *o, int begun)
 		cli_ready(begun);
 	if (boxed && services[BOX].pid != 0 && !seen_all(&seen, &hosts, o->loss))
 		status = EXIT_USAGE;
-	/* The capture last, that it sees the end of the others. */
+	/* The capture is last, so that it sees the end of the others. */
 	for (size_t i = SERVICES; i-- > 0;) {
 		if (!services_stop(&services[i]))
 			status = EXIT_USAGE;
@@ -325,8 +325,8 @@ static int run_lab(const struct lab_options *o, int begun)
 	return status;
 }
 
-/* Could the command be run? If not that has been said, and there is nothing to report. All who
- * could write to the pipe have ended. */
+/* Could the command be run? If not, that has been said, and there is nothing to report. All
+ * processes that could write to the pipe have ended. */
 static bool has_begun(int begun)
 {
 	char c;
@@ -348,7 +348,7 @@ int main(int argc, char **argv)
 	options_read(&o, argc, argv);
 	if (o.report || o.watch)
 		report_prepare(&o);
-	if (o.capture && o.watch)	/* it is about to look */
+	if (o.capture && o.watch)	/* the watcher is about to look */
 		remove_stale(&o);
 
 	services_hold_signals();

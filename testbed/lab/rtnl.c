@@ -104,7 +104,7 @@ int rtnl_set_up(struct rtnl *r, const char *name)
 	return talk(r, nlh);
 }
 
-/* Puts an address as an attribute; returns its family, 0 if it is none. */
+/* Puts an address as an attribute. Returns its family, or 0 if it is not an address. */
 static uint8_t put_address(struct nlmsghdr *nlh, uint16_t type, const char *text)
 {
 	uint8_t binary[16];
@@ -146,7 +146,7 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	struct nlmsghdr *nlh = request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
 	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
 	struct tc_netem_reorder reorder = { .probability = netem_probability(netem->reorder) };
-	/* The kernel's older field holds no more than 32 bits, and then says so by being full. */
+	/* The kernel's older field holds only 32 bits; if it is full, the rate is larger. */
 	struct tc_netem_rate rate = {
 		.rate = netem->rate_bytes < UINT32_MAX ? (uint32_t)netem->rate_bytes : UINT32_MAX,
 	};
@@ -156,7 +156,7 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	tc->tcm_ifindex = (int)if_nametoindex(name);
 	tc->tcm_parent = TC_H_ROOT;
 	mnl_attr_put_strz(nlh, TCA_KIND, "netem");
-	/* The options are a struct, and attributes behind it. */
+	/* The options are a struct, followed by attributes. */
 	nest = mnl_attr_nest_start(nlh, TCA_OPTIONS);
 	options = mnl_nlmsg_put_extra_header(nlh, sizeof(*options));
 	options->limit = NETEM_LIMIT;
@@ -193,7 +193,7 @@ int rtnl_add_route(struct rtnl *r, const char *name, const struct rtnl_route *to
 	if (to->mtu > 0) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
 		mnl_attr_put_u32(nlh, RTAX_MTU, to->mtu);
-		/* forwarding heeds it, too */
+		/* forwarding obeys it, too */
 		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);
 		mnl_attr_nest_end(nlh, metrics);
 	}

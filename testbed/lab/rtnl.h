@@ -21,16 +21,16 @@ int rtnl_add_veth(struct rtnl *r, const char *name, const char *peer_name, int p
 
 int rtnl_set_up(struct rtnl *r, const char *name);
 
-/* IPv6 addresses work at once: without duplicate address detection (RFC 4862 section
- * 5.4), for here is nobody to have the same one. */
+/* IPv6 addresses work at once: without duplicate address detection (RFC 4862 section 5.4), because
+ * nobody here can have the same one. */
 int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint8_t prefix);
 
-/* How a link treats what it is given to send. Probabilities are 0..1. */
+/* How a link treats the packets it is given to send. Probabilities are 0..1. */
 struct rtnl_netem {
 	uint64_t delay_ns;
 	uint64_t rate_bytes;	/* per second; 0: as fast as it can */
 	double duplicate;
-	double reorder;		/* sent at once, before those that are delayed */
+	double reorder;		/* sent at once, before delayed ones */
 };
 
 /* -ENOENT: the kernel has no netem. */

@@ -20,8 +20,8 @@
 
 #define WAIT_MS 200	/* for a packet between its link and the queue */
 
-/* TCP packets that come in, of later fragments none: rules by port do not see them. Nobody
- * reads the socket: it only counts what the filter lets in. */
+/* TCP packets that come in, but no later fragments: rules by port do not see those. Nobody reads
+ * the socket: it only counts what the filter lets in. */
 static const struct sock_filter tcp_in[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 10),
@@ -50,7 +50,7 @@ static int open_tap(const char *interface)
 		.sll_ifindex = (int)if_nametoindex(interface),
 	};
 	int least = 1;
-	/* Protocol 0: nothing comes before it is bound. */
+	/* Protocol 0: nothing comes before the socket is bound. */
 	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0 ||
@@ -70,7 +70,7 @@ void seen_start(struct seen *s, const struct hosts *h)
 	}
 }
 
-/* Since the taps were opened; those that did not fit in the buffer are in the number. */
+/* How many since the taps were opened, including those that did not fit in the buffer. */
 static uint32_t crossed(struct seen *s)
 {
 	uint32_t sum = 0;
@@ -88,8 +88,9 @@ static uint32_t crossed(struct seen *s)
 	return sum;
 }
 
-/* To all queues of the network namespace that this process is in; see nfnetlink_queue.c of
- * the kernel for the columns. A queue that is full drops packets before it numbers them. */
+/* How many came to the queues of the network namespace that this process is in; see
+ * nfnetlink_queue.c of the kernel for the columns. A full queue drops packets before it numbers
+ * them. */
 static uint32_t queued(void)
 {
 	FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");
@@ -104,9 +105,10 @@ static uint32_t queued(void)
 	return sum;
 }
 
-/* Are there too few for chance? More than six standard deviations below what is expected; with
- * no loss that is any that is missing. A difference, for counters wrap; there may be more, as
- * the queue may get in parts what came as one packet of an offloading card. */
+/* Are there fewer than chance explains: more than six standard deviations below the expected
+ * number? Without loss, any missing packet is too few. This takes a difference, because counters
+ * wrap. There may also be more than expected: the queue may get in parts what came as one packet of
+ * an offloading card. */
 static bool too_few(uint32_t in, uint32_t seen, double loss)
 {
 	double missing = (int32_t)(in - seen) - in * loss;

@@ -5,9 +5,9 @@
 /*
  * Whether the box has seen what crossed it
  *
- * A command's result says nothing of the box if its packets went round the queue, because
- * rules are missing or were taken out. So this counts the TCP packets that come to the box by
- * its links, and compares them with the kernel's count of those that came to the queue.
+ * A command's result says nothing about the box if its packets bypassed the queue, because rules
+ * are missing or were removed. So this counts the TCP packets that come to the box by its links,
+ * and compares them with the kernel's count of those that came to the queue.
  */
 
 #include "lab/hosts.h"
@@ -21,8 +21,8 @@ struct seen {
 /* From now on packets count; the rules must be loaded. Exits with a message on any error. */
 void seen_start(struct seen *s, const struct hosts *h);
 
-/* Once, while resegd is still there: did all of them come to the queue? If not, says so.
- * loss: the probability that a packet is lost at the box before the rules. */
+/* To be called once, while resegd is still there: did all of them come to the queue? If not, says
+ * so. loss: the probability that a packet is lost at the box before the rules. */
 bool seen_all(struct seen *s, const struct hosts *h, double loss);
 
 #endif

@@ -20,7 +20,7 @@
 
 /* Programs -------------------------------------------------------------------------- */
 
-/* Relative ones are to where this program lies: the folders of a build tree. */
+/* Relative folders start from where this program lies: those of a build tree. */
 static const char *const folders[] = { ".", "../emulator", "../rules", RESEG_BINDIR,
 				       RESEG_SBINDIR };
 
@@ -88,7 +88,7 @@ void services_set_environment(void)
 		}
 	}
 	free(path);
-	/* Root of a user namespace only may not write the usual place of this lock. */
+	/* Root of a mere user namespace may not write to the usual place of this lock. */
 	if (access("/run", W_OK) < 0)
 		setenv("XTABLES_LOCKFILE", "/dev/null", 1);
 }
@@ -115,7 +115,7 @@ void services_hold_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Waits for one of them, and passes it on unless it is about a child. */
+/* Waits for one of these signals, and passes it on unless it is about a child. */
 static void pass_signal_on(pid_t child)
 {
 	sigset_t signals = held_signals();
@@ -139,7 +139,7 @@ int services_exit_status(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* What a child needs back that the lab changed for itself. */
+/* Restores for a child what the lab changed for itself. */
 static void restore_signals(void)
 {
 	sigset_t none;
@@ -249,7 +249,7 @@ static bool is_listened_to(uint16_t port)
 
 void services_await_port(const struct hosts *h, enum host host, struct service *s, uint16_t port)
 {
-	/* Nothing tells when a socket begins to listen, so look again and again. */
+	/* Nothing reports when a socket begins to listen, so look again and again. */
 	const struct timespec again = { .tv_nsec = 5000000 };
 	sigset_t child;
 
@@ -298,7 +298,7 @@ bool services_stop(struct service *s)
 	return s->aside || services_exit_status(status) == 0;
 }
 
-/* Starts argv. *ran, unless NULL: it could be executed, which closed the pipe. */
+/* Starts argv. *ran, unless NULL: whether it could be executed, which closed the pipe. */
 static pid_t start_command(const struct hosts *h, enum host host, const char *const *argv,
 			   bool *ran)
 {
@@ -334,7 +334,7 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 		pid_t ended;
 
 		pass_signal_on(command);
-		/* Whoever is to be waited for later is not reaped now. */
+		/* Do not reap now what is to be waited for later. */
 		while ((ended = waitpid(count > 0 ? -1 : command, &status, WNOHANG)) > 0) {
 			if (ended == command)
 				return services_exit_status(status);
