@@ -30,10 +30,10 @@ static char *put_domain(char *to, size_t len)
 	size_t labels = len - end;
 
 	for (size_t i = 0; i < labels; i++) {
-		/* A dot after each 63, but never as the last of the labels. */
+		/* A dot after every 63 octets, but never as the last octet of the labels. */
 		*to++ = i % (LABEL_MAX + 1) == LABEL_MAX && i + 1 < labels ? '.' : 'x';
 	}
-	/* 64 octets without a dot would be one too long a label: put it in earlier. */
+	/* 64 octets without a dot would be a label that is one too long: put the dot in earlier. */
 	if (labels % (LABEL_MAX + 1) == 0)
 		to[-2] = '.';
 	return put_text(to, domain_end, end);
@@ -59,7 +59,7 @@ unsigned envelope_build(char *to, size_t size)
 
 	to = put_text(to, sender, LENGTH(sender));
 	for (size_t i = 0; i < lines; i++) {
-		/* Of about the same length each, so none is below the least. */
+		/* The lines are of about the same length, so none is below the least. */
 		size_t line = rest / lines + (i < rest % lines ? 1 : 0);
 
 		to = put_text(to, rcpt, LENGTH(rcpt));

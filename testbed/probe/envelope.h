@@ -5,9 +5,9 @@
 /*
  * SMTP envelopes of an exact size: MAIL, RCPT..., DATA, pipelined (RFC 2920)
  *
- * The size is made up with long recipients and with more of them. Every line keeps
- * the limits of RFC 5321 section 4.5.3.1: local part 64, domain 255, path 256,
- * command line 512 octets. All domains are reserved ones (RFC 2606).
+ * Longer recipients, and more of them, make up the size. Every line keeps within the limits of RFC
+ * 5321 section 4.5.3.1: local part 64, domain 255, path 256, command line 512 octets. All domains
+ * are reserved ones (RFC 2606).
  */
 
 #include <stddef.h>

@@ -105,7 +105,7 @@ static int outcome_in_file(const struct expect *x, uint32_t size, size_t n)
 	return outcome;
 }
 
-/* How many rows of the same size stand before this one: a size may be repeated. */
+/* How many rows of the same size come before this one: a size may be repeated. */
 static size_t repetition(const struct sweep *s, const struct row *row)
 {
 	const struct row *first = row;

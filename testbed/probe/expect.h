@@ -6,27 +6,27 @@
  * Expectations: what a sweep should find
  *
  *      clean       every size is ok
- *      finch2008   the sizes stall that the firewall of 2008 would stall (law.h)
+ *      finch2008   those sizes stall that the firewall of 2008 would stall (law.h)
  *      FILE        what an earlier sweep found, as --format json printed it
  *
- * Where sizes are repeated, the n-th row of a size is compared with the n-th of the file.
+ * If sizes are repeated, the n-th row of a size is compared with the n-th one in the file.
  */
 
 #include "probe/sweep.h"
 
 struct expect;
 
-/* NULL, or else what is wrong with it, in words. segment_size is that of the law. */
+/* Returns NULL, or what is wrong with it, in words. segment_size is that of the law. */
 const char *expect_open(struct expect **out, const char *name, uint32_t segment_size);
 void expect_close(struct expect *x);
 
 const char *expect_name(const struct expect *x);
 
-/* The outcome expected of a row that has been measured; -1 if none is. */
+/* The outcome expected of a measured row; -1 if none is. */
 int expect_outcome(const struct expect *x, const struct sweep *s, const struct row *row);
 
-/* Is this row as expected? With no expectation (x is NULL): is it ok? It is about the path, so
- * rejected counts as ok. */
+/* Is this row as expected? With no expectation (x is NULL): is it ok? The question is about the
+ * path, so rejected counts as ok. */
 bool expect_met(const struct expect *x, const struct sweep *s, const struct row *row);
 
 #endif

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "probe/finch2008.h"
 
-/* What one arrival leaves of the pending bytes. */
+/* How many of the pending bytes are left after one arrival. */
 static size_t after_arrival(size_t pending, size_t segment_size)
 {
 	while (pending > 0) {
 		if (pending <= segment_size)
 			return 0;
 		if (pending == segment_size + 1)
-			return pending;		/* nobody's case */
+			return pending;		/* no case handles these */
 		pending -= segment_size;
 	}
 	return 0;

@@ -3,7 +3,7 @@
 
 #include "probe/envelope.h"
 
-/* How many bytes of the envelope a server gets, of writes that end at parts[0], parts[1]. */
+/* How many bytes of an envelope a server gets if the writes end at parts[0], parts[1]. */
 static uint32_t delivered(const struct hypothesis *h, const uint32_t parts[2])
 {
 	uint32_t got = 0, pending, lost = 0;
@@ -27,7 +27,7 @@ static uint32_t delivered(const struct hypothesis *h, const uint32_t parts[2])
 	return lost > 0 ? lost - 1 : got;
 }
 
-/* The replies to what arrives of an envelope. */
+/* The number of replies to the part of an envelope that arrives. */
 static uint32_t replies_to(uint32_t size, uint32_t arrived)
 {
 	static char envelope[ENVELOPE_MAX];
@@ -39,7 +39,8 @@ static uint32_t replies_to(uint32_t size, uint32_t arrived)
 	return replies;
 }
 
-/* Did this happen as predicted? The first write of the row ended at split; 0: there was but one. */
+/* Did this happen as predicted? The first write of the row ended at split; 0: there was only
+ * one. */
 static bool predicts(const struct hypothesis *h, const struct row *row, uint32_t split)
 {
 	uint32_t parts[2] = { split > 0 ? split : row->size, row->size };
@@ -60,8 +61,8 @@ bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, siz
 	return true;
 }
 
-/* All hypotheses that explain the rows, of which the first that failed is `first`. Returns how
- * many. */
+/* Finds all hypotheses that explain the rows, of which the first that failed is `first`. Returns
+ * how many. */
 size_t hypothesis_all(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out)
 {
 	size_t n = 0;

@@ -3,37 +3,37 @@
 #define RESEG_PROBE_HYPOTHESIS_H
 
 /*
- * What is wrong with a path, supposedly, and what follows from it for each envelope
+ * A supposed fault of a path, and what follows from it for each envelope
  */
 
 #include "probe/sweep.h"
 
 enum identify_class {
 	CLASS_NONE,		/* no fault found */
-	CLASS_OFF_BY_ONE,	/* a re-segmenting box keeps what its loop has no case for */
-	CLASS_LOSE_TAIL,	/* one that loses short last pieces */
+	CLASS_OFF_BY_ONE,	/* a re-segmenting box never forwards exactly S + `by` bytes */
+	CLASS_LOSE_TAIL,	/* a re-segmenting box loses short last pieces */
 	CLASS_MTU_BLACKHOLE,	/* packets over a size vanish */
 	CLASS_ACK_THEN_DIE,	/* so many bytes are ACKed, and then nothing passes */
 	CLASS_BANNER_MASK,	/* a relay that hides the greeting */
-	CLASS_SLOW_SERVER,	/* takes its time for each recipient: call-outs */
+	CLASS_SLOW_SERVER,	/* takes time for each recipient: call-outs */
 	CLASS_UNSURE,		/* something is wrong, and no hypothesis explains it */
 	CLASSES
 };
 
-/* A write of many bytes, or two, through a box that cuts at segment_size. */
+/* A write of many bytes, or two writes, through a box that cuts at segment_size. */
 struct hypothesis {
 	enum identify_class class;
 	uint32_t segment_size;
 	uint32_t by;	/* off-by-one: over; lose-tail: bytes */
 };
 
-/* Did all this happen as predicted? The first write of each row ended at split; 0: there was but
+/* Did all this happen as predicted? The first write of each row ended at split; 0: there was only
  * one. */
 bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, size_t count,
 			 uint32_t split);
 
-/* All hypotheses that explain the rows, of which the first that failed is `first`: less than twice
- * as many as that. Returns how many. */
+/* Finds all hypotheses that explain the rows, of which the first that failed is `first`: less than
+ * twice as many as that. Returns how many. */
 size_t hypothesis_all(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out);
 
 #endif

@@ -14,11 +14,11 @@
 #define COARSE 24	/* sizes tried at first, and in each step of a search */
 #define GROUPS 4
 #define GROUP 4		/* envelopes of a kind, to measure the server itself */
-#define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is any server's own */
-#define MANY 100	/* sizes that fail are not all tried again, */
+#define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is normal for any server */
+#define MANY 100	/* if more sizes fail, not all are tried again, */
 #define SAMPLE 30	/* but so many of them */
 #define PATIENCE 10	/* times the time-out, for a server that may be slow */
-#define LONG_S 30	/* nothing that takes longer is done unasked */
+#define LONG_S 30	/* nothing longer than this is done unasked */
 #define FIRST_PART 100	/* of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX
 
@@ -36,7 +36,7 @@ __attribute__((format(printf, 2, 3))) static void evidence(struct identify *id, 
 	id->evidence_count++;
 }
 
-/* What became of an envelope that failed, in the server's own words if there are any. */
+/* Quotes what became of an envelope that failed, in the server's own words if there are any. */
 static void quote(struct identify *id, const struct row *row)
 {
 	char note[PRINT_NOTE_BYTES];
@@ -54,8 +54,8 @@ static void unsure(struct identify *id)
 	id->sure = false;
 }
 
-/* Does it fail with an envelope of one size, and not with one of another, whenever it is tried? The
- * rows become the last ones. */
+/* Does an envelope of one size fail, and one of the other not, whenever they are tried? The rows
+ * become the last ones. */
 static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 {
 	for (unsigned i = 0; i < TRIALS_AGAIN - 1; i++) {
@@ -74,7 +74,7 @@ static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 	return true;
 }
 
-/* Every size from `bad` on fails, and none up to `good`. */
+/* Every size from `bad` on fails, and no size up to `good`. */
 static void conclude_threshold(struct identify *id, struct row good, struct row bad,
 			       uint32_t header)
 {
@@ -126,7 +126,7 @@ static void conclude_threshold(struct identify *id, struct row good, struct row 
 }
 
 /* Do rows fail from one of them on, more than one of them, and none before? Returns the first; 0:
- * they don't. */
+ * no. */
 static size_t threshold(const struct row *rows, size_t count)
 {
 	size_t first = 0;
@@ -140,7 +140,7 @@ static size_t threshold(const struct row *rows, size_t count)
 	return first > 0 && first + 1 < count ? first : 0;
 }
 
-/* Looks for the first size that fails, between one that does not and one that does. */
+/* Searches for the first size that fails, between one that does not and one that does. */
 static void search_threshold(struct identify *id, struct row good, struct row bad, uint32_t header)
 {
 	while (bad.size - good.size > 1) {
@@ -166,8 +166,8 @@ static void search_threshold(struct identify *id, struct row good, struct row ba
 	conclude_threshold(id, good, bad, header);
 }
 
-/* The stall of `first` bytes ends with more data: by how many it does not is S. Tries what each of
- * the hypotheses says. Returns how many are left. */
+/* A stall of `first` bytes ends with more data, unless there are exactly S more. Tries the S of
+ * each hypothesis. Returns how many hypotheses are left. */
 static size_t decide(struct identify *id, struct hypothesis *h, size_t count, uint32_t first)
 {
 	uint32_t *sizes = calloc(count, sizeof(*sizes));
@@ -197,8 +197,8 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 	return left;
 }
 
-/* Does a hypothesis foretell what nobody has tried yet: what comes of envelopes whose first part is
- * sent by itself? Twice, for chance may be right once. */
+/* Does a hypothesis predict what nobody has tried yet: the results of envelopes whose first part is
+ * sent by itself? Tries twice, because chance may be right once. */
 static bool is_confirmed(struct identify *id, const struct hypothesis *h)
 {
 	uint32_t loses = h->class == CLASS_OFF_BY_ONE ? h->by : 1;
@@ -217,7 +217,7 @@ static bool is_confirmed(struct identify *id, const struct hypothesis *h)
 	return true;
 }
 
-/* The sizes that failed, at most a few of them. */
+/* Lists the sizes that failed, at most a few of them. */
 static void list_failed(const struct row *rows, size_t count, char *text, size_t size)
 {
 	size_t listed = 0, bad = 0;
@@ -239,7 +239,7 @@ static void list_failed(const struct row *rows, size_t count, char *text, size_t
 		snprintf(text + strlen(text), size - strlen(text), " and %zu more", bad - listed);
 }
 
-/* What explains these rows, all sizes from the least on, some of which failed. */
+/* Finds what explains these rows: all sizes from the least on, some of which failed. */
 static void conclude_sizes(struct identify *id, const struct row *rows, size_t count)
 {
 	static struct hypothesis h[2 * HYPOTHESES_MAX];
@@ -316,8 +316,8 @@ static void note_codes(struct identify *id, const struct row *rows, size_t count
 		 id->codes.rcpt, id->codes.data);
 }
 
-/* As long as that makes a difference, and no more than some times. Returns false if chance has so
- * much to say that nothing can be concluded. */
+/* Tries again as long as that makes a difference, but only a few times. Returns false if chance
+ * plays such a part that nothing can be concluded. */
 static bool try_again(struct identify *id, struct row *rows, size_t count)
 {
 	size_t bad = 0;
@@ -335,7 +335,7 @@ static bool try_again(struct identify *id, struct row *rows, size_t count)
 	return true;
 }
 
-/* All sizes that one segment takes. */
+/* Tries all sizes that fit in one segment. */
 static void try_all(struct identify *id, uint32_t most, uint32_t header)
 {
 	size_t count = most - ENVELOPE_MIN + 1, bad = 0, first;
@@ -372,7 +372,7 @@ static void try_all(struct identify *id, uint32_t most, uint32_t header)
 	free(sizes);
 }
 
-/* Does a greeting consist of asterisks, mostly? */
+/* Is a greeting mostly asterisks? */
 static bool is_masked(const char *greeting)
 {
 	size_t stars = 0, len = strlen(greeting);
@@ -384,7 +384,7 @@ static bool is_masked(const char *greeting)
 
 /* The server -------------------------------------------------------------------------------- */
 
-/* The least time that envelopes of a group took; UINT64_MAX: none was answered, or only after
+/* The shortest time that an envelope of a group took; UINT64_MAX: none was answered, or only after
  * repetitions, whose time is the network's. */
 static uint64_t group_time(const struct row *rows, size_t count, uint32_t first)
 {
@@ -405,9 +405,10 @@ static uint64_t difference(uint64_t a, uint64_t b)
 }
 
 /*
- * The server's own time for each recipient. Four groups of sizes: a recipient more with hardly a
- * byte more, many bytes more with the same recipients, and a recipient more again. Time that goes
- * with recipients is the server's, time that goes with bytes is not.
+ * Measures the server's own time for each recipient. There are four groups of sizes: the second has
+ * one more recipient and hardly a byte more, the third has many more bytes and the same recipients,
+ * and the fourth has one more recipient again. Time that grows with recipients is the server's;
+ * time that grows with bytes is not.
  */
 static const uint32_t group_first[GROUPS] = { 283, 287, 549, 553 };	/* 1, 2, 2, 3 recipients */
 
@@ -504,7 +505,7 @@ static double seconds_for_all(const struct identify *id, uint32_t most)
 	return recipients * (double)id->delay_ns / NS_PER_S * most / id->trials.parallel;
 }
 
-/* Sizes: all of them, or where they begin to fail. */
+/* Tries sizes: all of them, or those around the first that fails. */
 static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 {
 	uint32_t sizes[COARSE];
@@ -522,7 +523,7 @@ static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 	free(coarse);
 }
 
-/* What is to be said beside the sizes, which may shake what they say. */
+/* Adds what is known besides the sizes, and may weaken what they show. */
 static void weigh(struct identify *id, bool masked)
 {
 	if (id->trials.lost > 0)
@@ -565,7 +566,7 @@ static const char *find_out(struct identify *id)
 	if (error || id->class == CLASS_UNSURE)
 		return error;
 	if (id->delay_ns > 0) {
-		/* All recipients of a full segment, and some patience. */
+		/* Time for all recipients of a full segment, and some patience. */
 		uint64_t needed = id->delay_ns * (2 + most / 266) * 2;
 
 		id->trials.timeout_ns = needed > id->trials.timeout_ns ? needed

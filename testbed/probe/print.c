@@ -41,7 +41,7 @@ void print_note(char to[static PRINT_NOTE_BYTES], const struct row *row)
 
 /* Table ------------------------------------------------------------------------- */
 
-/* May these stand in one line of the table? */
+/* May these rows share a line of the table? */
 static bool alike(const struct print *r, const struct row *a, const struct row *b)
 {
 	return (b->size == a->size || b->size == a->size + 1) && a->outcome == b->outcome &&
@@ -62,8 +62,8 @@ static const char *colour_of(const struct row *row)
 	}
 }
 
-/* The codes of rows first to last. If there is no room for all codes, the first are left out: the
- * last ones tell more. */
+/* Prints the codes of rows first to last. If there is no room for all codes, the first are left
+ * out: the last ones tell more. */
 static void print_codes(FILE *out, const struct row *rows, size_t first, size_t last)
 {
 	struct replies low = rows[first].said, high = low;

@@ -2,7 +2,7 @@
 #ifndef RESEG_PROBE_PRINT_H
 #define RESEG_PROBE_PRINT_H
 
-/* What a sweep found, as people and as programs want to read it. */
+/* Prints what a sweep found, for people and for programs. */
 
 #include "probe/expect.h"
 #include "probe/sweep.h"
@@ -17,7 +17,7 @@ struct print {
 
 #define PRINT_NOTE_BYTES (2 * REPLY_TEXT_BYTES + 256)
 
-/* What happened, and the server's own words if it refused or ended. "": nothing to be said. */
+/* What happened, and the server's own words if it refused or ended. "": nothing to say. */
 void print_note(char to[static PRINT_NOTE_BYTES], const struct row *row);
 
 typedef void print_format(FILE *out, const struct print *r);

@@ -5,8 +5,8 @@
 /*
  * What an SMTP server said on one connection: the codes of its replies, and its words
  *
- * Codes are kept as runs, "220 250x4 354". Of the words two replies are kept: the last one, and
- * the first that refuses (4xx or 5xx), as the last one often only follows from it.
+ * Codes are kept as runs, "220 250x4 354". The words of two replies are kept: the last one, and the
+ * first that refuses (4xx or 5xx), because the last one often only follows from it.
  */
 
 #include <stdbool.h>
@@ -28,7 +28,7 @@ struct replies {
 	char refusal[REPLY_TEXT_BYTES];	/* likewise */
 };
 
-/* Is this a line of a reply, whole or of many lines? A box may put an asterisk after the code. */
+/* Is this a line of a reply, of one line or of many? A box may put an asterisk after the code. */
 bool reply_is_line(const char *line);
 
 /* Joins such a line to those before it; "" in `to`: there is none. What does not fit is left
@@ -38,7 +38,7 @@ void reply_join(char to[static REPLY_TEXT_BYTES], const char *line);
 /* Notes a whole reply that begins with a code of three digits. Its lines are joined. */
 void replies_note(struct replies *r, const char *text);
 
-/* Notes words that are no whole reply, as the last ones. */
+/* Notes words that are not a whole reply, as the last ones. */
 void replies_quote(struct replies *r, const char *text);
 
 /* Did the server reply alike, whatever the number of recipients? */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * reseg-probe: sends SMTP envelopes of exact sizes, one write each, and says what
- * came back
+ * reseg-probe: sends SMTP envelopes of exact sizes, one write each, and reports what came back
  */
 
 #include "io/cli.h"
@@ -88,7 +87,7 @@ static uint32_t parse_size(const char **text, uint32_t min, const char *list)
 	return (uint32_t)value;
 }
 
-/* Each size `repeat` times for each time it is listed, in the order of sizes. */
+/* Makes rows: each size `repeat` times for each time it is listed, in the order of sizes. */
 static void make_rows(struct sweep *s, const char *list, uint32_t repeat)
 {
 	static uint32_t wanted[ENVELOPE_MAX + 1];
@@ -167,7 +166,7 @@ static const struct option option_table[] = {
 	CLI_COMMON_OPTIONS,
 };
 
-/* Which options were given that not every way of trying takes. */
+/* Which options were given that not every command takes. */
 struct given {
 	bool one;		/* --size, not --sizes */
 	bool sized;		/* either of them */
@@ -280,7 +279,7 @@ static void parse_options(struct options *o, int argc, char **argv)
 		o->sweep.split = (uint32_t)cli_number("--split", o->split, 1, ENVELOPE_MAX - 1);
 }
 
-/* Says what is wrong with the path. */
+/* Reports what is wrong with the path. */
 static int identify(const struct options *o)
 {
 	struct identify id = {

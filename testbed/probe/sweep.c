@@ -69,7 +69,7 @@ static struct tcp_info tcp_info(int fd)
 	return info;
 }
 
-/* An echo payload that would show a shifted or repeated byte. */
+/* A byte of an echo payload that would reveal a shifted or repeated byte. */
 static char echo_byte(size_t i)
 {
 	return (char)('!' + i % 89);
@@ -128,7 +128,7 @@ static bool all_acked(const struct connection *c)
 	return tcp_info(c->fd).tcpi_bytes_acked - c->acked_before >= c->row->size;
 }
 
-/* Writes a NOOP into the silence. Returns false if that makes no sense, or can't be done. */
+/* Writes a NOOP into the silence. Returns false if that makes no sense, or cannot be done. */
 static bool poke(struct sweep_run *st, struct connection *c)
 {
 	if (!st->sweep->poke || c->poked || c->phase != ENVELOPE || !all_acked(c))
@@ -223,7 +223,7 @@ static void write_envelope(struct sweep_run *st, struct connection *c)
 	}
 }
 
-/* The next reply, to MAIL, to a RCPT or to DATA. */
+/* Takes the next reply: to MAIL, to a RCPT or to DATA. */
 static void note_code(struct row *row, char code)
 {
 	struct sweep_codes *codes = &row->codes;
@@ -239,13 +239,13 @@ static void note_code(struct row *row, char code)
 	codes->taken |= row->replies > 0 && row->replies + 1 < row->replies_due && code == '2';
 }
 
-/* A server may say 354 to DATA even if it refused all recipients (RFC 2920 section 3.1). */
+/* A server may answer DATA with 354 even if it refused all recipients (RFC 2920 section 3.1). */
 static bool accepted(const struct sweep_codes *codes)
 {
 	return codes->mail == '2' && codes->taken && codes->data == '3';
 }
 
-/* The code of a whole reply. */
+/* Takes the code of a whole reply. */
 static void take_reply(struct sweep_run *st, struct connection *c, char code)
 {
 	switch (c->phase) {
@@ -279,7 +279,7 @@ static void take_reply(struct sweep_run *st, struct connection *c, char code)
 	}
 }
 
-/* One whole reply line, without its end. */
+/* Takes one whole reply line, without its end. */
 static void take_line(struct sweep_run *st, struct connection *c)
 {
 	const char *line = c->line;
@@ -409,7 +409,7 @@ static void start(struct sweep_run *st, struct connection *c, struct row *row)
 		finish_error(st, c, errno);
 }
 
-/* Ends what is over time; returns milliseconds until the next is. */
+/* Ends connections that are over time. Returns the milliseconds until the next one is. */
 static int check_deadlines(struct sweep_run *st)
 {
 	uint64_t now = now_ns(), next = UINT64_MAX;

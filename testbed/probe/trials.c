@@ -18,8 +18,7 @@ bool trials_all_acked(const struct row *row)
 	return row->bytes_acked == row->size;
 }
 
-/* Into an order that has nothing to do with their sizes, or it could seem to be a size that matters
- * where it is a moment. */
+/* Shuffles rows, so that a fault of one moment is not taken for one of a size. */
 static void shuffle(struct row *rows, size_t count)
 {
 	uint64_t random = 513;
@@ -79,7 +78,7 @@ void trials_run(struct trials *t, struct row *rows, size_t count, uint32_t split
 	}
 }
 
-/* Once more those for which the server was not ready, with fewer at once. */
+/* Tries again, with fewer at once, the rows for which the server was not ready. */
 void trials_try_unserved(struct trials *t, struct row *rows, size_t count)
 {
 	for (unsigned i = 0; i < TRIALS_AGAIN; i++) {
@@ -106,8 +105,8 @@ void trials_try_unserved(struct trials *t, struct row *rows, size_t count)
 	}
 }
 
-/* Takes out those that did not come to an envelope, and notes what the server said. Returns how
- * many are left. */
+/* Removes the rows that never got to an envelope, and notes what the server said. Returns how many
+ * are left. */
 size_t trials_keep_served(struct trials *t, struct row *rows, size_t count)
 {
 	size_t kept = 0;
@@ -123,8 +122,9 @@ size_t trials_keep_served(struct trials *t, struct row *rows, size_t count)
 	return kept;
 }
 
-/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes how many
- * the server was ready for. The caller frees the rows, which are in the order of their sizes. */
+/* Tries sizes, in one write, or in two of which the first ends at `split`. *count becomes the
+ * number for which the server was ready. The caller frees the rows, which are in the order of their
+ * sizes. */
 struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count, uint32_t split)
 {
 	struct row *rows = trials_new_rows(sizes, *count);
@@ -136,7 +136,7 @@ struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *co
 	return rows;
 }
 
-/* Tries once more what failed, or a sample of it. Returns how many did not fail then. */
+/* Tries what failed, or a sample of it, once more. Returns how many did not fail then. */
 size_t trials_try_once_more(struct trials *t, struct row *rows, size_t count, size_t most)
 {
 	uint32_t *sizes = calloc(count + 1, sizeof(*sizes));
@@ -148,7 +148,7 @@ size_t trials_try_once_more(struct trials *t, struct row *rows, size_t count, si
 	for (size_t i = 0; i < count; i++)
 		bad += trials_failed(&rows[i]);
 	for (size_t i = 0; i < count; i++) {
-		/* Spread evenly. */
+		/* Spreads the sample evenly. */
 		if (trials_failed(&rows[i]) && nth++ * (bad < most ? bad : most) / bad >= tried)
 			sizes[tried++] = rows[i].size;
 	}

@@ -3,20 +3,20 @@
 #define RESEG_PROBE_TRIALS_H
 
 /*
- * Envelopes that are tried, all in their turn, and once more where chance may have been at work
+ * Trials of envelopes: all in turn, and once more where chance may have been at work
  */
 
 #include "probe/print.h"
 #include "probe/sweep.h"
 
-#define TRIALS_AGAIN 4	/* times that what fails is tried again */
+#define TRIALS_AGAIN 4	/* how often what fails is tried again */
 
 struct trials {
 	/* in */
 	union net_address target;
 	uint64_t timeout_ns;
 	uint64_t limit_ns;	/* as in struct sweep */
-	unsigned parallel;	/* becomes less for a server that refuses some */
+	unsigned parallel;	/* is reduced for a server that refuses some */
 	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
 	/* what was noted on the way */
 	size_t connections;
@@ -24,33 +24,33 @@ struct trials {
 	size_t intermittent;	/* that were ACKed and not answered, and then were */
 	size_t unserved;	/* connections in which the server was not ready for one, */
 	char unserved_text[PRINT_NOTE_BYTES];	/* and what it said */
-	size_t refused;		/* envelopes of which it refused something, */
+	size_t refused;		/* envelopes of which the server refused something, */
 	char refusal[REPLY_TEXT_BYTES];	/* and its words */
 };
 
 bool trials_failed(const struct row *row);
 bool trials_all_acked(const struct row *row);
 
-/* Rows of these sizes, which the caller frees. */
+/* Makes rows of these sizes, which the caller frees. */
 struct row *trials_new_rows(const uint32_t *sizes, size_t count);
 
-/* Tries them, in one write, or in two of which the first ends at `split`; they are sorted by their
- * sizes then. poke: writes on where nothing is answered. */
+/* Tries them, in one write, or in two of which the first ends at `split`; afterwards they are
+ * sorted by size. poke: writes on where nothing is answered. */
 void trials_run(struct trials *t, struct row *rows, size_t count, uint32_t split, bool poke);
 
-/* Tries once more those for which the server was not ready, with fewer at once. */
+/* Tries again, with fewer at once, the rows for which the server was not ready. */
 void trials_try_unserved(struct trials *t, struct row *rows, size_t count);
 
-/* Takes out those that did not come to an envelope, and notes what the server said. Returns how
- * many are left. */
+/* Removes the rows that never got to an envelope, and notes what the server said. Returns how many
+ * are left. */
 size_t trials_keep_served(struct trials *t, struct row *rows, size_t count);
 
-/* All of that. *count becomes how many the server was ready for. The caller frees the rows, which
- * are in the order of their sizes. */
+/* Does all of that. *count becomes the number for which the server was ready. The caller frees the
+ * rows, which are in the order of their sizes. */
 struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count,
 			     uint32_t split);
 
-/* Tries once more what failed, or a sample of it. Returns how many did not fail then. */
+/* Tries what failed, or a sample of it, once more. Returns how many did not fail then. */
 size_t trials_try_once_more(struct trials *t, struct row *rows, size_t count, size_t most);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define CHAOS_MAX 16
 
-/* What befalls a command. */
+/* What happens at a command. */
 struct chaos {
 	char verb[8];
 	enum { CHAOS_REPLY, CHAOS_CLOSE, CHAOS_RESET, CHAOS_SILENCE, CHAOS_DELAY } what;
@@ -26,14 +26,13 @@ struct chaos_list {
 	size_t count;
 };
 
-/* Adds what --chaos says: VERB=WHAT[/N]. Ends the program if it is wrong. */
+/* Adds what --chaos gives: VERB=WHAT[/N]. Ends the program if it is wrong. */
 void chaos_add(struct chaos_list *l, const char *text);
 
 /* The same for --callout-delay: a time in seconds. */
 void chaos_add_callout(struct chaos_list *l, const char *text);
 
-/* What befalls this command; NULL: nothing. The first of the list that counts so far has its
- * way. */
+/* What happens at this command; NULL: nothing. The first of the list whose turn it is wins. */
 const struct chaos *chaos_find(struct chaos_list *l, const char *line);
 
 #endif

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* A client that does not read its replies is not read from any further. */
+/* Nothing more is read from a client that does not read its replies. */
 #define OUTPUT_MAX (1 << 20)
 
 void connection_log(struct sink *sink, const struct connection *c, const char *event,
@@ -53,7 +53,7 @@ void connection_reply(struct connection *c, const char *text)
 	connection_append(c, "\r\n", 2);
 }
 
-/* Are replies kept back, as a command behind them takes its time? */
+/* Are replies held back because a command after them takes its time? */
 static bool holds_replies(const struct sink *sink, const struct connection *c)
 {
 	return sink->o.hold_replies && c->resume_ns != 0;

@@ -16,7 +16,7 @@
 
 #include <jansson.h>
 
-/* RFC 5321 section 4.5.3.1.4 wants 512 of every server; extensions add to it. */
+/* RFC 5321 section 4.5.3.1.4 requires 512 of every server; extensions add to it. */
 #define COMMAND_MAX 4096
 
 enum service { SERVICE_SMTP, SERVICE_ECHO, SERVICE_COUNT, SERVICES };
@@ -33,8 +33,8 @@ struct sink_options {
 	int ready_fd;
 };
 
-/* Where the message text stands at a line's beginning and end (RFC 5321 section
- * 4.5.2): a dot there is either doubled, or the end. */
+/* Whether the message text is at the beginning or the end of a line (RFC 5321 section 4.5.2): a dot
+ * there is either doubled, or the end. */
 enum body_state { BODY_LINE_START, BODY_DOT, BODY_DOT_CR, BODY_TEXT, BODY_CR };
 
 struct connection {
@@ -46,10 +46,10 @@ struct connection {
 	uint64_t received;
 	bool closing;		/* close once the output is out */
 	bool aborting;		/* with a RST */
-	uint64_t resume_ns;	/* until then it is busy with a command, and reads no further; 0: it
-				 * is not */
+	uint64_t resume_ns;	/* until then it is busy with a command and reads nothing; 0: it is
+				 * not */
 	char *late;		/* that command */
-	char *later;		/* what came in behind it */
+	char *later;		/* what came in after it */
 	size_t later_bytes;
 	char *output;
 	size_t output_bytes;
@@ -86,19 +86,19 @@ void connection_log(struct sink *sink, const struct connection *c, const char *e
 /* Adds to what is to be sent. */
 void connection_append(struct connection *c, const void *data, size_t bytes);
 
-/* The same of a line of text, to which CR LF is added. */
+/* The same for a line of text; adds CR LF. */
 void connection_reply(struct connection *c, const char *text);
 
-/* Says what of it is to be waited for. operation: EPOLL_CTL_ADD or EPOLL_CTL_MOD. */
+/* Sets which of its events are waited for. operation: EPOLL_CTL_ADD or EPOLL_CTL_MOD. */
 void connection_watch(struct sink *sink, struct connection *c, int operation);
 
-/* Sends what can be sent; false if the connection is gone. */
+/* Sends what can be sent. Returns false if the connection is gone. */
 bool connection_flush(struct sink *sink, struct connection *c);
 
-/* Keeps what stands behind a command that takes its time. */
+/* Keeps what follows a command that takes its time. */
 void connection_keep_for_later(struct connection *c, const char *data, size_t bytes);
 
-/* Closes it and frees it. how: for the log. */
+/* Closes and frees it. how: for the log. */
 void connection_close(struct sink *sink, struct connection *c, const char *how);
 
 #endif

@@ -3,13 +3,13 @@
 /*
  * reseg-sink: the server of the lab
  *
- * An SMTP server with PIPELINING (RFC 5321, RFC 2920) that accepts every mail and
- * delivers none, and two plainer services: echo sends back what comes in, count
- * answers a closed stream with its length. Many connections at once, one thread.
+ * An SMTP server with PIPELINING (RFC 5321, RFC 2920) that accepts every mail and delivers none,
+ * and two simpler services: echo sends back what comes in, count answers a closed stream with its
+ * length. Many connections at once, one thread.
  *
- * Replies are collected while commands are at hand and sent in one write, as RFC
- * 2920 section 3.2 asks of a server. It can also be a bad server, so that one can be told from
- * a bad network: slow, or with a mishap at a command (--callout-delay, --hold-replies, --chaos).
+ * Replies are collected while commands are at hand and sent in one write, as RFC 2920 section 3.2
+ * asks of a server. It can also act as a bad server, so that you can tell one from a bad network:
+ * slow, or with a mishap at a command (--callout-delay, --hold-replies, --chaos).
  */
 
 #include "io/cli.h"
@@ -29,7 +29,7 @@
 #include <netinet/tcp.h>
 
 #define INPUT_BYTES 65536
-/* What Linux takes for TCP_MAXSEG. */
+/* What Linux accepts as TCP_MAXSEG. */
 #define MSS_MIN 88
 #define MSS_MAX 32767
 
@@ -250,7 +250,7 @@ static void set_up(struct sink *sink)
 	if (sink->epoll < 0)
 		cli_die("epoll: %s", strerror(errno));
 	for (unsigned i = 0; i < SERVICES; i++) {
-		/* A listener is told from a connection by where its pointer points. */
+		/* A pointer into sink->listener means a listener, any other a connection. */
 		struct epoll_event event = { .events = EPOLLIN, .data.ptr = &sink->listener[i] };
 		uint16_t port = sink->o.port[i];
 
@@ -274,7 +274,7 @@ static void set_up(struct sink *sink)
 	}
 }
 
-/* A descriptor that is readable once a signal wants the program to stop. */
+/* A descriptor that is readable once a signal asks the program to stop. */
 static int stop_signals(void)
 {
 	sigset_t mask;
@@ -286,8 +286,7 @@ static int stop_signals(void)
 	return signalfd(-1, &mask, SFD_CLOEXEC);
 }
 
-/* Goes on with connections whose delay is over. Returns the milliseconds until the next is, or
- * -1. */
+/* Resumes connections whose delay is over. Returns the milliseconds until the next is, or -1. */
 static int resume(struct sink *sink)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC), next = UINT64_MAX;

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* As many addresses of a message are kept for the log. */
+/* The most addresses of a message that are kept for the log. */
 #define LOGGED_RECIPIENTS_MAX 1000
 
 static void forget_mail(struct connection *c)
@@ -45,7 +45,7 @@ static void end_data(struct sink *sink, struct connection *c)
 	bool saved = !sink->o.save;
 
 	if (c->message) {
-		/* A write that failed earlier is remembered, and fclose() does not tell of it. */
+		/* An earlier write that failed is remembered, but fclose() does not report it. */
 		bool written = !ferror(c->message);
 
 		saved = fclose(c->message) == 0 && written;
@@ -72,7 +72,7 @@ static void body(struct connection *c, const char *data, size_t bytes)
 		fwrite(data, 1, bytes, c->message);
 }
 
-/* Takes message text; returns how much of it, which is all unless it ended. */
+/* Takes message text. Returns how much of it: all, unless the message ended. */
 static size_t take_data(struct sink *sink, struct connection *c, const char *data, size_t bytes)
 {
 	size_t start = 0;	/* of what is to be written */
@@ -82,7 +82,7 @@ static size_t take_data(struct sink *sink, struct connection *c, const char *dat
 
 		switch (c->body_state) {
 		case BODY_LINE_START:
-			if (ch == '.') {	/* kept back until it is clear what it is */
+			if (ch == '.') {	/* held back until it is clear what it is */
 				body(c, data + start, i - start);
 				start = i + 1;
 				c->body_state = BODY_DOT;
@@ -131,7 +131,7 @@ static bool is_verb(const char *line, const char *verb)
 	       (line[n] == '\0' || line[n] == ' ' || line[n - 1] == ':');
 }
 
-/* What is between < and > of MAIL and RCPT; nothing if it is no UTF-8. */
+/* What is between < and > of MAIL and RCPT; nothing if it is not UTF-8. */
 static json_t *address(const char *line)
 {
 	const char *start = strchr(line, '<');
@@ -141,7 +141,7 @@ static json_t *address(const char *line)
 	return text ? text : json_string("");
 }
 
-/* Returns true if the command is dealt with: it is not to be answered as usual. */
+/* Returns true if the command is dealt with and not to be answered as usual. */
 static bool apply_chaos(struct sink *sink, struct connection *c, const char *line)
 {
 	const struct chaos *chaos = chaos_find(&sink->o.chaos, line);
@@ -228,7 +228,7 @@ static void command(struct sink *sink, struct connection *c, const char *line)
 		smtp_perform(sink, c, line);
 }
 
-/* Takes one piece of a command line, up to its end if that is there. */
+/* Takes one piece of a command line, up to the end of the line if that is there. */
 static size_t take_command(struct sink *sink, struct connection *c, const char *data, size_t bytes)
 {
 	const char *end = memchr(data, '\n', bytes);
