@@ -3,9 +3,9 @@
 """
 What came of one message, for each recipient.
 
-The message carries a mark of its own in a header and in its last line. So whatever else the
-sender sends, a bounce above all, is told from it. The outcome is found from the receiver's store,
-the sender's queue, its log and exit status, and the replies that it got.
+The message carries a mark of its own in a header and in its last line. That tells it from whatever
+else the sender sends, above all bounces. The outcome is found from the receiver's store, the
+sender's queue, its log and exit status, and the replies that it got.
 """
 
 import collections
@@ -14,7 +14,7 @@ import json
 import re
 
 MARK_HEADER = "X-Reseg-Mark"
-# The worst first: that of a message is the worst of its recipients'.
+# The worst first: the outcome of a message is the worst of its recipients'.
 OUTCOMES = ["lost", "duplicated", "altered", "bounced", "stalled", "deferred", "delivered"]
 
 # A message that a receiver took; `text` is None if the receiver did not keep it.
@@ -23,17 +23,19 @@ Taken = collections.namedtuple("Taken", "sender to text")
 
 @dataclasses.dataclass
 class Witness:
-    """What the sender shows of the message."""
+    """What the sender shows about the message."""
     status: int		# exit status of `send`; None: it had to be ended
     told: str		# its last words
     queued: list	# the words of the `queue` script; None: there is no such script
-    log: list		# (outcome, what is told of it, line), in their order
+    log: list		# (outcome, reason to report, line), in their order
     answers: dict	# by address: the reply that decided on it
     permanent: list
-    reports: bool	# the receiver took a report on it
+    reports: bool	# the receiver took a report on the message
 
     def keeps(self, address):
-        """Is the message still to be sent to this one? None: the queue does not say for whom."""
+        """
+        Is the message still to be sent to this address? None: the queue does not say for whom.
+        """
         if self.queued is None or any("@" not in word for word in self.queued):
             return None
         return address in [word.strip("<>,") for word in self.queued]
@@ -42,7 +44,7 @@ class Witness:
         return bool(self.queued)
 
     def says(self, address, to):
-        """The last line of the log on this recipient, and the last on none by name."""
+        """The last line of the log about this recipient, and the last that names no recipient."""
         own = general = None
         for outcome, why, line in self.log:
             named = sorted((line.find(other), other) for other in to if other in line)
@@ -53,7 +55,7 @@ class Witness:
         return own, general
 
     def knows(self):
-        """Has whoever sent the message been told of a failure, or will the sender try again?"""
+        """Has the author of the message been told of a failure, or will the sender try again?"""
         return self.status != 0 or bool(self.queued) or bool(self.log) or self.reports
 
 
@@ -61,8 +63,8 @@ class Witness:
 
 def parts_of(text):
     """
-    (headers with folded lines joined, lines of the body), however lines end; without empty ones
-    at the end.
+    (headers with folded lines joined, lines of the body), whatever the line ends; without empty
+    lines at the end.
     """
     head, _, body = text.replace("\r\n", "\n").rstrip("\n").partition("\n\n")
     headers = re.sub(r"\n[ \t]+", " ", head).split("\n")
@@ -70,7 +72,7 @@ def parts_of(text):
 
 
 def change(sent, came):
-    """What is not as it was sent, or nothing. Headers may be added."""
+    """How the message differs from what was sent, or nothing. Headers may be added."""
     headers, body = parts_of(sent)
     other_headers, other_body = parts_of(came)
     for header in headers:
@@ -91,8 +93,8 @@ def change(sent, came):
 
 def is_marked(taken, mark):
     """
-    Is this the message under test? Either mark will do, as the fault may have changed one. What is
-    quoted in a report is in neither place.
+    Is this the message under test? Either mark will do, because the fault may have changed one. A
+    quotation in a report has the mark in neither place.
     """
     if taken.sender == "":
         return False
@@ -125,7 +127,9 @@ def store(folder):
 # Logs ----------------------------------------------------------------------------------
 
 def log_lines(folder, names, patterns):
-    """(outcome, what is told, line) for each line of these files that one of the patterns is in."""
+    """
+    (outcome, reason to report, line) for each line of these files that matches one of the patterns.
+    """
     found = []
     for name in names:
         path = folder / name
@@ -158,7 +162,7 @@ def witness(sender, folder, answers, reports):
 # Accounts ------------------------------------------------------------------------------
 
 def of_untaken(seen, address, to):
-    """Of a recipient who does not have the message."""
+    """The outcome for a recipient who does not have the message."""
     own, general = seen.says(address, to)
     answer = seen.answers.get(address)
     refused = answer if answer and answer.code >= 400 else None
@@ -186,7 +190,7 @@ def of_untaken(seen, address, to):
 
 
 def of_taken(seen, address, to, all_taken):
-    """Of a recipient who has the message once, as it was sent."""
+    """The outcome for a recipient who has the message once, as it was sent."""
     own, general = seen.says(address, to)
     why = own[1] if own else general[1] if general else seen.told
     if own and own[0] == "bounced" or all_taken and seen.status in seen.permanent:
@@ -199,7 +203,7 @@ def of_taken(seen, address, to, all_taken):
     elif all_taken:
         again = seen.status != 0 or seen.keeps_any()
     else:
-        # Others failed, which explains the status. Was this one told to be done?
+        # Others failed, which explains the status. Did the sender learn that this one is done?
         again = seen.status != 0 and address in seen.answers and (not answer or answer.code >= 400)
     if again:
         return "duplicated", "taken, and still to be sent" + (": " + why if why else "")
@@ -211,7 +215,7 @@ def accounts(sender, folder, sent, mark, to, answers):
     taken = store(folder)
     ours = [one for one in taken if is_marked(one, mark)]
     seen = witness(sender, folder, answers, any(one.sender == "" for one in taken))
-    # Another message with this text may be meant for others: then the sender wrote their addresses.
+    # Another message with this text may be for others: then the sender wrote their addresses.
     others = [other for one in ours for other in one.to if other not in to and
               (other not in answers or not set(one.to).isdisjoint(to))]
     copies = {address: [one for one in ours for other in one.to if other == address]

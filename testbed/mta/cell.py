@@ -3,9 +3,9 @@
 """
 One message through one lab, and what came of it.
 
-A cell is a point of the matrix. Each has a lab of its own, so cells can run side by side, and
-each message is accounted for: the sender says what it thinks and what it still has, the
-receiver what it took, and the capture what was on the wire.
+A cell is a point of the matrix. Each has a lab of its own, so cells can run side by side. Each
+message is accounted for: the sender shows what it thinks and what it still has, the receiver what
+it took, and the capture what was on the wire.
 """
 
 import concurrent.futures
@@ -26,7 +26,7 @@ import account
 import wire
 
 FROM = "s@client.example"
-LONGER_FROM = "ss@client.example"	# for an octet that recipients cannot make up for
+LONGER_FROM = "ss@client.example"	# for an octet that recipients cannot make up
 PORT = 25
 # For scripts and files of descriptions; docs/mta.md lists them.
 VALUES = {"message": "/mnt/message", "helo": "client.example", "port": str(PORT), "work": "/mnt",
@@ -40,13 +40,13 @@ SERVER_IPV6 = {
     "bracketed": "[2001:db8:2::2]", "literal": "[IPv6:2001:db8:2::2]"
 }
 RECIPIENTS = 8		# enough for an envelope of 2000 octets
-# RFC 5321 section 4.5.3.1 has 64 and 255, and 254 for both.
+# RFC 5321 section 4.5.3.1 allows 64 and 255, and 254 for both.
 LOCAL_MAX, DOMAIN_MAX = 64, 180
-TRIES = 30		# of what takes luck
+TRIES = 30		# of what needs luck
 NO_BOX = ["--no-box"]
 PATIENCE = 5		# times the time-out, to wait for replies without the box
-SEND_SECONDS = 30	# and ten time-outs: more than any message takes, and then `send` is ended
-LAB_SECONDS = 30	# more, for all that is around it
+SEND_SECONDS = 30	# and ten time-outs: more than any message takes; then `send` is ended
+LAB_SECONDS = 30	# more, for everything around it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +71,7 @@ def recipients_for(size, most):
 
 
 def addresses(count, octets):
-    """So many addresses with so many octets in all, of one domain; None if there are none such."""
+    """So many addresses with so many octets in all, of one domain; None if that is impossible."""
     least = len("r@x.example")
     domain = min(max(octets // count - 28, len("x.example")), DOMAIN_MAX)
     local = octets - count * (domain + 1)
@@ -81,14 +81,14 @@ def addresses(count, octets):
     name = "".join("." if i % 50 == 49 and i + 1 < labels else "x"
                    for i in range(labels)) + ".example"
     widths = [local // count + (i < local % count) for i in range(count)]
-    # Digits first, that no two are alike.
+    # Digits first, so that no two are alike.
     return ["%s@%s" % (str(i).ljust(width, "r"), name) for i, width in enumerate(widths)]
 
 
 def envelope(size, count, overhead, repeats):
     """
-    A sender and so many recipients, for an envelope of this size that has `overhead` octets
-    besides the recipients' addresses, each of which stands in it `repeats` times.
+    A sender and `count` recipients for an envelope of this size. The envelope has `overhead` octets
+    besides the recipients' addresses, each of which occurs in it `repeats` times.
     """
     rest, odd = divmod(size - overhead, repeats)
     if odd > len(LONGER_FROM) - len(FROM):
@@ -101,15 +101,17 @@ def new_mark():
 
 
 def message(mark, padding=0):
-    """ With its headers as sent, longer than 512 octets and shorter than 1025, whoever adds some. Each
-    octet of `padding` makes it longer by one, line ends counted as two octets."""
+    """
+    With its headers as sent, it is longer than 512 octets and shorter than 1025, whoever adds some.
+    Each octet of `padding` makes it longer by one, line ends counted as two octets.
+    """
     headers = (
         "From: <%s>\nTo: <r@x.example>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
         "Message-Id: <reseg.%s@client.example>\n%s: %s\n\n" %
         (FROM, mark, account.MARK_HEADER, mark))
     lines = [("hello " * 9).strip()] * (0 if padding else 5)
     while padding > 0:
-        # No line of nothing but a line end.
+        # No line may be only a line end.
         octets = padding if padding <= 72 else 70 if padding < 75 else 72
         lines.append("x" * (octets - 2))
         padding -= octets
@@ -117,7 +119,7 @@ def message(mark, padding=0):
 
 
 def on_wire(text):
-    """Its octets, each line end taken as two."""
+    """The number of its octets, each line end counted as two."""
     return len(text) + text.count("\n")
 
 
@@ -162,12 +164,12 @@ def send_limit(options):
 
 
 def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
-    """Writes what host.py is to do on one host; returns the command that does it."""
+    """Writes what host.py is to do on one host. Returns the command that does it."""
     out = folder / role
     out.mkdir(parents=True)
-    out.chmod(0o777)	# for the users of the instance, while it runs; all is in its owner's folder
+    out.chmod(0o777)	# for the instance's users, while it runs; it is in its owner's folder
     binary = options.binary.get(mta.name, "") if role == "client" else ""
-    # One's own build is a program, or a tree that "make install" filled by DESTDIR.
+    # The user's own build is a program, or a tree that "make install" filled by DESTDIR.
     is_tree = os.path.isdir(binary)
     job = {
         "mta": mta.name,
@@ -195,7 +197,7 @@ def run_lab(labs, cell, workaround, mail, folder, box):
     """Sends this message, and captures all of it; or raises NotRun."""
     options = labs.options
     sender, receiver = options.mtas[cell.sender], options.mtas[cell.receiver]
-    # Where nothing can stall, who is late is only slow: a busy machine, and never a finding.
+    # Where nothing can stall, a late reply only means a slow, busy machine, and is never a finding.
     timeout = options.timeout * (PATIENCE if box == NO_BOX else 1)
     folder.mkdir(parents=True)
     values = {
@@ -229,7 +231,7 @@ def run_lab(labs, cell, workaround, mail, folder, box):
 
 
 def read_wire(cell, mail, folder, options, talks):
-    """The part of a row that the capture says."""
+    """The part of a row that comes from the capture."""
     workaround = options.workaround(cell)
     ours = wire.about(talks, mail.to)
     style = wire.style(ours)
@@ -271,7 +273,7 @@ class Mail:
 
     @staticmethod
     def make(sender, to, octets=0):
-        """`octets`: how long it is, line ends taken as two; 0: as it comes."""
+        """`octets`: its length, line ends counted as two; 0: as it comes."""
         mark = new_mark()
         text = message(mark)
         if octets:
@@ -283,10 +285,12 @@ class Mail:
 
 
 class Sizes:
-    """ How many octets of an envelope are not recipients' addresses, and how often one stands in it
-    (DSN has them twice, RFC 3461): measured, once for each sender, receiver and number of
-    recipients, by a message that no box is in the way of. And how many octets the sender adds to
-    the message."""
+    """
+    How many octets of an envelope are not recipients' addresses, and how often an address occurs in
+    it (with DSN twice, RFC 3461). Both are measured, once for each sender, receiver and number of
+    recipients, by a message without a box in its way. Also measures how many octets the sender adds
+    to the message.
+    """
 
     def __init__(self, labs):
         self.labs = labs
@@ -315,7 +319,7 @@ class Sizes:
         if workaround.size_of:
             other = options.workarounds(cell.sender)[workaround.size_of]
             workaround = dataclasses.replace(workaround, settings=other.settings)
-        # Under TLS there is nothing to see, and the commands are the same.
+        # Under TLS nothing can be seen, and the commands are the same.
         workaround = dataclasses.replace(
             workaround, needs=[need for need in workaround.needs if need != "starttls"])
         style = "" if workaround.wire else options.mtas[cell.sender].sender.repeat_until
@@ -355,7 +359,7 @@ class Sizes:
 
 
 class NotRun(Exception):
-    """Why a cell was not run, and where more is said of it."""
+    """Why a cell was not run, and where to read more."""
 
     def __init__(self, text, folder=None):
         super().__init__(text)
@@ -366,7 +370,7 @@ class NotRun(Exception):
 def why_not_run(folder, status):
     if status is None:
         return "the lab did not end in time"
-    # Who was first to fail knows best.
+    # The first to fail knows best.
     lines = [
         line.strip()
         for line in (folder / "lab.log").read_text(encoding="utf-8", errors="replace").split("\n")
@@ -377,7 +381,7 @@ def why_not_run(folder, status):
 
 
 def mail_for(labs, sizes, cell):
-    """A message whose envelope, and text if that is wanted, have the sizes on the wire."""
+    """A message whose envelope, and text if required, have these sizes on the wire."""
     options = labs.options
     most = options.mtas[cell.sender].sender.max_recipients
     count = recipients_for(cell.size, most)
@@ -394,7 +398,7 @@ def mail_for(labs, sizes, cell):
 
 
 def check_sizes(cell, row, options):
-    """What was not measured would not be worth its name. But no trouble is talked away by that."""
+    """A row must have the sizes that it is named after. But this never explains a problem away."""
     if row["outcome"] != "delivered":
         return
     if any(size != cell.size for size in row["sizes"]) and not options.workaround(cell).size_of:
@@ -404,7 +408,7 @@ def check_sizes(cell, row, options):
 
 
 def attempt(labs, cell, mail, folder):
-    """Sends the message once; what a row says of it."""
+    """Sends the message once. Returns what a row says of it."""
     options = labs.options
     shutil.rmtree(folder, ignore_errors=True)
     run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
@@ -416,8 +420,10 @@ def attempt(labs, cell, mail, folder):
 
 
 def is_settled(row, style):
-    """Is nothing to be gained by another try? Only an envelope that was written whole can be in the
-    wrong style."""
+    """
+    Is another try pointless? Only an envelope that was written whole can have the wrong
+    style.
+    """
     whole = any("DATA" in connection or "BDAT" in connection
                 for talk in row["wire"] for connection in talk)
     return style in ("", row["style"]) or not whole or row["outcome"] not in ("delivered",
@@ -450,7 +456,7 @@ def run(labs, sizes, cell):
     except NotRun as reason:
         place = reason.folder or (folder if folder.is_dir() else None)
         return {**row, "detail": reason.text, "folder": place.name if place else ""}
-    except Exception as error:	# one's own description may have anything in it
+    except Exception as error:	# the user's own description may have anything in it
         return {**row, "detail": "%s: %s" % (type(error).__name__, error)}
     return {
         **row, **seen, "tries": tries, "time_s": round(time.monotonic() - start, 3),

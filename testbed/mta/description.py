@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-"""The descriptions of mail servers. docs/mta.md says what may stand in one."""
+"""The descriptions of mail servers. docs/mta.md says what they may contain."""
 
 import dataclasses
 import difflib
@@ -14,7 +14,7 @@ STYLES = ["", "together", "with-hello", "with-text", "first-line", "one-command"
 
 
 class Problem(Exception):
-    """One line for the user, that says what to do."""
+    """One line for the user that says what to do."""
 
 
 @dataclasses.dataclass
@@ -27,7 +27,7 @@ class Workaround:
     without: list = field(default_factory=list)		# and that it must not
     network: str = ""		# a script for the client's network
     also: list = field(default_factory=list)		# sizes to which it moves the stall
-    size_of: str = ""		# the one whose envelope has the size, as this one changes it
+    size_of: str = ""		# whose envelope has the size, if this one changes it
 
     def __post_init__(self):
         if self.wire not in STYLES:
@@ -51,15 +51,15 @@ class Sender(Part):
     """How to make an instance send one message, and how to see what came of it."""
     send: str
     setup: str = ""
-    queue: str = ""		# prints each address that it still has a message for
+    queue: str = ""		# prints each address for which it still has a message
     log: str = "output"
-    deferred: str = ""		# regular expressions for lines of the log; a group is what to tell of it
+    deferred: str = ""		# regular expressions for lines of the log; a group is the reason
     bounced: str = ""
-    permanent: list = field(default_factory=list)	# exit statuses of `send` that mean so
+    permanent: list = field(default_factory=list)	# exit statuses of `send` that mean this
     pipelines: bool = False
-    group: str = ""		# older descriptions have it: the capture shows what is written at once
+    group: str = ""		# in older descriptions: the capture shows what is written at once
     max_recipients: int = 0	# of one transaction; 0: any number
-    repeat_until: str = ""	# its writes share a segment or not by chance: try until the style is this
+    repeat_until: str = ""	# its writes share segments by chance: try until this style
     workarounds: dict = field(default_factory=dict)
 
 
@@ -67,7 +67,7 @@ class Sender(Part):
 class Receiver(Part):
     """How to run an instance that takes mail for anybody."""
     serve: str
-    # EHLO keywords as it comes, in small letters
+    # EHLO keywords that it has without settings, in small letters
     offers: list = field(default_factory=list)
     extra: dict = field(default_factory=dict)		# settings that add one
     without: dict = field(default_factory=dict)		# settings that take one away
@@ -89,7 +89,7 @@ KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false", 
 
 
 def make(kind, table, where, **more):
-    """An object of a table, whose keys are looked at first."""
+    """An object made of a table, whose keys are checked first."""
     if not isinstance(table, dict):
         raise Problem("%s is a table" % where)
     fields = {one.name: one for one in dataclasses.fields(kind)}
@@ -118,7 +118,7 @@ def load_workarounds(table, where=""):
 
 
 def read(path):
-    """One file as a table. `load` makes something of it."""
+    """Reads one file as a table, for `load` to make something of."""
     if not path.is_file():
         raise Problem("it is not a regular file")
     with open(path, "rb") as file:
@@ -145,7 +145,10 @@ def load_mta(path):
 
 
 def load(folders):
-    """All of these folders: servers by name, and the work-arounds for any of them. A later one overrides."""
+    """
+    Reads all of these folders: servers by name, and the work-arounds for any of them. A later one
+    overrides.
+    """
     mtas, common = {}, {}
     for folder in folders:
         for path in sorted(pathlib.Path(folder).glob("*.toml")):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-"""What reseg-mta says of its rows: table, JSON, TAP, JUnit, Markdown. For the page see page.py."""
+"""Prints the rows of reseg-mta: table, JSON, TAP, JUnit, Markdown. For the page see page.py."""
 
 import collections
 import json
@@ -29,7 +29,7 @@ class Expected:
             with open(path, encoding="utf-8") as file:
                 run = json.load(file)
             rows = run["rows"]
-            # Runs of before there was a choice have the message as it comes.
+            # Runs from before there was a choice have the message as it comes.
             run = {"message_size": 0, **run}
             other = ["%s is %s" % (key, run[key]) for key in settings if run[key] != settings[key]]
             self.outcomes = {tuple(row[key] for key in KEYS): row["outcome"] for row in rows}
@@ -74,7 +74,7 @@ def title(row):
 
 
 def groups(rows):
-    """Rows of the same sender, work-around, receiver and fault stand in one line."""
+    """Groups rows with the same sender, work-around, receiver and fault: they share a line."""
     lines = collections.OrderedDict()
     for row in rows:
         lines.setdefault(tuple(row[key] for key in KEYS[:-1]), {})[row["size"]] = row
@@ -82,7 +82,7 @@ def groups(rows):
 
 
 def columns(lines):
-    """The parts of a line's name that are not the same in all of them; the first two always are shown."""
+    """The parts of the lines' names that differ between lines; the first two are always shown."""
     return [0, 1] + [i for i in (2, 3) if len({key[i] for key in lines}) > 1]
 
 
@@ -106,7 +106,7 @@ def verdict(rows, expected):
 
 
 def as_grid(rows):
-    """Head and lines of a table with a column for each size."""
+    """Head and lines of a table that has a column for each size."""
     lines = groups(rows)
     shown = columns(lines)
     sizes = sorted({row["size"] for row in rows})
@@ -145,11 +145,14 @@ def table(rows, about, expected):
 
 
 def reasons(rows):
-    """What is wrong: a line for each reason, in the words of the first that had it, and who else had."""
+    """
+    What is wrong: a line for each reason, in the words of the first row that had it, and which
+    others had it.
+    """
     found = collections.OrderedDict()
     for row in rows:
         why = row["problem"] or (row["detail"] if row["outcome"] == "not-run" else "")
-        # The same but for numbers is the same.
+        # Reasons that differ only in numbers are the same.
         alike = re.sub(r"\d+", "", why)
         if why:
             lines = found.setdefault((row["sender"], alike), (why, collections.OrderedDict()))[1]

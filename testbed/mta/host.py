@@ -5,8 +5,8 @@
 One end of a lab: makes a private instance of a mail server, and runs it.
 
 reseg-mta runs this in a mount namespace of its own, on the client to send and on the server to
-receive: host.py FILE, where FILE has the job as JSON (see end_of_lab() in cell.py). What it
-writes for others to read goes to `out`, a folder outside of the lab."""
+receive: host.py FILE, where FILE has the job as JSON (see end_of_lab() in cell.py). What it writes
+for others to read goes to `out`, a folder outside the lab."""
 
 import json
 import os
@@ -15,13 +15,13 @@ import subprocess
 import sys
 import time
 
-# A folder that every user can reach, and that any Linux has. All of an instance is in it, and
+# A folder that every user can reach and that any Linux has. All of an instance is in it, and is
 # gone with this mount namespace.
 WORK = "/mnt"
-FIRST_ID = 300	# of the users that a mail server wants; those of a name are mapped to one of them
+FIRST_ID = 300	# of the users that a mail server needs; named users are mapped to one of them
 END_USAGE = 2
 CLOSE_TRIES = 25
-# For receivers: note [--message FILE] FROM TO... says that a message was taken, and keeps it for
+# For receivers: note [--message FILE] FROM TO... notes that a message was taken, and keeps it for
 # comparison; FILE - is standard input. Commas between addresses do no harm.
 NOTE = """#!/bin/sh
 set -e
@@ -72,7 +72,7 @@ def fill_in(text, values):
 
 
 def accounts(job):
-    """Adds users and groups to copies of the files of the outside."""
+    """Adds users and groups to copies of the files from outside."""
     for name, entry in (("passwd", "%s:x:%d:%d::/nonexistent:/bin/sh\n"), ("group", "%s:x:%d:\n")):
         with open("/etc/" + name, encoding="utf-8") as file:
             kept = [line for line in file if line.split(":")[0] not in job["users"]]
@@ -82,7 +82,7 @@ def accounts(job):
 
 
 def hosts():
-    """The lab's, with names that a mail server takes for whole ones."""
+    """The lab's /etc/hosts, with names that a mail server takes for fully qualified ones."""
     with open("/etc/hosts", encoding="utf-8") as file:
         lines = file.read()
     for name in ("client", "server"):
@@ -93,13 +93,13 @@ def hosts():
 
 def put_over_etc():
     """
-    Gives /etc the files in WORK/etc, and links to all others. (An overlay would do, but not for
-    an ordinary user in a container, where files in /etc are mounted.)
+    Gives /etc the files in WORK/etc, and links to all others. (An overlay would do, but not for an
+    ordinary user in a container, where files in /etc are mounted.)
     """
     outside = WORK + "/outside-etc"
     os.mkdir(outside)
     mount("--rbind", "/etc", outside)
-    # Nobody is to write to it by one of the links.
+    # Nobody must write to it by one of the links.
     mount("-o", "remount,bind,ro", outside)
     ours = set(os.listdir(WORK + "/etc"))
     for name in set(os.listdir("/etc")) - ours:
@@ -113,7 +113,7 @@ def prepare(job):
         give_up(
             "%s changes users, and there is only one here: run as root, or give this user sub-ids "
             "(newuidmap, /etc/subuid)" % job["mta"])
-    # Whatever is below WORK outside is out of sight from here on.
+    # From here on, what is below WORK outside is out of sight.
     if job["tree"]:
         mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
     if job["binary"]:
@@ -128,7 +128,7 @@ def prepare(job):
             file.write(sink)
         os.chmod(WORK + "/reseg-sink", 0o755)
     os.mkdir(values["out"])
-    # The folder outside may be nobody's way but its owner's. Its path may be hidden by now.
+    # The folder outside may be accessible only to its owner. Its path may be hidden by now.
     mount("--no-canonicalize", "--bind", ".", values["out"])
     accounts(job)
     hosts()
@@ -140,13 +140,13 @@ def prepare(job):
     for folder in job["tmpfs"]:
         mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
     os.chdir(WORK)
-    # Nothing of the user's own settings.
+    # Drop the user's own settings.
     os.environ.clear()
     os.environ.update(values, PATH="/usr/sbin:/usr/bin:/sbin:/bin", HOME=WORK, LC_ALL="C")
 
 
 def shell(job, name):
-    """The command for a script of the description, which has `values` as variables."""
+    """The command for a script of the description, which gets `values` as variables."""
     return ["sh", "-eu", "-c", job["scripts"][name], name]
 
 
@@ -166,11 +166,11 @@ def is_closed():
 
 
 def wait_for_close():
-    """What the sender wrote last may still be on its way. Behind a stall it stays there."""
+    """What the sender wrote last may still be on its way. After a stall it stays there."""
     for _ in range(CLOSE_TRIES):
         if is_closed():
             return
-        time.sleep(0.02)	# nothing tells
+        time.sleep(0.02)	# nothing reports it
 
 
 def run_within(job, name, output):
@@ -208,7 +208,7 @@ def main():
     if "send" in job["scripts"]:
         send(job)
     else:
-        # Asked to end by a signal, and whatever it started ends with the lab.
+        # It is asked to end by a signal, and whatever it started ends with the lab.
         os.execvp("sh", shell(job, "serve"))
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-The page of reseg-mta: a heat map of sender and work-around by size, and what is known of each
+The page of reseg-mta: a heat map of sender and work-around by size, and what is known about each
 message. It needs nothing from elsewhere; logs and captures are in a folder beside it.
 """
 
@@ -97,7 +97,7 @@ def heat_map(rows):
         width, y + MARGIN, "\n".join(parts))
 
 def links(row, folder, page):
-    """To the files that there are of a message."""
+    """Links to the files that there are for a message."""
     place = os.path.join(folder, row["folder"])
     files = FILES + [("client/" + name, "sender's " + name)
                      for name in ("mainlog", "maillog", "log")]

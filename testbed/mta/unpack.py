@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-Mail servers from Debian's packages, side by side: each unpacked into a folder of its own, with
+Mail servers from Debian's packages, side by side: each is unpacked into a folder of its own, with
 the libraries that this machine lacks. Nothing is installed.
 """
 
@@ -18,7 +18,7 @@ def apt(*command, cwd=None):
         raise Problem(
             "mail servers are fetched by %s, which is not here: unpack them by other means, see "
             "--binary" % command[0])
-    # Another apt may be at work, which is waited for.
+    # Another apt may be at work: wait for it.
     wait = ["-o", "DPkg::Lock::Timeout=300"] if command[0].startswith("apt") else []
     run = subprocess.run([command[0], *wait, *command[1:]],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=cwd,
@@ -30,7 +30,7 @@ def apt(*command, cwd=None):
 
 
 def is_unpacked(mta, trees):
-    """Is it there, and of the packages that its description names now?"""
+    """Is it there, and from the packages that its description names now?"""
     if not mta.packages:
         return True
     try:
@@ -46,7 +46,7 @@ def download(packages, folder):
 
 
 def unpack(mta, trees):
-    """Downloads and unpacks. A folder is there only once it is whole."""
+    """Downloads and unpacks. A folder exists only once it is complete."""
     tree = trees / mta.name
     part = trees / (mta.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
@@ -69,7 +69,7 @@ def unpack(mta, trees):
         apt("dpkg-deb", "--extract", str(deb), str(part))
         versions.append(
             apt("dpkg-deb", "--show", "--showformat", "${Package} ${Version}\n", str(deb)))
-    # With setuid bits a library path of the user's is not looked at, and nobody wants them here.
+    # With setuid bits the dynamic linker ignores a user's library path, and nobody needs them here.
     for path in pathlib.Path(part).rglob("*"):
         if path.is_file() and not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o777)
@@ -81,7 +81,7 @@ def unpack(mta, trees):
 
 
 def version(mta, trees):
-    """That of the package which has the server; empty if it comes with reseg."""
+    """The version of the package that has the server; empty if it comes with reseg."""
     if not mta.packages or not is_unpacked(mta, trees):
         return ""
     for line in (trees / mta.name / "versions").read_text(encoding="ascii").splitlines():

@@ -3,8 +3,8 @@
 """
 What a sender did on the wire, read from the client's side of a lab's capture.
 
-Nothing here knows what came of the message: it says which segments the sender wrote, what was
-in them, and whether a firewall with the off-by-one must have held something back.
+This module does not look at what came of the message: it finds which segments the sender wrote,
+what was in them, and whether a firewall with the off-by-one must have held something back.
 """
 
 import bisect
@@ -13,23 +13,23 @@ import struct
 
 import dpkt
 
-FULL_MIN = 500	# what a full segment has at least, with an MTU of 552
-CLIENT_INTERFACE = 0	# reseg-lab writes the client's first
-# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and what a section's first words are
-# if the rest of it has the byte order of little-endian machines.
+FULL_MIN = 500	# the least that a full segment has, with an MTU of 552
+CLIENT_INTERFACE = 0	# reseg-lab writes the client's interface first
+# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and the first words of a section whose
+# rest has the byte order of little-endian machines.
 SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
 ENHANCED_PACKET = 6
 LITTLE_ENDIAN = b"\x4d\x3c\x2b\x1a"
 
-# `time` in seconds; `start` is the offset of its first octet in the stream; `begins`: it is not
-# the rest of what filled the one before.
+# `time` in seconds; `start` is the offset of its first octet in the stream; `begins`: it is not the
+# rest of what filled the previous segment.
 Segment = collections.namedtuple("Segment", "time start data begins", defaults=[True])
 
-# One connection: the sender's segments and the stream they make; its parts, see lines(); for each
-# segment what it held; and the replies, the greeting first.
+# One connection: the sender's segments and the stream they make; its parts, see lines(); what each
+# segment held; and the replies, the greeting first.
 Dialogue = collections.namedtuple("Dialogue", "segments stream parts held replies")
 
-# The first words of what is in a segment, and whether the last of it goes on in the next.
+# The first words of what is in a segment, and whether the last of it goes on in the next one.
 Held = collections.namedtuple("Held", "words is_cut")
 
 # A server's reply: its code, and the text of its last line.
@@ -42,7 +42,7 @@ Transaction = collections.namedtuple("Transaction", "sender to mail data end com
 
 
 def packets(path):
-    """Those of the client's interface, as (seconds, IP packet)."""
+    """The packets of the client's interface, as (seconds, IP packet)."""
     with open(path, "rb") as capture:
         order = "<"
         while header := capture.read(8):
@@ -70,7 +70,7 @@ class Stream:
         self.segments = []
 
     def add(self, time, tcp, begins):
-        """Returns whether there was something new."""
+        """Returns whether it had something new."""
         start = (tcp.seq - self.first + 2**31) % 2**32 - 2**31
         self.early[start] = max(bytes(tcp.data), self.early.get(start, b""), key=len)
         was = self.known
@@ -100,7 +100,7 @@ def connections(path, port):
             continue
         ends = found[key]
         if ends[sent].add(time, tcp, ends["begins"]) and sent:
-            # A full segment without PSH is not the end of what was there to be sent.
+            # After a full segment without PSH there was more to send.
             ends["begins"] = len(tcp.data) < FULL_MIN or bool(tcp.flags & dpkt.tcp.TH_PUSH)
     return [(ends[True].segments, ends[False].segments if False in ends else [])
             for ends in found.values() if ends[True].segments]
@@ -114,7 +114,7 @@ def segments(path, port):
 # Words ---------------------------------------------------------------------------------
 
 def replies(stream):
-    """What a server said, until it is TLS."""
+    """What a server said, until TLS begins."""
     found = []
     for line in stream.split(b"\n")[:-1]:
         if not line[:3].isdigit():
@@ -126,8 +126,8 @@ def replies(stream):
 
 def lines(stream, said=()):
     """
-    Splits a client's stream: (word, first octet, octet after it) for each command, for the
-    text of the message, and for what is TLS. No text follows a DATA that was refused.
+    Splits a client's stream: (word, first octet, octet after it) for each command, for the text of
+    the message, and for what is TLS. No text follows a DATA that was refused.
     """
     parts = []
     at = 0
@@ -190,8 +190,8 @@ def dialogues(path, port):
 
 def summary(talk):
     """
-    One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment; a "..." says that
-    the last of it goes on in the next.
+    One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment; a "..." means that
+    the last of it goes on in the next one.
     """
     return ["%s%s %d" % (name(held.words), "..." if held.is_cut else "", len(segment.data))
             for held, segment in zip(talk.held, talk.segments)]
@@ -215,7 +215,7 @@ def transactions(talk):
     for word, begin, end in talk.parts:
         if word == "TLS":
             break
-        # The text behind BDAT is answered with it.
+        # The text after BDAT is answered together with it.
         answer = None if word == "text" and verb == "BDAT" else next(said, None)
         if word == "MAIL":
             found.append(
@@ -237,12 +237,12 @@ def transactions(talk):
 
 
 def is_of(transaction, to):
-    """Is this the message to these addresses, and not a report on it, or another?"""
+    """Is this the message to these addresses, rather than a report on it or another message?"""
     return transaction.sender != "" and not transaction.to.keys().isdisjoint(to)
 
 
 def about(talks, to):
-    """The connections that may be about the message to these addresses, and not just another."""
+    """The connections that may be about the message to these addresses, rather than another."""
     found = []
     for talk in talks:
         messages = transactions(talk)
@@ -252,7 +252,7 @@ def about(talks, to):
 
 
 def answers(talks, to):
-    """The last reply that decided on each address: it refuses it, or it takes the message."""
+    """The last reply that decided on each address: it refuses the address, or takes the message."""
     found = {}
     for talk in talks:
         for one in transactions(talk):
@@ -260,7 +260,7 @@ def answers(talks, to):
                 steps = [one.mail, answer, one.data, one.end]
                 refused = [step for step in steps if step and step.code >= 400]
                 found[name] = refused[0] if refused else one.end
-        # Whoever is refused at the door names no recipient.
+        # A sender that is refused at the door names no recipient.
         if not any(one.to for one in transactions(talk)):
             refused = [reply for reply in talk.replies if reply.code >= 400]
             for name in to if refused else []:
@@ -270,9 +270,9 @@ def answers(talks, to):
 
 def group(talk, to):
     """
-    What the sender wrote at once, of the envelope to these addresses: the commands from MAIL to
-    DATA that are in one write with a recipient; all of them if each command has a write of its own.
-    None if there is no such envelope, or if it ends before its last recipient.
+    The part of the envelope to these addresses that the sender wrote at once: the commands from
+    MAIL to DATA that share a write with a recipient; all of them if each command has a write of its
+    own. None if there is no such envelope, or if it ends before its last recipient.
     """
     for one in reversed(transactions(talk)):
         if not is_of(one, to):
@@ -293,16 +293,16 @@ def group(talk, to):
 
 
 def is_filled(sizes):
-    """Were these sent at once: full segments, and what was left?"""
+    """Were these sent at once: full segments, and then what was left?"""
     return all(size == sizes[0] for size in sizes[:-1]) and sizes[-1] <= sizes[0]
 
 
 def style_of(talk):
-    """That of one connection; None if there is no envelope in it."""
+    """The style of one connection; None if it has no envelope."""
     if any(part[0] == "TLS" for part in talk.parts):
         return "records"
-    # The segments with some of the envelope, up to and with the one that ends it, if it came to
-    # that.
+    # The segments with some of the envelope, up to and including the one that ends it, if it came
+    # to that.
     held, sizes = [], []
     for part, segment in zip(talk.held, talk.segments):
         if not ENVELOPE.isdisjoint(part.words):
@@ -336,7 +336,7 @@ def style(talks):
 
 def is_stalled(talk, segment_size, patience):
     """
-    Must a firewall with the off-by-one have held octets of this connection back, for `patience`
+    Must a firewall with the off-by-one have held back octets of this connection, for `patience`
     seconds or for good? The law is that of docs/wire.md, applied to what really arrived there.
     """
     pending = 0

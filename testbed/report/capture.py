@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-Packets out of the captures that reseg writes: pcapng with the interfaces `client` and `server`,
-of resegd and reseg-replay (box.pcapng: which way a packet went, and comments) or of a lab's ends
-(lab.pcapng).
+Reads packets from the captures that reseg writes. These are pcapng files with the interfaces
+`client` and `server`: of resegd and reseg-replay (box.pcapng: which way a packet went, and
+comments) or of a lab's ends (lab.pcapng).
 """
 
 import collections
@@ -22,19 +22,19 @@ ETHERNET, COOKED, RAW = 1, 113, 101
 TIMESTAMPS = 8			# kind of a TCP option
 BLOCK_MAX = 1 << 24
 
-# `link` is `client` or `server`: between whom and the box; `inbound` is None where the file does
-# not say. Addresses are bytes. `same` is what a hop leaves as it is.
+# `link` is `client` or `server`: the end that the link connects to the box. `inbound` is None if
+# the file does not say. Addresses are bytes. `same` is what a hop leaves unchanged.
 Packet = collections.namedtuple(
     "Packet",
     "time_ns link inbound source sport target dport seq ack flags window payload wire comment same")
 
 
 class Broken(Exception):
-    """Not what it should be, in words."""
+    """The file is not what it should be; says why, in words."""
 
 
 def plain(text):
-    """Without what a terminal or a page could take for more than text."""
+    """The text without what a terminal or a page could take for more than text."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
@@ -63,7 +63,7 @@ def tcp_of(ip):
 
 
 def packet_of(time_ns, link, inbound, ip, comment):
-    """A Packet; None: it is none of TCP's."""
+    """A Packet; None if it is not TCP."""
     parts = tcp_of(ip)
     if parts is None:
         return None
@@ -75,19 +75,19 @@ def packet_of(time_ns, link, inbound, ip, comment):
     same[8 if ip[0] >> 4 == 4 else 7] = 0		# TTL,
     if ip[0] >> 4 == 4:
         same[10:12] = bytes(2)				# its checksum,
-    same[at + 16:at + 18] = bytes(2)			# TCP's, which may be left to hardware
+    same[at + 16:at + 18] = bytes(2)			# TCP's, which hardware may compute
     return Packet(time_ns, link, inbound, source, sport, target, dport, seq, ack, flags, window,
                   tcp[(offset >> 4) * 4:], len(ip), comment, bytes(same))
 
 
 class Blocks:
-    """Takes a pcapng file apart, which may come bit by bit."""
+    """Takes a pcapng file apart, which may come piece by piece."""
 
     def __init__(self):
         self.left = b""
         self.order = None
         self.interfaces = []
-        self.missing = 0	# packets that were not captured, as far as the file says
+        self.missing = 0	# packets not captured, as far as the file says
 
     def options(self, data):
         at = 0
@@ -133,7 +133,7 @@ class Blocks:
                          comment)
 
     def feed(self, data):
-        """Yields the packets that are whole now."""
+        """Yields the packets that are complete now."""
         self.left += data
         at = 0
         try:
@@ -163,7 +163,7 @@ class Blocks:
 
 
 class Packets(list):
-    """Those of a file; so many that it should have are `missing`."""
+    """The packets of a file; `missing` counts those that it should have, too."""
     missing = 0
 
 
@@ -172,7 +172,7 @@ GZIP = b"\x1f\x8b"
 
 
 def foreign(path, what):
-    """Of other programs' files reseg-replay makes what can be drawn."""
+    """For files of other programs, points to reseg-replay: that makes what can be drawn."""
     return Broken("%s; run reseg-replay -o OUTPUT %s first, and draw OUTPUT" % (what, path))
 
 

@@ -19,14 +19,14 @@ class Watcher:
         self.blocks = capture.Blocks()
         self.colour = colour
         self.known = set()
-        self.open = {}			# the connections, by who sent the SYN
+        self.open = {}			# connections, by who sent the SYN
         self.start_ns = None
         self.begun = False
         self.count = 0
         self.waits = {}			# for box_ways()
 
     def feed(self, data):
-        """What of it there is to be shown now. What the box does at once it writes at once."""
+        """What is to be shown of it now. The box writes at once what it does at once."""
         packets = list(self.blocks.feed(data))
         capture.check_ways(packets)
         self.known |= ways.clients_of(packets)
@@ -53,7 +53,7 @@ class Watcher:
 
 
 def watch(path, colour):
-    """Until SIGTERM or SIGINT, and then to the end of what is there."""
+    """Runs until SIGTERM or SIGINT, and then to the end of what is there."""
     watcher = Watcher(colour)
     read = 0
     wakeup, wakeup_write = os.pipe()
@@ -61,9 +61,9 @@ def watch(path, colour):
     signal.set_wakeup_fd(wakeup_write)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    # reseg-lab starts this with SIGTERM held back, so that it is not lost.
+    # reseg-lab starts this with SIGTERM held back, so that it does not get lost.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
-    # tail knows how to wait for a file to grow.
+    # tail can wait for a file to grow.
     with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, start_new_session=True) as tail:
         try:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-What happened: the ways of packets between client, box and server, sorted into connections, with
-what follows from them. Nothing here is taken on trust from the box: what is acknowledged to an end,
-and what the other end acknowledged, is read from the packets. Only why something is (a stall, a
-fault) is told by their comments.
+What happened: the ways of packets between client, box and server, sorted into connections, and what
+follows from them. Nothing here trusts the box: what is acknowledged to an end, and what the other
+end acknowledged, is read from the packets. Only the reasons (a stall, a fault) come from their
+comments.
 """
 
 import bisect
@@ -19,13 +19,13 @@ PLACES = ("client", "box", "server")
 
 
 def missing_text(packets):
-    """What is wrong with a capture that misses so many packets; empty: nothing."""
+    """What is wrong with a capture that lacks so many packets; empty: nothing."""
     return "The capture misses %s: what seems lost may have come." % count(
         packets, "packet") if packets else ""
 
 
 def cover(runs, first, end):
-    """Adds what of it is new to runs, which are in order."""
+    """Adds what is new of this range to runs, which are in order."""
     while first < end:
         at = bisect.bisect_right(runs, first, key=lambda run: run[0])
         if at and runs[at - 1][1] > first:
@@ -37,7 +37,7 @@ def cover(runs, first, end):
 
 
 def is_covered(runs, first, end):
-    """Is all of it in the runs?"""
+    """Is all of this range in the runs?"""
     at = bisect.bisect_right(runs, first, key=lambda run: run[0]) - 1
     while 0 <= at < len(runs) and runs[at][0] <= first < end:
         first = max(first, runs[at][1])
@@ -50,16 +50,16 @@ class Stream:
 
     def __init__(self):
         self.octets = bytearray()	# as its source sent them, up to the first gap
-        self.beyond = []		# (first, octets, way): what came behind it
-        self.length = 0			# with all of that
+        self.beyond = []		# (first, octets, way): what came after that gap
+        self.length = 0			# with all of those
         self.sent = []			# (end, way): the packet that took the octets before `end`
         self.arrivals = []		# (first, end): new octets in a packet from the source,
         self.cuts = []			# in one that the box let out,
         self.passed = []		# and in one that came through to the sink
-        self.altered = {}		# octets that left the box as others, by their place
+        self.altered = {}		# octets that the box altered, by their place
         self.acked = 0			# to the source, as numbers: a FIN counts
         self.delivered = 0		# by the sink, likewise
-        self.intercepted = False	# the box makes its packets
+        self.intercepted = False	# the box makes the packets for it
 
     def put(self, first, data, way, leg):
         end = first + len(data)
@@ -84,18 +84,18 @@ class Stream:
             cover(self.passed, first, end)
 
     def as_it_left(self, first, end):
-        """What became of these octets in the box; nothing if they are the same."""
+        """What the box made of these octets; nothing if they are the same."""
         altered = {at: octet for at, octet in self.altered.items() if first <= at < end}
         if not altered:
             return b""
         return bytes(altered.get(at, self.octets[at]) for at in range(first, end))
 
     def has_come(self, first, end):
-        """Did the sink get these octets, as it says itself, or as nothing held them back?"""
+        """Did the sink get these octets? It says so itself, or nothing held them back."""
         return end <= self.delivered or is_covered(self.passed, first, end)
 
     def orphaned(self):
-        """Octets that are acknowledged to the source, and not by the sink."""
+        """Octets that are acknowledged to the source, but not by the sink."""
         return max(0, min(self.acked, self.length) - self.delivered)
 
     def way_of(self, end):
@@ -108,14 +108,14 @@ class Connection:
     def __init__(self, number, client, cport, server, sport):
         self.number = number
         self.client, self.cport, self.server, self.sport = client, cport, server, sport
-        self.isn = [{}, {}]		# by link: a box may shift the numbers of a side
+        self.isn = [{}, {}]		# by link: a box may shift a side's numbers
         self.stream = [Stream(), Stream()]
         self.ways = []
         self.first_isn = None
         self.too_long = False		# not followed to its end
 
     def first_number(self, side, link):
-        """The number of a side's SYN there; None if it was not seen."""
+        """The number of a side's SYN on that link; None if it was not seen."""
         return self.isn[side].get(link, next(iter(self.isn[side].values()), None))
 
     def name(self, side):
@@ -132,12 +132,12 @@ def relative(number, isn):
 
 
 def distance(offset):
-    """A relative number that may lie before the first."""
+    """A relative number that may be before the first."""
     return offset - (1 << 32) if offset > 1 << 31 else offset
 
 
 def tell(c, way, leg):
-    """Reads what one packet tells; those of a connection are told of in their order."""
+    """Evaluates one packet. The packets of a connection must come in their order."""
     packet = way.packets[leg]
     side = 0 if way.by_client else 1
     own, peer = c.stream[side], c.stream[1 - side]
@@ -154,9 +154,9 @@ def tell(c, way, leg):
             own.intercepted |= way.made_by_box
     if packet.flags & ACK and peer_isn is not None:
         acked = distance(relative(packet.ack, peer_isn)) - 1
-        # What the box lets out is what its receiver is told; what comes in is what its sender has.
+        # What the box sends is what its receiver learns; what comes in is what its sender has.
         if is_last and not way.lost and acked > peer.acked:
-            way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)	# but for a FIN
+            way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)	# without a FIN
             peer.acked = acked
         if leg == 0 and not way.made_by_box and acked > peer.delivered:
             peer.delivered = acked
@@ -167,7 +167,7 @@ def tell(c, way, leg):
 
 
 def follow(c):
-    """What follows from all packets of a connection."""
+    """Finds out what follows from all packets of a connection."""
     # (time, bytes orphaned then, bytes of each stream acknowledged by then)
     acked = []
     legs = sorted(((way.nodes[leg].time_ns, number, leg, way) for number, way in enumerate(c.ways)
@@ -176,7 +176,7 @@ def follow(c):
         tell(c, way, leg)
         acked.append((time_ns, sum(s.orphaned()
                                    for s in c.stream), [min(s.acked, s.length) for s in c.stream]))
-    # (time, bytes orphaned then, those of them that never are delivered)
+    # (time, bytes orphaned then, how many of them are never delivered)
     c.orphans = [(time_ns, n, sum(max(0, acks - s.delivered) for acks, s in zip(each, c.stream)))
                  for time_ns, n, each in acked]
     for way in c.ways:
@@ -185,7 +185,9 @@ def follow(c):
 
 
 def connection_of(found, packet, by_client, number):
-    """The packet's connection in `found`; one that it begins is put there, with that number."""
+    """
+    The packet's connection in `found`. If the packet begins one, puts it there, with that number.
+    """
     key = (packet.source, packet.sport, packet.target, packet.dport) if by_client else \
         (packet.target, packet.dport, packet.source, packet.sport)
     is_syn = packet.flags & (SYN | ACK | RST) == SYN
@@ -198,7 +200,7 @@ def connection_of(found, packet, by_client, number):
 
 
 def left_out_text(connections, packets, others):
-    """What is to be said of connections without a client's SYN; `others` are there."""
+    """What to say about connections without a client's SYN; `others` exist."""
     if others:
         return "%s (%s) had begun before this capture, and %s left out." % (
             count(connections, "connection"), count(packets, "packet"),
@@ -210,8 +212,8 @@ def left_out_text(connections, packets, others):
 
 def connections(box, ends):
     """
-    The connections of a box's packets, of its ends' packets, or of both, each of which may be None;
-    and what is to be said of what is left out, or nothing.
+    The connections of a box's packets, of its ends' packets, or of both (each may be None); and a
+    text about what is left out, or nothing.
     """
     known = clients_of((box or []) + (ends or []))
     unknown = [packet for packet in (box if box is not None else ends)
@@ -252,7 +254,7 @@ def flags_text(flags):
 
 
 def packet_text(c, way, leg):
-    """A packet as packetdrill writes it, with numbers from the beginning of its streams."""
+    """A packet as packetdrill writes it, with numbers counted from the beginning of its streams."""
     packet = way.packets[leg]
     side = 0 if way.by_client else 1
     first = distance(relative(packet.seq, c.first_number(side, packet.link)))
@@ -272,7 +274,7 @@ def is_altered(c):
 
 
 def kind_of(c):
-    """What became of it, in a word."""
+    """What became of the connection, in a word."""
     if c.too_long:
         return "unknown"
     if any(c.lost_at_end):
@@ -290,7 +292,7 @@ def is_held(c):
 
 
 def words(c):
-    """What else is remarkable of it, for an overview."""
+    """What else is remarkable about it, for an overview."""
     return ["stalled"] * any(way.kind == "stall" for way in c.ways) + ["altered"] * is_altered(c)
 
 
@@ -316,13 +318,16 @@ def headline(c):
 
 
 def totals(c, side):
-    """Octets acknowledged to their source, those their sink has, and what is between."""
+    """Octets acknowledged to their source, those that their sink has, and the difference."""
     acked, orphaned = min(c.stream[side].acked, c.stream[side].length), c.lost_at_end[side]
     return acked, acked - orphaned, orphaned
 
 
 def most_at_once(c):
-    """The most octets that the client sent before the server said more: of a group, say."""
+    """
+    The most octets that the client sent before the server said more: the size of a group, for
+    example.
+    """
     most = now = end = 0
     for way in c.ways:
         packet = way.packets[0]
@@ -348,13 +353,13 @@ def is_text(octets):
     return bool(sample) and sum(32 <= b < 127 or b in b"\r\n\t" for b in sample) > 0.9 * len(sample)
 
 
-# A line of a dialogue: whose, what, from octet `first` to `end` of its stream, in which packet, and
-# whether all of it was delivered, and what it was then if the box altered it.
+# A line of a dialogue: whose it is, its text, its octets `first` to `end` in the stream, in which
+# packet it was sent, whether all of it was delivered, and what it became if the box altered it.
 Line = collections.namedtuple("Line", "side text first end way delivered came")
 
 
 def dialogue(c):
-    """The lines of both streams in the order in which they were sent; [] if they are no text."""
+    """The lines of both streams in the order in which they were sent; [] if they are not text."""
     if not is_text(c.stream[0].octets) and not is_text(c.stream[1].octets):
         return []
     lines = []
@@ -384,8 +389,8 @@ FOLD_LEAST = 6
 
 def folds(ways):
     """
-    Which runs of ways a picture leaves out, as (first, end): none where there are few; else all
-    but the beginning, the end, and what is remarkable with its neighbours.
+    The runs of ways that a picture leaves out, as (first, end). None if there are few ways;
+    otherwise all except the beginning, the end, and remarkable ways with their neighbours.
     """
     if len(ways) <= FOLD_FROM:
         return []

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-""" The page: a ladder for each connection that is shown, the byte stream as a ruler, the dialogue
-beside it. It is whole without scripts, and needs nothing from elsewhere; page.js moves things in
-it."""
+"""
+The page: a ladder for each connection that is shown, the byte stream as a ruler, the dialogue
+beside it. It is complete without scripts, and needs nothing from elsewhere; page.js moves things in
+it.
+"""
 
 import bisect
 import collections
@@ -13,7 +15,7 @@ import model
 
 HERE = pathlib.Path(__file__).resolve().parent
 
-# The ladder, in pixels. page.js has no numbers of its own: it is told these.
+# The ladder, in pixels. page.js has no numbers of its own: it gets these.
 TIME, CLIENT, BOX, SERVER = 84, 110, 400, 690
 LANE, LANE_WIDTH, WIDTH = 730, 130, 880
 PLACE = (CLIENT, BOX, SERVER)
@@ -33,7 +35,9 @@ def escape(text):
 
 
 def element(name, content="", **attributes):
-    """An element; an underscore at the end of an attribute's name is left out, others are hyphens."""
+    """
+    An element. A trailing underscore of an attribute's name is left out; others become hyphens.
+    """
     text = "".join(' %s="%s"' %
                    (key.rstrip("_").replace("_", "-"),
                     escape("%g" % round(value, 1) if isinstance(value, float) else str(value)))
@@ -50,14 +54,14 @@ def label(x, y, content, css, **more):
 
 class Layout:
     """
-    The places in time of a ladder: one below the other, each a step further down and as much more
-    as it is later. A place belongs to nodes of ways, to a note below a way, or to a fold.
+    The places in time of a ladder, one below the other: each is a step further down, and as much
+    more as it is later. A place belongs to nodes of ways, to a note below a way, or to a fold.
     """
 
     def __init__(self, c):
         self.start_ns = c.ways[0].time_ns
-        # (way, number, [index of a place for each node], [and for each note], is its end in
-        # a fold?)
+        # (way, number, [index of a place for each node], [the same for each note], whether its end
+        # is in a fold)
         self.ways = []
         self.folds = []			# (index of a place, text)
         self.times = []			# of places, ns since the beginning
@@ -93,7 +97,7 @@ class Layout:
             fold, limit = next_fold(limits, number, way)
             nodes = [index.get((number, i), index[number, 0]) for i, node in enumerate(way.nodes)
                      if node.time_ns <= limit]
-            if len(nodes) < len(way.nodes):	# it goes into the fold, and ends there
+            if len(nodes) < len(way.nodes):	# it ends in the fold
                 nodes.append(index[fold, -1] - 1)
             below = [index[number, len(way.nodes) + i] for i in range(len(notes(way)))]
             self.ways.append((way, number, nodes, below, way.nodes[-1].time_ns > limit))
@@ -102,13 +106,13 @@ class Layout:
         duration = self.times[-1] / 1e9 if self.times else 0
         self.scale = min(REAL_MAX / duration, 1e6) if duration > 0 else 0
         times = [orphans[0] for orphans in c.orphans]
-        # At each place the bytes that are orphaned, and those of them that never are delivered.
+        # For each place: the bytes that are orphaned, and how many of them are never delivered.
         self.orphans = [
             c.orphans[max(0,
                           bisect.bisect_right(times, self.start_ns + t) - 1)][1:]
             for t in self.times
         ]
-        # What is between the places that are shown counts, too.
+        # What is between the shown places counts, too.
         for (place, _), (first, _) in zip(self.folds, runs):
             start = c.ways[first].time_ns - self.start_ns
             end = self.times[min(place + 1, len(self.times) - 1)]
@@ -124,7 +128,7 @@ class Layout:
 
 def fold_limits(ways, runs):
     """
-    When each fold stands in the picture, as (first way, time): once what is shown before it has
+    When each fold appears in the picture, as (first way, time): once what is shown before it has
     come, but before what is shown after it. What comes later than that has no end in the picture.
     """
     limits, came, at = [], 0, 0
@@ -141,13 +145,13 @@ SHORTER = ((" to the client,", ","), (" to the server,", ","), ("the client's by
 
 
 def next_fold(limits, number, way):
-    """The one after a way, by its first way, and when it stands there."""
+    """The next fold after a way: its first way, and when it appears."""
     later = ((first, limit) for first, limit in limits if first > number)
     return next(later, (None, way.nodes[-1].time_ns))
 
 
 def notes(way):
-    """What stands below a way: a list of (css, text)."""
+    """What is written below a way: a list of (css, text)."""
     found = []
     parts = collections.defaultdict(list)
     for part in way.comment.split("; "):
@@ -183,7 +187,7 @@ def arrow_head(x, y, right):
 
 
 def details(c, way):
-    """All that is known of a way, for the box below the picture."""
+    """All that is known about a way, for the box below the picture."""
     lines = []
     for leg, packet in enumerate(way.packets):
         text = model.packet_text(c, way, leg)
@@ -226,7 +230,8 @@ def way_svg(c, layout, way, number, nodes, below, is_cut, first):
         said = text
         room = int((abs(xs[leg + 1] - xs[leg]) - 24) / LETTER)
         text = text if len(text) <= room else text[:room - 1] + "…"
-        # Where the packet starts: others that start near it have a line of their own there.
+        # The label goes where the packet starts: others that start near it have a line of their own
+        # there.
         parts.append(
             label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text,
                   "packet" + ("" if right else " left"), data_leg=leg))
@@ -256,7 +261,7 @@ def way_svg(c, layout, way, number, nodes, below, is_cut, first):
 
 
 def band(layout, numbers, most, css, **more):
-    """Orphaned bytes over time, as steps; nothing where there are none."""
+    """Orphaned bytes over time, as steps; nothing if there are none."""
     path = []
     for place, (before, n) in enumerate(zip([0] + numbers, numbers + [0])):
         y = layout.y(min(place, len(numbers) - 1))
@@ -347,7 +352,7 @@ def blocks(runs, y, scale, css):
 
 
 def ruler(c, side):
-    """How a stream came to the box, how it left, and what never did."""
+    """How a stream came to the box, how it left, and what never left."""
     stream = c.stream[side]
     total = stream.length
     scale = RULER / total
@@ -437,7 +442,7 @@ def section(c):
         element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
         element("p", escape(headline), class_="verdict" + mark) +
         (element("div", rulers, class_="scroll") if rulers else "") +
-        # On paper in this order; on a screen the dialogue stands to the right.
+        # On paper in this order; on a screen the dialogue is on the right.
         element(
             "div",
             dialogue(c) + element(
@@ -490,7 +495,7 @@ LEGEND = (
 
 
 def sum_up(connections):
-    """Of connections that have no orphans: words for what they have in common, and for a colour."""
+    """For connections without orphans: words for what they have in common, and for a colour."""
     kinds = collections.Counter(model.kind_of(c) for c in connections)
     words = ["%s in %d" % (text, kinds[kind]) for kind, text in (
         ("altered", "the box altered data"), ("unknown", "not all was followed"),
@@ -543,7 +548,7 @@ def write(path, connections, shown, title, left_out, missing):
 
 
 def write_svg(path, c):
-    """The ladder by itself, as a picture."""
+    """The ladder alone, as a picture."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
     picture = ladder(c).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     head, rest = picture.split(">", 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-The ladder for a terminal: three lifelines, a line for each packet, what matters below it.
+The ladder for a terminal: three lifelines, a line for each packet, and what matters below it.
 """
 
 import model
@@ -19,7 +19,7 @@ PLAIN = "\033[0m"
 
 
 def arrow(text, right, lost, width):
-    """`--- text --->`, or the other way round; an X for what is lost."""
+    """`--- text --->`, or the other way round; an X if it is lost."""
     room = width - 8
     if len(text) > room:
         text = text[:room - 1] + "~"
@@ -29,7 +29,7 @@ def arrow(text, right, lost, width):
 
 
 def notes(way):
-    """What is to be said below a packet."""
+    """What is to be written below a packet."""
     parts = [part for part in way.comment.split("; ") if part and not part.startswith("forged ACK")]
     if way.acks_lost:
         other = ways.SIDES[0 if way.by_client else 1]

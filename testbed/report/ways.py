@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-The packets of captures as ways between client, box and server: which of those that came in at a
-box went on, which it made itself, and which of those that were sent came to the other end, or were
-lost.
+Turns the packets of captures into ways between client, box and server: which of the packets that
+came to a box went on, which ones it made itself, and which of the packets sent came to the other
+end, or were lost.
 """
 
 import bisect
@@ -12,7 +12,7 @@ import collections
 from capture import ACK, FIN, RST, SYN, plain
 
 CLIENT, BOX, SERVER = range(3)
-CLOCKS_NS = 1_000_000		# so much later may the one clock be than the other
+CLOCKS_NS = 1_000_000		# one clock may be this much later than the other
 SIDES = ("client", "server")
 
 # Where a packet was, and when.
@@ -20,17 +20,17 @@ Node = collections.namedtuple("Node", "place time_ns")
 
 
 class Way:
-    """One packet's way: two or three nodes. What it says may be another before and behind the box."""
+    """One packet's way: two or three nodes. Its content may differ before and after the box."""
 
     def __init__(self, nodes, packets, lost=False):
         self.nodes = nodes		# of Node, in time
         self.packets = packets		# one for each leg
         self.lost = lost		# it never came to its last place
-        # of the bytes it acknowledges first, those that its sender lacks
+        # how many of the bytes that it acknowledges first its sender lacks
         self.acks_lost = 0
         self.acks_new = 0
-        self.acks = 0			# so many octets in all, of which
-        self.lacks = 0			# its sender lacks these as it goes,
+        self.acks = 0			# octets it acknowledges in all, of which
+        self.lacks = 0			# its sender lacks these as it sends it,
         self.never = 0			# and these to the end
 
     @property
@@ -39,7 +39,7 @@ class Way:
 
     @property
     def kind(self):
-        """What is remarkable of it: a word of its comment, `lost`, or nothing."""
+        """What is remarkable about it: a word of its comment, `lost`, or nothing."""
         words = [part.split(":")[0] for part in self.comment.split("; ")]
         found = next(
             (word
@@ -66,9 +66,9 @@ def time_of(packet):
 
 def pair(sent, came):
     """
-    Which of equal packets is which: pairs of what was sent and what came, from their times. None
-    overtakes another, as many as can be have come, and each had to wait as little as it could: of a
-    packet and its repetition the lost one is the first, if one comes after both.
+    Matches equal packets by their times: pairs of what was sent and what came. None overtakes
+    another, as many as possible have come, and each took as little time as possible: of a packet
+    and its repetition, the first is the lost one if one comes after both.
     """
     if len(sent) == len(came) == 1:
         return [(sent[0], came[0])]		# whatever the clocks say
@@ -81,7 +81,7 @@ def pair(sent, came):
         end -= 1
         pairs.append((sent[end], arrival))
     pairs.reverse()
-    # What the network makes two of came when the first of them did.
+    # If the network makes two of a packet, it came when the first of them did.
     at = 0
     for i, (packet, arrival) in enumerate(pairs):
         at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=time_of)
@@ -102,7 +102,7 @@ class Ends:
 
 
 def sort(packets, name=lambda packet: (packet.link, packet.same)):
-    """Those that are equal, as time goes."""
+    """Groups packets that are equal, in the order of time."""
     found = collections.defaultdict(list)
     for packet in sorted(packets, key=time_of):
         found[name(packet)].append(packet)
@@ -110,7 +110,7 @@ def sort(packets, name=lambda packet: (packet.link, packet.same)):
 
 
 def partners(sent, came):
-    """For each packet, by id(), the one that it is at the other end of its way."""
+    """For each packet, by id(), its counterpart at the other end of its way."""
     found = {}
     for name, packets in sent.items():
         for packet, arrival in pair(packets, came.get(name, [])):
@@ -119,7 +119,7 @@ def partners(sent, came):
 
 
 def is_by_client(packet, known):
-    """Did the client send it? None: of a connection whose beginning was not seen."""
+    """Did the client send it? None: its connection began before the capture."""
     if (packet.source, packet.sport, packet.target, packet.dport) in known:
         return True
     if (packet.target, packet.dport, packet.source, packet.sport) in known:
@@ -140,10 +140,12 @@ def both_ways(packet):
 
 
 def goes_on(came, packet):
-    """ Is it the packet that came in, or one of the box's own? The box writes what it lets go on right
-    after what came in, at the same time; it may have altered it. Where it takes the data, it
-    says so to the sender first: nothing of the connection is in between here, and the length is
-    the same."""
+    """
+    Is it the packet that came in, or one of the box's own? The box writes a packet that it lets go
+    on right after the one that came in, with the same time; it may have altered it. If it takes the
+    data, it first acknowledges them to the sender. So here nothing of the connection is in between,
+    and the length is the same.
+    """
     first = came.packets[0]
     what, what_first = ((p.source, p.sport, p.time_ns, len(p.payload), p.flags & (SYN | FIN | RST))
                         for p in (packet, first))
@@ -155,17 +157,18 @@ def place_of(packet):
 
 
 def unseen_ways(ends, made, known):
-    """Those of what the ends sent or got and the box has not seen, or has not written down."""
+    """
+    The ways of packets that the ends sent or got and the box has not seen, or not written down.
+    """
     unseen = Ends([], None)
     unseen.sent, unseen.got = ([packet for packet in packets if id(packet) not in known]
                                for packets in (ends.sent, ends.got))
-    # It came to the other end if there was no box any more, or is lost.
+    # It came to the other end if the box was already gone; otherwise it is lost.
     for way in plain_ways(unseen):
         if way.lost:
             way.nodes[1] = Node(BOX, way.time_ns)
         yield way
-    # A RST that nobody has sent is the box's own: a connection that it refuses is none of those in
-    # its capture.
+    # A RST that nobody sent is the box's own: a connection that it refuses is not in its capture.
     sent = {packet.same for packet in ends.sent} | {packet.same for packet in made}
     for packet in unseen.got:
         if packet.flags & RST and packet.same not in sent:
@@ -174,9 +177,9 @@ def unseen_ways(ends, made, known):
 
 def box_ways(packets, ends, waits=None):
     """
-    The ways of what a box took in and made; ends is None or an Ends. `waits` has, between two
-    calls, the newest packet of each connection if it came in and may yet go on: workers write in
-    between each other, and a file may end anywhere.
+    The ways of what a box took in and made; ends is None or an Ends. Between two calls, `waits` has
+    the newest packet of each connection if it came in and may still go on: the packets of several
+    workers are mixed, and a file may end anywhere.
     """
     ways = []
     waits = {} if waits is None else waits
@@ -187,7 +190,7 @@ def box_ways(packets, ends, waits=None):
         known = partners(sort(ends.sent), sort(taken)) | partners(sort(made), sort(ends.got))
 
     def end_node(packet, place):
-        """Where the packet came from or went to, when."""
+        """Where the packet came from or went to, and when."""
         if ends is None:
             return Node(place, packet.time_ns), False
         found = known.get(id(packet))
@@ -217,7 +220,7 @@ def box_ways(packets, ends, waits=None):
 
 
 def plain_ways(ends):
-    """The same where there was no box: from end to end."""
+    """The ways where there was no box: from end to end."""
     ways = []
     known = partners(*(sort(packets, lambda packet: packet.same)
                        for packets in (ends.sent, ends.got)))
