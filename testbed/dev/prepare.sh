@@ -23,14 +23,14 @@ die() {
 	exit 2
 }
 
-# Another apt may be at work, as a machine's own at night: it is waited for.
+# Another apt may be at work, such as the machine's own at night: waits for it.
 wait_apt_get() {
 	apt-get -o DPkg::Lock::Timeout=300 "$@"
 }
 
 # Installs Debian packages that are missing; without root, says what to run.
 need_packages() {
-	command -v dpkg-query >/dev/null || return 0	# not Debian: meson will name what it misses
+	command -v dpkg-query >/dev/null || return 0	# not Debian: meson names what is missing
 	missing=
 	for package in "$@"; do
 		case $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) in
@@ -53,7 +53,7 @@ need_packages() {
 	rm -f "$log"
 }
 
-# Builds into build/, with these meson options if it is new. Quiet unless it fails.
+# Builds into build/, with these meson options if it is new. Prints nothing unless it fails.
 build() {
 	[ -e "$build/build.ninja" ] || echo "$program: building"
 	if ! log=$({ [ -e "$build/build.ninja" ] || meson setup "$build" "$top"; } 2>&1 &&
