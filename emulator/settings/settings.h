@@ -43,7 +43,7 @@ struct settings {
 	char *pcapng;		/* the same */
 	char *control;		/* the same */
 	char *control_owner;	/* who owns that, USER:GROUP; NULL: resegd's own user */
-	char *user;		/* the user it becomes; NULL: it stays who it is */
+	char *user;		/* the user it becomes; NULL: it keeps its user */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
 	uint32_t given
 		[POLICIES_MAX]; /* keys that a policy sets for itself: a bit for each, GIVEN_... */

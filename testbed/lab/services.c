@@ -20,7 +20,7 @@
 
 /* Programs -------------------------------------------------------------------------- */
 
-/* Relative folders start from where this program lies: those of a build tree. */
+/* Relative paths start at the folder of this program: they are those of a build tree. */
 static const char *const folders[] = { ".", "../emulator", "../rules", RESEG_BINDIR,
 				       RESEG_SBINDIR };
 

@@ -16,7 +16,7 @@
 #define GROUP 4		/* envelopes of a kind, to measure the server itself */
 #define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is normal for any server */
 #define MANY 100	/* if more sizes fail, not all are tried again, */
-#define SAMPLE 30	/* but so many of them */
+#define SAMPLE 30	/* but this many of them */
 #define PATIENCE 10	/* times the time-out, for a server that may be slow */
 #define LONG_S 30	/* nothing longer than this is done unasked */
 #define FIRST_PART 100	/* of an envelope in two writes */
@@ -505,7 +505,7 @@ static double seconds_for_all(const struct identify *id, uint32_t most)
 	return recipients * (double)id->delay_ns / NS_PER_S * most / id->trials.parallel;
 }
 
-/* Tries sizes: all of them, or those around the first that fails. */
+/* Tries sizes: all of them, or searches for where they begin to fail. */
 static void try_the_path(struct identify *id, uint32_t most, uint32_t header)
 {
 	uint32_t sizes[COARSE];
