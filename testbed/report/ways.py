@@ -26,7 +26,7 @@ class Way:
         self.nodes = nodes		# of Node, in time
         self.packets = packets		# one for each leg
         self.lost = lost		# it never came to its last place
-        # how many of the bytes that it acknowledges first its sender lacks
+        # bytes that it is the first to acknowledge, and that its sender lacks
         self.acks_lost = 0
         self.acks_new = 0
         self.acks = 0			# octets it acknowledges in all, of which
