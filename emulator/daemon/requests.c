@@ -62,7 +62,7 @@ static const struct counter {
 	ENGINE(passed_policy, "SYNs that passed untouched: by their policy"),
 	ENGINE(refused_overload, "connections refused: no room"),
 	ENGINE(flows_opened, "connections whose both SYNs were seen"),
-	/* "Active" is what an operator calls so. To the engine, a flow is active if it takes a
+	/* "Active" as an operator uses the word. The engine calls a flow active if it takes a
 	 * place in its table. */
 	{ "flows_active", "connections that are being opened, or open", true,
 	  offsetof(struct worker_report, engine.flows_alive) },

@@ -96,8 +96,8 @@ void settings_finish(struct settings *s, struct settings_mistakes *m);
  * exist. look_up: whether to look up users, which a sandbox does not allow. */
 void settings_check(const struct settings *s, bool look_up, struct settings_mistakes *m);
 
-/* Lists the keys in which these differ and which cannot change while resegd runs, separated by ",
- * "; "" if there are none. */
+/* Lists the keys in which these differ and which cannot change while resegd runs, with ", " between
+ * them; "" if there are none. */
 #define SETTINGS_NAMES_BYTES 400
 void settings_fixed_changes(const struct settings *a, const struct settings *b,
 			    char names[SETTINGS_NAMES_BYTES]);

@@ -9,10 +9,9 @@
  * smallest envelope and a full segment are tried. If all sizes from some size on fail, that size is
  * searched for; otherwise all sizes are tried. What failed is tried again, because chance repeats
  * nothing. Then each hypothesis predicts, for each size, whether replies are missing and how many;
- * one wrong prediction rules it out. If several are left, experiments decide for which they predict
- * different results, and the one that is left must predict the results of further ones. What cannot
- * be explained, comes and goes, or is the server's own refusal, is never called anything but
- * unsure.
+ * one wrong prediction rules it out. If several are left, experiments decide in which they predict
+ * different results; the one that remains must predict the results of further ones. What cannot be
+ * explained, comes and goes, or is the server's own refusal, is never called anything but unsure.
  */
 
 #include "probe/hypothesis.h"
