@@ -22,8 +22,8 @@ bool challenge_ack_is_wild(const struct engine *e, const struct flow *f, enum en
  * Does an end acknowledge data of an intercepted half that the box has not seen, but no more than
  * the box has offered to take? Then a route was changed, and the source's packets bypass the box.
  * The end has everything that the box has, and the numbers are the same, so the ends can do without
- * the box. A single such ACK may be a forger's; but if it is true, the end sends another one in
- * answer to whatever the box sends next, and whatever the box still holds was sent in vain.
+ * the box. A single such ACK may be a forger's, so the box waits for more: if the ACK is true, the
+ * end answers whatever the box then sends with another one, and what the box holds is sent in vain.
  */
 bool challenge_has_gone_round(const struct engine *e, struct flow *f, enum engine_side side,
 			      uint64_t ack);

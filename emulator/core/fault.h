@@ -105,7 +105,7 @@ struct fault_kind {
 	enum fault_fate (*piece)(const struct fault *f, const struct fault_piece *p);
 };
 
-/* Half of what there is: no window reaches it. */
+/* Half of what two sequence numbers may differ by; a window is at most half of it. */
 #define FAULT_SHIFT (UINT32_C(1) << 30)
 
 /* Where and when a fault may act; all zero: always. */

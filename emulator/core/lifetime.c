@@ -18,7 +18,7 @@
  */
 
 /* How long a flow lives without a packet. Open flows: RFC 5382 REQ-5. Flows in which an end has not
- * acknowledged the other's SYN: longer than Linux repeats one at the end. */
+ * acknowledged the other's SYN: longer than the longest pause between two SYNs of Linux, 64 s. */
 #define IDLE_OPEN_NS (7440 * NS_PER_S)
 #define IDLE_OPENING_NS (130 * NS_PER_S)
 /* How long to answer in the name of an end that sent a RST. */

@@ -6,7 +6,7 @@
  * Expectations: what a sweep should find
  *
  *      clean       every size is ok
- *      finch2008   those sizes stall that the firewall of 2008 would stall (law.h)
+ *      finch2008   those sizes stall that the firewall of 2008 would stall (finch2008.h)
  *      FILE        what an earlier sweep found, as --format json printed it
  *
  * If sizes are repeated, the n-th row of a size is compared with the n-th one in the file.

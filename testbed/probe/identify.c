@@ -17,7 +17,7 @@
 #define SLOW_NS (100 * NS_PER_MS)	/* for each recipient; less is normal for any server */
 #define MANY 100	/* if more sizes fail, not all are tried again, */
 #define SAMPLE 30	/* but this many of them */
-#define PATIENCE 10	/* times the time-out, for a server that may be slow */
+#define PATIENCE 10	/* times the time-out, because a server may be slow */
 #define LONG_S 30	/* nothing longer than this is done unasked */
 #define FIRST_PART 100	/* of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX

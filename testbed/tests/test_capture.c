@@ -558,7 +558,7 @@ Test(capture, usage)
 		{ NULL, NULL },
 	};
 	static const struct lab_usage lab_cases[] = {
-		{ "--no-box --watch -- true", "there is none" },
+		{ "--no-box --watch -- true", "there is no resegd" },
 		{ "--report /nonexistent/x -- true", "--report /nonexistent/x: No such file" },
 		{ NULL, NULL },
 	};

@@ -114,9 +114,9 @@ Test(container, a_chroot)
 	lab_start(LAB_ROOT);
 	lab_start(LAB_ORDINARY);	/* who must find the programs */
 	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r reseg-lab -- true'");
-	lab_expect_error(&r, 2, "this is a chroot that is no mount point");
+	lab_expect_error(&r, 2, "this chroot is not a mount point");
 	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r " AS_NOBODY "reseg-lab -- true'");
-	lab_expect_error(&r, 2, "this is a chroot, in which Linux makes no user namespaces");
+	lab_expect_error(&r, 2, "Linux makes no user namespaces in a chroot");
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r " AS_NOBODY
 			      "reseg-lab -- true'");
 	lab_expect_error(&r, 2, "a chroot allows none");

@@ -72,7 +72,7 @@ Test(control, mistakes_in_a_file_are_pointed_at)
 		  "it acts only on what the client sends: drop" },
 		{ "inject = a\\033]0;\\344b\\n",
 		  "c:1:10: inject a\\x1b]0;\\xe4b: no such injector" },
-		{ "flows = 5\\0 = 6\\n", "c:1:10: a character of value 0" },
+		{ "flows = 5\\0 = 6\\n", "c:1:10: a NUL character" },
 		{ "\\357\\273\\277[policy a]\\nport = x\\n", "c:2:8: port x: give a port" },
 		{ "[policy a]\\nport = 25\\nport = 587\\n", "c:3:1: port is given twice in this "
 							    "section" },
@@ -106,9 +106,8 @@ Test(control, all_mistakes_of_a_file)
 	static const char expected[] =
 		"resegd: c:1:9: flows 0: give a whole number from 1 to 16777216\n"
 		"resegd: c:2:1: colour: no such key; see reseg.conf(5)\n"
-		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of less than "
-		"32 letters, digits, dots, hyphens "
-		"and underscores that is not default\n"
+		"resegd: c:3:1: [politics]: sections are [policy NAME], with a name of fewer than "
+		"32 letters, digits, dots, hyphens and underscores, other than default\n"
 		"resegd: c:5:1: queue is for all connections: put it before the first section\n"
 		"resegd: c:7:1: port is given twice in this section\n"
 		"resegd: c:8:1: neither \"key = value\" nor [policy NAME]\n"

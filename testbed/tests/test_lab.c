@@ -536,7 +536,7 @@ LAB_TEST(lab, further_commands_enter)
 	r = lab_run(c.user, "reseg-lab enter --lab %d --on moon -- true", lab);
 	lab_expect_error(&r, 2, "give client, box, server");
 	r = lab_run(c.user, "reseg-lab enter --lab %d -- true", getpid());
-	lab_expect_error(&r, 2, "no lab of yours");
+	lab_expect_error(&r, 2, "not one of your labs");
 	kill(lab, SIGTERM);
 	waitpid(lab, &status, 0);
 	close(pipe_end);
@@ -646,7 +646,7 @@ Test(lab, bad_options)
 		{ "--duplicate 200", "0 to 100" },
 		{ "--no-box --fault none", "there is no resegd" },
 		{ "--box true --fault none", "there is no resegd" },
-		{ "--box true", "say where {ready} goes" },
+		{ "--box true", "put {ready} where" },
 		{ "--server true --sink-options --smtp", "there is no reseg-sink" },
 		{ "--port 0", "1 to 65535" },
 		{ "--doctor --format xml", "table or json" },

@@ -307,7 +307,7 @@ LAB_TEST(refusal, identify)
 
 	lab_expect_status(&r, 0);
 	expect_all(&r, (const char *const[]){ "no fault found",
-					      "the server refused something of the envelope",
+					      "the server refused part of the envelope",
 					      ": 550 chaos", NULL });
 	r = lab_run(c.user,
 		    "reseg-lab -%d --fault none --sink-options '--chaos EHLO=550' -- "

@@ -40,7 +40,7 @@ Test(resegd, usage)
 		  "--control-owner nosuch: there is no such user or group" },
 		{ "--user nosuch-user", "--user nosuch-user: there is no such user" },
 		{ "--user nobody --sandbox off",
-		  "--user nobody: changing the user needs the sandbox who it is" },
+		  "--user nobody: changing the user needs the sandbox" },
 		{ "--control $(printf %0108d 1)", "a socket's path has at most 107 bytes" },
 		{ "--inject \"$(printf 'a\\nb\\033[1m\\303\\244\\344')\"",
 		  "--inject a\\x0ab\\x1b[1m\303\244\\xe4: no such" },
