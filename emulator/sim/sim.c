@@ -86,7 +86,7 @@ struct sim {
 	struct engine *engine;
 	uint64_t random, now_ns, orders;
 	struct sim_end end[2];
-	uint64_t busy_ns[2][2];		/* until when a leg is busy: by its end; 1: towards the box */
+	uint64_t busy_ns[2][2];		/* when a leg is free: [its end][towards the box] */
 	struct event events[EVENTS_MAX];
 	size_t events_count;
 	size_t in_flight;

@@ -393,8 +393,8 @@ LAB_TEST(gateway, print_shows_what_load_would_do)
 {
 	static const char *const before[] = {
 		":",
-		"$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; $t -A OUTPUT -p udp -j "
-		"ACCEPT",
+		("$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; "
+		 "$t -A OUTPUT -p udp -j ACCEPT"),
 		"$t -t nat -A POSTROUTING -j MASQUERADE; $t -A FORWARD -j DROP",
 	};
 

@@ -123,7 +123,7 @@ size_t script_build_packet(struct script_run *r, enum engine_side from, uint16_t
 	const uint32_t *isn = r->variant->isn;
 	uint32_t seq, end, len, ack = 0;
 	unsigned window = 0;
-	uint8_t options[64], *tcp;
+	uint8_t options[64] = { 0 }, *tcp;
 	size_t options_len = 0, ip_len, header;
 	uint8_t flags = parse_flags(r, text);
 	const char *at = strchr(text, ' ');
