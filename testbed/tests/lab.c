@@ -150,6 +150,32 @@ void lab_need(const char *program)
 		cr_skip_test("%s is not installed", program);
 }
 
+void lab_run_quiet(struct lab_case c, const char *options, const char *command)
+{
+	struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c '%s'", c.ip, options,
+				      command);
+
+	cr_assert_leq(r.status, 1, "%s%s", r.out, r.err);
+	cr_assert_str_eq(r.err, "");
+}
+
+void lab_write_script(const char *name, struct lab_case c, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", lab_dir(), name);
+	f = fopen(path, "we");
+	cr_assert_not_null(f);
+	fprintf(f, "t=%s\n%s\n", c.ip == 4 ? "iptables" : "ip6tables", text);
+	fclose(f);
+}
+
+void lab_has(const struct lab_result *r, const char *text)
+{
+	cr_assert(strstr(r->out, text), "no \"%s\" in:\n%s%s", text, r->out, r->err);
+}
+
 void lab_expect_status(const struct lab_result *r, int status)
 {
 	cr_assert_eq(r->status, status, "status %d, not %d\n%s%s", r->status, status, r->out,
@@ -188,6 +214,14 @@ json_t *lab_json(const char *text)
 	return json;
 }
 
+json_t *lab_rows(const struct lab_result *r)
+{
+	json_t *rows = json_object_get(lab_json(r->out), "rows");
+
+	cr_assert(json_array_size(rows) > 0, "%s", r->err);
+	return rows;
+}
+
 json_t *lab_json_lines(const char *name)
 {
 	json_t *lines = json_array();
@@ -199,6 +233,25 @@ json_t *lab_json_lines(const char *name)
 		json_array_append_new(lines, lab_json(line));
 	free(text);
 	return lines;
+}
+
+json_t *lab_mta_rows(struct lab_case c, const char *name, int status, const char *arguments)
+{
+	struct lab_result r = lab_run(c.user,
+				      "reseg-mta -%d --keep $DIR/%s --format json %s >$DIR/%s.json",
+				      c.ip, name, arguments, name);
+	json_t *root;
+
+	lab_expect_status(&r, status);
+	r = lab_run(c.user, "cat $DIR/%s.json", name);
+	root = lab_json(r.out);
+	return json_incref(json_object_get(root, "rows"));
+}
+
+void lab_need_mtas(struct lab_case c)
+{
+	if (lab_run(c.user, "test -d $RESEG_MTA/postfix").status != 0)
+		cr_skip_test("no mail servers are unpacked: run testbed/check");
 }
 
 int64_t lab_number(const json_t *object, const char *key)

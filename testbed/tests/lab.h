@@ -74,11 +74,26 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	"mkfifo $DIR/ready; resegd " options " --ready-fd 3 3>$DIR/ready & "             \
 	"read line <$DIR/ready; rm $DIR/ready; "
 
+/* For the shell, in a lab: what follows is run on the box. */
+#define ON_BOX "reseg-lab enter --on box -- "
+
+#define LAB_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* Runs a command in a lab with these options. Fails the test unless the lab ends with 0 or 1 and
+ * says nothing on standard error. */
+void lab_run_quiet(struct lab_case c, const char *options, const char *command);
+
 /* The folder. */
 const char *lab_dir(void);
 
+/* Writes a script to the folder; $t in it is iptables or ip6tables. */
+void lab_write_script(const char *name, struct lab_case c, const char *text);
+
 /* Fails the test unless the command ended with this status. */
 void lab_expect_status(const struct lab_result *r, int status);
+
+/* Fails the test unless it printed this. */
+void lab_has(const struct lab_result *r, const char *text);
 
 /* Is the text just one line, with this part in it? */
 bool lab_is_line_with(const char *text, const char *part);
@@ -100,8 +115,17 @@ void lab_expect_usage_errors(enum lab_user user, const char *program, const char
 /* Text as JSON; fails the test if it is not. */
 json_t *lab_json(const char *text);
 
+/* The rows that reseg-probe printed as JSON; fails the test if there are none. */
+json_t *lab_rows(const struct lab_result *r);
+
 /* The lines of a JSON Lines file, as an array. */
 json_t *lab_json_lines(const char *name);
+
+/* Runs reseg-mta with --format json into $DIR/NAME.json; returns the rows. */
+json_t *lab_mta_rows(struct lab_case c, const char *name, int status, const char *arguments);
+
+/* Skips the test if no mail servers are unpacked. */
+void lab_need_mtas(struct lab_case c);
 
 /* A number of a JSON object; fails the test if there is none. */
 int64_t lab_number(const json_t *object, const char *key);

@@ -28,32 +28,19 @@ static struct lab_result comments(const char *file)
 	return r;
 }
 
-static void lab(struct lab_case c, const char *options, const char *command)
-{
-	struct lab_result r = lab_run(c.user, "reseg-lab -%d %s -- sh -c '%s'", c.ip, options,
-				      command);
-
-	cr_assert_leq(r.status, 1, "%s%s", r.out, r.err);
-	cr_assert_str_eq(r.err, "");
-}
-
-static void has(const struct lab_result *r, const char *text)
-{
-	cr_assert(strstr(r->out, text), "no \"%s\" in:\n%s%s", text, r->out, r->err);
-}
-
 /* What both captures of a stall say, at both sides. */
 LAB_TEST(capture, comments_of_a_stall)
 {
 	struct lab_result r;
 
-	lab(c, "--capture $DIR/cap", "reseg-probe one --size 1025 --timeout 1 $RESEG_SERVER");
+	lab_run_quiet(c, "--capture $DIR/cap",
+		      "reseg-probe one --size 1025 --timeout 1 $RESEG_SERVER");
 	for (int ends = 0; ends < 2; ends++) {
 		r = comments(ends ? "cap/lab.pcapng" : "cap/box.pcapng");
-		has(&r, "client|forged ACK: the server does not have the last 20 bytes\n");
-		has(&r, "client|fault: off-by-one; cut: 512; stall: 513 pending, S = 512\n");
-		has(&r, "client|forged ACK: the server does not have the last 1025 bytes\n");
-		has(&r, "client|orphaned: 513 bytes ACKed to the client, never delivered\n");
+		lab_has(&r, "client|forged ACK: the server does not have the last 20 bytes\n");
+		lab_has(&r, "client|fault: off-by-one; cut: 512; stall: 513 pending, S = 512\n");
+		lab_has(&r, "client|forged ACK: the server does not have the last 1025 bytes\n");
+		lab_has(&r, "client|orphaned: 513 bytes ACKed to the client, never delivered\n");
 		/* Nothing that the server gets or sends is remarkable. */
 		cr_assert_not(strstr(r.out, "server|"), "%s", r.out);
 	}
@@ -95,9 +82,9 @@ LAB_TEST(capture, comments_of_a_resumption)
 		c.ip);
 	lab_expect_status(&r, 0);
 	r = comments("box.pcapng");
-	has(&r, "server|fault: off-by-one; stall: 513 pending, S = 512\n");
-	has(&r, "server|forged ACK: the client does not have the last 513 bytes\n");
-	has(&r, "server|resume: 519 pending; cut: 512 + 7\n");
+	lab_has(&r, "server|fault: off-by-one; stall: 513 pending, S = 512\n");
+	lab_has(&r, "server|forged ACK: the client does not have the last 513 bytes\n");
+	lab_has(&r, "server|resume: 519 pending; cut: 512 + 7\n");
 }
 
 /* Trains are captured as the segments they become, with good checksums. */
@@ -106,7 +93,7 @@ LAB_TEST(capture, trains_are_taken_apart)
 	struct lab_result r;
 
 	lab_need("tshark");
-	lab(c, "--fault none --offloads --pcapng $DIR/box.pcapng",
+	lab_run_quiet(c, "--fault none --offloads --pcapng $DIR/box.pcapng",
 	    "stream-client $RESEG_SERVER 7 300000");
 	r = lab_run(
 		LAB_ROOT,
@@ -130,10 +117,10 @@ LAB_TEST(capture, comments_of_faults)
 	bool logged = false;
 	size_t i;
 
-	lab(c, "--fault duplicate:every=2 --capture $DIR/cap",
+	lab_run_quiet(c, "--fault duplicate:every=2 --capture $DIR/cap",
 	    "reseg-probe one --size 1000 --timeout 5 $RESEG_SERVER");
 	r = comments("cap/box.pcapng");
-	has(&r, "fault: duplicate (the client's bytes 20-531)");
+	lab_has(&r, "fault: duplicate (the client's bytes 20-531)");
 	json_array_foreach(lab_json_lines("cap/events.jsonl"), i, line) {
 		if (strcmp(lab_string(line, "event"), "fault") == 0 && lab_number(line,
 										  "offset") == 20) {
@@ -202,7 +189,7 @@ static void faults_of(struct lab_case c, unsigned n)
 		 "reseg-probe sweep --sizes 600-%u --parallel %u --timeout 1 "
 		 "$RESEG_SERVER >/dev/null",
 		 599 + n, n);
-	lab(c, "--fault lose-tail:bytes=100 --capture $DIR/cap", command);
+	lab_run_quiet(c, "--fault lose-tail:bytes=100 --capture $DIR/cap", command);
 	each_event_is_told("fault", n);
 }
 
@@ -225,7 +212,7 @@ static void resumes_of(struct lab_case c, unsigned n)
 		 "until [ $(grep -c event...stall $DIR/cap/events.jsonl) -ge %u ]; do sleep 0.1; "
 		 "done; "
 		 "resegctl --control $DIR/ctl fault off all && wait $!", n, n, n);
-	lab(c, "--capture $DIR/cap --control $DIR/ctl", command);
+	lab_run_quiet(c, "--capture $DIR/cap --control $DIR/ctl", command);
 	each_event_is_told("resume", n);
 	each_event_is_told("stall", n);
 }
@@ -275,8 +262,8 @@ LAB_TEST(capture, what_is_not_captured_is_said)
 	lab_expect_error(&r, 7, "the capture misses ");
 	r = lab_run(c.user, "reseg-report --ends $DIR/cap/lab.pcapng | head -1; "
 			    "grep -c 'The capture misses' $DIR/page.html");
-	has(&r, "The capture misses ");
-	has(&r, "may have come.\n1\n");
+	lab_has(&r, "The capture misses ");
+	lab_has(&r, "may have come.\n1\n");
 	r = lab_run(c.user,
 		    "reseg-lab -%d --capture $DIR/cap -- sh -c 'kill -KILL " CAPTURE_PID "; "
 		    "reseg-probe sweep --sizes 512,514 $RESEG_SERVER >/dev/null && exit 7'",
@@ -285,187 +272,6 @@ LAB_TEST(capture, what_is_not_captured_is_said)
 	r = lab_run(c.user, "mkdir $DIR/gone; reseg-lab -%d --report $DIR/gone/page.html -- "
 			    "sh -c 'rmdir $DIR/gone; exit 7'", c.ip);
 	lab_expect_error(&r, 7, "reseg-report: ");
-}
-
-/* Replay --------------------------------------------------------------------------------- */
-
-/* Clean connections, of which the replay must tell what the lab would have shown. */
-LAB_TEST(capture, replay_foretells_the_lab)
-{
-	static const struct {
-		const char *fault;
-		const char *stalled[8];
-	} cases[] = {
-		{ "--segment-size 512", { "513", "1025" } },
-		{ "--segment-size 256", { "257", "513", "1025" } },
-		{ "--fault none", { NULL } },
-		{ "--fault off-by-one:over=2", { "514", "1026" } },
-	};
-	struct lab_result r;
-
-	lab(c, "--no-box --capture $DIR/cap", "reseg-probe sweep --sizes 257,512-514,1024-1026 "
-	    "--timeout 3 $RESEG_SERVER");
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const json_t *row;
-		json_t *root;
-		size_t k, stalled = 0;
-
-		r = lab_run(c.user,
-			    "reseg-replay %s --format json -o $DIR/out.pcapng $DIR/cap/lab.pcapng",
-			    cases[i].fault);
-		cr_assert_eq(r.status, cases[i].stalled[0] ? 1 : 0, "%s%s", r.out, r.err);
-		root = lab_json(r.out);
-		cr_assert_eq(json_array_size(json_object_get(root, "rows")), 7);
-		json_array_foreach(json_object_get(root, "rows"), k, row) {
-			/* EHLO before it. */
-			int size = (int)lab_number(json_object_get(row, "c2s"), "acked") - 20;
-			bool expected = false;
-
-			for (size_t n = 0; cases[i].stalled[n]; n++)
-				expected |= atoi(cases[i].stalled[n]) == size;
-			cr_assert_str_eq(lab_string(row, "outcome"), expected ? "stalled" : "ok",
-					 "%s: %d", cases[i].fault, size);
-			cr_assert_eq(lab_number(row, "orphaned") > 0, expected);
-			stalled += expected;
-		}
-		cr_assert_eq(stalled, cases[i].stalled[0] ? cases[i].stalled[2] ? 3 : 2 : 0);
-	}
-}
-
-/* The same file and rules, the same octets; of pcap as of pcapng. */
-LAB_TEST(capture, replay_is_repeatable)
-{
-	struct lab_result r;
-
-	lab_need("editcap");
-	lab(c, "--no-box --capture $DIR/cap", "stream-client $RESEG_SERVER 7 200000");
-	r = lab_run(
-		LAB_ROOT,
-		"cd $DIR && tshark -r cap/lab.pcapng -Y 'frame.interface_name == \"client\"' -w "
-		"one.pcapng && "
-		"editcap -F nsecpcap one.pcapng one.pcap && chmod a+r one.pcap");
-	lab_expect_status(&r, 0);
-	r = lab_run(c.user,
-		"cd $DIR && for i in 1 2 3; do reseg-replay --direction both --fault "
-		"corrupt:percent=10 --fault reorder:every=4 "
-		"--fault drop:every=9 -o out$i.pcapng --events out$i.jsonl $([ $i -lt 3 ] && echo "
-		"cap/lab.pcapng || echo one.pcap) "
-		">out$i.txt || { cat out$i.txt >&2; exit 1; }; done; cmp out1.pcapng out2.pcapng "
-		"&& cmp out1.pcapng out3.pcapng && "
-		"cmp out1.jsonl out2.jsonl && cmp out1.txt out2.txt && cat out1.txt");
-	lab_expect_status(&r, 0);
-	has(&r, " ok ");
-	has(&r, "1 connection");
-	/* The other end's packets tell of the same connection. */
-	r = lab_run(c.user, "reseg-replay --fault none --interface server $DIR/cap/lab.pcapng");
-	lab_expect_status(&r, 0);
-}
-
-/* A capture in which packets were lost and repeated on their way. */
-LAB_TEST(capture, replay_of_repetitions)
-{
-	struct lab_result r;
-
-	lab(c, "--no-box --loss 4 --capture $DIR/cap", "stream-client $RESEG_SERVER 7 60000");
-	r = lab_run(
-		c.user,
-		"reseg-replay --direction both --fault reorder:every=4 --fault drop:every=9 "
-		"$DIR/cap/lab.pcapng");
-	cr_assert_eq(r.status, 0, "%s%s", r.out, r.err);
-	has(&r, " ok ");
-}
-
-/* A replay's output can be replayed, and reported: it is a capture like any other. */
-LAB_TEST(capture, replay_and_report)
-{
-	struct lab_result r;
-
-	lab(c, "--no-box --capture $DIR/cap",
-	    "reseg-probe one --size 1025 --timeout 3 $RESEG_SERVER");
-	r = lab_run(
-		c.user,
-		"reseg-replay -o $DIR/out.pcapng $DIR/cap/lab.pcapng; reseg-report "
-		"$DIR/out.pcapng");
-	has(&r, " stalled ");
-	has(&r, "* stall: 513 pending, S = 512");
-	has(&r, "* forged ACK: the server has 0 of these 1,025 bytes");
-	has(&r, "The client holds ACKs for 513 bytes that the server never got.");
-	/* Its client side is what the client then sent: half of a connection, and the rest hung. */
-	r = lab_run(c.user, "reseg-replay --fault none $DIR/out.pcapng");
-	cr_assert_leq(r.status, 1, "%s", r.err);
-}
-
-static void expect_refusal(const char *what, const char *text)
-{
-	struct lab_result r = lab_run(LAB_ROOT, "cd $DIR && reseg-replay %s", what);
-
-	lab_expect_error(&r, 2, text);
-}
-
-Test(capture, what_replay_refuses)
-{
-	struct lab_result r;
-
-	lab_start(LAB_ROOT);
-	lab_need("editcap");
-	lab((struct lab_case){ LAB_ROOT, 4 }, "--no-box --capture $DIR/cap",
-	    "stream-client $RESEG_SERVER 7 20000");
-	r = lab_run(
-		LAB_ROOT,
-		"cd $DIR && editcap -s 40 cap/lab.pcapng short.pcapng && echo x >text && : >empty "
-		"&& "
-		"editcap -T usb-linux cap/lab.pcapng usb.pcapng && "
-		"tshark -r cap/lab.pcapng -Y 'not tcp' -w other.pcapng");
-	lab_expect_status(&r, 0);
-	expect_refusal("short.pcapng", "are cut off within their headers");
-	expect_refusal("text", "text: ");
-	expect_refusal("empty", "empty: ");
-	expect_refusal("missing", "missing: ");
-	expect_refusal("usb.pcapng", "its link type is 189");
-	expect_refusal("other.pcapng", "there is no TCP in it");
-	expect_refusal("cap/lab.pcapng --interface nosuch", "no interface of that name");
-	expect_refusal("cap/lab.pcapng --interface 7", "there is no TCP in it, by that interface");
-	expect_refusal("cap/lab.pcapng -o /nonexistent/x", "--output /nonexistent/x");
-	expect_refusal("cap/lab.pcapng --fault nosuch", "no such fault");
-	expect_refusal("cap/lab.pcapng --queue 3", "see --help");
-	expect_refusal("cap/lab.pcapng -o cap/lab.pcapng", "that is the capture itself");
-	expect_refusal("", "give one capture file");
-}
-
-/* Random octets in the middle of a capture: it is refused or replayed, and nothing worse. */
-Test(capture, broken_captures)
-{
-	struct lab_result r;
-
-	lab_start(LAB_ROOT);
-	lab_need("/usr/bin/python3");
-	lab((struct lab_case){ LAB_ROOT, 4 }, "--capture $DIR/cap",
-	    "reseg-probe one --size 513 --timeout 0.5 $RESEG_SERVER");
-	r = lab_run(LAB_ROOT, "/usr/bin/python3 -c '\n"
-		"import os, random, subprocess\n"
-		"os.chdir(os.environ[\"DIR\"])\n"
-		"whole = [open(\"cap/\" + name, \"rb\").read() for name in (\"lab.pcapng\", "
-		"\"box.pcapng\")]\n"
-		"for seed in range(60):\n"
-		"    rng = random.Random(seed)\n"
-		"    data = bytearray(whole[seed %% 2])\n"
-		"    for i in range(rng.randint(1, 8)):\n"
-		"        data[rng.randrange(len(data))] = rng.randrange(256)\n"
-		"    if seed %% 5 == 0:\n"
-		"        del data[rng.randrange(len(data)):]\n"
-		"    open(\"broken\", \"wb\").write(data)\n"
-		"    reports = ([\"reseg-report\", \"broken\"], [\"reseg-report\", \"--ends\", "
-		"\"broken\", \"-o\", \"page.html\"])\n"
-		"    for command in ([\"reseg-replay\", \"-o\", \"out\", \"broken\"], *(reports if "
-		"seed %% 3 == 0 else ())):\n"
-		"        done = subprocess.run(command, capture_output=True, text=True)\n"
-		"        lines = done.stderr.splitlines()\n"
-		"        told = all(\"what comes before\" in line or \"cut off\" in line for line "
-		"in lines)\n"
-		"        assert told if done.returncode in (0, 1) else done.returncode == 2 and "
-		"len(lines) <= 2, (seed, command, done)\n"
-		"'");
-	cr_assert_eq(r.status, 0, "%s", r.err);
 }
 
 /* Ladders as text ------------------------------------------------------------------------- */
@@ -478,18 +284,18 @@ LAB_TEST(capture, the_lab_reports_as_text)
 					      "[$RESEG_SERVER6] >/dev/null'");
 
 	cr_assert_eq(r.status, 1, "%s", r.err);
-	has(&r, "[2001:db8:1::2]:");
-	has(&r, "client                        box                          server\n");
-	has(&r, "P. 21:534(513) ack 43 ----->|                               |\n");
-	has(&r, "* stall: 513 pending, S = 512\n");
-	has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
-	has(&r, "The client holds ACKs for 513 bytes that the server never got.\n");
+	lab_has(&r, "[2001:db8:1::2]:");
+	lab_has(&r, "client                        box                          server\n");
+	lab_has(&r, "P. 21:534(513) ack 43 ----->|                               |\n");
+	lab_has(&r, "* stall: 513 pending, S = 512\n");
+	lab_has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
+	lab_has(&r, "The client holds ACKs for 513 bytes that the server never got.\n");
 	r = lab_run(
 		c.user,
 		"reseg-lab --report - -- sh -c 'reseg-probe one --size 512 --timeout 5 "
 		"[$RESEG_SERVER6] >/dev/null'");
 	lab_expect_status(&r, 0);
-	has(&r, "Every byte that was acknowledged was delivered.\n");
+	lab_has(&r, "Every byte that was acknowledged was delivered.\n");
 	cr_assert_not(strstr(r.out, "stall"), "%s", r.out);
 	/* Without a box, from end to end. */
 	r = lab_run(
@@ -497,7 +303,7 @@ LAB_TEST(capture, the_lab_reports_as_text)
 		"reseg-lab --no-box --report - -- sh -c 'reseg-probe one --size 513 --timeout 5 "
 		"[$RESEG_SERVER6] >/dev/null'");
 	lab_expect_status(&r, 0);
-	has(&r, "P. 21:534(513) ack 43 ------------------------------------->|\n");
+	lab_has(&r, "P. 21:534(513) ack 43 ------------------------------------->|\n");
 	/* Nothing is left of what was captured for it. */
 	r = lab_run(
 		c.user,
@@ -517,10 +323,10 @@ LAB_TEST(capture, the_lab_is_watched)
 		"done; kill $!; wait $!; exit 0' "
 		"2>$DIR/watched; echo $?; cat $DIR/watched");
 
-	has(&r, "0\n");
-	has(&r, "* stall: 513 pending, S = 512\n");
-	has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
-	has(&r, "|  1\n");
+	lab_has(&r, "0\n");
+	lab_has(&r, "* stall: 513 pending, S = 512\n");
+	lab_has(&r, "* forged ACK: the server has 0 of these 513 bytes\n");
+	lab_has(&r, "|  1\n");
 }
 
 /* A picture stays one, however many packets: what is left out is said, what matters is there. */
@@ -529,16 +335,16 @@ LAB_TEST(capture, many_packets_are_folded)
 	struct lab_result r;
 	size_t lines = 0;
 
-	lab(c, "--fault drop:every=500 --capture $DIR/cap",
+	lab_run_quiet(c, "--fault drop:every=500 --capture $DIR/cap",
 	    "stream-client $RESEG_SERVER 7 2000000");
 	r = lab_run(c.user, "reseg-report $DIR/cap/box.pcapng --ends $DIR/cap/lab.pcapng");
 	lab_expect_status(&r, 0);
 	for (const char *p = r.out; (p = strchr(p, '\n')); p++)
 		lines++;
 	cr_assert_lt(lines, 1000);
-	has(&r, " packets, ");
-	has(&r, "* fault: drop (the client's bytes ");
-	has(&r, "Every byte that was acknowledged was delivered.\n");
+	lab_has(&r, " packets, ");
+	lab_has(&r, "* fault: drop (the client's bytes ");
+	lab_has(&r, "Every byte that was acknowledged was delivered.\n");
 }
 
 Test(capture, usage)

@@ -26,11 +26,6 @@ static const char *enter(enum lab_user user)
 				  "";
 }
 
-static void has(const struct lab_result *r, const char *text)
-{
-	cr_assert(strstr(r->out, text), "no \"%s\" in:\n%s%s", text, r->out, r->err);
-}
-
 LAB_TEST(container, the_first_process_reports)
 {
 	struct lab_result r = lab_run(c.user,
@@ -40,7 +35,7 @@ LAB_TEST(container, the_first_process_reports)
 		"echo status $?; grep -c 'stall: 513 pending' $DIR/page.html; ls $DIR/tmp",
 		container(c.user), c.ip);
 
-	has(&r, "status 1\n");
+	lab_has(&r, "status 1\n");
 	cr_assert_geq(atoi(strchr(r.out, '\n') + 1), 1, "%s%s", r.out, r.err);
 	cr_assert_str_eq(strchr(strchr(r.out, '\n') + 1, '\n'), "\n", "left: %s", r.out);
 	cr_assert_str_eq(r.err, "");
@@ -48,7 +43,7 @@ LAB_TEST(container, the_first_process_reports)
 			    "reseg-probe one --size 513 --timeout 1 $RESEG_SERVER >/dev/null'",
 		    container(c.user), c.ip);
 	lab_expect_status(&r, 1);
-	has(&r, "* stall: 513 pending, S = 512\n");
+	lab_has(&r, "* stall: 513 pending, S = 512\n");
 }
 
 /* Into a container with one lab, which is its first process, and then with two. */
@@ -94,7 +89,7 @@ Test(container, sysctls_are_read_only)
 	r = lab_run(LAB_ROOT, READ_ONLY_SYSCTLS "reseg-lab -- reseg-probe sweep --sizes 512,513 "
 			      "--timeout 1 server'");
 	lab_expect_status(&r, 1);
-	has(&r, "513  stalled");
+	lab_has(&r, "513  stalled");
 	lab_start(LAB_ORDINARY);
 	r = lab_run(LAB_ROOT, READ_ONLY_SYSCTLS AS_NOBODY "reseg-lab -- true'");
 	lab_expect_error(&r, 2, "/proc/sys is read-only in this container");
@@ -123,7 +118,7 @@ Test(container, a_chroot)
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; exec chroot $r reseg-lab -- "
 			      "reseg-probe sweep --sizes 512,513 --timeout 1 server'");
 	lab_expect_status(&r, 1);
-	has(&r, "513  stalled");
+	lab_has(&r, "513  stalled");
 	/* No program with the address sanitizer runs there. */
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; umount -l $r/proc; "
 			      "chroot $r reseg-lab --version >/dev/null 2>&1 || exit 99; "

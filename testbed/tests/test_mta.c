@@ -1,26 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* reseg-mta: real mail servers, and what it says of them. */
+/* reseg-mta on real mail servers. */
 
 #include "lab.h"
 
 #include <string.h>
 
 TestSuite(mta, .timeout = 300);
-
-/* Runs it with --format json into $DIR/NAME.json; returns the rows. */
-static json_t *rows_of(struct lab_case c, const char *name, int status, const char *arguments)
-{
-	struct lab_result r = lab_run(c.user,
-				      "reseg-mta -%d --keep $DIR/%s --format json %s >$DIR/%s.json",
-				      c.ip, name, arguments, name);
-	json_t *root;
-
-	lab_expect_status(&r, status);
-	r = lab_run(c.user, "cat $DIR/%s.json", name);
-	root = lab_json(r.out);
-	return json_incref(json_object_get(root, "rows"));
-}
 
 static const json_t *row_of(const json_t *rows, const char *sender, const char *workaround,
 			    int size)
@@ -48,12 +34,6 @@ static void expect_outcome(const json_t *rows, const char *sender, const char *w
 			 lab_string(row, "outcome"), lab_string(row, "detail"));
 }
 
-static void need_mtas(struct lab_case c)
-{
-	if (lab_run(c.user, "test -d $RESEG_MTA/postfix").status != 0)
-		cr_skip_test("no mail servers are unpacked: run testbed/check");
-}
-
 /* Those that write an envelope at once, and those that do not. */
 LAB_TEST(mta, each_sender_as_it_comes)
 {
@@ -69,8 +49,8 @@ LAB_TEST(mta, each_sender_as_it_comes)
 	};
 	json_t *rows;
 
-	need_mtas(c);
-	rows = rows_of(c, "senders", 1, "--workaround none --sizes 512-514");
+	lab_need_mtas(c);
+	rows = lab_mta_rows(c, "senders", 1, "--workaround none --sizes 512-514");
 	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++) {
 		const struct sender *s = &senders[i];
 		bool runs = c.user == LAB_ROOT || !s->changes_users;
@@ -95,9 +75,9 @@ Test(mta, captures_say_the_same)
 	size_t i, read = 0;
 
 	lab_start(c.user);
-	need_mtas(c);
+	lab_need_mtas(c);
 	lab_need("tshark");
-	rows = rows_of(c, "captures", 1,
+	rows = lab_mta_rows(c, "captures", 1,
 		       "--sender exim --sender postfix --sender sendmail --sender msmtp --sender "
 		       "swaks --sender curl "
 		       "--sender nullmailer --sender opensmtpd --workaround none --sizes "
@@ -211,12 +191,12 @@ Test(mta, work_arounds)
 	json_t *rows, *moved;
 
 	lab_start(c.user);
-	need_mtas(c);
-	rows = rows_of(c, "work-arounds", 1,
+	lab_need_mtas(c);
+	rows = lab_mta_rows(c, "work-arounds", 1,
 		       "--sender exim --sender postfix --sender sendmail --sender msmtp --sender "
 		       "smtplib --sender swaks "
 		       "--sizes 513");
-	moved = rows_of(c, "moved", 1,
+	moved = lab_mta_rows(c, "moved", 1,
 			"--sender exim --sender postfix --sender sendmail --sender smtplib "
 			"--workaround size_addition "
 			"--workaround hosts_pipe_connect --workaround starttls --workaround "
@@ -241,8 +221,8 @@ LAB_TEST(mta, each_receiver)
 						 "smtp-sink" };
 	json_t *rows;
 
-	need_mtas(c);
-	rows = rows_of(c, "receivers", 1,
+	lab_need_mtas(c);
+	rows = lab_mta_rows(c, "receivers", 1,
 		       "--sender swaks --workaround none --sizes 513-514 --receiver reseg-sink "
 		       "--receiver aiosmtpd "
 		       "--receiver exim --receiver postfix --receiver smtp-sink");
@@ -266,8 +246,8 @@ LAB_TEST(mta, no_fault_no_trouble)
 {
 	struct lab_result r;
 
-	need_mtas(c);
-	rows_of(c, "clean", 0,
+	lab_need_mtas(c);
+	lab_mta_rows(c, "clean", 0,
 		"--sender exim --sender swaks --workaround none --sizes 513,1025 --fault none "
 		"--direction both");
 	r = lab_run(
@@ -292,7 +272,8 @@ LAB_TEST(mta, every_message_is_accounted_for)
 		{ "reports", "bounced" },
 		{ "adds", "delivered" }, { "chats", "delivered" }, { "boasts", "delivered" },
 	};
-	json_t *rows = rows_of(c, "fake", 1, "--descriptions $FAKE_MTAS --sender fake --sizes 514");
+	json_t *rows = lab_mta_rows(c, "fake", 1,
+				    "--descriptions $FAKE_MTAS --sender fake --sizes 514");
 
 	cr_assert_eq(json_array_size(rows), sizeof(outcomes) / sizeof(*outcomes));
 	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++) {
@@ -359,7 +340,7 @@ static void expect_refusals(const json_t *rows, const char *sender, bool whole, 
 /* Without a real mail server: smtplib tells of each recipient. */
 LAB_TEST(mta, some_recipients_are_refused)
 {
-	json_t *rows = rows_of(c, "refused", 1, REFUSE "--sender smtplib --sizes 514");
+	json_t *rows = lab_mta_rows(c, "refused", 1, REFUSE "--sender smtplib --sizes 514");
 
 	expect_refusals(rows, "smtplib", false, 8);
 }
@@ -378,8 +359,8 @@ Test(mta, every_sender_is_refused)
 	json_t *rows;
 
 	lab_start(c.user);
-	need_mtas(c);
-	rows = rows_of(
+	lab_need_mtas(c);
+	rows = lab_mta_rows(
 		c, "refused", 1,
 		REFUSE
 		"--sizes 514 --sender curl --sender exim --sender msmtp "
@@ -388,7 +369,7 @@ Test(mta, every_sender_is_refused)
 	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++)
 		expect_refusals(rows, senders[i].name, senders[i].whole, 8);
 	/* It sends to one recipient, which is not the second. */
-	rows = rows_of(c, "one", 1, REFUSE "--sizes 128 --segment-size 128 --sender dma");
+	rows = lab_mta_rows(c, "one", 1, REFUSE "--sizes 128 --segment-size 128 --sender dma");
 	expect_refusals(rows, "dma", false, 1);
 }
 
@@ -400,8 +381,8 @@ Test(mta, a_bounce_is_told_from_the_message)
 	json_t *rows;
 
 	lab_start(c.user);
-	need_mtas(c);
-	rows = rows_of(c, "split", 1,
+	lab_need_mtas(c);
+	rows = lab_mta_rows(c, "split", 1,
 		       "--sender exim --sender postfix --sender sendmail --workaround none "
 		       "--fault split-command --sizes 513");
 	for (size_t i = 0; i < 3; i++) {
@@ -413,7 +394,7 @@ Test(mta, a_bounce_is_told_from_the_message)
 
 LAB_TEST(mta, an_altered_message)
 {
-	json_t *rows = rows_of(c, "altered", 1,
+	json_t *rows = lab_mta_rows(c, "altered", 1,
 			       "--sender smtplib --workaround none --sizes 513,514 "
 						"--fault corrupt:every=1,arrivals=3");
 
@@ -434,7 +415,7 @@ LAB_TEST(mta, any_group_and_no_time_out)
 									    "stalled" },
 		{ "in-pairs", 514, "delivered" },
 	};
-	json_t *rows = rows_of(c, "stalls", 1,
+	json_t *rows = lab_mta_rows(c, "stalls", 1,
 			       "--descriptions $FAKE_MTAS --sender stalls --workaround none "
 					       "--workaround in-pairs --sizes 513,514 --timeout 1");
 
@@ -452,7 +433,7 @@ LAB_TEST(mta, any_group_and_no_time_out)
 /* Another try would not help. */
 LAB_TEST(mta, a_stall_before_the_envelope)
 {
-	json_t *rows = rows_of(c, "hello", 1,
+	json_t *rows = lab_mta_rows(c, "hello", 1,
 			       "--descriptions $FAKE_MTAS --sender hello --sizes 513,514 --timeout "
 			       "1");
 
@@ -465,223 +446,17 @@ LAB_TEST(mta, a_stall_before_the_envelope)
 /* The text's last packet stalls if it has 513 octets, end mark included. */
 LAB_TEST(mta, message_size)
 {
-	json_t *rows = rows_of(c, "text-513", 1,
+	json_t *rows = lab_mta_rows(c, "text-513", 1,
 			       "--sender smtplib --workaround none --sizes 513,514 --message-size "
 			       "513");
 
 	for (int size = 513; size <= 514; size++)
 		expect_outcome(rows, "smtplib", "none", size, "deferred");
-	rows = rows_of(c, "text-514", 0,
+	rows = lab_mta_rows(c, "text-514", 0,
 		       "--sender smtplib --workaround none --sizes 513,514 --message-size 514");
 	cr_assert_eq(json_integer_value(json_array_get(json_object_get(row_of(rows, "smtplib",
 									      "none", 514),
 								       "message_sizes"), 0)), 514);
-	rows_of(c, "text-9", 2, "--sender smtplib --workaround none --sizes 514 --message-size 9");
-}
-
-/* Results come first, whatever becomes of the rest. */
-LAB_TEST(mta, a_full_disk)
-{
-	struct lab_result r = lab_run(c.user,
-		"mkdir $DIR/full; unshare -Urm sh -c 'mount -t tmpfs -o size=4k tmpfs $DIR/full && "
-		"exec reseg-mta -%d --sender smtplib --workaround none --sizes 513,514 --keep "
-		"$DIR/full/kept "
-		"--report $DIR/full/page.html'", c.ip);
-
-	lab_expect_error(&r, 2, "No space left on device");
-	cr_assert(strstr(r.out, "2 messages: 2 delivered"), "%s%s", r.out, r.err);
-	cr_assert(strstr(r.err, "page.html is not written"), "%s", r.err);
-	r = lab_run(c.user,
-		    "reseg-mta -%d --sender smtplib --workaround none --sizes 514 >/dev/full",
-		    c.ip);
-	lab_expect_error(&r, 2, "standard output: No space left on device");
-}
-
-Test(mta, expectations_and_formats)
-{
-	struct lab_case c = { LAB_ROOT, 4 };
-	struct lab_result r;
-
-	lab_start(c.user);
-	need_mtas(c);
-	rows_of(c, "first", 1, "--sender exim --workaround none --sizes 512-514");
-	r = lab_run(
-		c.user,
-		"reseg-mta --sender exim --workaround none --sizes 512-514 --format tap --expect "
-		"$DIR/first.json");
-	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.out, "1..3\n"
-				"ok 1 - exim, none, to reseg-sink, off-by-one, 512\n"
-				"ok 2 - exim, none, to reseg-sink, off-by-one, 513\n"
-				"ok 3 - exim, none, to reseg-sink, off-by-one, 514\n");
-	r = lab_run(
-		c.user,
-		"reseg-mta -6 --sender exim --workaround none --sizes 513 --expect "
-		"$DIR/first.json");
-	lab_expect_error(&r, 2, "first.json is of another kind of run: there ip is 4");
-	/* The work-around is no longer needed where the fault is mended, and somebody expected it
-	 * to be. */
-	r = lab_run(
-		c.user,
-		"reseg-mta --sender exim --workaround none --sizes 513 --fault none --format tap "
-		"--expect $DIR/first.json");
-	lab_expect_status(&r, 1);
-	cr_assert(strstr(r.out, "not ok 1 - "), "%s", r.out);
-	cr_assert(strstr(r.out, "expected: nothing"), "%s", r.out);
-
-	r = lab_run(
-		c.user,
-		"cd $DIR && reseg-mta --sender exim --workaround none --sizes 512-513 --format "
-		"junit "
-		"--report page.html");
-	lab_expect_status(&r, 1);
-	cr_assert(strstr(r.out,
-			 "<testsuites name=\"reseg-mta\" tests=\"2\" failures=\"1\" errors=\"0\""),
-		  "%s", r.out);
-	cr_assert(strstr(r.out, " timestamp=\"20"), "%s", r.out);
-	cr_assert(strstr(r.out, "<property name=\"segment_size\" value=\"512\" />"), "%s", r.out);
-	cr_assert(strstr(r.out, "<property name=\"versions.exim\" value=\"4."), "%s", r.out);
-	cr_assert(strstr(r.out, "<failure type=\"deferred\""), "%s", r.out);
-	cr_assert(strstr(r.out, "logs and captures: page.d/exim-none-reseg-sink-off-by-one-513\n"),
-		  "%s", r.out);
-	r = lab_run(
-		c.user,
-		"cd $DIR && grep -o 'href=\"[^#\"]*\"' page.html | cut -d'\"' -f2 | xargs ls | wc "
-		"-l; "
-		"grep -c '<rect class=\"deferred\"' page.html");
-	cr_assert(strncmp(r.out, "12\n1\n", 5) == 0, "%s", r.out);
-	r = lab_run(c.user,
-		    "reseg-mta --sender exim --workaround none --sizes 513 --format markdown");
-	cr_assert(strstr(r.out, "| exim | none | together | DEFER |"), "%s", r.out);
-}
-
-/* One's own build, as a program and as what make install filled. */
-LAB_TEST(mta, binary)
-{
-	struct lab_result r;
-
-	need_mtas(c);
-	r = lab_run(c.user, "reseg-mta -%d --sender exim --workaround none --sizes 513 "
-			    "--binary $RESEG_MTA/exim/usr/sbin/exim4", c.ip);
-	lab_expect_status(&r, 1);
-	cr_assert(strstr(r.out, "DEFER"), "%s%s", r.out, r.err);
-	r = lab_run(
-		c.user,
-		"reseg-mta -%d --sender exim --workaround none --sizes 514 --binary "
-		"$RESEG_MTA/exim",
-		c.ip);
-	lab_expect_status(&r, 0);
-	r = lab_run(c.user,
-		    "reseg-mta -%d --sender exim --workaround none --sizes 514 --binary /bin/true",
-		    c.ip);
-	cr_assert_eq(r.status, 2, "%s", r.out);
-}
-
-/* What is not there is not run, and never good if it was asked for. */
-LAB_TEST(mta, an_mta_that_is_not_here)
-{
-	struct lab_result r = lab_run(c.user,
-				      "mkdir $DIR/none; RESEG_MTA=$DIR/none reseg-mta -%d --sender "
-				      "postfix "
-					      "--workaround none --sizes 514 --format tap", c.ip);
-
-	lab_expect_status(&r, 2);
-	cr_assert(strstr(r.out, "not ok 1"), "%s", r.out);
-	cr_assert(strstr(r.err, "postfix is not here: reseg-mta --fetch gets it"), "%s", r.err);
-	r = lab_run(c.user,
-		    "RESEG_MTA=$DIR/none reseg-mta -%d --workaround none --sizes 514 --format tap",
-		    c.ip);
-	lab_expect_status(&r, 0);
-	cr_assert(
-		strstr(r.out,
-		       "- postfix, none, to reseg-sink, off-by-one, 514 # SKIP postfix is not "
-		       "here"),
-		"%s", r.out);
-	cr_assert(strstr(r.out, " - smtplib, none, to reseg-sink, off-by-one, 514\n"), "%s", r.out);
-}
-
-/* It finds reseg's other programs beside itself. */
-LAB_TEST(mta, by_its_path)
-{
-	struct lab_result r = lab_run(c.user,
-				      "program=$(command -v reseg-mta); "
-				      "PATH=/usr/sbin:/usr/bin:/sbin:/bin "
-					      "$program -%d --sender smtplib --workaround none "
-					      "--sizes 514", c.ip);
-
-	lab_expect_status(&r, 0);
-}
-
-/* Nothing stays when it is interrupted. */
-LAB_TEST(mta, interrupt)
-{
-	struct lab_result r;
-
-	lab_need("bash");
-	r = lab_run(c.user, "export TMPDIR=$DIR/tmp; mkdir $TMPDIR; "
-			    "reseg-mta -%d --sender smtplib --workaround pipelining --sizes 513 "
-			    "--timeout 60 >/dev/null 2>&1 & "
-			    "until grep -qs stall $TMPDIR/*/*/events.jsonl; do sleep 0.05; done; "
-			    "kill -TERM $!; wait $!; echo $?; ls $TMPDIR; pgrep -f $TMPDIR", c.ip);
-	cr_assert_str_eq(r.out, "143\n", "%s%s", r.out, r.err);
-}
-
-Test(mta, usage)
-{
-	static const struct lab_usage cases[] = {
-		{ "--sender none", "--sender none is not known: one of curl, dma, exim" },
-		{ "--receiver curl", "--receiver curl is not known" },
-		{ "--workaround magic", "--workaround magic is not known: see --list" },
-		{ "--sizes 5x", "--sizes: not a list of sizes" },
-		{ "--sizes 514-", "--sizes: not a list of sizes" },
-		{ "--sizes 0", "--sizes: from 1 to 65536" },
-		{ "--sizes 99999", "--sizes: from 1 to 65536" },
-		{ "--jobs 0", "--jobs is at least 1" },
-		{ "--timeout x", "argument --timeout: invalid int value: 'x'" },
-		{ "--binary /bin/true", "--binary is for one --sender" },
-		{ "--sender exim --binary /nowhere", "--binary /nowhere: there is no such thing" },
-		{ "--sender postfix --binary /bin/true",
-		  "of postfix it takes the folder that make install filled" },
-		{ "--sender exim --binary /etc/passwd",
-		  "--binary /etc/passwd: it is neither a program that may be run nor a folder" },
-		{ "--message-size=-1", "--message-size: up to" },
-		{ "--report /dev/null/x.html", "/dev/null/x.d: Not a directory" },
-		{ "--report x.d", "--report x.d: its folder would have the same name" },
-		{ "--expect /nowhere", "/nowhere: No such file or directory" },
-		{ "--expect /dev/null", "/dev/null: it is not what --format json writes" },
-		{ "--sender dma --workaround starttls", "no sender has this work-around" },
-		{ "--sender smtplib --sizes 514 --workaround none --fault magic",
-		  "--fault magic: no such fault" },
-		{ "--descriptions /nowhere", "--descriptions /nowhere: there is no such folder" },
-		{ "--nonsense", "see --help" },
-		{ 0 },
-	};
-	struct lab_result r;
-
-	lab_expect_usage_errors(LAB_ROOT, "reseg-mta", "2>&1 >/dev/null | tail -n 1 >&2; exit 2",
-				cases);
-	r = lab_run(
-		LAB_ROOT,
-		"mkdir $DIR/mta; echo 'summary = 1 2' >$DIR/mta/x.toml; reseg-mta --descriptions "
-		"$DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: Expected newline");
-	r = lab_run(
-		LAB_ROOT,
-		"printf 'summary = \"x\"\\n[sender]\\nsends = \"x\"\\n' >$DIR/mta/x.toml; "
-		"reseg-mta --descriptions $DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: [sender] has no key \"sends\": is it \"send\"?");
-	r = lab_run(
-		LAB_ROOT,
-		"printf 'summary = \"x\"\n[sender]\nsend = \"x\"\ntmpfs = \"/x\"\n' "
-		">$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: [sender]: tmpfs is a list");
-	r = lab_run(
-		LAB_ROOT,
-		"printf 'summary = \"x\"\n[receiver]\n' >$DIR/mta/x.toml; reseg-mta --descriptions "
-		"$DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: [receiver] lacks the key \"serve\"");
-	r = lab_run(
-		LAB_ROOT,
-		"rm $DIR/mta/x.toml; mkfifo $DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: it is not a regular file");
+	lab_mta_rows(c, "text-9", 2,
+		     "--sender smtplib --workaround none --sizes 514 --message-size 9");
 }
