@@ -257,6 +257,12 @@ static inline uint64_t relay_fin(const struct relay *r)
 	return seq_near(r->fin_low, r->rcv_nxt);
 }
 
+/* How many octets are out: sent and not acknowledged. */
+static inline uint32_t relay_flight(const struct relay *r, const struct transit *t)
+{
+	return (uint32_t)(t->snd_max - r->snd_una);
+}
+
 static inline uint16_t flow_port(const struct flow *f, enum engine_side side)
 {
 	return f->key.port[side == CLIENT ? f->client : 1u - f->client];

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "handshake.h"
 
+#include "congestion.h"
 #include "hooks.h"
 #include "lifetime.h"
 #include "observe.h"
 #include "receive.h"
-#include "send.h"
 
 #include <string.h>
 
@@ -107,7 +107,7 @@ void handshake_start_relays(struct engine *e, struct flow *f)
 		r->edge_low = (uint32_t)r->rcv_nxt +
 			      (r->intercepted ? syn_window(e, window) : window);
 		r->wl1_low = (uint32_t)SEQ_BASE;
-		send_begin(r, box_segment_size(e, f, side));
+		congestion_begin(r, box_segment_size(e, f, side));
 		/* The window of a SYN is not scaled (RFC 7323 section 2.2). */
 		end->window_shift = scaled ? end->offered_shift : 0;
 		end->window = (uint16_t)(end->widest >> end->window_shift);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "send.h"
 
+#include "congestion.h"
 #include "emit.h"
 #include "hooks.h"
 #include "observe.h"
@@ -10,20 +11,15 @@
 /*
  * The relay toward the sink: a TCP sender in the source's name
  *
- * RFC 5681 (slow start, congestion avoidance, fast retransmit), RFC 6582 (NewReno
- * recovery), RFC 6298 (retransmission timer), RFC 9293 section 3.8.6 (window, zero
- * window). The relay sends whole pieces, as they were cut; SMSS is S.
- *
- * In recovery each ACK lets one hole be filled: the one at snd_una and, if the sink reports by SACK
- * what it has (RFC 2018, RFC 6675), the next ones below the end of that. After a timeout snd_nxt
- * goes back to snd_una, and what the sink lacks is sent again in the same pieces, as the window
- * opens.
+ * RFC 9293 section 3.8.6 (window, zero window); rto.c has the retransmission timer, congestion.c
+ * how much may be out. The relay sends whole pieces, as they were cut; SMSS is S. After a timeout
+ * snd_nxt goes back to snd_una, and what the sink lacks is sent again in the same pieces, as the
+ * window opens.
  */
 
 /* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
  * take more than 8 minutes. */
 #define TIMEOUTS_MAX 15
-#define DUP_ACKS 3
 /* The least that a path may be reported to carry: RFC 791, RFC 8200 section 5. */
 #define MTU_MIN_IPV4 68
 #define MTU_MIN_IPV6 1280
@@ -44,26 +40,6 @@
  * may have been reordered. */
 #define RENEGE_DELAY_MS 10
 
-/* RFC 6928 section 2. */
-static uint32_t initial_window(uint32_t smss)
-{
-	uint32_t least = 2 * smss > 14600 ? 2 * smss : 14600;
-
-	return 10 * smss < least ? 10 * smss : least;
-}
-
-void send_begin(struct relay *r, uint16_t segment_size)
-{
-	r->cwnd = initial_window(segment_size);
-	r->ssthresh = UINT32_MAX;
-}
-
-/* How much is out: sent and not acknowledged. */
-static uint32_t flight(const struct relay *r, const struct transit *t)
-{
-	return (uint32_t)(t->snd_max - r->snd_una);
-}
-
 /* Is the FIN next, or out? */
 static bool fin_is_due(const struct relay *r, const struct transit *t)
 {
@@ -74,38 +50,6 @@ static bool fin_is_due(const struct relay *r, const struct transit *t)
 static uint64_t sendable_end(const struct relay *r, const struct transit *t)
 {
 	return t->cut_nxt + fin_is_due(r, t);
-}
-
-/* RFC 5681 section 3.1; in slow start by octets with L = 2 (RFC 3465), since one ACK of a modern
- * receiver stands for many segments. */
-static void grow(const struct engine *e, struct relay *r, uint32_t smss, uint32_t acked)
-{
-	if (r->cwnd < r->ssthresh)
-		r->cwnd += acked < 2 * smss ? acked : 2 * smss;
-	else
-		r->cwnd += smss * smss / r->cwnd > 0 ? smss * smss / r->cwnd : 1;
-	if (r->cwnd > e->config.window_bytes)	/* more can never be out */
-		r->cwnd = e->config.window_bytes;
-}
-
-/* RFC 6582 section 3.2 step 3. */
-static void recover(struct relay *r, struct transit *t, uint64_t ack, uint32_t acked)
-{
-	uint32_t smss = t->segment_size;
-
-	if (ack >= t->recover) {
-		uint32_t out = flight(r, t) > smss ? flight(r, t) : smss;
-
-		r->cwnd = r->ssthresh < out + smss ? r->ssthresh : out + smss;
-		t->recovering = false;
-		return;
-	}
-	t->resend_owed = true;
-	if (t->resend_nxt < ack)
-		t->resend_nxt = ack;
-	r->cwnd = r->cwnd > acked ? r->cwnd - acked : smss;
-	if (acked >= smss)
-		r->cwnd += smss;
 }
 
 /* The last window reported to the source may have held it up: send an update once a good part has
@@ -128,43 +72,6 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 	/* If most of the buffer is held for long, a good part may never open. */
 	if (told == 0 && window >= f->end[sink].mss)
 		r->ack_owed = true;
-}
-
-/* The next hole to fill in recovery: a piece that the sink lacks and that was not yet sent again.
- * 0: there is none. */
-static uint64_t next_hole(const struct relay *r, const struct transit *t)
-{
-	uint64_t from = t->resend_nxt > r->snd_una ? t->resend_nxt : r->snd_una;
-	uint64_t hole = stream_skip_sacked(&t->stream, from);
-
-	if (hole >= t->snd_max)
-		return 0;
-	return hole == r->snd_una || hole < stream_sacked_end(&t->stream) ? hole : 0;
-}
-
-static void duplicate_ack(struct relay *r, struct transit *t)
-{
-	uint32_t smss = t->segment_size;
-	uint32_t half = flight(r, t) / 2;
-
-	if (t->dup_acks < UINT8_MAX)
-		t->dup_acks++;
-	if (t->recovering) {
-		/* A packet has left the network: another may enter, old or new. */
-		if (next_hole(r, t) != 0)
-			t->resend_owed = true;
-		else
-			r->cwnd += smss;
-		return;
-	}
-	if (t->dup_acks != DUP_ACKS || r->snd_una <= t->recover)
-		return;
-	r->ssthresh = half > 2 * smss ? half : 2 * smss;
-	r->cwnd = r->ssthresh + DUP_ACKS * smss;
-	t->recover = t->snd_max;
-	t->recovering = true;
-	t->resend_owed = true;
-	t->resend_nxt = r->snd_una;
 }
 
 /* Has the sink discarded what it had reported by SACK (RFC 2018 section 8)? Its ACK ends where such
@@ -223,14 +130,15 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 
 		/* The sink is alive, so its window may stay closed as long as it likes (RFC 9293
 		 * section 3.8.6.1). Once it is open, the wait is over. */
-		if ((flight(r, t) == 0 || sink->window == 0) && t->backoff > TIMEOUTS_MAX / 2)
+		if ((relay_flight(r, t) == 0 || sink->window == 0) && t->backoff > TIMEOUTS_MAX / 2)
 			t->backoff = TIMEOUTS_MAX / 2;
-		if (flight(r, t) == 0 && flow_window_edge(f, source) > t->snd_nxt && !duplicate) {
+		if (relay_flight(r, t) == 0 && flow_window_edge(f, source) > t->snd_nxt &&
+		    !duplicate) {
 			t->backoff = 0;
 			t->timer_ns = 0;
 		}
-		if (duplicate && flight(r, t) > 0)
-			duplicate_ack(r, t);
+		if (duplicate && relay_flight(r, t) > 0)
+			congestion_duplicate_ack(r, t);
 		return;
 	}
 	if (ack < r->snd_una)
@@ -246,12 +154,9 @@ void send_acked(struct engine *e, struct flow *f, enum engine_side source, uint6
 	}
 	t->backoff = 0;
 	t->dup_acks = 0;
-	if (t->recovering)
-		recover(r, t, ack, acked);
-	else
-		grow(e, r, t->segment_size, acked);
+	congestion_acked(e, r, t, ack, acked);
 	t->timer_ns = 0;
-	if (flight(r, t) > 0)
+	if (relay_flight(r, t) > 0)
 		rto_start_timer(e, r, t);
 	if (has_reneged(r, t))
 		t->timer_ns = e->now_ns + RENEGE_DELAY_MS * NS_PER_MS;
@@ -269,7 +174,7 @@ static void sent(struct engine *e, struct relay *r, struct transit *t, uint64_t 
 	uint64_t end = offset + octets;
 
 	r->sent_ms = e->now_ms;
-	if (flight(r, t) == 0 || t->timer_ns == 0)
+	if (relay_flight(r, t) == 0 || t->timer_ns == 0)
 		rto_start_timer(e, r, t);
 	if (offset < t->snd_max) {
 		e->stats.retransmissions++;
@@ -343,7 +248,7 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 		return true;
 	}
 	if (t->resend_owed) {
-		uint64_t hole = next_hole(r, t);
+		uint64_t hole = congestion_next_hole(r, t);
 
 		t->resend_owed = false;
 		if (hole != 0) {
@@ -362,16 +267,14 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	out->again = t->snd_nxt < t->snd_max;
 	octets = out->bytes + out->fin;
 	out_bytes = (uint32_t)(t->snd_nxt - r->snd_una);
-	/* RFC 5681 section 4.1: nobody knows what the network can take after a pause. */
-	if (flight(r, t) == 0 && e->now_ms - r->sent_ms > rto_ms(r, t->backoff) &&
-	    r->cwnd > initial_window(t->segment_size))
-		r->cwnd = initial_window(t->segment_size);
+	if (relay_flight(r, t) == 0 && e->now_ms - r->sent_ms > rto_ms(r, t->backoff))
+		congestion_restart(r, t);
 	if (out_bytes > 0 && out_bytes + octets > r->cwnd)
 		return false;
 	if (out->offset + octets > flow_window_edge(f, source) &&
 	    out->offset + octets > t->snd_max) {
 		/* It does not fit. With nothing out, no ACK will come by itself. */
-		if (flight(r, t) == 0 && t->timer_ns == 0)
+		if (relay_flight(r, t) == 0 && t->timer_ns == 0)
 			rto_start_timer(e, r, t);
 		return false;
 	}
@@ -449,16 +352,6 @@ static void persist(const struct engine *e, const struct flow *f, enum engine_si
 	rto_start_timer(e, &f->relay[source], t);
 }
 
-/* All that is out counts as lost: it is sent again, as the windows allow. */
-static void go_back(const struct relay *r, struct transit *t)
-{
-	t->dup_acks = 0;
-	t->recovering = false;
-	t->resend_owed = false;
-	t->recover = t->snd_max;	/* RFC 6582 section 4 */
-	t->snd_nxt = r->snd_una;
-}
-
 /* From now on the path to a sink is known to carry no more than this, with TCP options. */
 static void limit_path(struct engine *e, struct flow *f, enum engine_side source, uint32_t most)
 {
@@ -481,7 +374,7 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 		return;
 	limit_path(e, f, source, mtu - headers);
 	/* What was out in larger segments is lost, but that is not a sign of a loaded network. */
-	go_back(r, t);
+	congestion_go_back(r, t);
 }
 
 /* A piece was sent in vain again and again: perhaps a router drops it for its size without
@@ -509,10 +402,9 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 {
 	struct relay *r = &f->relay[source];
 	struct transit *t = box_transit(e, r);
-	uint32_t smss = t->segment_size, half = flight(r, t) / 2;
 
 	t->timer_ns = 0;
-	if (flight(r, t) == 0) {
+	if (relay_flight(r, t) == 0) {
 		if (t->snd_nxt >= sendable_end(r, t))
 			return true;
 		if (t->backoff >= TIMEOUTS_MAX)
@@ -523,17 +415,15 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	if (t->backoff >= TIMEOUTS_MAX)
 		return false;
 	seek_path(e, f, source, t);
-	if (t->backoff == 0)	/* RFC 5681 section 3.1: once for each loss */
-		r->ssthresh = half > 2 * smss ? half : 2 * smss;
+	congestion_timed_out(r, t);
 	/* A sink may discard what it has reported by SACK (RFC 2018 section 8), so its report is
 	 * believed only once. */
 	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
-	r->cwnd = smss;
 	if (++t->backoff == TIMEOUTS_UNANSWERED && f->end[engine_other(source)].window > 0 &&
 	    !hooks_any_piece(e, f, source))
 		e->stats.unanswered++;
-	go_back(r, t);
+	congestion_go_back(r, t);
 	rto_start_timer(e, r, t);	/* even if nothing can be sent now: something is out */
 	return true;
 }

@@ -8,9 +8,6 @@
 
 #include "box.h"
 
-/* The congestion window of a relay that has sent nothing yet. */
-void send_begin(struct relay *r, uint16_t segment_size);
-
 /* Notes what else the sink has, as its SACK blocks report. Returns true if that is news. */
 bool send_sacked(struct engine *e, struct flow *f, enum engine_side source, const struct tcpopt *o);
 
