@@ -6,13 +6,14 @@
  * A request is a JSON object in one line, and so is its answer; docs/control.md describes them.
  */
 
+#include "tables.h"
+
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/control.h"
 #include "settings/faultspec.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -30,17 +31,12 @@
 static const char *const sockets[] = { "/run/reseg/resegd.sock", "/run/resegd.sock" };
 
 #define ANSWER_SECONDS 10
-#define COLUMNS 80
-#define END_BYTES 64	/* of a text "[ADDRESS]:PORT" */
 
 struct options {
 	const char *socket;
 	const char *policy;
-	const char *sort;
 	bool json;
-	bool stalled;		/* flows: only stalled ones, */
-	bool of_client;		/* and only of these clients */
-	struct match match;
+	struct tables_choice flows;
 	uint64_t watch_ns;	/* 0: once */
 };
 
@@ -146,286 +142,6 @@ static json_t *ask(const struct options *o, json_t *request)
 	return answer;
 }
 
-/* Tables -------------------------------------------------------------------------------- */
-
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "-";
-}
-
-static int64_t number_of(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
-
-static void print_faults(const json_t *status)
-{
-	const json_t *policy, *fault;
-	size_t i, k;
-
-	printf("%-16s %5s %-40s %10s\n", "policy", "id", "fault", "acted");
-	json_array_foreach(json_object_get(status, "policies"), i, policy)
-	{
-		const json_t *faults = json_object_get(policy, "faults");
-
-		if (json_array_size(faults) == 0)
-			printf("%-16s %5s %-40s %10s\n", text_of(policy, "policy"), "-", "none",
-			       "-");
-		json_array_foreach(faults, k, fault)
-		{
-			printf("%-16s %5" PRId64 " %-40s %10" PRId64 "\n",
-			       text_of(policy, "policy"), number_of(fault, "id"),
-			       text_of(fault, "fault"), number_of(fault, "acted"));
-		}
-	}
-}
-
-static void print_status(const json_t *status)
-{
-	const json_t *policy, *value;
-	const char *name;
-	size_t i;
-
-	printf("resegd %s, process %" PRId64 ", %.0f s%s\nqueue %" PRId64 ", workers %" PRId64
-	       ", injector %s\n\n",
-	       text_of(status, "version"), number_of(status, "pid"),
-	       json_real_value(json_object_get(status, "uptime_s")),
-	       json_is_true(json_object_get(status, "stopping")) ? ", being stopped" : "",
-	       number_of(status, "queue"), number_of(status, "workers"),
-	       text_of(status, "injector"));
-	printf("%-16s %6s %-9s %-7s\n", "policy", "S", "direction", "arrival");
-	json_array_foreach(json_object_get(status, "policies"), i, policy)
-	{
-		printf("%-16s %6" PRId64 " %-9s %-7s\n", text_of(policy, "policy"),
-		       number_of(policy, "segment_size"), text_of(policy, "direction"),
-		       text_of(policy, "arrival"));
-	}
-	printf("\n");
-	print_faults(status);
-	printf("\n");
-	/* Counters that are 0 are not worth a line. */
-	json_object_foreach(json_object_get(status, "counters"), name, value)
-	{
-		if (json_integer_value(value) != 0)
-			printf("%-24s %14" PRId64 "\n", name, (int64_t)json_integer_value(value));
-	}
-}
-
-/* A number of a connection, summed over both halves. */
-static int64_t both(const json_t *flow, const char *key)
-{
-	return number_of(json_object_get(flow, "c2s"), key) +
-	       number_of(json_object_get(flow, "s2c"), key);
-}
-
-static const char *sort_key;
-
-static int compare(const void *a, const void *b)
-{
-	const json_t *x = *(json_t *const *)a, *y = *(json_t *const *)b;
-	double difference;
-
-	if (strcmp(sort_key, "idle") == 0)
-		difference = json_number_value(json_object_get(y, "idle_s")) -
-			     json_number_value(json_object_get(x, "idle_s"));
-	else if (strcmp(sort_key, "flow") == 0)
-		difference = 0;
-	else
-		difference = (double)(both(y, sort_key) - both(x, sort_key));
-	if (difference == 0)
-		difference = (double)(number_of(x, "flow") - number_of(y, "flow"));
-	return difference < 0 ? -1 : difference > 0;
-}
-
-static bool is_stalled(const json_t *flow)
-{
-	return json_is_true(json_object_get(json_object_get(flow, "c2s"), "stalled")) ||
-	       json_is_true(json_object_get(json_object_get(flow, "s2c"), "stalled"));
-}
-
-static bool is_of_client(const struct options *o, const json_t *flow)
-{
-	const char *client = text_of(flow, "client");
-	static const uint8_t any[16];
-	struct prefix address;
-
-	return faultspec_prefix(&address, client, strlen(client)) &&
-	       match_has(&o->match, address.address, any, 0);
-}
-
-/* The flows of an answer that the options choose, sorted; a new array. */
-static json_t *choose(const struct options *o, const json_t *answer)
-{
-	const json_t *flows = json_object_get(answer, "flows");
-	size_t count = json_array_size(flows), chosen = 0;
-	json_t **list = calloc(count + 1, sizeof(json_t *)), *out = json_array();
-
-	if (!list || !out)
-		cli_die("out of memory");
-	for (size_t i = 0; i < count; i++) {
-		json_t *flow = json_array_get(flows, i);
-
-		if ((!o->stalled || is_stalled(flow)) && (!o->of_client || is_of_client(o, flow)))
-			list[chosen++] = flow;
-	}
-	sort_key = o->sort;
-	qsort(list, chosen, sizeof(json_t *), compare);
-	for (size_t i = 0; i < chosen; i++)
-		json_array_append(out, list[i]);
-	free(list);
-	return out;
-}
-
-/* Adds to each flow its rate of delivery since the last call, if it was there then. */
-static void add_rates(const json_t *flows)
-{
-	static json_t *before;		/* octets by flow number */
-	static uint64_t before_ns;
-	uint64_t now_ns = clock_ns(CLOCK_MONOTONIC);
-	json_t *flow, *now = json_object();
-	char number[24];
-	size_t i;
-
-	json_array_foreach(flows, i, flow)
-	{
-		const json_t *then;
-
-		snprintf(number, sizeof(number), "%" PRId64, number_of(flow, "flow"));
-		then = json_object_get(before, number);
-		if (then && now_ns > before_ns)
-			json_object_set_new(flow, "delivered_per_s",
-					    json_real((double)(both(flow, "delivered") -
-							       json_integer_value(then)) *
-						      NS_PER_S / (double)(now_ns - before_ns)));
-		json_object_set_new(now, number, json_integer(both(flow, "delivered")));
-	}
-	json_decref(before);
-	before = now;
-	before_ns = now_ns;
-}
-
-static void end_text(char text[END_BYTES], const json_t *flow, const char *address_key,
-		     const char *port_key)
-{
-	snprintf(text, END_BYTES,
-		 strchr(text_of(flow, address_key), ':') ? "[%s]:%" PRId64 : "%s:%" PRId64,
-		 text_of(flow, address_key), number_of(flow, port_key));
-}
-
-/* Writes a number in no more characters than there is room for. */
-static void short_number(char *text, size_t size, double number)
-{
-	static const char units[] = " kMGTPE";
-	size_t unit = 0;
-
-	do
-		snprintf(text, size, unit > 0 ? "%.0f%c" : "%.0f", number, units[unit]);
-	while (strlen(text) == size - 1 && units[++unit] != '\0' && (number /= 1000) > 0);
-}
-
-static void short_time(char *text, size_t size, double seconds)
-{
-	if (seconds < 999.5)
-		snprintf(text, size, "%.0fs", seconds);
-	else if (seconds < 100 * 60)
-		snprintf(text, size, "%.0fm", seconds / 60);
-	else if (seconds < 100 * 3600)
-		snprintf(text, size, "%.0fh", seconds / 3600);
-	else
-		snprintf(text, size, "%.0fd", seconds / 86400);
-}
-
-/* The layout of the table: how wide its first columns are, and whether a flow fits in one line. */
-struct columns {
-	int flow, client, server;
-	bool in_one_line;
-};
-
-static void print_row(const struct columns *c, const char *flow, const char *client,
-		      const char *server, const char *state, const char *numbers)
-{
-	int indent = c->in_one_line ? 0 : c->flow;
-
-	printf("%*s %-*s", c->flow, flow, c->in_one_line ? c->client : 0, client);
-	printf("%s%*s %-*s", c->in_one_line ? "" : "\n", indent, "", c->in_one_line ? c->server : 0,
-	       server);
-	printf("%s%*s %-9s %s\n", c->in_one_line ? "" : "\n", indent, "", state, numbers);
-}
-
-#define NUMBERS_FORMAT "%8s %7s %4s"
-
-static void print_flow(const struct columns *c, const json_t *flow, bool watched)
-{
-	char number[24], client[END_BYTES], server[END_BYTES], numbers[64];
-	char orphaned[10], more[9], idle[8];
-	const json_t *rate = json_object_get(flow, "delivered_per_s");
-
-	snprintf(number, sizeof(number), "%" PRId64, number_of(flow, "flow"));
-	end_text(client, flow, "client", "client_port");
-	end_text(server, flow, "server", "server_port");
-	short_number(orphaned, sizeof(orphaned), (double)both(flow, "orphaned"));
-	if (watched && !rate)
-		snprintf(more, sizeof(more), "-");
-	else
-		short_number(more, sizeof(more),
-			     watched ? json_real_value(rate) : (double)both(flow, "acked"));
-	short_time(idle, sizeof(idle), json_number_value(json_object_get(flow, "idle_s")));
-	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, orphaned, more, idle);
-	print_row(c, number, client, server, is_stalled(flow) ? "stalled" : text_of(flow, "state"),
-		  numbers);
-}
-
-static void widen(int *column, const char *text)
-{
-	if ((int)strlen(text) > *column)
-		*column = (int)strlen(text);
-}
-
-/* Columns as wide as their contents; if that is too wide, a line for each part of a flow. */
-static struct columns columns_of(const json_t *flows)
-{
-	struct columns c = { .flow = 4, .client = 6, .server = 6 };
-	char text[END_BYTES];
-	const json_t *flow;
-	size_t i;
-
-	json_array_foreach(flows, i, flow)
-	{
-		snprintf(text, sizeof(text), "%" PRId64, number_of(flow, "flow"));
-		widen(&c.flow, text);
-		end_text(text, flow, "client", "client_port");
-		widen(&c.client, text);
-		end_text(text, flow, "server", "server_port");
-		widen(&c.server, text);
-	}
-	c.in_one_line = c.flow + 1 + c.client + 1 + c.server + 1 + 9 + 1 + 8 + 1 + 7 + 1 + 4 <=
-			COLUMNS;
-	return c;
-}
-
-/* When watched, prints no more lines than the terminal has. */
-static void print_flows(const json_t *flows, size_t most_lines, bool watched)
-{
-	struct columns c = columns_of(flows);
-	size_t most = c.in_one_line ? most_lines : most_lines / 3, i;
-	char numbers[64];
-	const json_t *flow;
-
-	snprintf(numbers, sizeof(numbers), NUMBERS_FORMAT, "orphaned",
-		 watched ? "bytes/s" : "acked", "idle");
-	print_row(&c, "flow", "client", "server", "state", numbers);
-	json_array_foreach(flows, i, flow)
-	{
-		if (i == most) {
-			printf("... and %zu more\n", json_array_size(flows) - most);
-			break;
-		}
-		print_flow(&c, flow, watched);
-	}
-}
-
 /* Commands ------------------------------------------------------------------------------- */
 
 static json_t *request(const char *command)
@@ -455,18 +171,18 @@ static void ask_and_show(const struct options *o, const char *command)
 	json_t *answer = ask(o, request(is_flows ? "flows" : "status"));
 
 	if (is_flows) {
-		json_t *flows = choose(o, answer);
+		json_t *flows = tables_choose(&o->flows, answer);
 		bool watched = o->watch_ns != 0;
 
 		json_object_set_new(answer, "flows", flows);
 		if (watched)
-			add_rates(flows);
+			tables_add_rates(flows);
 		if (!o->json)
-			print_flows(flows, watched ? lines_of_terminal() : SIZE_MAX, watched);
+			tables_flows(flows, watched ? lines_of_terminal() : SIZE_MAX, watched);
 	} else if (!o->json && strcmp(command, "status") == 0) {
-		print_status(answer);
+		tables_status(answer);
 	} else if (!o->json) {
-		print_faults(answer);
+		tables_faults(answer);
 	}
 	if (o->json)
 		show_json(answer);
@@ -561,7 +277,7 @@ static void metrics(const struct options *o)
 	if (o->json)
 		show_json(answer);
 	else
-		fputs(text_of(answer, "metrics"), stdout);
+		fputs(tables_text(answer, "metrics"), stdout);
 	json_decref(answer);
 }
 
@@ -571,8 +287,8 @@ static void run_command(const struct options *o, int argc, char **argv)
 	bool shows = strcmp(command, "status") == 0 || strcmp(command, "flows") == 0 ||
 		     (strcmp(command, "fault") == 0 && argc == 1);
 
-	if ((o->stalled || o->of_client) && strcmp(command, "flows") != 0)
-		cli_die("%s: it is for flows only", o->stalled ? "--stalled" : "--client");
+	if ((o->flows.stalled || o->flows.of_client) && strcmp(command, "flows") != 0)
+		cli_die("%s: it is for flows only", o->flows.stalled ? "--stalled" : "--client");
 	if (!shows && o->watch_ns)
 		cli_die("--watch: status, flows or fault can be watched");
 	if (argc > 1 && strcmp(command, "fault") != 0)
@@ -615,7 +331,8 @@ int main(int argc, char **argv)
 	};
 	static const char *const sorts[] = { "orphaned", "acked", "idle", "flow", NULL };
 	static const char *const formats[] = { "table", "json", NULL };
-	struct options o = { .socket = sockets[access(sockets[0], F_OK) != 0], .sort = "orphaned" };
+	struct options o = { .socket = sockets[access(sockets[0], F_OK) != 0],
+			     .flows.sort = "orphaned" };
 	int option;
 
 	cli_program = "resegctl";
@@ -628,14 +345,14 @@ int main(int argc, char **argv)
 			o.policy = optarg;
 			break;
 		case SORT:
-			o.sort = one_of("--sort", optarg, sorts);
+			o.flows.sort = one_of("--sort", optarg, sorts);
 			break;
 		case STALLED:
-			o.stalled = true;
+			o.flows.stalled = true;
 			break;
 		case CLIENT_PREFIX:
-			o.of_client = true;
-			if (!faultspec_prefix(&o.match.client, optarg, strlen(optarg)))
+			o.flows.of_client = true;
+			if (!faultspec_prefix(&o.flows.match.client, optarg, strlen(optarg)))
 				cli_die("--client %s: give an address, or a prefix as "
 					"198.51.100.0/24",
 					optarg);
