@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include "daemon/options.h"
+#include "daemon/worker_ask.h"
 #include "io/cli.h"
 #include "io/clock.h"
 #include "io/inject.h"

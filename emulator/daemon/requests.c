@@ -7,6 +7,7 @@
 #include "daemon/requests.h"
 
 #include "daemon/daemon.h"
+#include "daemon/worker_ask.h"
 #include "io/cli.h"
 #include "io/clock.h"
 

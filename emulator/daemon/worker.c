@@ -24,7 +24,7 @@ static uint64_t now_ns(void)
 	return clock_ns(CLOCK_MONOTONIC);
 }
 
-static void add_one(int event_fd)
+void worker_add_one(int event_fd)
 {
 	uint64_t one = 1;
 
@@ -103,7 +103,7 @@ static void share_icmp(const struct worker *w, const uint8_t *packet, size_t len
 			memcpy(other->icmp[other->icmps++].packet, packet, len);
 		}
 		pthread_mutex_unlock(&other->question.lock);
-		add_one(other->question.asked);
+		worker_add_one(other->question.asked);
 	}
 }
 
@@ -249,7 +249,7 @@ static void drain_engine(struct worker *w)
 	engine_drain(w->engine, now_ns());
 	send_output(w);
 	w->waiting = flows_active(w);
-	add_one(w->draining);
+	worker_add_one(w->draining);
 }
 
 /* How many times an eventfd was added to since the last call. */
@@ -262,7 +262,6 @@ static uint64_t read_events(int event_fd)
 
 /* Questions ----------------------------------------------------------------------------- */
 
-#define ANSWER_SECONDS 2
 /* Flows to list between two looks at the queue. */
 #define FLOWS_AT_ONCE 256
 
@@ -352,107 +351,6 @@ static void end_answers(struct worker *w)
 	pthread_mutex_unlock(&w->question.lock);
 }
 
-/* Locks the question if a new one may be asked. */
-static int begin_question(struct worker *w)
-{
-	struct worker_question *q = &w->question;
-	int rc = 0;
-
-	pthread_mutex_lock(&q->lock);
-	if (q->what == QUESTION_ENDED)
-		rc = -ESRCH;
-	else if (q->what != QUESTION_NONE)
-		rc = -EBUSY;
-	if (rc < 0)
-		pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-/* The time until which a thread that asks waits. */
-struct timespec worker_answer_until(void)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ANSWER_SECONDS;
-	return until;
-}
-
-/* Asks it, and waits for the answer. The question stays locked. */
-static int put_question(struct worker *w, enum worker_question_type what)
-{
-	struct worker_question *q = &w->question;
-	struct timespec until = worker_answer_until();
-	int rc = 0;
-
-	q->what = what;
-	q->error = 0;
-	add_one(q->asked);
-	while (q->what == what && rc == 0)
-		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, &until);
-	return q->what == what ? -rc : q->error;
-}
-
-void worker_set_rules(struct worker *w, const struct engine_rules *rules)
-{
-	struct worker_question *q = &w->question;
-
-	pthread_mutex_lock(&q->lock);
-	q->rules = *rules;
-	q->rules_wanted++;
-	pthread_mutex_unlock(&q->lock);
-	add_one(q->asked);
-}
-
-int worker_await_rules(struct worker *w, const struct timespec *until)
-{
-	struct worker_question *q = &w->question;
-	int rc = 0;
-
-	pthread_mutex_lock(&q->lock);
-	while (q->rules_used != q->rules_wanted && q->what != QUESTION_ENDED && rc == 0)
-		rc = pthread_cond_clockwait(&q->answered, &q->lock, CLOCK_MONOTONIC, until);
-	if (q->what == QUESTION_ENDED)
-		rc = -ESRCH;
-	else
-		rc = q->rules_used != q->rules_wanted ? -rc : q->rules_error;
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
-int worker_get_report(struct worker *w, struct worker_report *out)
-{
-	int rc = begin_question(w);
-
-	if (rc < 0)
-		return rc;
-	rc = put_question(w, QUESTION_REPORT);
-	*out = w->question.report;
-	pthread_mutex_unlock(&w->question.lock);
-	return rc;
-}
-
-int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *count)
-{
-	struct worker_question *q = &w->question;
-	int rc = begin_question(w);
-
-	if (rc < 0)
-		return rc;
-	free(q->flows);		/* of an answer that came too late */
-	q->flows = NULL;
-	q->flow_count = q->flow_room = 0;
-	q->cursor = 0;
-	rc = put_question(w, QUESTION_FLOWS);
-	if (rc == 0) {
-		*out = q->flows;
-		*count = q->flow_count;
-		q->flows = NULL;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return rc;
-}
-
 /* The thread ---------------------------------------------------------------------------- */
 
 /* Waits for one of fds, or until this moment. Returns what ppoll() returns. */
@@ -518,7 +416,7 @@ static void *worker_main(void *arg)
 	queue_get_stats(w->queue, &w->queue_stats);
 	queue_close(w->queue);
 	w->busy_since_ns = 0;	/* it is not stuck */
-	add_one(w->ended);
+	worker_add_one(w->ended);
 	return NULL;
 }
 
@@ -554,7 +452,7 @@ close_stop:
 
 void worker_stop(struct worker *w)
 {
-	add_one(w->stop);
+	worker_add_one(w->stop);
 }
 
 void worker_join(struct worker *w)

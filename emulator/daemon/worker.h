@@ -92,6 +92,9 @@ struct worker {
 	bool warned_unanswered;
 };
 
+/* Adds 1 to an eventfd; ends the process if that fails. */
+void worker_add_one(int event_fd);
+
 /* An engine_observer whose arg is the worker. */
 void worker_observe(void *worker, const struct engine_event *event);
 
@@ -102,25 +105,6 @@ int worker_start(struct worker *w);
 
 /* Asks it to stop; a second time: to stop at once. */
 void worker_stop(struct worker *w);
-
-/* The worker answers these between two packets, and the caller waits for that. -ETIMEDOUT: the
- * worker does not answer; -EBUSY: it has not answered the previous question either; -ESRCH: it has
- * ended. */
-
-/* First set the rules of all workers, then wait for each until this time (CLOCK_MONOTONIC). A late
- * worker applies them later, or those that were set after them. -EINVAL: the engine refuses
- * them. */
-void worker_set_rules(struct worker *w, const struct engine_rules *rules);
-int worker_await_rules(struct worker *w, const struct timespec *until);
-
-/* How long any of these waits from now on. */
-struct timespec worker_answer_until(void);
-
-int worker_get_report(struct worker *w, struct worker_report *out);
-
-/* Returns all flows, which the caller frees; also -ENOMEM. The worker lists a few at a time, and
- * handles packets in between. */
-int worker_get_flows(struct worker *w, struct engine_flow_info **out, size_t *count);
 
 /* Is the worker waiting for something to do, or has it been busy for only a little while? */
 bool worker_lives(const struct worker *w);
