@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "net.h"
 
-#include <ctype.h>
+#include "io/decimal.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -56,10 +56,9 @@ static const char *split(const char *target, char *host, size_t size, const char
 
 static const char *parse_port(const char *text, uint16_t *port)
 {
-	char *end;
-	unsigned long value = strtoul(text, &end, 10);
+	uint64_t value;
 
-	if (!isdigit((unsigned char)text[0]) || *end != '\0' || value < 1 || value > UINT16_MAX)
+	if (!decimal_is(text, 1, UINT16_MAX, &value))
 		return "give the port as a number from 1 to 65535";
 	*port = (uint16_t)value;
 	return NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/units.h"
 #include "io/cli.h"
 
-#include <ctype.h>
-#include <errno.h>
+#include "core/units.h"
+#include "io/decimal.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -150,13 +150,9 @@ int cli_option(int argc, char **argv, const char *short_options, const struct op
 
 uint64_t cli_number(const char *option, const char *text, uint64_t min, uint64_t max)
 {
-	char *end;
-	unsigned long long value;
+	uint64_t value;
 
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)text[0]) || *end != '\0' || errno != 0 || value < min ||
-	    value > max)
+	if (!decimal_is(text, min, max, &value))
 		cli_die("%s %s: give a whole number from %llu to %llu", option, text,
 			(unsigned long long)min, (unsigned long long)max);
 	return value;

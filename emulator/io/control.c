@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "io/control.h"
 
+#include "io/decimal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -139,12 +141,11 @@ static bool find_id(const char *name, bool group, unsigned *id)
 {
 	const struct passwd *pw = group ? NULL : getpwnam(name);
 	const struct group *gr = group ? getgrnam(name) : NULL;
-	char *end;
-	unsigned long number = strtoul(name, &end, 10);
+	uint64_t number;
+	bool is_number = decimal_is(name, 0, UINT32_MAX - 1, &number);
 
 	*id = pw ? pw->pw_uid : gr ? gr->gr_gid : (unsigned)number;
-	return pw || gr ||
-	       (name[0] >= '0' && name[0] <= '9' && *end == '\0' && number < UINT32_MAX);
+	return pw || gr || is_number;
 }
 
 /* The folder may belong to another user, who could put something else there meanwhile. So change

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/bytes.h"
 #include "core/checksum.h"
+#include "io/decimal.h"
 #include "io/linklayer.h"
 #include "replay/run.h"
 
@@ -50,11 +51,12 @@ static bool is_wanted(const struct load *l, const struct capture_read *in,
 		      const struct capture_read_packet *p)
 {
 	const char *name = capture_read_interface(in, p->interface), *wanted = l->r->interface;
+	uint64_t number;
 
 	if (!wanted)
 		return l->r->packets == 0 || p->interface == l->interface;
-	if (wanted[strspn(wanted, "0123456789")] == '\0')
-		return p->interface == strtoul(wanted, NULL, 10);
+	if (decimal_is(wanted, 0, UINT32_MAX, &number))
+		return p->interface == number;
 	return name && strcmp(name, wanted) == 0;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "settings/faultspec.h"
 
+#include "io/decimal.h"
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -68,19 +70,13 @@ __attribute__((format(printf, 3, 4))) static bool refuse(struct faultspec_error 
 	return false;
 }
 
-/* Reads a number: all of text[*at..len), or up to a character that is not a digit. */
 static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint32_t *out)
 {
-	uint64_t n = 0;
-	size_t start = *at;
+	uint64_t n;
+	bool good = decimal_read(text, len, at, most, &n);
 
-	for (; *at < len && text[*at] >= '0' && text[*at] <= '9'; ++*at) {
-		n = n * 10 + (unsigned)(text[*at] - '0');
-		if (n > most)
-			return false;
-	}
 	*out = (uint32_t)n;
-	return *at > start;
+	return good;
 }
 
 /* Reads a range of numbers up to most - shift, and adds shift to them. */

@@ -2,9 +2,9 @@
 #include "settings/keys.h"
 
 #include "core/units.h"
+#include "io/decimal.h"
 #include "io/inject.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
@@ -37,12 +37,7 @@ __attribute__((format(printf, 2, 3))) static bool refuse(struct faultspec_error 
 static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 		   struct faultspec_error *error)
 {
-	char *end;
-
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || *out < min ||
-	    *out > max)
+	if (!decimal_is(text, min, max, out))
 		return refuse(error, "give a whole number from %" PRIu64 " to %" PRIu64, min, max);
 	return true;
 }

@@ -2,6 +2,7 @@
 #include "lab/hosts.h"
 
 #include "io/cli.h"
+#include "io/decimal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,6 @@
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -140,12 +140,12 @@ static bool find_sub_ids(const char *path, unsigned *first, unsigned *count)
 	bool found = false;
 
 	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *end;
+		uint64_t uid;
 
 		if (sscanf(line, "%127[^:]:%u:%u", name, first, count) != 3 || *count == 0)
 			continue;
 		found = (user && strcmp(name, user->pw_name) == 0) ||
-			(strtoul(name, &end, 10) == getuid() && *end == '\0' && end != name);
+			(decimal_is(name, 0, UINT32_MAX, &uid) && uid == getuid());
 	}
 	if (f)
 		fclose(f);

@@ -6,6 +6,7 @@
 
 #include "io/cli.h"
 #include "io/clock.h"
+#include "io/decimal.h"
 #include "net.h"
 #include "probe/envelope.h"
 #include "probe/expect.h"
@@ -13,7 +14,6 @@
 #include "probe/print.h"
 #include "probe/sweep.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,13 +77,13 @@ static void print_help(void)
 
 static uint32_t parse_size(const char **text, uint32_t min, const char *list)
 {
-	char *end;
-	unsigned long value = strtoul(*text, &end, 10);
+	uint64_t value;
+	size_t at = 0;
 
-	if (!isdigit((unsigned char)**text) || value < min || value > ENVELOPE_MAX)
+	if (!decimal_read(*text, strlen(*text), &at, ENVELOPE_MAX, &value) || value < min)
 		cli_die("--sizes %s: give sizes from %" PRIu32 " to %d, as 500-530,1025", list, min,
 			ENVELOPE_MAX);
-	*text = end;
+	*text += at;
 	return (uint32_t)value;
 }
 
