@@ -37,6 +37,7 @@ const char *lab_dir(void)
 		cr_assert_not_null(mkdtemp(dir));
 		cr_assert_eq(chmod(dir, 0777), 0);
 		setenv("DIR", dir, 1);
+		setenv("TMPDIR", dir, 1);	/* what a program leaves goes, too */
 		atexit(remove_dir);
 	}
 	return dir;
