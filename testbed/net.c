@@ -29,7 +29,8 @@ void net_text(const union net_address *a, char text[NET_TEXT_BYTES])
 		inet_ntop(AF_INET6, &a->in6.sin6_addr, text, NET_TEXT_BYTES);
 }
 
-static const char *split(const char *target, char *host, size_t size, const char **port)
+static bool split(const char *target, char *host, size_t size, const char **port,
+		  struct error *error)
 {
 	const char *start = target, *end;
 
@@ -37,7 +38,8 @@ static const char *split(const char *target, char *host, size_t size, const char
 		start++;
 		end = strchr(start, ']');
 		if (!end || (end[1] != '\0' && end[1] != ':'))
-			return "write an IPv6 address with a port as [ADDRESS]:PORT";
+			return error_set(error, 0,
+					 "write an IPv6 address with a port as [ADDRESS]:PORT");
 		*port = end[1] == ':' ? end + 2 : NULL;
 	} else {
 		end = strchr(target, ':');
@@ -48,46 +50,45 @@ static const char *split(const char *target, char *host, size_t size, const char
 			end = target + strlen(target);
 	}
 	if (end == start || (size_t)(end - start) >= size)
-		return "give a host name or an address";
+		return error_set(error, 0, "give a host name or an address");
 	memcpy(host, start, (size_t)(end - start));
 	host[end - start] = '\0';
-	return NULL;
+	return true;
 }
 
-static const char *parse_port(const char *text, uint16_t *port)
+static bool parse_port(const char *text, uint16_t *port, struct error *error)
 {
 	uint64_t value;
 
 	if (!decimal_is(text, 1, UINT16_MAX, &value))
-		return "give the port as a number from 1 to 65535";
+		return error_set(error, 0, "give the port as a number from 1 to 65535");
 	*port = (uint16_t)value;
-	return NULL;
+	return true;
 }
 
-const char *net_resolve(const char *target, uint16_t default_port, int family,
-			union net_address *out)
+bool net_resolve(const char *target, uint16_t default_port, int family, union net_address *out,
+		 struct error *error)
 {
 	struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_STREAM };
 	struct addrinfo *list;
 	uint16_t number = default_port;
 	char host[256];
-	const char *port, *error = split(target, host, sizeof(host), &port);
+	const char *port = NULL;
 	int rc;
 
-	if (!error && port)
-		error = parse_port(port, &number);
-	if (error)
-		return error;
+	if (!split(target, host, sizeof(host), &port, error) ||
+	    (port && !parse_port(port, &number, error)))
+		return false;
 	rc = getaddrinfo(host, NULL, &hints, &list);
 	if (rc != 0)
-		return gai_strerror(rc);
+		return error_set(error, 0, "%s", gai_strerror(rc));
 	memcpy(out, list->ai_addr, list->ai_addrlen);
 	if (out->sa.sa_family == AF_INET)
 		out->in.sin_port = htons(number);
 	else
 		out->in6.sin6_port = htons(number);
 	freeaddrinfo(list);
-	return NULL;
+	return true;
 }
 
 static int listen_on(const union net_address *a)

@@ -4,6 +4,8 @@
 
 /* Sockets and addresses, for the probe, the sink and the lab. */
 
+#include "io/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,9 +34,9 @@ uint16_t net_port(const union net_address *a);
 void net_text(const union net_address *a, char text[NET_TEXT_BYTES]);
 
 /* Resolves HOST, HOST:PORT, [HOST] or [HOST]:PORT to its first address; a bare IPv6 address needs
- * no brackets. Returns NULL, or what is wrong with it, in words. */
-const char *net_resolve(const char *target, uint16_t default_port, int family,
-			union net_address *out);
+ * no brackets. Returns false, and why, if it cannot. */
+bool net_resolve(const char *target, uint16_t default_port, int family, union net_address *out,
+		 struct error *error);
 
 /* A listening, non-blocking socket on a port of an address; NULL: of all, IPv6 and IPv4. Negative
  * errno; -EADDRNOTAVAIL if it is not an address. */

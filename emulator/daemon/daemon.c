@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size)
+int daemon_set_rules(struct daemon *d, const struct settings *before, struct error *error)
 {
 	struct timespec until;
 	int rc = 0;
@@ -36,13 +36,13 @@ int daemon_set_rules(struct daemon *d, const struct settings *before, char *erro
 		rc = of < 0 ? of : rc;
 	}
 	if (rc < 0)
-		snprintf(error, size, "%s",
-			 rc == -ESRCH ? "resegd is being stopped"
-			 : rc == -EINVAL
-				 ? "the engine refuses this, and all stays as it was: it is a bug "
-				   "of resegd, please report it"
-				 : "a worker does not answer, and will change later: it is "
-				   "overloaded, or the machine is");
+		error_set(error, 0, "%s",
+			  rc == -ESRCH ? "resegd is being stopped"
+			  : rc == -EINVAL
+				  ? "the engine refuses this, and all stays as it was: it is a bug "
+				    "of resegd, please report it"
+				  : "a worker does not answer, and will change later: it is "
+				    "overloaded, or the machine is");
 	return rc;
 }
 
@@ -54,21 +54,22 @@ static void use_policies(struct settings *s, const struct settings *of)
 	memcpy(s->given, of->given, sizeof(s->given));
 }
 
-bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size)
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES],
+		   struct settings_mistakes *m)
 {
 	struct settings fresh, before = d->settings;
-	struct settings_mistakes mistakes;
+	struct error error;
 	int rc;
 
+	*m = (struct settings_mistakes){ .count = 0 };
 	changed[0] = '\0';
 	if (!d->config) {
-		snprintf(error, size,
-			 "there is no configuration file: start resegd with --config FILE");
+		settings_note(m, "there is no configuration file: start resegd with --config FILE");
 		return false;
 	}
-	if (!options_read_settings(&fresh, d->config, d->argc, d->argv, false, &mistakes)) {
+	if (!options_read_settings(&fresh, d->config, d->argc, d->argv, false, m)) {
 		settings_free(&fresh);
-		snprintf(error, size, "%s; all stays as it was", mistakes.text);
+		settings_conclude(m, "all stays as it was");
 		return false;
 	}
 	settings_fixed_changes(&before, &fresh, changed);
@@ -78,7 +79,9 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *e
 	if (rc < 0)
 		cli_say("the event log cannot be reopened (%s); the old file is still used",
 			strerror(-rc));
-	rc = daemon_set_rules(d, &before, error, size);
+	rc = daemon_set_rules(d, &before, &error);
+	if (rc < 0)
+		settings_note(m, "%s", error.text);
 	if (rc == -EINVAL)
 		use_policies(&d->settings, &before);
 	else if (changed[0] != '\0')
@@ -302,13 +305,14 @@ static void count_events(const struct pollfd *fd, unsigned *count)
 
 static void reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], lines[64];
+	char changed[SETTINGS_NAMES_BYTES], lines[64];
+	struct settings_mistakes mistakes;
 
 	snprintf(lines, sizeof(lines), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
 		 clock_ns(CLOCK_MONOTONIC) / 1000);
 	notify(lines);
-	if (!daemon_reload(d, changed, error, sizeof(error)))
-		cli_say_lines(error);
+	if (!daemon_reload(d, changed, &mistakes))
+		cli_say_lines(mistakes.text);
 	notify("READY=1");
 }
 

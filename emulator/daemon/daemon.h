@@ -35,17 +35,15 @@ struct daemon {
 	bool stopping;
 };
 
-/* The error text of daemon_set_rules() and daemon_reload(): one line, or several. */
-#define DAEMON_ERROR_BYTES (SETTINGS_MISTAKES_BYTES + 40)
-
 /* Gives all workers the rules of d->settings, and new faults their ids. Faults that are the same in
  * `before` keep the ids they have there. On failure: negative errno, and why. -EINVAL: the rules
  * are refused, and the old ones stay in use; otherwise a worker is late, and uses them later. */
-int daemon_set_rules(struct daemon *d, const struct settings *before, char *error, size_t size);
+int daemon_set_rules(struct daemon *d, const struct settings *before, struct error *error);
 
 /* Reads the configuration file again, and the command line. Returns false, and why, if that fails.
  * changed: the keys for which resegd must be restarted, see settings_fixed_changes(). */
-bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES], char *error, size_t size);
+bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES],
+		   struct settings_mistakes *m);
 
 /* Begins to hand all connections over; a second call ends at once. */
 void daemon_stop(struct daemon *d);

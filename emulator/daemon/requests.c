@@ -113,6 +113,15 @@ static json_t *failed(const char *why)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", why);
 }
 
+static json_t *refused(const struct error *error)
+{
+	char why[4 * sizeof(error->text)];	/* an octet may become four */
+
+	/* JSON must be UTF-8, and a text that was cut short may not be. */
+	cli_escape(why, sizeof(why), error->text);
+	return failed(why);
+}
+
 static json_t *worker_failed(int rc)
 {
 	return failed(rc == -ESRCH
@@ -342,7 +351,7 @@ struct change {
 };
 
 /* Makes the change in one policy. Returns how many faults it concerned, or -1 with an error. */
-static int edit(struct engine_policy *p, const struct change *c, struct faultspec_error *error)
+static int edit(struct engine_policy *p, const struct change *c, struct error *error)
 {
 	if (strcmp(c->what, "off") == 0)
 		return (int)take_out(p, c->which);
@@ -352,12 +361,11 @@ static int edit(struct engine_policy *p, const struct change *c, struct faultspe
 				      : (int)take_out(p, c->which);
 }
 
-/* Makes the change in all policies that are meant. Returns how many faults it concerned, or -1 and
- * why. */
-static int edit_all(struct daemon *d, const struct change *c, char *why, size_t size)
+/* Makes the change in all policies that are meant. Returns how many faults it concerned, or -1 with
+ * an error. */
+static int edit_all(struct daemon *d, const struct change *c, struct error *error)
 {
 	struct engine_rules *rules = &d->settings.engine.rules;
-	struct faultspec_error error;
 	bool found = false, can_act = false;
 	int concerned = 0;
 
@@ -368,25 +376,20 @@ static int edit_all(struct daemon *d, const struct change *c, char *why, size_t 
 		if (c->policy && strcmp(c->policy, d->settings.policy_name[i]) != 0)
 			continue;
 		found = true;
-		n = edit(p, c, &error);
+		n = edit(p, c, error);
 		if (n < 0)
-			goto refuse;
+			return -1;
 		concerned += n;
-		if (n > 0 && (!c->to.kind ||
-			      faultspec_can_act(&c->to, p->direction, GIVE_DIRECTION, &error)))
+		if (n > 0 &&
+		    (!c->to.kind || faultspec_can_act(&c->to, p->direction, GIVE_DIRECTION, error)))
 			can_act = true;
 	}
 	if (concerned > 0 && can_act)
 		return concerned;
-	if (concerned > 0)
-		goto refuse;
-	snprintf(why, size,
-		 found ? "there is no such fault in use: give its name, its id, or all"
-		       : "there is no such policy");
-	return -1;
-refuse:
-	/* JSON must be UTF-8, and a text that was cut short may not be. */
-	cli_escape(why, size, error.text);
+	if (concerned == 0)
+		error_set(error, 0,
+			  found ? "there is no such fault in use: give its name, its id, or all"
+				: "there is no such policy");
 	return -1;
 }
 
@@ -394,8 +397,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 {
 	struct change c = { .what = "", .which = "", .text = "" };
 	struct settings before = d->settings;
-	struct faultspec_error error = { .at = 0 };
-	char why[DAEMON_ERROR_BYTES];
+	struct error error = { .at = 0 };
 	int concerned, rc;
 
 	if (json_unpack(request, "{s:s, s?s, s?s, s?s}", "do", &c.what, "policy", &c.policy,
@@ -406,20 +408,18 @@ static json_t *fault(struct daemon *d, json_t *request)
 			      "\"fault\", \"which\" or both, and perhaps \"policy\"; all texts");
 	if (!c.policy && strcmp(c.what, "on") == 0)
 		c.policy = d->settings.policy_name[0];
-	if (strcmp(c.what, "off") != 0 && !faultspec_read(&c.to, c.text, &error)) {
-		cli_escape(why, sizeof(why), error.text);
-		return failed(why);
-	}
-	concerned = edit_all(d, &c, why, sizeof(why));
+	if (strcmp(c.what, "off") != 0 && !faultspec_read(&c.to, c.text, &error))
+		return refused(&error);
+	concerned = edit_all(d, &c, &error);
 	if (concerned < 0) {
 		d->settings = before;
-		return failed(why);
+		return refused(&error);
 	}
-	rc = daemon_set_rules(d, NULL, why, sizeof(why));
+	rc = daemon_set_rules(d, NULL, &error);
 	if (rc == -EINVAL)
 		d->settings = before;
 	if (rc < 0)
-		return failed(why);
+		return refused(&error);
 	return json_pack("{s:b, s:i}", "ok", 1, "faults", concerned);
 }
 
@@ -427,11 +427,12 @@ static json_t *fault(struct daemon *d, json_t *request)
 
 static json_t *reload(struct daemon *d)
 {
-	char error[DAEMON_ERROR_BYTES], changed[SETTINGS_NAMES_BYTES], *rest = changed;
+	char changed[SETTINGS_NAMES_BYTES], *rest = changed;
+	struct settings_mistakes mistakes;
 	json_t *keys;
 
-	if (!daemon_reload(d, changed, error, sizeof(error)))
-		return failed(error);
+	if (!daemon_reload(d, changed, &mistakes))
+		return failed(mistakes.text);
 	keys = json_array();
 	for (char *key = strsep(&rest, ", "); key; key = strsep(&rest, ", ")) {
 		if (key[0] != '\0')

@@ -23,13 +23,13 @@ static void must(bool good)
 
 static void read_packets(struct capture_read *c)
 {
-	char error[CAPTURE_READ_ERROR_BYTES] = "";
+	struct error error = { .at = 0 };
 	struct capture_read_packet p;
 	uint64_t number = 0;
 	size_t bytes;
 	int rc;
 
-	while ((rc = capture_read_next(c, &p, error)) > 0) {
+	while ((rc = capture_read_next(c, &p, &error)) > 0) {
 		uint8_t *copy = malloc(p.bytes + 1u);	/* alone, so that any overrun is seen */
 		const uint8_t *ip;
 
@@ -42,20 +42,20 @@ static void read_packets(struct capture_read *c)
 			must(strlen(p.comment) <= UINT16_MAX);
 		free(copy);
 	}
-	must((rc < 0) == (error[0] != '\0'));
+	must((rc < 0) == (error.text[0] != '\0'));
 }
 
 /* Without a fault there is nobody to blame, and nobody sends more than the capture has. */
 static void replay(struct capture_read *c)
 {
 	struct replay r = { .connections = 0 };
-	char error[CAPTURE_READ_ERROR_BYTES] = "";
+	struct error error = { .at = 0 };
 	uint64_t packets = 0;
 
 	engine_config_init(&r.engine);
 	r.engine.rules.policy[0].faults = 0;
 	r.engine.flows_max = 64;	/* a table that is made quickly */
-	must(replay_load(&r, c, error) && replay_run(&r, error));
+	must(replay_load(&r, c, &error) && replay_run(&r, &error));
 	for (size_t i = 0; i < r.connections; i++) {
 		const struct replay_connection *one = &r.connection[i];
 		enum replay_outcome outcome = replay_outcome(one);
@@ -74,16 +74,17 @@ static void replay(struct capture_read *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("capture", MFD_CLOEXEC);
-	char path[64], error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
+	char path[64];
 	struct capture_read *c;
 
 	must(fd >= 0 && write(fd, data, size) == (ssize_t)size);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (capture_read_open(&c, path, error)) {
+	if (capture_read_open(&c, path, &error)) {
 		read_packets(c);
 		capture_read_close(c);
 	}
-	if (capture_read_open(&c, path, error)) {
+	if (capture_read_open(&c, path, &error)) {
 		replay(c);
 		capture_read_close(c);
 	}

@@ -39,7 +39,7 @@ void capture_filter_free(struct capture_filter *f)
 	free(f);
 }
 
-static bool compile(struct program *p, const char *text, char error[CAPTURE_READ_ERROR_BYTES])
+static bool compile(struct program *p, const char *text, struct error *error)
 {
 	/* In files DLT_RAW has a number of its own. */
 	pcap_t *pcap = pcap_open_dead(p->link_type == LINK_RAW ? DLT_RAW : p->link_type,
@@ -47,15 +47,15 @@ static bool compile(struct program *p, const char *text, char error[CAPTURE_READ
 	bool good = pcap && pcap_compile(pcap, &p->code, text, 1, PCAP_NETMASK_UNKNOWN) == 0;
 
 	if (!good)
-		snprintf(error, CAPTURE_READ_ERROR_BYTES, "--filter %s: for link type %u: %s", text,
-			 p->link_type, pcap ? pcap_geterr(pcap) : "out of memory");
+		error_set(error, 0, "--filter %s: for link type %u: %s", text, p->link_type,
+			  pcap ? pcap_geterr(pcap) : "out of memory");
 	if (pcap)
 		pcap_close(pcap);
 	return good;
 }
 
 int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet,
-			 char error[CAPTURE_READ_ERROR_BYTES])
+			 struct error *error)
 {
 	struct pcap_pkthdr header = { .caplen = packet->bytes, .len = packet->wire_bytes };
 	struct program *larger;
@@ -65,10 +65,8 @@ int capture_filter_match(struct capture_filter *f, const struct capture_read_pac
 		i++;
 	if (i == f->programs) {
 		larger = reallocarray(f->program, i + 1, sizeof(*larger));
-		if (!larger) {
-			snprintf(error, CAPTURE_READ_ERROR_BYTES, "out of memory");
-			return -1;
-		}
+		if (!larger)
+			goto no_memory;
 		f->program = larger;
 		larger[i].link_type = packet->link_type;
 		if (!compile(&larger[i], f->text, error))
@@ -76,4 +74,7 @@ int capture_filter_match(struct capture_filter *f, const struct capture_read_pac
 		f->programs++;
 	}
 	return pcap_offline_filter(&f->program[i].code, &header, packet->data) != 0;
+no_memory:
+	error_set(error, 0, "out of memory");
+	return -1;
 }

@@ -15,6 +15,6 @@ void capture_filter_free(struct capture_filter *f);
 /* Does the packet match? 1; 0; -1 if the expression makes no sense for its link type, with the
  * reason. */
 int capture_filter_match(struct capture_filter *f, const struct capture_read_packet *packet,
-			 char error[CAPTURE_READ_ERROR_BYTES]);
+			 struct error *error);
 
 #endif

@@ -76,21 +76,12 @@ static uint16_t get16(const struct capture_read *c, const uint8_t *at)
 	return c->swapped ? bswap_16(v) : v;
 }
 
-__attribute__((format(printf, 2, 3))) static int broken(char error[CAPTURE_READ_ERROR_BYTES],
-							const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error, CAPTURE_READ_ERROR_BYTES, format, ap);
-	va_end(ap);
-	return -1;
-}
+/* For functions that return 1, 0 or -1. */
+#define BROKEN(error, ...) (error_set((error), 0, __VA_ARGS__), -1)
 
 /* Reads exactly this many octets. Returns 1; 0 at the end, even if it comes too early; -1 with the
  * reason. */
-static int take_bytes(struct capture_read *c, void *to, uint32_t bytes,
-		      char error[CAPTURE_READ_ERROR_BYTES])
+static int take_bytes(struct capture_read *c, void *to, uint32_t bytes, struct error *error)
 {
 	uint32_t got = 0;
 	int rc = 1, code = Z_OK;
@@ -104,23 +95,23 @@ static int take_bytes(struct capture_read *c, void *to, uint32_t bytes,
 		return 1;
 	why = gzerror(c->file, &code);
 	if (rc < 0 && code != Z_BUF_ERROR)	/* Z_BUF_ERROR: a compressed file ends too early */
-		return broken(error, "it cannot be read: %s",
+		return BROKEN(error, "it cannot be read: %s",
 			      code == Z_ERRNO ? strerror(errno) : why);
 	c->cut |= got > 0 || code == Z_BUF_ERROR;
 	return 0;
 }
 
 /* Makes room for a block and reads it. */
-static int take_block(struct capture_read *c, uint32_t bytes, char error[CAPTURE_READ_ERROR_BYTES])
+static int take_block(struct capture_read *c, uint32_t bytes, struct error *error)
 {
 	uint8_t *block;
 	int rc;
 
 	if (bytes > BLOCK_BYTES_MAX)
-		return broken(error, "%u bytes in one piece make no sense", bytes);
+		return BROKEN(error, "%u bytes in one piece make no sense", bytes);
 	block = realloc(c->block, bytes + 1u);
 	if (!block)
-		return broken(error, "out of memory");
+		return BROKEN(error, "out of memory");
 	c->block = block;
 	c->bytes = bytes;
 	rc = take_bytes(c, block, bytes, error);
@@ -157,7 +148,7 @@ static uint64_t time_ns(const struct interface *i, uint64_t stamp)
 /* pcap ------------------------------------------------------------------------------------ */
 
 static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out,
-			char error[CAPTURE_READ_ERROR_BYTES])
+			struct error *error)
 {
 	uint8_t head[PACKET_HEADER_BYTES + PATCHED_BYTES];
 	const struct interface *i = &c->interface[0];
@@ -181,7 +172,7 @@ static int next_of_pcap(struct capture_read *c, struct capture_read_packet *out,
 }
 
 /* Reads what follows the magic number. */
-static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_READ_ERROR_BYTES])
+static int open_pcap(struct capture_read *c, uint32_t magic, struct error *error)
 {
 	uint8_t head[FILE_HEADER_BYTES - 4];
 	struct interface *i;
@@ -190,10 +181,10 @@ static int open_pcap(struct capture_read *c, uint32_t magic, char error[CAPTURE_
 	if (rc < 0)
 		return rc;
 	if (rc == 0 || get16(c, head) != 2)
-		return broken(error, "it is no capture: give a pcap or pcapng file");
+		return BROKEN(error, "it is no capture: give a pcap or pcapng file");
 	i = add_interface(c);
 	if (!i)
-		return broken(error, "out of memory");
+		return BROKEN(error, "out of memory");
 	i->units = magic == MAGIC_NANOSECONDS ? 1000000000 : 1000000;
 	i->link_type = (uint16_t)get32(c, head + 16);	/* above: whether there is a FCS */
 	c->extra = magic == MAGIC_PATCHED ? PATCHED_BYTES : 0;
@@ -229,25 +220,25 @@ static char *text_option(const struct capture_read *c, uint32_t at, uint16_t wan
 	return value ? strndup((const char *)value, bytes) : NULL;
 }
 
-static int section_header(struct capture_read *c, char error[CAPTURE_READ_ERROR_BYTES])
+static int section_header(struct capture_read *c, struct error *error)
 {
 	if (get16(c, c->block) != 1)
-		return broken(error, "a section is of a version that is not known");
+		return BROKEN(error, "a section is of a version that is not known");
 	c->first = c->interfaces;
 	return 1;
 }
 
-static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR_BYTES])
+static int interface_block(struct capture_read *c, struct error *error)
 {
 	struct interface *i;
 	const uint8_t *value;
 	uint16_t bytes;
 
 	if (c->bytes < 8)
-		return broken(error, "an interface makes no sense");
+		return BROKEN(error, "an interface makes no sense");
 	i = add_interface(c);
 	if (!i)
-		return broken(error, "it has too many interfaces");
+		return BROKEN(error, "it has too many interfaces");
 	i->link_type = get16(c, c->block);
 	i->snaplen = get32(c, c->block + 4);
 	i->name = text_option(c, 8, OPTION_IF_NAME);
@@ -256,7 +247,7 @@ static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR
 		unsigned power = *value & 0x7f;
 
 		if (power > (*value & 0x80 ? 63 : 19))
-			return broken(error, "its time stamps make no sense");
+			return BROKEN(error, "its time stamps make no sense");
 		for (i->units = 1; power > 0; power--)
 			i->units *= *value & 0x80 ? 2 : 10;
 	}
@@ -273,14 +264,14 @@ static int interface_block(struct capture_read *c, char error[CAPTURE_READ_ERROR
 /* A packet of interface `which` of the section; its data begin at octet `at` of the block. */
 static int packet_block(struct capture_read *c, struct capture_read_packet *out, uint32_t which,
 			uint64_t stamp, uint32_t at, uint32_t bytes, uint32_t wire_bytes,
-			char error[CAPTURE_READ_ERROR_BYTES])
+			struct error *error)
 {
 	const struct interface *i;
 
 	if (which >= c->interfaces - c->first)
-		return broken(error, "a packet is of an interface that there is not");
+		return BROKEN(error, "a packet is of an interface that there is not");
 	if (bytes > c->bytes - at)
-		return broken(error, "a packet is longer than its block");
+		return BROKEN(error, "a packet is longer than its block");
 	i = &c->interface[c->first + which];
 	*out = (struct capture_read_packet){
 		.number = ++c->number,
@@ -295,12 +286,12 @@ static int packet_block(struct capture_read *c, struct capture_read_packet *out,
 }
 
 static int simple_packet(struct capture_read *c, struct capture_read_packet *out,
-			 char error[CAPTURE_READ_ERROR_BYTES])
+			 struct error *error)
 {
 	uint32_t wire_bytes, bytes, limit;
 
 	if (c->bytes < 4 || c->first == c->interfaces)
-		return broken(error, "a packet makes no sense");
+		return BROKEN(error, "a packet makes no sense");
 	wire_bytes = get32(c, c->block);
 	limit = c->interface[c->first].snaplen;
 	bytes = limit != 0 && limit < wire_bytes ? limit : wire_bytes;
@@ -309,14 +300,14 @@ static int simple_packet(struct capture_read *c, struct capture_read_packet *out
 
 /* An enhanced packet, or an old one, which differs only in its first four octets. */
 static int full_packet(struct capture_read *c, struct capture_read_packet *out, bool old,
-		       char error[CAPTURE_READ_ERROR_BYTES])
+		       struct error *error)
 {
 	uint32_t bytes;
 	uint64_t stamp;
 	int rc;
 
 	if (c->bytes < 20)
-		return broken(error, "a packet makes no sense");
+		return BROKEN(error, "a packet makes no sense");
 	stamp = (uint64_t)get32(c, c->block + 4) << 32 | get32(c, c->block + 8);
 	bytes = get32(c, c->block + 12);
 	rc = packet_block(c, out, old ? get16(c, c->block) : get32(c, c->block), stamp, 20, bytes,
@@ -329,8 +320,7 @@ static int full_packet(struct capture_read *c, struct capture_read_packet *out, 
 
 /* Reads the next block. typed: it is a section header, whose type was read already. *type: its
  * type. */
-static int next_block(struct capture_read *c, bool typed, uint32_t *type,
-		      char error[CAPTURE_READ_ERROR_BYTES])
+static int next_block(struct capture_read *c, bool typed, uint32_t *type, struct error *error)
 {
 	uint8_t head[12], tail[4];
 	uint32_t length, magic;
@@ -350,25 +340,25 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type,
 			return rc;
 		c->swapped = magic != BYTE_ORDER_MAGIC;
 		if (c->swapped && bswap_32(magic) != BYTE_ORDER_MAGIC)
-			return broken(error, "a section is of no byte order");
+			return BROKEN(error, "a section is of no byte order");
 	} else if (c->swapped) {
 		*type = bswap_32(*type);
 	}
 	length = get32(c, head);
 	if (length < (*type == BLOCK_SECTION_HEADER ? 28 : 12) || length % 4 != 0)
-		return broken(error, "a block of %u bytes makes no sense", length);
+		return BROKEN(error, "a block of %u bytes makes no sense", length);
 	rc = take_block(c, length - (*type == BLOCK_SECTION_HEADER ? 16 : 12), error);
 	if (rc > 0) {
 		rc = take_bytes(c, tail, sizeof(tail), error);
 		c->cut |= rc == 0;
 		if (rc > 0 && get32(c, tail) != length)
-			return broken(error, "a block makes no sense: it says two lengths");
+			return BROKEN(error, "a block makes no sense: it says two lengths");
 	}
 	return rc;
 }
 
 static int next_of_pcapng(struct capture_read *c, struct capture_read_packet *out,
-			  char error[CAPTURE_READ_ERROR_BYTES])
+			  struct error *error)
 {
 	uint32_t type;
 	int rc;
@@ -399,7 +389,7 @@ static int next_of_pcapng(struct capture_read *c, struct capture_read_packet *ou
 
 /* Both ------------------------------------------------------------------------------------ */
 
-static int open_file(struct capture_read *c, const char *path, char error[CAPTURE_READ_ERROR_BYTES])
+static int open_file(struct capture_read *c, const char *path, struct error *error)
 {
 	uint32_t magic = 0, type;
 	int rc;
@@ -407,7 +397,7 @@ static int open_file(struct capture_read *c, const char *path, char error[CAPTUR
 	errno = ENOMEM;
 	c->file = strcmp(path, "-") == 0 ? gzdopen(dup(STDIN_FILENO), "rb") : gzopen(path, "rbe");
 	if (!c->file)
-		return broken(error, "%s", strerror(errno));
+		return BROKEN(error, "%s", strerror(errno));
 	rc = take_bytes(c, &magic, sizeof(magic), error);
 	if (rc < 0)
 		return rc;
@@ -422,22 +412,20 @@ static int open_file(struct capture_read *c, const char *path, char error[CAPTUR
 		    magic == MAGIC_PATCHED)
 			return open_pcap(c, magic, error);
 	}
-	return broken(error, rc == 0 ? "it is empty, or no capture"
+	return BROKEN(error, rc == 0 ? "it is empty, or no capture"
 				     : "it is no capture: give a pcap or pcapng file");
 }
 
-bool capture_read_open(struct capture_read **out, const char *path,
-		       char error[CAPTURE_READ_ERROR_BYTES])
+bool capture_read_open(struct capture_read **out, const char *path, struct error *error)
 {
 	struct capture_read *c = calloc(1, sizeof(*c));
-	char why[CAPTURE_READ_ERROR_BYTES] = "out of memory";
-	int rc = c ? open_file(c, path, why) : -1;
+	struct error why = { .text = "out of memory" };
+	int rc = c ? open_file(c, path, &why) : -1;
 
 	if (rc <= 0) {
-		snprintf(error, CAPTURE_READ_ERROR_BYTES, "%s: %.300s", path,
-			 rc < 0 ? why : "it ends in its first lines");
 		capture_read_close(c);
-		return false;
+		return error_set(error, 0, "%s: %s", path,
+				 rc < 0 ? why.text : "it ends in its first lines");
 	}
 	*out = c;
 	return true;
@@ -457,8 +445,7 @@ void capture_read_close(struct capture_read *c)
 	free(c);
 }
 
-int capture_read_next(struct capture_read *c, struct capture_read_packet *out,
-		      char error[CAPTURE_READ_ERROR_BYTES])
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out, struct error *error)
 {
 	return c->is_ng ? next_of_pcapng(c, out, error) : next_of_pcap(c, out, error);
 }

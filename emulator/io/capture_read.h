@@ -10,6 +10,8 @@
  * end, and needs no more memory than its longest block.
  */
 
+#include "io/error.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,17 +29,13 @@ struct capture_read_packet {
 	const char *comment;	/* valid as long as data; NULL: none */
 };
 
-#define CAPTURE_READ_ERROR_BYTES 512
-
 /* "-" is standard input. On error returns false, with the path and what is wrong, in words. */
-bool capture_read_open(struct capture_read **out, const char *path,
-		       char error[CAPTURE_READ_ERROR_BYTES]);
+bool capture_read_open(struct capture_read **out, const char *path, struct error *error);
 void capture_read_close(struct capture_read *c);
 
 /* Reads the next packet. Returns 1; 0 after the last; -1 if the capture is broken here, with the
  * reason. */
-int capture_read_next(struct capture_read *c, struct capture_read_packet *out,
-		      char error[CAPTURE_READ_ERROR_BYTES]);
+int capture_read_next(struct capture_read *c, struct capture_read_packet *out, struct error *error);
 
 /* Did it end in the middle of something, as when its writer was killed? */
 bool capture_read_is_cut(const struct capture_read *c);

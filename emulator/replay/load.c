@@ -23,12 +23,6 @@ struct load {
 	unsigned interface;	/* of the packets so far */
 };
 
-bool replay_no_memory(char error[CAPTURE_READ_ERROR_BYTES])
-{
-	snprintf(error, CAPTURE_READ_ERROR_BYTES, "out of memory");
-	return false;
-}
-
 /* Reading -------------------------------------------------------------------------------- */
 
 /* Enlarges an array if its `count` items fill it. */
@@ -186,7 +180,7 @@ static bool read_one(struct load *l, const struct capture_read_packet *packet)
 	return add_packet(l, packet, &p, cut);
 }
 
-static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES])
+static bool read_all(struct load *l, struct capture_read *in, struct error *error)
 {
 	struct capture_read_packet packet = { .number = 0 };
 	struct replay *r = l->r;
@@ -200,7 +194,7 @@ static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE
 		if (matches < 0)
 			return false;
 		if (matches && !read_one(l, &packet))
-			return replay_no_memory(error);
+			return error_set(error, 0, "out of memory");
 		r->other_interfaces += !wanted;
 		r->filtered_out += wanted && !matches;
 		if (r->progress)
@@ -209,8 +203,7 @@ static bool read_all(struct load *l, struct capture_read *in, char error[CAPTURE
 	r->cut = capture_read_is_cut(in);
 	if (rc == 0)
 		return true;
-	snprintf(r->broken, sizeof(r->broken), "behind packet %" PRIu64 ": %.400s", packet.number,
-		 error);
+	error_set(&r->broken, 0, "after packet %" PRIu64 ": %s", packet.number, error->text);
 	return true;
 }
 
@@ -295,13 +288,13 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 }
 
 /* Finds the connection of each packet, and its sender. */
-static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
+static bool sort(struct load *l, struct error *error)
 {
 	struct named *named = calloc(l->r->packets + 1, sizeof(*named));
 	struct found f = { .closing = true };
 
 	if (!named)
-		return replay_no_memory(error);
+		return error_set(error, 0, "out of memory");
 	for (size_t i = 0; i < l->r->packets; i++) {
 		struct packet p;
 
@@ -324,7 +317,7 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 			f.name = named[i].name;
 			if (!begin_connection(l, &f, &named[i], &p)) {
 				free(named);
-				return replay_no_memory(error);
+				return error_set(error, 0, "out of memory");
 			}
 		}
 		/* If several cards or processors capture, a SYN-ACK may come before its SYN. */
@@ -340,7 +333,7 @@ static bool sort(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 }
 
 /* Numbers connections in the order of their first packets. */
-static bool renumber(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
+static bool renumber(struct load *l, struct error *error)
 {
 	size_t count = l->r->connections;
 	uint32_t *number = malloc((count + 1) * sizeof(*number)), next = 0;
@@ -361,14 +354,14 @@ static bool renumber(struct load *l, char error[CAPTURE_READ_ERROR_BYTES])
 	free(number);
 	if (!good) {
 		free(c);
-		return replay_no_memory(error);
+		return error_set(error, 0, "out of memory");
 	}
 	free(l->r->connection);
 	l->r->connection = c;
 	return true;
 }
 
-bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES])
+bool replay_load(struct replay *r, struct capture_read *in, struct error *error)
 {
 	struct load l = { .r = r };
 

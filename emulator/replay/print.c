@@ -252,8 +252,8 @@ static void print_json(const struct shown *s)
 		(json_int_t)r->unread, "other_interfaces", (json_int_t)r->other_interfaces,
 		"filtered_out", (json_int_t)r->filtered_out, "cut_off", (json_int_t)r->cut_off,
 		"repaired", (json_int_t)r->repaired, "cut", (int)r->cut, "broken",
-		r->broken[0] ? r->broken : NULL, "time_s", (double)r->duration_ns / NS_PER_S,
-		"outcomes", outcomes, "rows", rows);
+		r->broken.text[0] ? r->broken.text : NULL, "time_s",
+		(double)r->duration_ns / NS_PER_S, "outcomes", outcomes, "rows", rows);
 	if (s->hurt)
 		json_object_set_new(root, "segment_sizes",
 				    json_pack("[I, I]", (json_int_t)s->first_size,

@@ -86,17 +86,17 @@ struct replay {
 	uint64_t first_cut_off;
 	uint64_t repaired;		/* checksums that were wrong only in the capture */
 	bool cut;			/* the capture ends in the middle of a packet */
-	char broken[CAPTURE_READ_ERROR_BYTES];	/* why it cannot be read to its end; "": it can */
+	struct error broken;	/* why it cannot be read to its end; no text: it can */
 	/* out of replay_run() */
 	uint64_t duration_ns;		/* of the replayed connections */
 };
 
 /* Reads a capture. Returns false, with the reason, if nothing can be done with it. */
-bool replay_load(struct replay *r, struct capture_read *in, char error[CAPTURE_READ_ERROR_BYTES]);
+bool replay_load(struct replay *r, struct capture_read *in, struct error *error);
 
 /* Replays it; may be called again with other engine configurations. Returns false, with the reason,
  * if it cannot. */
-bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
+bool replay_run(struct replay *r, struct error *error);
 
 enum replay_outcome replay_outcome(const struct replay_connection *c);
 

@@ -229,8 +229,8 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 {
 	unsigned found = 0;
 
-	if (r->broken[0])
-		cli_die("%s: %s", o->in, r->broken);
+	if (r->broken.text[0])
+		cli_die("%s: %s", o->in, r->broken.text);
 	while (o->interface && found < capture_read_interfaces(in) &&
 	       (!capture_read_interface(in, found) ||
 		strcmp(capture_read_interface(in, found), o->interface) != 0))
@@ -260,8 +260,8 @@ static void warn(const struct options *o, const struct replay *r)
 	if (r->cut)
 		cli_say("%s ends in the middle of a packet: what comes before it was replayed",
 			o->in);
-	if (r->broken[0])
-		cli_say("%s: %s: what comes before was replayed", o->in, r->broken);
+	if (r->broken.text[0])
+		cli_say("%s: %s: what comes before was replayed", o->in, r->broken.text);
 	if (r->cut_off > 0)
 		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros "
 			"stand for what is missing; capture whole packets, as with tcpdump -s 0",
@@ -270,10 +270,10 @@ static void warn(const struct options *o, const struct replay *r)
 
 static void run_replay(const struct options *o, struct replay *r)
 {
-	char error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
 
-	if (!replay_run(r, error))
-		cli_die("%s: %s", o->in, error);
+	if (!replay_run(r, &error))
+		cli_die("%s: %s", o->in, error.text);
 }
 
 /* Replays it with one segment size after another. */
@@ -349,14 +349,14 @@ int main(int argc, char **argv)
 	struct replay r = { .connections = 0 };
 	struct shown shown = { .replay = &r };
 	struct hurt *hurt = NULL;
-	char error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
 	struct capture_read *in;
 	int status = EXIT_GOOD;
 
 	cli_program = "reseg-replay";
 	parse_options(&o, argc, argv);
-	if (!capture_read_open(&in, o.in, error))
-		cli_die("%s", error);
+	if (!capture_read_open(&in, o.in, &error))
+		cli_die("%s", error.text);
 	open_outputs(&o, &r);
 	r.engine = o.settings.engine;
 	r.interface = o.interface;
@@ -365,8 +365,8 @@ int main(int argc, char **argv)
 		cli_die("out of memory");
 	progress.from_ns = clock_ns(CLOCK_MONOTONIC);
 	r.progress = isatty(STDERR_FILENO) ? show_progress : NULL;
-	if (!replay_load(&r, in, error))
-		cli_die("%s: %s", o.in, error);
+	if (!replay_load(&r, in, &error))
+		cli_die("%s: %s", o.in, error.text);
 	if (r.packets == 0)
 		die_without_packets(&o, &r, in);
 	if (o.last_size > 0)
@@ -386,7 +386,7 @@ int main(int argc, char **argv)
 		    OUTCOME_BIT(hurt ? hurt[i].outcome : replay_outcome(&r.connection[i])))
 			status = EXIT_FINDING;
 	}
-	if (!close_outputs(&o, &r) || r.broken[0])
+	if (!close_outputs(&o, &r) || r.broken.text[0])
 		status = EXIT_USAGE;
 	capture_read_close(in);
 	capture_filter_free(r.filter);

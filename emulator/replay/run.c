@@ -22,13 +22,13 @@ void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side 
 }
 
 /* Gives each end its packets. */
-static bool make_ends(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
+static bool make_ends(struct replay_pass *run, struct error *error)
 {
 	size_t count = run->r->connections;
 
 	run->connection = calloc(count + 1, sizeof(*run->connection));
 	if (!run->connection || alarms_create(&run->wake, (uint32_t)(2 * count + 1)) < 0)
-		return replay_no_memory(error);
+		return error_set(error, 0, "out of memory");
 	for (size_t i = 0; i < count; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			struct replay_end *end = &run->connection[i].end[side];
@@ -37,7 +37,7 @@ static bool make_ends(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYT
 			end->list = calloc(run->r->connection[i].packets[side] + 1,
 					   sizeof(*end->list));
 			if (!end->list)
-				return replay_no_memory(error);
+				return error_set(error, 0, "out of memory");
 		}
 	}
 	for (size_t i = 0; i < run->r->packets; i++) {
@@ -119,7 +119,7 @@ static void observe(void *arg, const struct engine_event *event)
 		memcpy(result->totals, event->totals, sizeof(result->totals));
 }
 
-static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
+static bool drive(struct replay_pass *run, struct error *error)
 {
 	for (uint32_t i = 0; i < run->r->connections; i++) {
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
@@ -141,7 +141,7 @@ static bool drive(struct replay_pass *run, char error[CAPTURE_READ_ERROR_BYTES])
 			uint32_t id = alarms_pop(&run->wake);
 
 			if (!replay_end_sends(run, id / 2, id % 2))
-				return replay_no_memory(error);
+				return error_set(error, 0, "out of memory");
 		} else {
 			engine_expire(run->engine, run->now_ns);
 			replay_take_output(run);
@@ -183,7 +183,7 @@ static void limit_memory(struct engine_config *config, const struct replay *r)
 }
 
 /* Runs all connections through a box, from the beginning. */
-static bool pass(struct replay *r, bool without, char error[CAPTURE_READ_ERROR_BYTES])
+static bool pass(struct replay *r, bool without, struct error *error)
 {
 	struct engine_config config = r->engine;
 	struct replay_pass run = { .r = r, .without = without };
@@ -196,14 +196,14 @@ static bool pass(struct replay *r, bool without, char error[CAPTURE_READ_ERROR_B
 	config.observer_arg = &run;
 	if (good && (engine_create(&run.engine, &config) < 0 ||
 		     (r->capture && !without && box_capture_tap(&run.tap, r->capture, 0) < 0)))
-		good = replay_no_memory(error);
+		good = error_set(error, 0, "out of memory");
 	good = good && drive(&run, error);
 	if (good) {
 		engine_shutdown(run.engine, run.now_ns);
 		if (!without)
 			r->duration_ns = r->packets > 0 ? run.last_ns - r->captured[0].time_ns : 0;
 	}
-	good = good && (!run.no_memory || replay_no_memory(error));
+	good = good && (!run.no_memory || error_set(error, 0, "out of memory"));
 	free_pass(&run);
 	return good;
 }
@@ -214,7 +214,7 @@ static void free_results(struct replay_connection *c)
 	free(c->without.stall);
 }
 
-bool replay_run(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
+bool replay_run(struct replay *r, struct error *error)
 {
 	bool good = true;
 

@@ -88,11 +88,8 @@ static inline struct replay_result *replay_result(const struct replay_pass *run,
 	return run->without ? &c->without : &c->result;
 }
 
-/* load.c. Returns false. */
-bool replay_no_memory(char error[CAPTURE_READ_ERROR_BYTES]);
-
 /* sums.c */
-bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES]);
+bool replay_mend_checksums(struct replay *r, struct error *error);
 void replay_sum_ipv4(uint8_t *ip, size_t header_bytes);
 
 /* run.c */

@@ -92,12 +92,12 @@ static void look_at_sum(struct replay *r, struct sums sums[2], uint32_t number)
  * computed the sums. A packet counts as good if the other end acknowledged it and no good packet
  * like it came, or if no packet of its side is good.
  */
-bool replay_mend_checksums(struct replay *r, char error[CAPTURE_READ_ERROR_BYTES])
+bool replay_mend_checksums(struct replay *r, struct error *error)
 {
 	struct sums(*sums)[2] = calloc(r->connections + 1, sizeof(*sums));
 
 	if (!sums)
-		return replay_no_memory(error);
+		return error_set(error, 0, "out of memory");
 	for (uint32_t i = 0; i < r->packets; i++)
 		look_at_sum(r, sums[r->captured[i].connection], i);
 	for (uint32_t i = 0; i < r->packets; i++) {

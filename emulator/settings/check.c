@@ -45,7 +45,7 @@ static void check_fault(const struct settings *s, unsigned policy, unsigned i,
 	bool in_file = at->line > 0;
 	const char *add = in_file ? "add direction = " : "add --direction ";
 	char place[SETTINGS_PLACE_BYTES], *text;
-	struct faultspec_error why = { .at = 0 };
+	struct error why = { .at = 0 };
 
 	if (can_act(s, policy, &p->fault[i]) ||
 	    faultspec_can_act(&p->fault[i], p->direction, add, &why))

@@ -58,18 +58,6 @@ static const void *scope_value_of(const struct fault_scope *s, const struct scop
 	return (const char *)s + k->at;
 }
 
-__attribute__((format(printf, 3, 4))) static bool refuse(struct faultspec_error *error, size_t at,
-							 const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error->text, sizeof(error->text), format, ap);
-	va_end(ap);
-	error->at = at;
-	return false;
-}
-
 static bool number(const char *text, size_t len, size_t *at, uint32_t most, uint32_t *out)
 {
 	uint64_t n;
@@ -181,7 +169,7 @@ static bool read_scope(struct fault *f, const struct scope_key *k, const char *v
 
 /* Sets one KEY=VALUE, of len characters from `at` on. */
 static bool set_param(struct fault *f, const char *whole, size_t at, size_t len,
-		      struct faultspec_error *error)
+		      struct error *error)
 {
 	const char *text = whole + at, *equals = memchr(text, '=', len);
 	size_t name_len = equals ? (size_t)(equals - text) : len, digits = name_len + 1;
@@ -192,22 +180,22 @@ static bool set_param(struct fault *f, const char *whole, size_t at, size_t len,
 	if (equals && k) {
 		if (read_scope(f, k, equals + 1, len - name_len - 1))
 			return true;
-		return refuse(error, at + name_len + 1, "%s is %s: %.*s", k->name, k->values,
-			      (int)len, text);
+		return error_set(error, at + name_len + 1, "%s is %s: %.*s", k->name, k->values,
+				 (int)len, text);
 	}
 	p = find_param(f, text, name_len, &value);
 	if (!p || !equals)
-		return refuse(error, at, "%s has no parameter \"%.*s\": see --list-faults",
-			      f->kind->name, (int)len, text);
+		return error_set(error, at, "%s has no parameter \"%.*s\": see --list-faults",
+				 f->kind->name, (int)len, text);
 	if (!number(text, len, &digits, p->most, &n) || digits != len || n < p->least)
-		return refuse(error, at + name_len + 1,
-			      "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s", p->name,
-			      p->least, p->most, (int)len, text);
+		return error_set(error, at + name_len + 1,
+				 "%s is a number from %" PRIu32 " to %" PRIu32 ": %.*s", p->name,
+				 p->least, p->most, (int)len, text);
 	*value = n;
 	return true;
 }
 
-bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *error)
+bool faultspec_read(struct fault *f, const char *text, struct error *error)
 {
 	size_t len = strcspn(text, ":");
 	char name[32], names[512] = "";
@@ -221,7 +209,7 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 				sizeof(names) - strlen(names) - 1);
 			strncat(names, k->name, sizeof(names) - strlen(names) - 1);
 		}
-		refuse(error, 0, "no such fault; there are: %s", names);
+		error_set(error, 0, "no such fault; there are: %s", names);
 		return false;
 	}
 	*f = fault_of(kind);
@@ -235,7 +223,7 @@ bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *e
 	return true;
 }
 
-bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error)
+bool faultspec_add(struct engine_policy *policy, const char *text, struct error *error)
 {
 	struct fault f;
 
@@ -244,13 +232,13 @@ bool faultspec_add(struct engine_policy *policy, const char *text, struct faults
 	if (!fault_acts(f.kind))
 		return true;
 	if (policy->faults == FAULTS_MAX)
-		return refuse(error, 0, "%d faults at most", FAULTS_MAX);
+		return error_set(error, 0, "%d faults at most", FAULTS_MAX);
 	policy->fault[policy->faults++] = f;
 	return true;
 }
 
 bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
-		       struct faultspec_error *error)
+		       struct error *error)
 {
 	static const char *const names[] = { "none", "c2s", "s2c", "both" };
 	static const char *const sources[] = {
@@ -261,10 +249,11 @@ bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *
 	if (fault_can_act(f, intercepted))
 		return true;
 	if (only != 0 && !(direction & only))
-		return refuse(error, 0, "it acts only on what the %s sends: drop direction=%s",
-			      sources[only], names[direction]);
-	return refuse(error, 0, "it can never act, as what the %s sends is not intercepted: %s%s",
-		      sources[direction], what_to_do, names[intercepted | direction]);
+		return error_set(error, 0, "it acts only on what the %s sends: drop direction=%s",
+				 sources[only], names[direction]);
+	return error_set(error, 0,
+			 "it can never act, as what the %s sends is not intercepted: %s%s",
+			 sources[direction], what_to_do, names[intercepted | direction]);
 }
 
 static void print_prefix(FILE *out, const struct prefix *p)

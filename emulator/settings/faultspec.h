@@ -11,27 +11,22 @@
  */
 
 #include "core/engine.h"
+#include "io/error.h"
 
 #include <stdio.h>
 
 #define FAULTSPEC_EVERY_MAX 1000000
 
-/* What is wrong with a text. */
-struct faultspec_error {
-	char text[700];
-	size_t at;		/* in the text that was read, from 0 */
-};
-
 /* Reads a fault. Returns false if it cannot. */
-bool faultspec_read(struct fault *f, const char *text, struct faultspec_error *error);
+bool faultspec_read(struct fault *f, const char *text, struct error *error);
 
 /* Adds a fault to a policy; "none" adds nothing. Returns false if it cannot. */
-bool faultspec_add(struct engine_policy *policy, const char *text, struct faultspec_error *error);
+bool faultspec_add(struct engine_policy *policy, const char *text, struct error *error);
 
 /* Returns false, and says so, if the fault can never act where these halves are intercepted. The
  * text what_to_do goes before the direction that would do. */
 bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
-		       struct faultspec_error *error);
+		       struct error *error);
 
 /* The largest number that the keys of a match take. */
 #define FAULTSPEC_PORT_MAX UINT16_MAX

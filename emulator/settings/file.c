@@ -176,7 +176,7 @@ static int handle_key(void *arg, const char *section, const char *name, const ch
 	const struct settings_key *key = settings_find_key(name);
 	size_t column = blanks(f->text);
 	struct settings_place place = { f->line, (unsigned)column + 1 };
-	struct faultspec_error error;
+	struct error error;
 	bool again;
 
 	(void)section;

@@ -22,28 +22,16 @@
 
 /* Values ------------------------------------------------------------------------------- */
 
-__attribute__((format(printf, 2, 3))) static bool refuse(struct faultspec_error *error,
-							 const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	vsnprintf(error->text, sizeof(error->text), format, ap);
-	va_end(ap);
-	error->at = 0;
-	return false;
-}
-
-static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out,
-		   struct faultspec_error *error)
+static bool number(const char *text, uint64_t min, uint64_t max, uint64_t *out, struct error *error)
 {
 	if (!decimal_is(text, min, max, out))
-		return refuse(error, "give a whole number from %" PRIu64 " to %" PRIu64, min, max);
+		return error_set(error, 0, "give a whole number from %" PRIu64 " to %" PRIu64, min,
+				 max);
 	return true;
 }
 
 static bool number32(const char *text, uint32_t min, uint32_t max, uint32_t *out,
-		     struct faultspec_error *error)
+		     struct error *error)
 {
 	uint64_t n;
 
@@ -53,12 +41,12 @@ static bool number32(const char *text, uint32_t min, uint32_t max, uint32_t *out
 	return true;
 }
 
-static bool copy(char **to, const char *value, struct faultspec_error *error)
+static bool copy(char **to, const char *value, struct error *error)
 {
 	char *text = strdup(value);
 
 	if (!text)
-		return refuse(error, "out of memory");
+		return error_set(error, 0, "out of memory");
 	free(*to);
 	*to = text;
 	return true;
@@ -66,8 +54,7 @@ static bool copy(char **to, const char *value, struct faultspec_error *error)
 
 /* Keys ---------------------------------------------------------------------------------- */
 
-static bool set_queue(struct settings *s, unsigned policy, const char *value,
-		      struct faultspec_error *error)
+static bool set_queue(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	const char *colon = strchr(value, ':');
 	char *first_text = strndup(value, colon ? (size_t)(colon - value) : strlen(value));
@@ -76,7 +63,7 @@ static bool set_queue(struct settings *s, unsigned policy, const char *value,
 
 	(void)policy;
 	if (!first_text)
-		return refuse(error, "out of memory");
+		return error_set(error, 0, "out of memory");
 	good = number32(first_text, 0, UINT16_MAX, &first, error);
 	free(first_text);
 	if (!good)
@@ -85,14 +72,14 @@ static bool set_queue(struct settings *s, unsigned policy, const char *value,
 	if (colon && !number32(colon + 1, first, UINT16_MAX, &last, error))
 		return false;
 	if (last - first >= SETTINGS_WORKERS_MAX)
-		return refuse(error, "more than %d workers", SETTINGS_WORKERS_MAX);
+		return error_set(error, 0, "more than %d workers", SETTINGS_WORKERS_MAX);
 	s->queue.number = (uint16_t)first;
 	s->workers = last - first + 1;
 	return true;
 }
 
 static bool set_segment_size(struct settings *s, unsigned policy, const char *value,
-			     struct faultspec_error *error)
+			     struct error *error)
 {
 	s->given[policy] |= GIVEN_SEGMENT_SIZE;
 	return number32(value, 1, ENGINE_SEGMENT_SIZE_MAX,
@@ -100,8 +87,7 @@ static bool set_segment_size(struct settings *s, unsigned policy, const char *va
 }
 
 /* The first one replaces the preset; further ones are added. */
-static bool set_fault(struct settings *s, unsigned policy, const char *value,
-		      struct faultspec_error *error)
+static bool set_fault(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	struct engine_policy *p = &s->engine.rules.policy[policy];
 
@@ -116,7 +102,7 @@ static bool set_fault(struct settings *s, unsigned policy, const char *value,
 }
 
 static bool set_direction(struct settings *s, unsigned policy, const char *value,
-			  struct faultspec_error *error)
+			  struct error *error)
 {
 	static const char *const names[] = { "none", "c2s", "s2c", "both" };
 
@@ -127,20 +113,20 @@ static bool set_direction(struct settings *s, unsigned policy, const char *value
 			return true;
 		}
 	}
-	return refuse(error, "give c2s, s2c, both or none");
+	return error_set(error, 0, "give c2s, s2c, both or none");
 }
 
-static bool set_arrival(struct settings *s, unsigned policy, const char *value,
-			struct faultspec_error *error)
+static bool set_arrival(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	bool wire = strcmp(value, "wire") == 0;
 
 	s->given[policy] |= GIVEN_ARRIVAL;
 	if (wire && policy > 0)
-		return refuse(error, "wire is for all connections: give segment or burst, or put "
-				     "it before the first section");
+		return error_set(error, 0,
+				 "wire is for all connections: give segment or burst, or put "
+				 "it before the first section");
 	if (!wire && strcmp(value, "segment") != 0 && strcmp(value, "burst") != 0)
-		return refuse(error, "give segment, wire or burst");
+		return error_set(error, 0, "give segment, wire or burst");
 	s->engine.rules.policy[policy].arrival = strcmp(value, "burst") == 0 ? ARRIVAL_BURST
 									     : ARRIVAL_SEGMENT;
 	/* Only the kernel knows for sure where segments were joined, and asking it costs. */
@@ -149,79 +135,72 @@ static bool set_arrival(struct settings *s, unsigned policy, const char *value,
 	return true;
 }
 
-static bool set_client(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_client(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	return faultspec_prefix(&s->engine.rules.policy[policy].match.client, value,
 				strlen(value)) ||
-	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
+	       error_set(error, 0, "give an address, or a prefix as 198.51.100.0/24");
 }
 
-static bool set_server(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_server(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	return faultspec_prefix(&s->engine.rules.policy[policy].match.server, value,
 				strlen(value)) ||
-	       refuse(error, "give an address, or a prefix as 198.51.100.0/24");
+	       error_set(error, 0, "give an address, or a prefix as 198.51.100.0/24");
 }
 
-static bool set_port(struct settings *s, unsigned policy, const char *value,
-		     struct faultspec_error *error)
+static bool set_port(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	return faultspec_range(&s->engine.rules.policy[policy].match.port, value, strlen(value),
 			       UINT16_MAX) ||
-	       refuse(error, "give a port, or a range as 25-587");
+	       error_set(error, 0, "give a port, or a range as 25-587");
 }
 
-static bool set_flows(struct settings *s, unsigned policy, const char *value,
-		      struct faultspec_error *error)
+static bool set_flows(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return number32(value, 1, FLOWS_MAX, &s->engine.flows_max, error);
 }
 
-static bool set_window(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_window(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return number32(value, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX, &s->engine.window_bytes,
 			error);
 }
 
-static bool set_memory(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_memory(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return number(value, MEMORY_MIN, MEMORY_MAX, &s->engine.memory_bytes, error);
 }
 
 static bool set_overload(struct settings *s, unsigned policy, const char *value,
-			 struct faultspec_error *error)
+			 struct error *error)
 {
 	(void)policy;
 	if (strcmp(value, "pass") != 0 && strcmp(value, "refuse") != 0)
-		return refuse(error, "give pass or refuse");
+		return error_set(error, 0, "give pass or refuse");
 	s->engine.overload = strcmp(value, "pass") == 0 ? OVERLOAD_PASS : OVERLOAD_REFUSE;
 	return true;
 }
 
 static bool set_queue_length(struct settings *s, unsigned policy, const char *value,
-			     struct faultspec_error *error)
+			     struct error *error)
 {
 	(void)policy;
 	return number32(value, 1, QUEUE_LENGTH_MAX, &s->queue.packets, error);
 }
 
 static bool set_queue_buffer(struct settings *s, unsigned policy, const char *value,
-			     struct faultspec_error *error)
+			     struct error *error)
 {
 	(void)policy;
 	s->queue_buffer_given = true;
 	return number32(value, QUEUE_BUFFER_MIN, QUEUE_BUFFER_MAX, &s->queue.buffer_bytes, error);
 }
 
-static bool set_inject(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_inject(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	bool known = strcmp(value, "auto") == 0;
 
@@ -229,54 +208,48 @@ static bool set_inject(struct settings *s, unsigned policy, const char *value,
 	for (const struct injector_kind *k = inject_kinds; k->name; k++)
 		known |= strcmp(value, k->name) == 0;
 	return known ? copy(&s->inject, value, error)
-		     : refuse(error, "no such injector; see resegd --help");
+		     : error_set(error, 0, "no such injector; see resegd --help");
 }
 
-static bool set_user(struct settings *s, unsigned policy, const char *value,
-		     struct faultspec_error *error)
+static bool set_user(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return copy(&s->user, value, error);
 }
 
-static bool set_sandbox(struct settings *s, unsigned policy, const char *value,
-			struct faultspec_error *error)
+static bool set_sandbox(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	s->no_sandbox = strcmp(value, "off") == 0;
-	return s->no_sandbox || strcmp(value, "on") == 0 || refuse(error, "give on or off");
+	return s->no_sandbox || strcmp(value, "on") == 0 || error_set(error, 0, "give on or off");
 }
 
-static bool set_pcapng(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_pcapng(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return copy(&s->pcapng, value, error);
 }
 
-static bool set_events(struct settings *s, unsigned policy, const char *value,
-		       struct faultspec_error *error)
+static bool set_events(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return copy(&s->events, value, error);
 }
 
-static bool set_control(struct settings *s, unsigned policy, const char *value,
-			struct faultspec_error *error)
+static bool set_control(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	(void)policy;
 	return copy(&s->control, value, error);
 }
 
 static bool set_control_owner(struct settings *s, unsigned policy, const char *value,
-			      struct faultspec_error *error)
+			      struct error *error)
 {
 	(void)policy;
 	return copy(&s->control_owner, value, error);
 }
 
-static bool set_grace(struct settings *s, unsigned policy, const char *value,
-		      struct faultspec_error *error)
+static bool set_grace(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	char *end;
 	double seconds = strtod(value, &end);
@@ -284,8 +257,8 @@ static bool set_grace(struct settings *s, unsigned policy, const char *value,
 	(void)policy;
 	if (end == value || *end != '\0' || !isfinite(seconds) || seconds < 0 ||
 	    seconds > SETTINGS_GRACE_MAX_SECONDS)
-		return refuse(error, "give a time in seconds from 0 to %d",
-			      SETTINGS_GRACE_MAX_SECONDS);
+		return error_set(error, 0, "give a time in seconds from 0 to %d",
+				 SETTINGS_GRACE_MAX_SECONDS);
 	s->grace_ns = (uint64_t)(seconds * NS_PER_S);
 	return true;
 }
@@ -340,7 +313,7 @@ const struct settings_key *settings_find_key(const char *name)
 }
 
 bool settings_set_key(struct settings *s, const struct settings_key *key, unsigned policy,
-		      const char *value, struct settings_place place, struct faultspec_error *error)
+		      const char *value, struct settings_place place, struct error *error)
 {
 	s->place = s->at[key - settings_keys] = place;
 	return key->set(s, policy, value, error);
@@ -350,7 +323,7 @@ void settings_set(struct settings *s, const struct settings_key *key, const char
 		  struct settings_mistakes *m)
 {
 	static const struct settings_place command_line;
-	struct faultspec_error why;
+	struct error why;
 
 	if (!settings_set_key(s, key, 0, value, command_line, &why))
 		settings_note(m, "--%s %s: %s", key->name, value, why.text);

@@ -13,7 +13,6 @@ const struct settings_key *settings_find_key(const char *name);
 
 /* Sets one key, and notes where it was given. Returns false, and why, if it cannot. */
 bool settings_set_key(struct settings *s, const struct settings_key *key, unsigned policy,
-		      const char *value, struct settings_place place,
-		      struct faultspec_error *error);
+		      const char *value, struct settings_place place, struct error *error);
 
 #endif

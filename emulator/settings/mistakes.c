@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *settings_place_text(const char *path, const struct settings_place *at,
 				char text[SETTINGS_PLACE_BYTES])
@@ -37,4 +38,12 @@ void settings_note(struct settings_mistakes *m, const char *format, ...)
 	}
 	m->left_out++;
 	snprintf(m->text + m->bytes, FOR_THE_COUNT, "\nand %u more mistakes", m->left_out);
+}
+
+void settings_conclude(struct settings_mistakes *m, const char *text)
+{
+	size_t used = strlen(m->text);
+
+	/* There is room: that for the count is larger than the count. */
+	snprintf(m->text + used, sizeof(m->text) - used, "; %s", text);
 }

@@ -27,6 +27,9 @@ struct settings_mistakes {
 void settings_note(struct settings_mistakes *m, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* Adds "; " and a text of at most 40 octets to the last line. */
+void settings_conclude(struct settings_mistakes *m, const char *text);
+
 /* The text that gives a mistake's place: "PATH:LINE:COLUMN: ", or nothing. */
 #define SETTINGS_PLACE_BYTES 600
 const char *settings_place_text(const char *path, const struct settings_place *at,

@@ -63,8 +63,7 @@ struct settings_key {
 		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */
 		SETTINGS_LAB = 16,	/* the same: reseg-lab passes it on */
 	} where;
-	bool (*set)(struct settings *s, unsigned policy, const char *value,
-		    struct faultspec_error *error);
+	bool (*set)(struct settings *s, unsigned policy, const char *value, struct error *error);
 };
 
 /* All keys; the last has no name. Those with SETTINGS_MATCH are for sections of a file only. */

@@ -777,7 +777,7 @@ static void start(struct sim *s)
 {
 	struct engine_config config;
 	struct engine_policy *policy;
-	struct faultspec_error error;
+	struct error error;
 
 	engine_config_init(&config);
 	policy = &config.rules.policy[0];

@@ -79,12 +79,12 @@ static void expect(const struct expected *expected)
 {
 	struct capture_read_packet packet;
 	struct capture_read *in;
-	char error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
 
 	cr_assert(box_capture_flush(capture));
-	cr_assert(capture_read_open(&in, path, error), "%s", error);
+	cr_assert(capture_read_open(&in, path, &error), "%s", error.text);
 	for (; expected->flow > 0; expected++) {
-		cr_assert_eq(capture_read_next(in, &packet, error), 1, "flow %u has no packet",
+		cr_assert_eq(capture_read_next(in, &packet, &error), 1, "flow %u has no packet",
 			     (unsigned)expected->flow);
 		cr_assert_eq(packet.data[16 + 20] << 8 | packet.data[16 + 21],
 			     expected->flow % 65536);
@@ -96,7 +96,7 @@ static void expect(const struct expected *expected)
 			cr_expect_null(packet.comment, "flow %u: \"%s\"", (unsigned)expected->flow,
 				       packet.comment);
 	}
-	cr_assert_eq(capture_read_next(in, &packet, error), 0);
+	cr_assert_eq(capture_read_next(in, &packet, &error), 0);
 	capture_read_close(in);
 }
 
@@ -190,15 +190,15 @@ Test(box_capture, a_long_comment_says_how_much_it_leaves_out)
 {
 	struct capture_read_packet packet;
 	struct capture_read *in;
-	char error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
 	unsigned told = 0, more = 0;
 
 	for (uint64_t i = 0; i < 1000; i++)
 		lose_piece(1, i * S);
 	send_packet(1);
 	cr_assert(box_capture_flush(capture));
-	cr_assert(capture_read_open(&in, path, error), "%s", error);
-	cr_assert_eq(capture_read_next(in, &packet, error), 1);
+	cr_assert(capture_read_open(&in, path, &error), "%s", error.text);
+	cr_assert_eq(capture_read_next(in, &packet, &error), 1);
 	cr_assert_not_null(packet.comment);
 	cr_assert_leq(strlen(packet.comment), 8300);
 	for (const char *at = packet.comment; (at = strstr(at, "fault: drop")); at++)

@@ -63,7 +63,7 @@ Test(faultspec, text_is_read_and_written)
 		"a-name-that-is-longer-than-any-that-there-is",
 	};
 	struct engine_policy policy;
-	struct faultspec_error error;
+	struct error error;
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
 		char *text;

@@ -201,13 +201,13 @@ static struct noted *read_notes(const char *path, size_t *count)
 	struct capture_read_packet packet;
 	struct noted *notes = NULL;
 	struct capture_read *in;
-	char error[CAPTURE_READ_ERROR_BYTES];
+	struct error error;
 	size_t room = 0, bytes;
 
 	*count = 0;
-	if (!capture_read_open(&in, path, error))
+	if (!capture_read_open(&in, path, &error))
 		return NULL;	/* resegd says why there is none */
-	while (capture_read_next(in, &packet, error) > 0) {
+	while (capture_read_next(in, &packet, &error) > 0) {
 		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes,
 						 &bytes);
 
@@ -261,16 +261,17 @@ static bool add_comments(const struct capture *c, struct noted *notes, size_t co
 	struct capture_read_packet packet;
 	struct capture_read *in;
 	struct pcapng *out;
-	char error[CAPTURE_READ_ERROR_BYTES], *part;
+	struct error error;
+	char *part;
 	bool good;
 	int rc;
 
 	if (asprintf(&part, "%s.part", c->path) < 0)
 		cli_die("out of memory");
-	if (!capture_read_open(&in, c->path, error))
-		cli_die("%s", error);
+	if (!capture_read_open(&in, c->path, &error))
+		cli_die("%s", error.text);
 	out = create(part);
-	while ((rc = capture_read_next(in, &packet, error)) > 0) {
+	while ((rc = capture_read_next(in, &packet, &error)) > 0) {
 		size_t bytes;
 		const uint8_t *ip = linklayer_ip(packet.link_type, packet.data, packet.bytes,
 						 &bytes);

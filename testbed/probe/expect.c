@@ -26,37 +26,39 @@ static int outcome_of(const char *name)
 	return -1;
 }
 
-static const char *load(struct expect *x, const char *path)
+static bool load(struct expect *x, const char *path, struct error *error)
 {
-	static char text[512];
-	json_error_t error;
-	json_t *file = json_load_file(path, 0, &error), *row;
+	json_error_t why;
+	json_t *file = json_load_file(path, 0, &why), *row;
 	size_t i;
 
-	if (!file) {
-		snprintf(text, sizeof(text), "line %d: %s", error.line, error.text);
-		return error.line > 0 ? text : "no such file; give finch2008, clean or a file";
-	}
+	if (!file && why.line > 0)
+		return error_set(error, 0, "line %d: %s", why.line, why.text);
+	if (!file)
+		return error_set(error, 0, "no such file; give finch2008, clean or a file");
 	x->rows = json_incref(json_is_array(file) ? file : json_object_get(file, "rows"));
 	json_decref(file);
 	if (!json_is_array(x->rows))
-		return "holds no rows: make it with --format json";
+		return error_set(error, 0, "holds no rows: make it with --format json");
 	json_array_foreach(x->rows, i, row)
 	{
 		if (!json_is_integer(json_object_get(row, "size")) ||
 		    outcome_of(json_string_value(json_object_get(row, "outcome"))) < 0)
-			return "a row has no size or no known outcome: make it with --format json";
+			return error_set(error, 0,
+					 "row %zu has no size or no known outcome: "
+					 "make it with --format json",
+					 i + 1);
 	}
-	return NULL;
+	return true;
 }
 
-const char *expect_open(struct expect **out, const char *name, uint32_t segment_size)
+bool expect_open(struct expect **out, const char *name, uint32_t segment_size, struct error *error)
 {
 	struct expect *x = calloc(1, sizeof(*x));
-	const char *error = NULL;
+	bool good = true;
 
 	if (!x)
-		return "out of memory";
+		return error_set(error, 0, "out of memory");
 	x->name = name;
 	x->segment_size = segment_size;
 	if (strcmp(name, "clean") == 0) {
@@ -65,13 +67,13 @@ const char *expect_open(struct expect **out, const char *name, uint32_t segment_
 		x->kind = EXPECT_LAW;
 	} else {
 		x->kind = EXPECT_FILE;
-		error = load(x, name);
+		good = load(x, name, error);
 	}
-	if (error)
-		expect_close(x);
-	else
+	if (good)
 		*out = x;
-	return error;
+	else
+		expect_close(x);
+	return good;
 }
 
 void expect_close(struct expect *x)

@@ -12,12 +12,13 @@
  * If sizes are repeated, the n-th row of a size is compared with the n-th one in the file.
  */
 
+#include "io/error.h"
 #include "probe/sweep.h"
 
 struct expect;
 
-/* Returns NULL, or what is wrong with it, in words. segment_size is that of the law. */
-const char *expect_open(struct expect **out, const char *name, uint32_t segment_size);
+/* Returns false, and why, if there is no such expectation. segment_size is that of the law. */
+bool expect_open(struct expect **out, const char *name, uint32_t segment_size, struct error *error);
 void expect_close(struct expect *x);
 
 const char *expect_name(const struct expect *x);

@@ -446,13 +446,15 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 	}
 }
 
-/* Measures the server, and what fails at a glance. Returns NULL, or why no more can be tried. */
-static const char *measure(struct identify *id, uint32_t *most, uint32_t *header, bool *masked)
+/* Measures the server, and what fails at a glance. Returns false, and why, if no more can be
+ * tried. */
+static bool measure(struct identify *id, uint32_t *most, uint32_t *header, bool *masked,
+		    struct error *error)
 {
 	uint32_t sizes[1 + GROUPS * GROUP] = { ENVELOPE_MIN };
 	size_t count = sizeof(sizes) / sizeof(*sizes), n = 1;
-	const char *error = NULL;
 	struct row *rows, *base;
+	bool good = true;
 
 	for (unsigned i = 0; i < GROUPS; i++) {
 		for (uint32_t k = 0; k < GROUP; k++)
@@ -483,7 +485,7 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 	id->codes = base->codes;
 	if (!base->written) {
 		print_note(id->trials.unserved_text, base);
-		error = id->trials.unserved_text;
+		good = error_set(error, 0, "%s", id->trials.unserved_text);
 	} else if (trials_failed(base)) {
 		evidence(id, "even an envelope of %d bytes is not answered", ENVELOPE_MIN);
 		quote(id, base);
@@ -494,7 +496,7 @@ static const char *measure(struct identify *id, uint32_t *most, uint32_t *header
 		measure_delay(id, rows, count);
 	}
 	free(rows);
-	return error;
+	return good;
 }
 
 /* How long all sizes take, at this server's pace. */
@@ -557,14 +559,15 @@ static void weigh(struct identify *id, bool masked)
 		id->class = CLASS_SLOW_SERVER;
 }
 
-static const char *find_out(struct identify *id)
+static bool find_out(struct identify *id, struct error *error)
 {
 	uint32_t most, header;
 	bool masked;
-	const char *error = measure(id, &most, &header, &masked);
 
-	if (error || id->class == CLASS_UNSURE)
-		return error;
+	if (!measure(id, &most, &header, &masked, error))
+		return false;
+	if (id->class == CLASS_UNSURE)
+		return true;
 	if (id->delay_ns > 0) {
 		/* Time for all recipients of a full segment, and some patience. */
 		uint64_t needed = id->delay_ns * (2 + most / 266) * 2;
@@ -582,19 +585,19 @@ static const char *find_out(struct identify *id)
 			 seconds_for_all(id, most));
 	}
 	weigh(id, masked);
-	return NULL;
+	return true;
 }
 
-const char *identify_run(struct identify *id)
+bool identify_run(struct identify *id, struct error *error)
 {
 	uint64_t start = clock_ns(CLOCK_MONOTONIC);
-	const char *error;
+	bool good;
 
 	id->class = CLASS_NONE;
 	id->sure = true;
-	error = find_out(id);
+	good = find_out(id, error);
 	id->time_ns = clock_ns(CLOCK_MONOTONIC) - start;
-	return error;
+	return good;
 }
 
 void identify_free(struct identify *id)

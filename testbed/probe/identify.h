@@ -14,6 +14,7 @@
  * explained, comes and goes, or is the server's own refusal, is never called anything but unsure.
  */
 
+#include "io/error.h"
 #include "probe/hypothesis.h"
 #include "probe/trials.h"
 
@@ -38,8 +39,8 @@ struct identify {
 	size_t evidence_count;
 };
 
-/* Finds out. Returns NULL, or why it cannot be tried, in words. */
-const char *identify_run(struct identify *id);
+/* Finds out. Returns false, and why, if it cannot be tried. */
+bool identify_run(struct identify *id, struct error *error);
 
 void identify_free(struct identify *id);
 

@@ -291,11 +291,10 @@ static int identify(const struct options *o)
 			.progress = o->sweep.progress,
 		},
 	};
-	const char *error = identify_run(&id);
-	enum identify_class class = id.class;
+	struct error error;
 
-	if (error)
-		cli_die("%s: %s", o->target, error);
+	if (!identify_run(&id, &error))
+		cli_die("%s: %s", o->target, error.text);
 	if (o->format_name && strcmp(o->format_name, "json") == 0)
 		identify_print_json(stdout, &id, o->target);
 	else
@@ -303,7 +302,7 @@ static int identify(const struct options *o)
 	identify_free(&id);
 	if (fflush(stdout) != 0)
 		cli_die("the result could not be written");
-	return class == CLASS_NONE ? EXIT_GOOD : EXIT_FINDING;
+	return id.class == CLASS_NONE ? EXIT_GOOD : EXIT_FINDING;
 }
 
 int main(int argc, char **argv)
@@ -311,7 +310,7 @@ int main(int argc, char **argv)
 	struct options o;
 	struct expect *expect = NULL;
 	struct print report;
-	const char *error;
+	struct error error;
 	bool met = true;
 	int rc;
 
@@ -319,15 +318,11 @@ int main(int argc, char **argv)
 	parse_options(&o, argc, argv);
 	if (!o.identify)
 		make_rows(&o.sweep, o.sizes, o.repeat > 0 ? o.repeat : 1);
-	if (o.expect) {
-		error = expect_open(&expect, o.expect, o.segment_size);
-		if (error)
-			cli_die("--expect %s: %s", o.expect, error);
-	}
-	error = net_resolve(o.target, o.sweep.protocol == PROTOCOL_SMTP ? 25 : 7, o.family,
-			    &o.sweep.target);
-	if (error)
-		cli_die("%s: %s", o.target, error);
+	if (o.expect && !expect_open(&expect, o.expect, o.segment_size, &error))
+		cli_die("--expect %s: %s", o.expect, error.text);
+	if (!net_resolve(o.target, o.sweep.protocol == PROTOCOL_SMTP ? 25 : 7, o.family,
+			 &o.sweep.target, &error))
+		cli_die("%s: %s", o.target, error.text);
 	net_raise_descriptor_limit();
 	if (isatty(STDERR_FILENO))
 		o.sweep.progress = show_progress;

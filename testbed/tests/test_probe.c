@@ -106,16 +106,17 @@ Test(net, targets)
 					   "192.0.2.1:x",
 					   "192.0.2.1:0", "192.0.2.1:99999" };
 	union net_address a;
+	struct error error;
 	char text[NET_TEXT_BYTES];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		cr_assert_null(net_resolve(good[i].text, 25, AF_UNSPEC, &a));
+		cr_assert(net_resolve(good[i].text, 25, AF_UNSPEC, &a, &error));
 		net_text(&a, text);
 		cr_assert_str_eq(text, good[i].address);
 		cr_assert_eq(net_port(&a), good[i].port);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_assert_not_null(net_resolve(bad[i], 25, AF_UNSPEC, &a), "%s", bad[i]);
+		cr_assert_not(net_resolve(bad[i], 25, AF_UNSPEC, &a, &error), "%s", bad[i]);
 }
 
 /* Servers -------------------------------------------------------------------------------- */

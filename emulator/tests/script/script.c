@@ -187,7 +187,7 @@ static void expect(struct script_run *r, const char *line)
 
 static void add_faults(struct engine_policy *policy, const char *faults)
 {
-	struct faultspec_error error;
+	struct error error;
 	char text[LINE_BYTES];
 
 	snprintf(text, sizeof(text), "%s", faults);
