@@ -2,8 +2,8 @@
 #include "engine.h"
 
 #include "emit.h"
+#include "faults.h"
 #include "handshake.h"
-#include "hooks.h"
 #include "icmp.h"
 #include "lifetime.h"
 #include "observe.h"
@@ -30,11 +30,11 @@
  *      engine_input()
  *        packet_parse()          every bound is checked here, once; nothing after it can fail
  *        flow_find()             which flow is it in?
- *        hooks_packet()          faults may drop it, rewrite it, or kill its connection
+ *        faults_packet()          faults may drop it, rewrite it, or kill its connection
  *        handshake.c             a SYN, or a flow that is not open yet
  *        segment.c               a packet of an open flow: is it to be believed?
  *          send_acked()          its ACK: the sink has more; frees data, moves windows
- *          receive_packet()      its data: stored, put in order, cut into pieces (hooks_cut())
+ *          receive_packet()      its data: stored, put in order, cut into pieces (faults_cut())
  *      = a verdict: it goes on as it came, or rewritten, or the box has taken it
  *
  * Nothing is sent on that path. What must be sent is noted as owed, and the flow is queued. Each
@@ -100,7 +100,7 @@ int engine_create(struct engine **out, const struct engine_config *config)
 		return -ENOMEM;
 	e->config = *config;
 	e->output_first = e->output_last = FLOW_NONE;
-	hooks_begin(e);
+	faults_begin(e);
 	rc = flow_table_create(&e->table, config->flows_max, config->hash_key);
 	if (rc < 0)
 		goto free_engine;
@@ -249,7 +249,7 @@ static enum engine_verdict judge_packet(struct engine *e, struct packet *p)
 	if (f->state == FLOW_FORGOTTEN)
 		verdict = VERDICT_DROP;
 	else if (f->state == FLOW_OPENING || f->state == FLOW_OPEN)
-		verdict = apply_fate(e, h, side, p, hooks_packet(e, f, side, p, &rewritten));
+		verdict = apply_fate(e, h, side, p, faults_packet(e, f, side, p, &rewritten));
 	if (verdict == VERDICT_DROP)
 		return VERDICT_DROP;
 	shifted = f->shifted;
@@ -446,14 +446,14 @@ int engine_set_rules(struct engine *e, uint64_t now_ns, const struct engine_rule
 	if (!rules_good(rules))
 		return -EINVAL;
 	set_now(e, now_ns);
-	hooks_set_rules(e, rules);
+	faults_set_rules(e, rules);
 	for (flow_handle h = 0; h < e->table.fresh; h++) {
 		struct flow *f = flow_get(&e->table, h);
 		bool stalls[2];
 
 		if (f->state == FLOW_FREE)
 			continue;
-		hooks_renew(e, f, &old, stalls);
+		faults_renew(e, f, &old, stalls);
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			if (stalls[side])
 				receive_cut(e, f, side,

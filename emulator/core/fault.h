@@ -6,9 +6,9 @@
  * Faults: named deviations, each at a named hook
  *
  * Without a fault the box is a well-behaved relay. A kind of fault is one row of the table in
- * fault.c: it says what it would change at one decision of the engine. A fault is a kind in use:
- * its parameters, how often it acts, and in which connections. A policy has up to FAULTS_MAX
- * faults, which are asked in their order (hooks.c). To add a kind, add a row and its test.
+ * fault_kinds.c: it says what it would change at one decision of the engine. A fault is a kind in
+ * use: its parameters, how often it acts, and in which connections. A policy has up to FAULTS_MAX
+ * faults, which are asked in their order (faults.c). To add a kind, add a row and its test.
  */
 
 #include "match.h"

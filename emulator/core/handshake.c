@@ -2,7 +2,7 @@
 #include "handshake.h"
 
 #include "congestion.h"
-#include "hooks.h"
+#include "faults.h"
 #include "lifetime.h"
 #include "observe.h"
 #include "receive.h"
@@ -66,7 +66,7 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
  * They get it by a SYN without data, so such a SYN keeps the option then. */
 static bool clean_syn(const struct engine *e, const struct flow *f, struct packet *p)
 {
-	bool keep = p->payload_bytes == 0 && hooks_keep_fast_open(e, f);
+	bool keep = p->payload_bytes == 0 && faults_keep_fast_open(e, f);
 	bool changed = tcpopt_remove_unkept(p, keep);
 
 	changed |= tcpopt_limit_mss(p, MSS_MAX);
@@ -199,7 +199,7 @@ enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_k
 		e->stats.passed_draining++;
 		return VERDICT_ACCEPT;
 	}
-	if (hooks_passes(e, key, sender)) {
+	if (faults_passes(e, key, sender)) {
 		e->stats.passed_policy++;
 		return VERDICT_ACCEPT;
 	}
@@ -210,7 +210,7 @@ enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_k
 	f->serial = e->flows_seen++ * e->config.engines + e->config.number + 1;
 	f->version = p->version;
 	f->client = sender & 1u;
-	hooks_start(e, f);
+	faults_start(e, f);
 	f->touched_ms = e->now_ms;
 	for (unsigned side = CLIENT; side <= SERVER; side++)
 		f->challenge_ms[side] = f->rst_challenge_ms[side] = e->now_ms - CHALLENGE_GAP_MS;

@@ -2,7 +2,7 @@
 #include "output.h"
 
 #include "emit.h"
-#include "hooks.h"
+#include "faults.h"
 #include "observe.h"
 #include "send.h"
 
@@ -10,7 +10,7 @@
  * What a flow sends
  *
  * A piece goes through three files: send.c chooses it, faults change, drop, delay or double it
- * (hooks.c), and emit.c writes it.
+ * (faults.c), and emit.c writes it.
  */
 
 static void owe_behind(struct engine *e, enum engine_side side, const struct piece *piece)
@@ -35,7 +35,7 @@ static bool output_faulty_piece(struct engine *e, struct flow *f, enum engine_si
 		return true;
 	}
 	while (send_next(e, f, side, &piece)) {
-		switch (hooks_piece(e, f, side, &piece)) {
+		switch (faults_piece(e, f, side, &piece)) {
 		case FATE_VANISH:
 			continue;
 		case FATE_LATE:
@@ -76,7 +76,7 @@ static bool output_piece(struct engine *e, struct flow *f, enum engine_side side
 {
 	struct piece piece;
 
-	if (hooks_any_piece(e, f, side))
+	if (faults_any_piece(e, f, side))
 		return output_faulty_piece(e, f, side, out);
 	if (!send_next(e, f, side, &piece))
 		return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "receive.h"
 
-#include "hooks.h"
+#include "faults.h"
 #include "observe.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ void receive_cut(struct engine *e, struct flow *f, enum engine_side source, bool
 	uint32_t arrived = (uint32_t)(box_data_end(r) - start);
 
 	while ((pending = (uint32_t)(box_data_end(r) - t->cut_nxt)) > 0) {
-		uint32_t bytes = hooks_cut(e, f, source, pending, arrived, push);
+		uint32_t bytes = faults_cut(e, f, source, pending, arrived, push);
 
 		if (bytes == 0)
 			break;

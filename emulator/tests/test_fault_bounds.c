@@ -291,7 +291,7 @@ Test(fault_bounds, what_can_act_in_which_halves)
 }
 
 /* As the engine asks, not as somebody has written down. */
-Test(fault_bounds, hooks_are_told)
+Test(fault_bounds, faults_are_told)
 {
 	static const char *const expected[][2] = {
 		{ "off-by-one", "cut" }, { "split-command", "cut" }, { "none", "-" }, { "lose-tail",

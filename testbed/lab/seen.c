@@ -89,8 +89,8 @@ static uint32_t crossed(struct seen *s)
 }
 
 /* How many came to the queues of the network namespace that this process is in; see
- * nfnetlink_queue.c of the kernel for the columns. A full queue drops packets before it numbers
- * them. */
+ * seq_show() of nfnetlink_queue in the kernel for the columns. A full queue drops packets before it
+ * numbers them. */
 static uint32_t queued(void)
 {
 	FILE *f = fopen("/proc/self/net/netfilter/nfnetlink_queue", "re");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hooks.h"
+#include "faults.h"
 
 #include "observe.h"
 
@@ -35,7 +35,7 @@ static void sort_faults(struct engine *e)
 	}
 }
 
-void hooks_begin(struct engine *e)
+void faults_begin(struct engine *e)
 {
 	memcpy(&e->random, e->config.hash_key, sizeof(e->random));
 	e->random |= 1;
@@ -69,7 +69,7 @@ static struct fault_state old_state(const struct engine_rules *rules,
 	return (struct fault_state){ .since_ns = now_ns };
 }
 
-void hooks_set_rules(struct engine *e, const struct engine_rules *rules)
+void faults_set_rules(struct engine *e, const struct engine_rules *rules)
 {
 	struct fault_state old[POLICIES_MAX][FAULTS_MAX];
 
@@ -134,7 +134,7 @@ static uint8_t choose_policy(const struct engine *e, const struct flow *f)
 	return 0;
 }
 
-bool hooks_passes(const struct engine *e, const struct flow_key *key, unsigned client)
+bool faults_passes(const struct engine *e, const struct flow_key *key, unsigned client)
 {
 	struct flow f = { .key = *key, .client = client & 1u };
 
@@ -150,7 +150,7 @@ static void use_fault(const struct fault *fault, unsigned bit, struct flow *f)
 	}
 }
 
-void hooks_start(struct engine *e, struct flow *f)
+void faults_start(struct engine *e, struct flow *f)
 {
 	const struct engine_policy *p;
 
@@ -219,7 +219,7 @@ static unsigned text_faults(const struct engine_policy *p, unsigned faults)
 	return bits & faults;
 }
 
-void hooks_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2])
+void faults_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2])
 {
 	const struct engine_policy *before = &old->policy[f->policy], *p;
 	unsigned faults[2] = { f->relay[CLIENT].faults, f->relay[SERVER].faults };
@@ -298,8 +298,8 @@ static void alter(struct engine *e, struct flow *f, enum engine_side source, str
 	r->dot_state = (uint8_t)(dot_state_after(r->dot_state, e->text, c->bytes) & 7);
 }
 
-uint32_t hooks_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
-		   uint32_t arrived, bool push)
+uint32_t faults_cut(struct engine *e, struct flow *f, enum engine_side source, uint32_t pending,
+		    uint32_t arrived, bool push)
 {
 	const struct engine_policy *p = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
@@ -370,8 +370,8 @@ static struct fault_packet view(const struct flow *f, enum engine_side source,
 	return v;
 }
 
-enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine_side source,
-			     struct packet *p, bool *rewritten)
+enum fault_fate faults_packet(struct engine *e, const struct flow *f, enum engine_side source,
+			      struct packet *p, bool *rewritten)
 {
 	const struct engine_policy *policy = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
@@ -401,7 +401,7 @@ enum fault_fate hooks_packet(struct engine *e, const struct flow *f, enum engine
 	return FATE_NONE;
 }
 
-bool hooks_keep_fast_open(const struct engine *e, const struct flow *f)
+bool faults_keep_fast_open(const struct engine *e, const struct flow *f)
 {
 	const struct engine_policy *p = box_policy(e, f);
 	unsigned used = f->relay[CLIENT].faults | f->relay[SERVER].faults;
@@ -413,8 +413,8 @@ bool hooks_keep_fast_open(const struct engine *e, const struct flow *f)
 	return false;
 }
 
-enum fault_fate hooks_piece(struct engine *e, const struct flow *f, enum engine_side source,
-			    const struct piece *piece)
+enum fault_fate faults_piece(struct engine *e, const struct flow *f, enum engine_side source,
+			     const struct piece *piece)
 {
 	const struct engine_policy *policy = box_policy(e, f);
 	const struct relay *r = &f->relay[source];
