@@ -22,8 +22,6 @@ uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum eng
 	uint32_t size = box_policy(e, f)->segment_size;
 	uint32_t most = box_path_max(f, source);
 
-	if (f->timestamps && size > ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES)
-		size = ENGINE_SEGMENT_SIZE_MAX - TCPOPT_TIMESTAMPS_BYTES;
 	return (uint16_t)(size < most ? size : most);
 }
 

@@ -46,7 +46,6 @@ uint64_t lifetime_deadline(const struct engine *e, const struct flow *f)
 {
 	switch (f->state) {
 	case FLOW_OPENING:
-		return touched_ns(e, f) + IDLE_OPENING_NS;
 	case FLOW_OPEN:
 		return touched_ns(e, f) + (is_established(f) ? IDLE_OPEN_NS : IDLE_OPENING_NS);
 	case FLOW_RESET:

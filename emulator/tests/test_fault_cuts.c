@@ -215,6 +215,24 @@ Test(fault_cuts, split_command_by_lines)
 		"server < P. 29:36(7) ack 1 '\\r\\nXXXX\\r'\n");
 }
 
+/* A page of memory ends before the verb; the piece is read whole. */
+Test(fault_cuts, split_command_across_pages)
+{
+	script_run((struct script){ .fault = "split-command", .segment_size = 5000 },
+		"client > S 0:0(0) win 64240 <mss 9000>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 9000>\n"
+		"pass\n"
+		"client > P. 1:4090(4089) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 4090\n"
+		"server < P. 1:4090(4089) ack 1\n"
+		"client > P. 4090:4101(11) ack 1 win 64240 'line\\r\\nRCPT '\n"
+		"drop\n"
+		"client < . 1:1(0) ack 4101\n"
+		"server < P. 4090:4101(11) ack 1 'line\\r\\nXXXX '\n");
+}
+
 /* Records of 255 and 256 octets behind their header. */
 Test(fault_cuts, hello_256_511)
 {

@@ -273,6 +273,33 @@ Test(fault_packets, isn_shift_of_the_client)
 		"server < P. 1073741830:1073741834(4) ack 1 'more'\n");
 }
 
+/* As long as Linux keeps TIME-WAIT the ends may repeat themselves, and still need the box. */
+Test(fault_packets, isn_shift_goes_on_for_a_minute)
+{
+	script_run((struct script){ .fault = "isn-shift:direction=s2c" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass S. 1073741824:1073741824(0) ack 1\n"
+		"client > F. 1:1(0) ack 1073741825 win 502\n"
+		"drop\n"
+		"client < . 1073741825:1073741825(0) ack 2\n"
+		"server < F. 1:1(0) ack 1\n"
+		"server > F. 1:1(0) ack 2 win 509\n"
+		"pass F. 1073741825:1073741825(0) ack 2\n"
+		"client > . 2:2(0) ack 1073741826 win 502\n"
+		"pass . 2:2(0) ack 2\n"
+		"+59.9\n"
+		"server > F. 1:1(0) ack 2 win 509\n"
+		"pass F. 1073741825:1073741825(0) ack 2\n"
+		"client > . 2:2(0) ack 1073741826 win 502\n"
+		"pass . 2:2(0) ack 2\n"
+		"+59.9\n"
+		"count flows_active 1\n"
+		"+0.2\n"
+		"count flows_active 0\n");
+}
+
 Test(fault_packets, isn_shift_of_the_server)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=s2c",

@@ -171,6 +171,12 @@ Test(fault_scope, policies)
 	/* Who asks is the client: this is a connection to another port. */
 	script_run((struct script){ 0 },
 		"policy 25 pass\n"
+		"client > SEW 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"count passed_policy 1\n"
+		"count passed_unknown_flow 0\n");
+	script_run((struct script){ 0 },
+		"policy 25 pass\n"
 		"server > SEW 0:0(0) win 64240 <mss 1460>\n"
 		"pass S 0:0(0) <mss 1460>\n");
 }

@@ -384,6 +384,36 @@ Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
 
 /* The SYN-ACK was lost and comes again, with a window that has opened in between: what it allows is
  * no forgery. */
+/* To the last octet, and no further. */
+Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 10 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"pass P. 1:101(100) ack 1 win 65535\n");
+}
+
+/* A SYN-ACK that comes late tells a window of the past. */
+Test(handshake, a_repeated_syn_ack_takes_no_window_back)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 1000 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 50 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:101(100) ack 1 win 64240\n"
+		"drop\n"
+		"client < . 1:1(0) ack 101\n"
+		"server < P. 1:101(100) ack 1\n");
+}
+
 Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },

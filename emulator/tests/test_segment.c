@@ -312,6 +312,26 @@ Test(segment, a_connection_that_goes_round_an_idle_box_is_let_go_at_the_second_a
 		"pass\n");
 }
 
+/* What the server sends the box has ACKed itself, so it cannot leave. */
+Test(segment, a_connection_with_both_halves_intercepted_is_not_let_go)
+{
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240\n"
+		"pass . 1:1(0) ack 1 win 65535\n"
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1\n"
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"drop\n"
+		"server > . 1:1(0) ack 301 win 65160\n"
+		"drop\n"
+		"count one_sided 0\n");
+}
+
 /* Nobody can acknowledge what the box has never offered to take: that is a forger's. */
 Test(segment, no_ack_beyond_the_window_lets_a_connection_go)
 {

@@ -250,7 +250,7 @@ static void check_count(struct script_run *r, const char *line)
 		COUNTER(stalls), COUNTER(forged_acks),
 		COUNTER(retransmissions), COUNTER(urgent_segments), COUNTER(paths_limited),
 		COUNTER(one_sided),
-		 COUNTER(refused_arrivals),
+		COUNTER(refused_arrivals),
 		COUNTER(orphaned_bytes), COUNTER(pages_used),
 	};
 	char name[64];
