@@ -384,7 +384,7 @@ Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
 
 /* The SYN-ACK was lost and comes again, with a window that has opened in between: what it allows is
  * no forgery. */
-/* To the last octet, and no further. */
+/* To the last octet, and a FIN after it. */
 Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -394,8 +394,8 @@ Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 		"pass\n"
 		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
 		"pass\n"
-		"client > P. 1:101(100) ack 1 win 64240\n"
-		"pass P. 1:101(100) ack 1 win 65535\n");
+		"client > FP. 1:101(100) ack 1 win 64240\n"
+		"pass FP. 1:101(100) ack 1 win 65535\n");
 }
 
 /* A SYN-ACK that comes late tells a window of the past. */

@@ -26,6 +26,8 @@ Test(opening, authenticated_flows_pass_untouched)
 	script_run((struct script){ .at_end = script_nothing_is_left },
 		"client > S 0:0(0) win 64240 <mss 1460,md5>\n"
 		"pass\n"
+		"count passed_authenticated 1\n"
+		"count flows_active 0\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,md5>\n"
 		"pass\n"
 		"client > P. 1:514(513) ack 1 win 502 <md5>\n"
