@@ -395,7 +395,11 @@ Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 		"server > S. 0:0(0) ack 1 win 100 <mss 1460>\n"
 		"pass\n"
 		"client > FP. 1:101(100) ack 1 win 64240\n"
-		"pass FP. 1:101(100) ack 1 win 65535\n");
+		"pass FP. 1:101(100) ack 1 win 65535\n"
+		"server > P. 1:11(10) ack 1 win 100\n"
+		"drop\n"
+		"server < . 101:101(0) ack 11\n"
+		"client < P. 1:11(10) ack 1\n");
 }
 
 /* A SYN-ACK that comes late tells a window of the past. */
