@@ -3,7 +3,7 @@
 #define RESEG_TESTS_DRIVE_H
 
 /*
- * An engine driven without a script, for what takes too many packets or too exact a time
+ * Drives an engine without a script, for tests with too many packets or too exact times for one
  *
  * One connection over IPv4 from port 40000 to port 25; both ends take segments of 65,471 octets.
  */
@@ -14,11 +14,10 @@
 enum engine_verdict drive_put_in(struct engine *e, uint64_t now_ns, enum engine_side from,
 				 uint8_t flags, uint32_t seq, uint32_t ack, uint32_t bytes);
 
-/* An engine that cuts at segment_size, with the connection open. */
+/* Makes an engine that cuts at segment_size, with the connection open. */
 struct engine *drive_make_open(uint16_t segment_size);
 
-/* Takes out all that is to be sent; returns the most octets of TCP in one packet of it, its header
- * counted out. */
+/* Takes out everything the engine has to send. Returns the longest payload in one packet of it. */
 size_t drive_take_all(struct engine *e);
 
 #endif

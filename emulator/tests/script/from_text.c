@@ -28,7 +28,7 @@ void script_say(struct script_run *r, enum engine_side from, uint32_t seq, const
 		else if (octet == '\\')
 			octet = *text++ == 'r' ? '\r' : '\n';
 		if (seq >= SAID_MAX)
-			script_fail(r, "too far into the stream to write it out");
+			script_fail(r, "the script writes out payload too far into the stream");
 		r->said[from][seq] = (uint16_t)(octet | 256);
 	}
 }
@@ -177,7 +177,7 @@ size_t script_build_packet(struct script_run *r, enum engine_side from, uint16_t
 	bytes_put16(tcp, from == CLIENT ? client_port : SCRIPT_SERVER_PORT);
 	bytes_put16(tcp + 2, from == CLIENT ? SCRIPT_SERVER_PORT : client_port);
 	bytes_put32(tcp + 4, seq + isn[from]);
-	/* Without the flag, too: then it means nothing. */
+	/* Set even without the ACK flag, when the box must ignore it. */
 	bytes_put32(tcp + 8, strstr(text, " ack ") ? ack + isn[engine_other(from)] : 0);
 	tcp[12] = (uint8_t)(header / 4 << 4);
 	tcp[13] = flags;

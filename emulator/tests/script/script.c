@@ -29,7 +29,7 @@ static void note(struct script_run *r, const char *prefix, const char *line)
 	snprintf(r->transcript + used, sizeof(r->transcript) - used, "%s%s\n", prefix, line);
 }
 
-/* As hardware does: the field holds the sum of the pseudo header. */
+/* Completes the checksum as hardware does, from the pseudo header's sum in the field. */
 static void finish_checksum(struct actual *a)
 {
 	size_t ip = a->bytes[0] >> 4 == 4 ? 20 : 40;
@@ -41,8 +41,8 @@ static void finish_checksum(struct actual *a)
 	memcpy(a->bytes + ip + 16, &sum, sizeof(sum));
 }
 
-/* Each packet of the box's own has an IPv4 identification of its own, and so has each segment
- * of a train (RFC 6864). */
+/* Each packet that the box makes, and each segment of a train, has an IPv4 identification of its
+ * own (RFC 6864). */
 static void check_ip_id(struct script_run *r, const struct actual *a)
 {
 	uint16_t id = bytes_get16(a->bytes + 4);
@@ -73,7 +73,7 @@ static void take_output(struct script_run *r)
 			memcpy(a->bytes + at, emit.part[i].data, emit.part[i].bytes);
 		a->len = emit.bytes;
 		if (at != emit.bytes)
-			script_fail(r, "the parts of a packet are not its length");
+			script_fail(r, "the parts of a packet do not add up to its length");
 		a->segment_bytes = emit.segment_bytes;
 		a->local = emit.local;
 		check_ip_id(r, a);
@@ -94,7 +94,7 @@ static void take_output(struct script_run *r)
 	}
 }
 
-/* mtu: not 0 for a router's word about the packet, in place of it. */
+/* mtu: if not 0, what goes in is not the packet but a router's report that it is too big. */
 static void input(struct script_run *r, enum engine_side from, uint16_t client_port,
 		  const char *text,
 		  uint32_t mtu)
@@ -121,14 +121,15 @@ static void input(struct script_run *r, enum engine_side from, uint16_t client_p
 	r->count.dropped += verdict == VERDICT_DROP;
 	a = script_add_actual(r);
 	a->subject = engine_input_subject(r->engine);
-	/* Who sends the first SYN is the client, even if a script calls it server. */
+	/* The end that sends the first SYN is the client, even if the script calls it the
+	 * server. */
 	if (from == SERVER && *text == 'S' && !strstr(text, " ack "))
 		r->is_turned = true;
 	if (a->subject.flow > 0 && a->subject.source != from && !r->is_turned)
-		script_fail(r, "the box takes the packet for one of the %s's",
+		script_fail(r, "the box takes the packet for the %s's",
 		     script_side_names[a->subject.source]);
 	if (a->subject.flow == 0 && verdict == VERDICT_REPLACE)
-		script_fail(r, "the box changes a packet of no connection");
+		script_fail(r, "the box changed a packet that belongs to no connection");
 	a->kind = verdict == VERDICT_DROP ? ACTUAL_DROP : ACTUAL_PASS;
 	a->changed = verdict == VERDICT_REPLACE;
 	a->to = engine_other(from);
@@ -160,7 +161,7 @@ static void forget_actual(struct script_run *r, size_t i)
 	r->actual[i] = (struct actual){ 0 };
 }
 
-/* Nothing may be left of what the box did. */
+/* Fails the test if the box did something that no line expects. */
 static void expect_nothing_more(struct script_run *r)
 {
 	char text[LINE_BYTES];
@@ -204,7 +205,7 @@ static void set_rules(struct script_run *r)
 	take_output(r);
 }
 
-/* The second policy: the ports it is for, and its faults or "pass". */
+/* Sets the second policy; the text is its ports, then its faults or "pass". */
 static void set_policy(struct script_run *r, const char *text)
 {
 	struct engine_policy *policy = &r->rules.policy[1];
@@ -219,7 +220,7 @@ static void set_policy(struct script_run *r, const char *text)
 	else
 		add_faults(policy, text + len);
 	for (unsigned i = 0; i < policy->faults; i++)
-		policy->fault[i].id += FAULTS_MAX;	/* none of the first policy's */
+		policy->fault[i].id += FAULTS_MAX;	/* different from the first policy's */
 	set_rules(r);
 }
 
@@ -271,7 +272,7 @@ static void check_count(struct script_run *r, const char *line)
 	script_fail(r, "the script has an unknown counter: %s", line);
 }
 
-/* One after the other: so a list of several calls is as good as one of one. */
+/* Asks for one connection a call, which tests that a list in parts is as good as a whole one. */
 static void check_flow(struct script_run *r, const char *line)
 {
 	struct engine_flow_info flow;
@@ -360,7 +361,7 @@ static void run_line(struct script_run *r, const char *line)
 	}
 }
 
-/* Does the engine count what the script has counted? */
+/* Do the engine's counters agree with what the script counted? */
 static void check_counts(struct script_run *r, const struct engine_stats *stats)
 {
 	const struct engine_stats *own = &r->count;
@@ -368,7 +369,7 @@ static void check_counts(struct script_run *r, const struct engine_stats *stats)
 	if (stats->packets != own->packets || stats->accepted != own->accepted ||
 	    stats->replaced != own->replaced || stats->dropped != own->dropped ||
 	    stats->emitted != own->emitted)
-		script_fail(r, "the box counts packets, or what became of them, otherwise");
+		script_fail(r, "the box's counts of packets or verdicts are not the script's");
 }
 
 static void run_variant(const struct script *s, const struct variant *v, const char *text)
@@ -396,7 +397,7 @@ static void run_variant(const struct script *s, const struct variant *v, const c
 	config.start_ns = r->now_ns;
 	if (s->window_bytes)
 		config.window_bytes = s->window_bytes;
-	/* Small, for some test harnesses touch all memory. */
+	/* Small, because some test harnesses touch all memory. */
 	config.memory_bytes = s->memory_bytes ? s->memory_bytes : 4 << 20;
 	config.flows_max = s->flows_max ? s->flows_max : 64;
 	if (s->events) {

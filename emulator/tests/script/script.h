@@ -9,53 +9,54 @@
  * each side's ISN. One line each:
  *
  *      client > P. 1:514(513) ack 1 win 1000      the client's packet reaches the box
- *      client:2000 > S 0:0(0) win 1000            the same, of another client's port; and
+ *      client:2000 > S 0:0(0) win 1000            the same, from another client port; and
  *      server:2000 > S. 0:0(0) ack 1 win 1000     the server's answer
- *      pass                                       verdict: it goes on as it is
- *      pass . 1:1(0) ack 1                        verdict: it goes on, and now is this
+ *      pass                                       verdict: the packet goes on as it is
+ *      pass . 1:1(0) ack 1                        verdict: it goes on, rewritten to this
  *      drop                                       verdict: the box has taken it
  *      server < P. 1:513(512) ack 1               the box sends this to the server
- *      * stall client 0 pending 513               the observer is told this
- *      * fault drop client piece 0 bytes 512      and this, of the piece that a fault acted on
- *      +0.2                                       that many seconds go by
- *      faults NAME:KEY=VALUE,...                  faults are changed, to these; the N-th is
- *                                                 the same fault as the N-th before, and its
+ *      * stall client 0 pending 513               the observer gets this event
+ *      * fault drop client piece 0 bytes 512      the same, with the piece that a fault acted on
+ *      +0.2                                       this many seconds pass
+ *      faults NAME:KEY=VALUE,...                  the faults are replaced by these; the N-th is
+ *                                                 the same fault as the N-th before, so its
  *                                                 counts go on
- *      policy PORTS NAME:KEY=VALUE,...            connections to these ports have a policy of
- *                                                 their own from now on, with these faults
- *      policy PORTS pass                          and that one is to let them pass
- *      acted 2 0                                  that often the first policy's faults acted
- *      anything                                   whatever the box does then is good
- *      icmp 1400 client > . 1:513(512) ack 1      a router beyond the box says that this packet,
- *                                                 which was sent in the client's name, is too
- *                                                 big: it can send on 1400 bytes; +1400: and
- *                                                 the headers, without options
- *      drain                                      the box begins to hand its flows over
- *      hold                                       what the box sends is not taken out, until
- *      take                                       it is
+ *      policy PORTS NAME:KEY=VALUE,...            from now on connections to these ports have a
+ *                                                 policy of their own, with these faults
+ *      policy PORTS pass                          the same; the policy lets them pass
+ *      acted 2 0                                  how often each of the first policy's faults
+ *                                                 has acted
+ *      anything                                   whatever the box has done is accepted
+ *      icmp 1400 client > . 1:513(512) ack 1      a router beyond the box reports that this
+ *                                                 packet, sent in the client's name, is too
+ *                                                 big for its MTU of 1400; +1400: plus the
+ *                                                 headers, without options
+ *      drain                                      the box begins to hand over its flows
+ *      hold                                       from now on the box's output is not taken out
+ *      take                                       it is taken out again
  *      shutdown                                   the box is stopped
- *      count passed_overload 1                    so a counter of struct engine_stats stands
+ *      count passed_overload 1                    this counter of struct engine_stats is 1
  *      flow 1 open S 512 idle 60, client 513 acked 0 delivered 513 pending stalled
- *                                                 so the box lists the connection with that
+ *                                                 how the box lists the connection with this
  *                                                 serial number: its state, S and whole seconds
  *                                                 without a packet; then each intercepted half
  *      # ...                                      a comment
  *
- * After each of ">", "+", "faults", "policy", "drain", "take" and "shutdown" come all that
- * the box does, in order; anything more, or anything else, fails the test. A field that an
- * expectation leaves out (win, options) may have any value. Options:
+ * After each of ">", "+", "faults", "policy", "drain", "take" and "shutdown" comes everything
+ * that the box does then, in order; anything more, or anything else, fails the test. A field
+ * that an expectation leaves out (win, options) may have any value. Options:
  * <mss N,wscale N,sackOK,TS val N ecr N,sack A:B C:D,tfo,mptcp,md5,ao,nop>.
  *
- * At the end of a packet that goes in: "joined" for one that offloads have joined,
- * "no-sum" for one whose checksum was left to hardware, "bad-sum" for one that was
- * damaged, "local" for one whose source is this host; that is also told of what the box
- * sends in its name. "ecn" sets the ECN bits of the IP header (RFC 3168), in packets that
- * go in and in those that come out. "orphaned N" at the end of what comes out: the box
- * says that it acknowledges so many octets that its source does not have.
+ * A packet that goes in may end with "joined": offloads have joined it; "no-sum": its checksum
+ * was left to hardware; "bad-sum": it is damaged; or "local": its source is this host, which
+ * also marks what the box sends in this host's name. "ecn" stands for the ECN bits of the IP
+ * header (RFC 3168), in packets that go in and in those that come out. "orphaned N" at the end
+ * of what comes out: the box says that it acknowledges N octets that the other end does not
+ * have.
  *
- * Payload need not be written: unless a line ends with it, as in 'QUIT\r\n' or '\x16',
- * each octet is a function of its offset, and that is checked in all the box lets out, as
- * are lengths, checksums and IP headers; "altered" at the end says that one bit in the
+ * A script need not write out payload: unless a line ends with it, as in 'QUIT\r\n' or '\x16',
+ * each octet is a function of its offset. This is checked in everything that the box lets out,
+ * as are lengths, checksums and IP headers; "altered" at the end says that one bit in the
  * middle is wrong. Every script runs over IPv4, over IPv6, and with sequence numbers that
  * wrap.
  */
@@ -63,17 +64,17 @@
 #include "core/engine.h"
 
 struct script {
-	const char *fault;		/* NULL: none; several with blanks between them */
+	const char *fault;		/* NULL: none; several are separated by blanks */
 	uint32_t segment_size;		/* 0: 512 */
 	enum engine_direction direction;	/* 0: client to server */
 	enum engine_arrival arrival;
 	enum engine_overload overload;
-	bool offload;			/* what the box sends is segmented and summed up later:
-					 * "seg 512" at the end tells the length */
+	bool offload;			/* segmentation and checksums are left to hardware: "seg
+					 * 512" at the end of a packet is the segment length */
 	uint32_t window_bytes;		/* 0: the default */
 	uint64_t memory_bytes;		/* 0: 4 MiB */
 	uint32_t flows_max;		/* 0: 64 */
-	uint64_t key;			/* the first half of the engine's */
+	uint64_t key;			/* the first half of the engine's hash key */
 	bool events;			/* events are expected too, as "*" lines */
 	void (*at_end)(const struct engine_stats *stats);	/* may be NULL */
 };
@@ -81,7 +82,7 @@ struct script {
 /* Runs the lines; fails the test at the first difference, with the lines so far. */
 void script_run(struct script s, const char *text);
 
-/* For at_end: no octet is held any more; and no flow known. */
+/* For at_end: fail the test if the box still holds an octet; or, the second, knows a flow. */
 void script_nothing_is_held(const struct engine_stats *stats);
 void script_nothing_is_left(const struct engine_stats *stats);
 
@@ -94,7 +95,7 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client > . 1:1(0) ack 1 win 502\n"                                              \
 	"pass\n"
 
-/* The same with the server's half intercepted: its ACK and window are the box's. */
+/* The same with the server's half intercepted: the last packet gets the box's ACK and window. */
 #define SCRIPT_HANDSHAKE_BOTH                                                            \
 	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
 	"pass\n"                                                                         \
@@ -103,8 +104,8 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client > . 1:1(0) ack 1 win 502\n"                                              \
 	"pass . 1:1(0) ack 1 win 2016\n"
 
-/* An opening and 100 octets that are ACKed and under way, with all that the observer is told; no
- * window is scaled. */
+/* An opening without window scaling, and 100 octets that are ACKed and in flight, with all
+ * events. */
 #define SCRIPT_100_OUT_WITH_EVENTS                                                       \
 	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
 	"pass\n"                                                                         \
@@ -119,7 +120,7 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client < . 1:1(0) ack 101\n"                                                    \
 	"server < P. 1:101(100) ack 1\n"
 
-/* S = 100, so 5,000 octets are 50 pieces: more than any window here. */
+/* With S = 100, 5,000 octets are 50 pieces: more than any window here. */
 #define SCRIPT_TEN_PIECES                                                                       \
 	"server < . 1:101(100) ack 1\n"                                                  \
 	"server < . 101:201(100) ack 1\n"                                                \
@@ -155,7 +156,7 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"client > . 1:1(0) ack 1 win 64240\n"                                            \
 	"pass\n"
 
-/* 513 octets in one segment, and what a server gets of them. */
+/* 513 octets in one segment: the server gets nothing of them, or everything. */
 #define SCRIPT_513_STALLS "client > P. 1:514(513) ack 1 win 502\ndrop\nclient < . 1:1(0) ack 514\n"
 #define SCRIPT_513_PASSES                                                                \
 	SCRIPT_513_STALLS                                                                \

@@ -11,7 +11,7 @@
 #define LINE_BYTES 512
 #define SAID_MAX 8192
 
-/* How one run of a script differs from the next. */
+/* In what the runs of a script differ. */
 struct variant {
 	const char *name;
 	uint8_t version;
@@ -30,7 +30,7 @@ struct actual {
 	uint8_t *bytes;
 	size_t len;
 	char *text;	/* of an event */
-	uint64_t offset;	/* and the piece that it is about */
+	uint64_t offset;	/* and the piece it is about */
 	uint32_t piece_bytes;
 };
 
@@ -42,17 +42,18 @@ struct script_run {
 	struct actual actual[ACTUAL_MAX];
 	size_t actual_first, actual_count;
 	char transcript[1 << 16];
-	uint16_t said[2][SAID_MAX];	/* octets a script has written out, and 256; or 0 */
-	bool is_held;			/* what it sends is left with it */
-	bool is_turned;			/* the server has begun a connection */
-	bool has_sent;			/* the box, a packet of its own over IPv4 */
-	uint16_t next_ip_id;		/* and this must be the next one's */
-	uint32_t opened_size;		/* S, as the last connection was opened with it */
-	struct engine_stats count;	/* of what was put in and came out */
-	struct engine_rules rules;	/* as they are now */
+	uint16_t said[2][SAID_MAX];	/* octets that a script writes out, plus 256; or 0 */
+	bool is_held;			/* the box's output is not taken out */
+	bool is_turned;			/* the script's server is the client */
+	bool has_sent;			/* the box has sent a packet of its own over IPv4 */
+	uint16_t next_ip_id;		/* the identification that the next must have */
+	uint32_t opened_size;		/* S of the connection opened last */
+	struct engine_stats count;	/* the script's own counts of packets */
+	struct engine_rules rules;	/* those in force */
 };
 
-/* By side. What IP headers of an end say besides is none of it the box's own. */
+/* By side. What the IP headers of an end say besides; the box must copy it when it speaks for that
+ * end. */
 #define SCRIPT_CLIENT_PORT 40000
 #define SCRIPT_SERVER_PORT 25
 extern const char *const script_side_names[2];
@@ -64,7 +65,7 @@ extern const bool script_dont_fragment[2];
 /* Both bits of ECN (RFC 3168), where that version of IP has them. */
 uint32_t script_ecn_bits(uint8_t version);
 
-/* The octet at this number of an end's stream. */
+/* The octet at this sequence number of an end's stream. */
 uint8_t script_payload_byte(const struct script_run *r, enum engine_side source,
 			    uint32_t relative_seq);
 
@@ -79,17 +80,17 @@ void script_append(char *text, const char *format, ...) __attribute__((format(pr
 void script_actual_text(struct script_run *r, const struct actual *a, const char *expected,
 			char *text);
 
-/* Something more that the box did, to be filled in; the test fails if it is too much. */
+/* Adds an entry for something the box did, to be filled in; fails the test if there is no room. */
 struct actual *script_add_actual(struct script_run *r);
 
-/* Notes an event of the engine's as a text. arg: the run. */
+/* Notes an event of the engine as text. arg: the run. */
 void script_observe(void *arg, const struct engine_event *ev);
 
-/* A connection as a list of them shows it. */
+/* A listed connection as a line of a script. */
 void script_flow_text(struct script_run *r, const struct engine_flow_info *f, char *text);
 
-/* from_text.c: notes what an end says in words at this number of its stream; and makes the packet
- * that a line stands for. */
+/* from_text.c: notes payload that a line writes out, from this number of the stream on; and builds
+ * the packet that a line stands for. */
 void script_say(struct script_run *r, enum engine_side from, uint32_t seq, const char *text);
 size_t script_build_packet(struct script_run *r, enum engine_side from, uint16_t client_port,
 			   const char *text, uint8_t *to);

@@ -22,7 +22,7 @@ const uint8_t script_addresses6[2][16] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
 };
-/* What else the IP headers of an end say: none of it is the box's own. */
+/* What the IP headers of an end say besides: the box must copy it when it speaks for that end. */
 const uint8_t script_ttl[2] = { 61, 53 };
 const uint32_t script_labels4[2] = { 0x10, 0x28 };
 const uint32_t script_labels6[2] = { 0x04812345, 0x0a0fedcb };	/* class and flow */
@@ -104,7 +104,7 @@ static void options_text(struct script_run *r, const struct packet *p, enum engi
 	script_append(text, ">");
 }
 
-/* Payload as a script writes it out. */
+/* Writes payload as a script does. */
 static void said_text(const uint8_t *payload, uint32_t bytes, char *text)
 {
 	script_append(text, " '");
@@ -127,7 +127,7 @@ uint32_t script_ecn_bits(uint8_t version)
 	return version == 4 ? 0x03 : 0x00300000;
 }
 
-/* Checks the IP header of a packet that seems to come from an end. */
+/* Checks the IP header of a packet that is sent in an end's name. */
 static void script_check_ip(struct script_run *r, const struct packet *p, enum engine_side from)
 {
 	enum engine_side to = engine_other(from);
@@ -145,7 +145,7 @@ static void script_check_ip(struct script_run *r, const struct packet *p, enum e
 		if (checksum_finish(&c) != 0)
 			script_fail(r, "the box let out a packet with a bad IPv4 header checksum");
 	}
-	/* Of an end that was never heard, which refuses, nothing else is known. */
+	/* The RST of a refusal: the end in whose name it is sent was never heard from. */
 	if ((p->flags & TCP_RST) && p->seq == 0)
 		return;
 	if (p->ttl != script_ttl[from])
@@ -157,7 +157,7 @@ static void script_check_ip(struct script_run *r, const struct packet *p, enum e
 		script_fail(r, "the box let out a packet with the wrong DF");
 }
 
-/* Checks a packet the box lets out, and writes it as the expectation does. */
+/* Checks a packet that the box lets out, and writes the fields of it that the expectation has. */
 static void script_packet_text(struct script_run *r, const struct actual *a, enum engine_side from,
 			const char *expected, char *text)
 {
@@ -171,7 +171,7 @@ static void script_packet_text(struct script_run *r, const struct actual *a, enu
 	uint32_t seq;
 
 	if (packet_parse(&p, a->bytes, a->len) != PACKET_TCP)
-		script_fail(r, "the box let out what is no TCP packet");
+		script_fail(r, "the box let out something that is not a TCP packet");
 	if (p.ip_bytes != a->len)
 		script_fail(r, "the box let out %zu bytes that hold a packet of "
 			       "%u", a->len, p.ip_bytes);
@@ -184,7 +184,7 @@ static void script_packet_text(struct script_run *r, const struct actual *a, enu
 	    p.dst_port != (from == CLIENT ? SCRIPT_SERVER_PORT : a->client_port))
 		script_fail(r, "the box let out a packet with the wrong ports");
 	seq = p.seq - r->variant->isn[from];
-	if ((p.flags & TCP_RST) && p.seq == 0)	/* of who has no connection, so no ISN */
+	if ((p.flags & TCP_RST) && p.seq == 0)	/* its end has no connection, so no ISN */
 		seq = 0;
 	for (uint32_t i = 0; i < p.payload_bytes && !strstr(expected, " '"); i++) {
 		if (p.payload[i] == script_payload_byte(r, from, seq + i))
@@ -247,7 +247,7 @@ void script_actual_text(struct script_run *r, const struct actual *a, const char
 			script_append(text, ":%u", a->client_port);
 		script_append(text, " < ");
 		if (strlen(expected) > strlen(text))
-			expected += strlen(text);	/* its "<" is not that of options */
+			expected += strlen(text);	/* this "<" does not begin options */
 		script_packet_text(r, a, engine_other(a->to), expected, text);
 		break;
 	case ACTUAL_EVENT:
@@ -262,7 +262,7 @@ void script_actual_text(struct script_run *r, const struct actual *a, const char
 struct actual *script_add_actual(struct script_run *r)
 {
 	if (r->actual_count == ACTUAL_MAX)
-		script_fail(r, "the box does too much");
+		script_fail(r, "the box does more than there is room to note");
 	r->actual[r->actual_count] = (struct actual){ 0 };
 	return &r->actual[r->actual_count++];
 }
@@ -281,7 +281,7 @@ void script_observe(void *arg, const struct engine_event *ev)
 		if (memcmp(ev->address[side],
 			   ev->version == 4 ? script_addresses4[side] : script_addresses6[side],
 			   ev->version == 4 ? 4 : 16) != 0)
-			script_fail(r, "an event has another's address");
+			script_fail(r, "an event has the wrong address");
 	}
 	if ((ev->type == EVENT_STALL || ev->type == EVENT_RESUME) &&
 	    ev->segment_size != r->opened_size)
@@ -351,14 +351,14 @@ void script_flow_text(struct script_run *r, const struct engine_flow_info *f, ch
 	script_append(text, " S %" PRIu32 " idle %" PRIu64, f->segment_size, f->idle_ns / NS_PER_S);
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
 		const struct engine_totals *t = &f->totals[side];
-		uint8_t address[16] = { 0 };	/* of IPv4 what follows is zeros */
+		uint8_t address[16] = { 0 };	/* an IPv4 address, then zeros */
 
 		memcpy(address, f->version == 4 ? script_addresses4[side] : script_addresses6[side],
 		       f->version == 4 ? 4 : 16);
 		if (f->version != r->variant->version ||
 		    memcmp(f->address[side], address, sizeof(address)) != 0 ||
 		    (side == SERVER && f->port[side] != SCRIPT_SERVER_PORT))
-			script_fail(r, "the box lists a connection of others");
+			script_fail(r, "the box lists a connection with wrong addresses");
 		if (t->intercepted)
 			script_append(text, ", %s %" PRIu64 " acked %" PRIu64 " delivered %" PRIu64
 			       " pending", script_side_names[side], t->acked, t->delivered,
