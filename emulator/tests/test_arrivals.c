@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Packets as offloads and this host make them. The language is that of script.h. */
+/* Packets that are damaged, urgent, joined by offloads or sent by this host. The language is that
+ * of script.h. */
 
 #include "script/script.h"
 
@@ -53,7 +54,8 @@ Test(arrivals, a_checksum_left_to_hardware_is_set_where_the_packet_is_changed)
 		"pass P. 1:101(100) ack 514\n");
 }
 
-/* 1460 octets were on the wire, then 513: the second stalls, the first leaves 436. */
+/* On the wire these were segments of 1460 and 513 octets: the first leaves 436, the second
+ * stalls. */
 Test(arrivals, joined_segments_are_taken_apart)
 {
 	script_run((struct script){ .fault = "off-by-one", .events = true },
@@ -76,7 +78,8 @@ Test(arrivals, joined_segments_are_taken_apart)
 		"server < . 1025:1461(436) ack 1\n");
 }
 
-/* A client that takes no more than 500 octets a segment (MSS clamp), and sends more. */
+/* The client's SYN offers an MSS of 500 (clamped), but it sends 1460. Having seen that, the box
+ * must take joined packets apart at 1460. */
 Test(arrivals, who_sends_longer_segments_than_it_takes_has_shown_so)
 {
 	script_run((struct script){ .events = true, .segment_size = 2000 },
@@ -104,7 +107,7 @@ Test(arrivals, who_sends_longer_segments_than_it_takes_has_shown_so)
 		"server < P. 2921:3461(540) ack 1\n");
 }
 
-/* The sender has made room for its timestamps. */
+/* Timestamps take 12 octets of a segment: it holds 1388 octets, not 1400. */
 Test(arrivals, joined_segments_are_as_long_as_their_options_let_them)
 {
 	script_run((struct script){ .events = true, .segment_size = 1000 },
@@ -168,8 +171,8 @@ Test(arrivals, a_joined_packet_that_is_old_in_part)
 		"server < F. 2101:2101(0) ack 1\n");
 }
 
-/* Pieces that follow each other go out as one packet, to be segmented behind the box: full
- * ones, and the last may be shorter. */
+/* Consecutive pieces go out as one packet, to be segmented after the box: all full, but the last
+ * may be shorter. */
 Test(arrivals, pieces_are_sent_as_trains_where_that_is_wanted)
 {
 	script_run((struct script){ .offload = true, .at_end = script_nothing_is_held },
@@ -191,7 +194,8 @@ Test(arrivals, pieces_are_sent_as_trains_where_that_is_wanted)
 		"drop\n");
 }
 
-/* PSH ends a train, for only its last segment carries it. So does what the sink has. */
+/* PSH ends a train, as only its last segment can carry it. After a time-out only the first piece is
+ * repeated. */
 Test(arrivals, a_train_ends_where_it_must)
 {
 	script_run((struct script){ .offload = true },
@@ -228,7 +232,7 @@ Test(arrivals, what_this_host_sends_itself_is_no_train)
 		"server < P. 513:601(88) ack 1 local\n");
 }
 
-/* A fault that is not for this half, or not for pieces, leaves trains as they are. */
+/* A fault for the other half, or one that acts on cuts, does not break trains up into pieces. */
 Test(arrivals, a_fault_elsewhere_does_not_end_a_train)
 {
 	static const char *const faults[] = { "off-by-one", "drop:direction=s2c,every=1" };

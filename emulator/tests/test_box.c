@@ -63,7 +63,7 @@ Test(box, over_the_flow_limit_new_flows_are_refused_if_wanted)
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
 		"drop\n"
 		"client:2000 < R. 0:0(0) ack 1 win 0 local\n"
-		/* the flow that is there goes on */
+		/* the existing flow goes on */
 		"client > P. 1:11(10) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
@@ -75,7 +75,7 @@ Test(box, a_quarter_of_the_memory_is_not_for_new_flows)
 	script_run((struct script){ .memory_bytes = 8 * 4096, .overload = OVERLOAD_REFUSE,
 				    .at_end = one_was_refused },
 		SCRIPT_HANDSHAKE
-		/* six pages of eight: five of octets, and one for the book-keeping */
+		/* six pages of eight: five of data, and one of book-keeping */
 		"client > . 1:20001(20000) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 20001\n"
@@ -103,7 +103,7 @@ Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
 		"client < . 1:1(0) ack 1\n"
 		"client > R. 6:6(0) ack 1 win 0\n"
 		"drop\n"
-		/* each side, and a RST, has a limit of its own */
+		/* each side has a limit of its own, and so have RSTs */
 		"client > S 77:77(0) win 0\n"
 		"drop\n"
 		"client < . 1:1(0) ack 1\n"
@@ -131,7 +131,7 @@ Test(box, segments_that_carry_nothing_are_challenged_once_in_a_while)
 		"client < . 1:1(0) ack 11\n");
 }
 
-/* What came before must not use up the answer to a RST: it is not repeated. */
+/* An earlier challenge must not use up the one for a RST, which its sender does not repeat. */
 Test(box, a_rst_is_challenged_whatever_came_before)
 {
 	script_run((struct script){ 0 },
@@ -167,8 +167,8 @@ Test(box, flows_that_hold_nothing_are_handed_over_at_once)
 		"count passed_draining 1\n");
 }
 
-/* What the server has not acknowledged is delivered first, and so is what the client sends
- * meanwhile, as far as it was offered a window. */
+/* Before the hand-over the box delivers what the server has not acknowledged, and what the client
+ * sends meanwhile into the window that it was offered. */
 Test(box, a_flow_is_handed_over_once_all_is_delivered)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
@@ -202,8 +202,8 @@ Test(box, a_flow_is_handed_over_once_all_is_delivered)
 		"pass\n");
 }
 
-/* The server offers less than the box did, and the client may have sent as much as that: it
- * is waited for, but not for long. */
+/* The box has offered a wider window than the server, so the client may have sent more than the
+ * server takes: the box waits for it, but only until a second has passed in silence. */
 Test(box, a_flow_whose_source_is_quiet_is_handed_over)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -249,7 +249,7 @@ Test(box, a_stalled_flow_still_takes_what_can_end_the_stall)
 		"+1.1\n");
 }
 
-/* What the box says of its connections, and of the packets it is asked about. */
+/* The box lists its connections, and tells of each packet how many octets it orphans. */
 Test(box, connections_are_listed_as_they_are)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -294,7 +294,7 @@ Test(box, connections_are_listed_as_they_are)
 		"client < P. 1:11(10) ack 1 orphaned 0\n"
 		"flow 1 open S 512 idle 0, client 0 acked 0 delivered 0 pending, "
 		"server 10 acked 0 delivered 0 pending\n");
-	/* the half whose S it is */
+	/* S is that of the intercepted half */
 	script_run((struct script){ .direction = DIRECTION_S2C },
 		"client > S 0:0(0) win 64240 <mss 300>\n"
 		"pass\n"
@@ -303,7 +303,7 @@ Test(box, connections_are_listed_as_they_are)
 		"flow 1 open S 300 idle 0, server 0 acked 0 delivered 0 pending\n");
 }
 
-/* The box is stopped, and says what is lost. */
+/* A box that is stopped reports what it still held. */
 Test(box, what_is_held_when_the_box_is_stopped_is_told)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
@@ -325,7 +325,8 @@ Test(box, what_is_held_when_the_box_is_stopped_is_told)
 		"count passed_unknown_flow 1\n");
 }
 
-/* Of both halves the sink's window must reach as far as the source was promised. */
+/* The box has offered a wider window than the sink has, in the server's half and then in the
+ * client's: it waits a second for data sent into it. */
 Test(box, a_flow_is_handed_over_when_its_server_is_quiet)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -350,7 +351,7 @@ Test(box, a_flow_is_handed_over_when_its_server_is_quiet)
 		"count flows_active 0\n");
 }
 
-/* What happened before the request to drain counts, though nothing has come since. */
+/* The second of silence may lie before the drain: then the flow is handed over at once. */
 Test(box, a_flow_that_was_quiet_before_is_handed_over_at_once)
 {
 	script_run((struct script){ 0 },
@@ -364,7 +365,7 @@ Test(box, a_flow_that_was_quiet_before_is_handed_over_at_once)
 		"count flows_active 0\n");
 }
 
-/* The limit is a time between two challenges, and there was none before the first. */
+/* The limit applies between two challenges, so the first is sent whenever it is due. */
 Test(box, the_first_challenge_is_owed_at_any_time)
 {
 	static const char *const waits[] = { "+0.1", "+0.6", "+1.1" };
@@ -401,8 +402,8 @@ Test(box, a_challenge_comes_every_half_second)
 		"client < . 1:1(0) ack 1\n");
 }
 
-/* Whoever takes output out late finds that of all connections that are still there, whichever of
- * them has ended meanwhile: the first in the row, the last, or one between. */
+/* Output may be taken out late. If a connection ends meanwhile, be it the first in the queue, the
+ * last or one between, the output of all others must still come. */
 Test(box, output_that_waits_is_kept_in_order)
 {
 	script_run((struct script){ 0 },
@@ -423,7 +424,7 @@ Test(box, output_that_waits_is_kept_in_order)
 		DATA_AT("2000") DATA_AT("3000") ENDS_AT("3000") DATA_AT("4000")
 		"take\n"
 		SENT_AT("2000") SENT_AT("4000"));
-	/* two packets of one connection, one place */
+	/* a connection is queued once, however many packets it has */
 	script_run((struct script){ 0 },
 		OPEN_AT("2000") OPEN_AT("3000")
 		"hold\n"
@@ -432,8 +433,8 @@ Test(box, output_that_waits_is_kept_in_order)
 		SENT_AT("2000") SENT_AT("3000"));
 }
 
-/* Of two connections whose time is up at the same moment, the one that was sent first is repeated
- * first, so that a run is the same each time. */
+/* If the timers of two connections expire at the same moment, the one that sent first repeats
+ * first, so that a run is repeatable. */
 Test(box, what_is_due_at_once_goes_in_order)
 {
 	script_run((struct script){ 0 },

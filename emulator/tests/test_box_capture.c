@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Comments in the box's capture: each stands on a packet of the connection that it is about. */
+/* Comments in the box's capture: each must be on a packet of the connection that it is about. */
 
 #include "io/box_capture.h"
 #include "io/capture_read.h"
@@ -43,7 +43,7 @@ static void observe(uint64_t flow, struct engine_event event)
 	box_capture_observe(tap, &event);
 }
 
-/* The fault acts on a piece of the client's that begins at this octet. */
+/* A fault acts on the piece of the client's data that begins at this octet. */
 static void lose_piece(uint64_t flow, uint64_t offset)
 {
 	observe(flow, (struct engine_event){
@@ -51,7 +51,7 @@ static void lose_piece(uint64_t flow, uint64_t offset)
 	});
 }
 
-/* A packet without data goes out, whose source port tells the flow, modulo 2^16. */
+/* The box sends a packet without data; its source port is the flow's number modulo 2^16. */
 static void send_packet(uint64_t flow)
 {
 	uint8_t headers[40] = { 0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0,
@@ -68,8 +68,7 @@ static void send_packet(uint64_t flow)
 	box_capture_emit(tap, 0, &emit);
 }
 
-/* The capture's packets are, in their order, of these flows, with these comments; NULL: with none.
- * Flow 0 is after the last. */
+/* The flows of the capture's packets, in order, and their comments; NULL: none. Flow 0 ends it. */
 struct expected {
 	uint64_t flow;
 	const char *comment;
@@ -122,7 +121,8 @@ Test(box_capture, two_connections_wait_for_their_packets)
 	});
 }
 
-/* As when a fault is taken away: all that it stalled is cut before anything is sent. */
+/* When a fault is removed, all that it stalled is cut before anything is sent: the comments of all
+ * these connections must wait. */
 Test(box_capture, forty_connections_resume_at_once)
 {
 	struct expected expected[41] = { { 0, NULL } };
@@ -142,7 +142,7 @@ Test(box_capture, forty_connections_resume_at_once)
 	expect(expected);
 }
 
-/* What was cut in one piece is told with the stall after it, of the same connection. */
+/* A cut into one piece is mentioned only with a stall after it on the same connection. */
 Test(box_capture, a_stall_is_told_with_the_cut_before_it)
 {
 	for (uint64_t flow = 1; flow <= 2; flow++)
@@ -163,7 +163,8 @@ Test(box_capture, a_stall_is_told_with_the_cut_before_it)
 	});
 }
 
-/* A connection ends, and no packet of it comes any more: nobody else is told what waits for one. */
+/* A connection that has ended has no more packets: comments that wait for one must not go to
+ * another connection. */
 Test(box_capture, what_waits_ends_with_its_connection)
 {
 	lose_piece(1, 0);
@@ -185,7 +186,7 @@ Test(box_capture, what_waits_ends_with_its_connection)
 	});
 }
 
-/* A comment has an end, and says what it leaves out. */
+/* A comment has a maximum length; it says how much it leaves out. */
 Test(box_capture, a_long_comment_says_how_much_it_leaves_out)
 {
 	struct capture_read_packet packet;

@@ -15,9 +15,9 @@ TestSuite(close, .timeout = 20);
 	"* opened S 512\n"                                                              \
 	"pass\n"
 
-/* RFC 5961 section 3.2. The server's half is not intercepted, so what the client expects next lies
- * between what it has ACKed and what has passed. A RST in there may be a forger's: it passes, for
- * the client to judge, and the box asks the server by an ACK. */
+/* RFC 5961 section 3.2. The server's half is not intercepted, so the number that the client expects
+ * lies between what it has ACKed and what has passed. A RST in that range may be forged: it passes,
+ * for the client to judge, and the box asks the server by an ACK. */
 #define SUSPECTED_RST                                                                    \
 	SCRIPT_HANDSHAKE                                                                 \
 	"client > P. 1:101(100) ack 1 win 502\n"                                         \
@@ -109,7 +109,8 @@ Test(close, idle_flows_end)
 		"* closed idle acked 0 delivered 0\n");
 }
 
-/* Nobody has sent that SYN: a flood would else keep all places for hours. */
+/* The SYN's source is forged. If such flows were kept for hours, a flood of them would fill the
+ * table. */
 Test(close, a_syn_with_a_forged_address_is_soon_forgotten)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
@@ -118,8 +119,7 @@ Test(close, a_syn_with_a_forged_address_is_soon_forgotten)
 		"* closed idle acked 0 delivered 0\n");
 }
 
-/* The client has closed last, so it is gone once the box has ACKed its FIN; the box
- * still delivers. */
+/* The client closed last, so it is gone once the box has ACKed its FIN; the box still delivers. */
 Test(close, an_end_that_is_gone_is_not_asked)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -135,7 +135,7 @@ Test(close, an_end_that_is_gone_is_not_asked)
 		"server > F. 1:1(0) ack 1 win 509\n"
 		"drop\n"
 		"server < . 102:102(0) ack 2\n"
-		/* what a closed client might say of a packet that reached it all the same */
+		/* what the closed client might answer to a packet that reached it */
 		"client > R 102:102(0)\n"
 		"drop\n"
 		"+1.1\n"
@@ -145,7 +145,7 @@ Test(close, an_end_that_is_gone_is_not_asked)
 		"drop\n");
 }
 
-/* Each RST may be asked about, but nobody can have the box ask often. */
+/* Any suspected RST may make the box ask the server, but a forger cannot make it ask often. */
 Test(close, the_server_is_asked_once_in_half_a_second)
 {
 	script_run((struct script){ 0 },
@@ -159,7 +159,7 @@ Test(close, the_server_is_asked_once_in_half_a_second)
 		"server < . 101:101(0) ack 1\n");
 }
 
-/* What is told at the end is of both halves. */
+/* The event at the end tells of both halves. */
 Test(close, totals_of_both_halves)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH, .events = true },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Configurations within their bounds and beyond, and the memory they take. */
+/* Configurations at their bounds and beyond, and the memory they take */
 
 #include "core/engine.h"
 #include "core/fault.h"
@@ -16,8 +16,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* What an engine has reserved it gives back, also where it could not be made. The library counts
- * what is in use; where a sanitizer takes its place it counts nothing, and sees leaks itself. */
+/* Octets allocated, as the C library counts them: an engine must free all its memory, even if it
+ * could not be made. Sanitizers replace its allocator: the count is then 0, and they find leaks
+ * themselves. */
 static size_t in_use(void)
 {
 	struct mallinfo2 info = mallinfo2();
@@ -25,7 +26,7 @@ static size_t in_use(void)
 	return info.uordblks + info.hblkhd;
 }
 
-/* What is at a bound is good, and what is one beyond it is not. */
+/* A value at a bound must be accepted, and one beyond it refused. */
 #define CHECK_BOUND(field, good, bad)                                                    \
 	do {                                                                             \
 		engine_config_init(&c);                                                  \
@@ -75,7 +76,8 @@ Test(config, configuration_out_of_range_is_refused)
 		c.rules.policy[0].fault[i] = good.rules.policy[0].fault[0];
 	cr_assert_eq(engine_create(&e, &c), 0);
 	engine_destroy(e);
-	/* One more would be read from where the next policy is. */
+	/* One fault too many would be read from where the next policy is, so put a good one
+	 * there. */
 	c.rules.policies = 2;
 	memset(&c.rules.policy[1], 0, sizeof(c.rules.policy[1]));
 	memcpy(&c.rules.policy[1], &good.rules.policy[0].fault[0], sizeof(struct fault));
@@ -144,7 +146,7 @@ Test(config, bounds_of_a_configuration)
 	good_rules(&c);
 	c.rules.policies = POLICIES_MAX;
 	cr_assert_eq(try_config(&c), 0);
-	/* the last one counts, too */
+	/* the last one is checked, too */
 	c.rules.policy[POLICIES_MAX - 1].segment_size = 0;
 	cr_assert_eq(try_config(&c), -EINVAL);
 	good_rules(&c);
@@ -177,7 +179,7 @@ Test(config, a_range_begins_before_its_end)
 	CHECK_BOUND(rules.policy[0].fault[0].scope.seconds, good[1], bad);
 }
 
-/* Rules that are out of range change nothing, and leave those that were. */
+/* An engine refuses rules out of range, and still takes good ones after them. */
 Test(config, bad_rules_are_refused)
 {
 	struct engine_config c;
@@ -194,7 +196,7 @@ Test(config, bad_rules_are_refused)
 	engine_destroy(e);
 }
 
-#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program without */
+#ifndef __SANITIZE_ADDRESS__	/* it needs memory itself, and ends the program if it gets none */
 /* How much address space this process uses. */
 static size_t address_space(void)
 {
@@ -206,7 +208,8 @@ static size_t address_space(void)
 	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* Whichever of its tables finds no memory: the engine says so, and gives the others back. */
+/* Whichever table cannot be allocated, engine_create() must fail with -ENOMEM and free the
+ * others. */
 Test(config, without_memory_there_is_no_engine)
 {
 	const size_t step = 1 << 20;

@@ -19,7 +19,8 @@ Test(congestion, the_initial_window_is_ten_pieces)
 	script_run((struct script){ .segment_size = 100 }, SCRIPT_HANDSHAKE_AND_5000);
 }
 
-/* Ten pieces, also where they are so large that four of them, or 14,600 octets, come near. */
+/* Ten large pieces are 14,000 octets. The limit of 14,600 would allow 500 more, but it is the
+ * smaller of the two that counts. */
 Test(congestion, ten_large_pieces_are_an_initial_window)
 {
 	script_run((struct script){ .segment_size = 1400 },
@@ -39,7 +40,7 @@ Test(congestion, ten_large_pieces_are_an_initial_window)
 		"server < . 12601:14001(1400) ack 1\n");
 }
 
-/* ACKs that repeat what was said tell of no loss where nothing is out. */
+/* With nothing in flight, duplicate ACKs are no sign of loss: the window must not shrink. */
 Test(congestion, nothing_that_is_out_cannot_be_lost)
 {
 	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
@@ -54,8 +55,8 @@ Test(congestion, nothing_that_is_out_cannot_be_lost)
 		SCRIPT_TEN_PIECES);
 }
 
-/* RFC 5681 section 3.1, with the L of RFC 3465: an ACK lets at most two pieces more in
- * than it takes out. */
+/* RFC 5681 section 3.1, with the L of RFC 3465: the window grows by at most two pieces for each
+ * ACK. */
 Test(congestion, slow_start_opens_the_window_by_what_is_acked)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -74,7 +75,8 @@ Test(congestion, slow_start_opens_the_window_by_what_is_acked)
 		"server < . 1701:1801(100) ack 1\n");
 }
 
-/* RFC 5681 section 4.1: after a pause nobody knows what the network can take. */
+/* RFC 5681 section 4.1: after a pause the network's capacity is unknown, so start again with
+ * ten. */
 Test(congestion, a_pause_takes_the_window_back_to_its_beginning)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -114,8 +116,9 @@ Test(congestion, a_pause_takes_the_window_back_to_its_beginning)
 		"server < . 1901:2001(100) ack 1\n");
 }
 
-/* The congestion window grows by all that is acknowledged, and a stream may be longer than 32
- * bits can tell. No loss, so the window must never get smaller: both pieces go out at once. */
+/* The congestion window grows with each ACK, and a stream may be longer than 32 bits can count:
+ * neither must overflow. Nothing is lost, so the window never shrinks, and both pieces of a round
+ * go out at once. */
 Test(congestion, more_than_4_gib_in_one_stream, .timeout = 300)
 {
 	enum { BYTES = 30000, ROUNDS = 72000 };
@@ -126,7 +129,7 @@ Test(congestion, more_than_4_gib_in_one_stream, .timeout = 300)
 
 	engine_config_init(&config);
 	config.rules.policy[0].segment_size = BYTES;
-	config.offload = true;	/* no checksum over all of that */
+	config.offload = true;	/* saves the checksums */
 	cr_assert_eq(engine_create(&e, &config), 0);
 	drive_put_in(e, 1, CLIENT, TCP_SYN, 0, 0, 0);
 	drive_put_in(e, 1, SERVER, TCP_SYN | TCP_ACK, 0, 1, 0);
@@ -149,7 +152,7 @@ Test(congestion, more_than_4_gib_in_one_stream, .timeout = 300)
 	engine_destroy(e);
 }
 
-/* What the simulator and the fuzzers look at: each state that must not be is seen. */
+/* The simulator and the fuzzers rely on engine_wrong(): it must see each state that must not be. */
 Test(congestion, what_must_hold_is_watched)
 {
 	struct engine *e = drive_make_open(512);
@@ -171,7 +174,7 @@ Test(congestion, what_must_hold_is_watched)
 
 	t->timer_ns = 0;
 	cr_assert_str_eq(engine_wrong(e), "something is under way and no timer runs");
-	f->output_queued = true;	/* it will be set */
+	f->output_queued = true;	/* the timer will be set */
 	cr_assert_null(engine_wrong(e));
 	f->output_queued = false;
 	t->snd_nxt = t->snd_max = r->snd_una;
@@ -189,7 +192,7 @@ Test(congestion, what_must_hold_is_watched)
 	*t = was;
 	r->edge_low = (uint32_t)r->rcv_nxt;
 	cr_assert_str_eq(engine_wrong(e), "a source knows of no room, and there is some");
-	r->ack_owed = true;	/* it will be told */
+	r->ack_owed = true;	/* the source will be told */
 	cr_assert_null(engine_wrong(e));
 	*f = flow;
 	e->stats.orphaned_bytes++;
@@ -235,7 +238,7 @@ Test(congestion, congestion_avoidance_goes_on_by_single_octets)
 /* RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)). */
 Test(congestion, the_initial_window_of_long_pieces)
 {
-	/* 1460 * 10 is all of it */
+	/* ten pieces of 1,460 are just 14,600 */
 	script_run((struct script){ .segment_size = 1460 },
 		SCRIPT_HANDSHAKE
 		"client > . 1:16062(16061) ack 1 win 502\n"
@@ -280,7 +283,7 @@ Test(congestion, the_initial_window_of_long_pieces)
 		"server < . 8001:16001(8000) ack 1\n");
 }
 
-/* Without a pause the window stays what it has grown to: 16 pieces at once. */
+/* Without a pause the window keeps the size it has reached: 16 pieces go out at once. */
 Test(congestion, a_window_that_is_used_stays)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -304,7 +307,7 @@ Test(congestion, a_window_that_is_used_stays)
 		"count pages_used 0\n");
 }
 
-/* RFC 6928 section 2: of pieces that are a little longer than a tenth of 14,600, nine fit. */
+/* RFC 6928 section 2: of pieces a little longer than a tenth of 14,600, nine fit. */
 Test(congestion, nine_pieces_are_an_initial_window)
 {
 	script_run((struct script){ .segment_size = 1600 },

@@ -38,7 +38,7 @@ Test(decimal, is)
 	}
 }
 
-/* Where reading ends: behind the digits, or at the one that is too many. */
+/* Reading ends after the digits, or at the digit that makes the number too large. */
 Test(decimal, read)
 {
 	uint64_t number;

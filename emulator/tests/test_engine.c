@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A SYN over IPv4 from this port, whose checksum is left to hardware. */
+/* Puts in a SYN over IPv4 between these ports, its checksum left to hardware. */
 static enum engine_verdict put_in_syn_to(struct engine *e, uint16_t port, uint8_t server_port)
 {
 	uint8_t syn[40] = { 0x45, [3] = 40, [8] = 64, [9] = 6, [15] = 1, [19] = 2,
@@ -27,7 +27,7 @@ static enum engine_verdict put_in_syn(struct engine *e, uint16_t port)
 	return put_in_syn_to(e, port, 25);
 }
 
-/* Asks which policy the connection to each port from 1 to 20 has. */
+/* Checks which policy the connection to each port from 1 to 20 has. */
 static void check_policies(const struct engine *e, const unsigned policy[20])
 {
 	struct engine_flow_info flows[20];
@@ -81,8 +81,8 @@ Test(engine, what_is_no_tcp_passes_and_is_counted)
 	engine_destroy(e);
 }
 
-/* Where several engines work side by side each counts its own connections, and no two have the
- * same number. */
+/* Several engines side by side number their connections independently, but no two connections may
+ * have the same number. */
 Test(engine, serial_numbers_are_of_one_connection)
 {
 	bool used[3 * 5 + 1] = { false };
@@ -111,7 +111,7 @@ Test(engine, serial_numbers_are_of_one_connection)
 	}
 }
 
-/* As many as a policy can have, and nothing behind them. */
+/* The counts of as many faults as a policy can have are filled in, and nothing after them. */
 Test(engine, faults_are_counted_in_their_order)
 {
 	uint64_t acted[FAULTS_MAX + 1];
@@ -128,7 +128,7 @@ Test(engine, faults_are_counted_in_their_order)
 	engine_destroy(e);
 }
 
-/* A list in parts has each connection once, whatever the parts' length. */
+/* A list that is fetched in parts must have each connection exactly once. */
 Test(engine, a_list_in_parts_is_whole)
 {
 	enum { FLOWS = ENGINE_LOOK_MAX + 100 };
@@ -166,8 +166,8 @@ Test(engine, a_list_in_parts_is_whole)
 	engine_destroy(e);
 }
 
-/* The first after policy 0 that matches, of as many as there can be; and policy 0 if none does.
- * This holds for new connections, and for open ones when the rules are changed. */
+/* A connection has the first matching policy after policy 0, of as many as there can be, or policy
+ * 0 if none matches. This holds for new connections, and for open ones when the rules change. */
 Test(engine, a_connection_has_the_first_policy_that_matches)
 {
 	static const unsigned at_first[20] = { 0, 0, 0, 15, 14, 13, 12, 11, 10, 9,
@@ -237,7 +237,7 @@ Test(engine, an_end_that_names_no_mss_has_the_least)
 	}
 }
 
-/* Whoever looks at all connections looks at no place after the last, also where all are taken. */
+/* A walk over all connections must not go past the last place, even if all places are taken. */
 Test(engine, a_full_table_ends_with_its_last_connection)
 {
 	enum { FLOWS = 3 };
@@ -272,7 +272,7 @@ Test(engine, a_full_table_ends_with_its_last_connection)
 	}
 }
 
-/* A host that talks to itself: what its two ends send is told apart by their ports. */
+/* A host may talk to itself: then only the ports tell its two ends apart. */
 Test(engine, both_ends_may_have_one_address)
 {
 	static const uint8_t ports[][2] = { { 200, 25 }, { 25, 200 } };

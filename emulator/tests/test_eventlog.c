@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The event log where its file takes no more: no line is torn, and each is there or counted. */
+/* The event log when its file is full: no line is torn, and each is either there or counted as
+ * lost. */
 
 #include "io/eventlog.h"
 
@@ -41,7 +42,7 @@ static void remove_it(void)
 
 TestSuite(eventlog, .init = make, .fini = remove_it);
 
-/* A file of this process has no more room than that; the limit of a disk that is full. */
+/* Limits the size of this process's files, which is like a full disk. */
 static void give_room(rlim_t bytes)
 {
 	struct rlimit limit;
@@ -51,7 +52,7 @@ static void give_room(rlim_t bytes)
 	cr_assert_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
-/* So many arrivals, whose offsets count on, each written at once. */
+/* Logs so many arrivals with consecutive offsets, each written at once. */
 static void observe(unsigned count)
 {
 	for (unsigned i = 0; i < count; i++) {
@@ -69,7 +70,7 @@ struct found {
 	uint64_t lines, lost;
 };
 
-/* Fails the test if a line is none, or one is missing that is not counted there. */
+/* Fails the test if a line is not JSON, or is missing without being counted as lost. */
 static void read_log(const char *name, struct found *found)
 {
 	FILE *f = fopen(name, "r");
@@ -82,7 +83,7 @@ static void read_log(const char *name, struct found *found)
 		json_t *event = json_loads(line, 0, &error);
 		json_int_t offset;
 
-		cr_assert(event && strchr(line, '\n'), "no line: %s", line);
+		cr_assert(event && strchr(line, '\n'), "not a whole line of JSON: %s", line);
 		if (strcmp(json_string_value(json_object_get(event, "event")),
 			   "events_lost") == 0) {
 			found->lost += (uint64_t)json_integer_value(json_object_get(event,
@@ -115,8 +116,8 @@ static uint64_t lines_of(const char *name)
 
 Test(eventlog, each_line_is_there_or_counted)
 {
-	/* a file ends within a line wherever it is full, and again within the rest of it, or at its
-	 * end */
+	/* the file is full at each octet of a line in turn, then again within the rest of it, or at
+	 * its end */
 	for (rlim_t room = 900; room < 1100; room++) {
 		struct found found = { 0, 0 };
 
@@ -141,7 +142,7 @@ Test(eventlog, each_line_is_there_or_counted)
 	}
 }
 
-/* A file that is full is moved away; what was begun there is no line of the new one. */
+/* A full file is moved away: the new one must not begin with the rest of a line begun there. */
 Test(eventlog, a_new_file_begins_with_a_line)
 {
 	struct found found = { 0, 0 };
@@ -156,12 +157,12 @@ Test(eventlog, a_new_file_begins_with_a_line)
 	read_log(path, &found);
 	cr_assert_eq(found.lines, 2);
 	cr_assert_eq(found.lost, eventlog_lost(events));
-	/* there the last line is begun only */
+	/* there the last line is incomplete */
 	cr_assert_eq(lines_of(old), 12 - found.lost);
 	unlink(old);
 }
 
-/* Nobody has moved it: it stays open, for to be opened anew it must be this user's. */
+/* A file that was not moved stays open, as this user may not be allowed to open it anew. */
 Test(eventlog, a_file_in_its_place_stays)
 {
 	struct found found = { 0, 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Faults at their bounds: what a kind would do, asked directly. */
+/* Faults at their bounds: their functions, called directly */
 
 #include "core/engine.h"
 #include "core/fault.h"
@@ -28,7 +28,7 @@ static const struct {
 	{ "psh-hold", 10, false, { .bytes = 9, .arrived = 9, .push = true } },
 	{ "ack-then-die", 10, false, { .bytes = 9, .acked = 9 } },
 	{ "ack-then-die", 10, true, { .bytes = 9, .acked = 10 } },
-	/* the dot is in this piece and its end, and was not begun before */
+	/* stalls only if the dot is in an earlier piece and the end of its CR LF in this one */
 	{ "split-eod", 0, false, { .bytes = 5, .text = end, .dot_state = 0 } },
 	{ "split-eod", 0, false, { .bytes = 3, .text = end + 2, .dot_state = 2 } },
 	{ "split-eod", 0, true, { .bytes = 2, .text = end + 3, .dot_state = 3 } },
@@ -114,12 +114,12 @@ Test(fault_bounds, table_is_whole)
 		cr_assert_not_null(k->summary);
 		cr_assert_not_null(k->symptom);
 		cr_assert_eq(fault_find(k->name), k);
-		/* Its presets are good. */
+		/* Its defaults are valid. */
 		engine_config_init(&config);
 		config.rules.policy[0].fault[0] = fault_of(k);
 		cr_assert_eq(engine_create(&e, &config), 0, "%s", k->name);
 		engine_destroy(e);
-		/* And what is out of range is refused. */
+		/* A value out of range is refused. */
 		config.rules.policy[0].fault[0].value[0] = k->param[0].most + 1;
 		cr_assert_eq(engine_create(&e, &config), -EINVAL, "%s", k->name);
 	}
@@ -146,7 +146,7 @@ Test(fault_bounds, bounds_of_pieces)
 {
 	static const struct {
 		const char *name;
-		uint32_t value;		/* of the first parameter; 0: its preset */
+		uint32_t value;		/* of the first parameter; 0: its default */
 		struct fault_piece piece;
 		enum fault_fate fate;
 	} tries[] = {
@@ -256,9 +256,8 @@ Test(fault_bounds, bounds_of_packets)
 	}
 }
 
-/* A fault of one direction needs that half in the box if it is asked about pieces or cuts. One that
- * is asked about packets sees both halves if the box has either, but only those of the end it is
- * about. */
+/* A fault of one direction needs that half to be intercepted if it acts on pieces or cuts. One that
+ * acts on packets sees both halves if either is intercepted, but some act on one end's only. */
 Test(fault_bounds, what_can_act_in_which_halves)
 {
 	static const struct {
@@ -290,7 +289,7 @@ Test(fault_bounds, what_can_act_in_which_halves)
 	}
 }
 
-/* As the engine asks, not as somebody has written down. */
+/* Derived from the functions that a fault has, so it cannot differ from what the engine does. */
 Test(fault_bounds, faults_are_told)
 {
 	static const char *const expected[][2] = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Rules that are changed while connections are open. The language is that of script.h. */
+/* Rules that change while connections are open. The language is that of script.h. */
 
 #include "script/script.h"
 
@@ -9,7 +9,7 @@
 
 TestSuite(fault_changes, .timeout = 60);
 
-/* For scripts that are made by a loop. */
+/* For scripts that a loop writes. */
 #define LINES_BYTES (1 << 20)
 
 Test(fault_changes, a_stall_ends_with_its_fault)
@@ -48,7 +48,7 @@ Test(fault_changes, a_fault_comes_into_an_open_connection)
 		"client > P. 514:1027(513) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 1027\n"
-		/* One for new connections only. */
+		/* This one is for new connections only. */
 		"faults mtu-blackhole off-by-one:flows=1-5\n"
 		"server < . 514:1026(512) ack 1\n"
 		"server < P. 1026:1027(1) ack 1\n"
@@ -59,7 +59,7 @@ Test(fault_changes, a_fault_comes_into_an_open_connection)
 		"server < P. 1539:1540(1) ack 1\n");
 }
 
-/* Other rules, but the fault that holds it is what it was. */
+/* The rules change, but the fault that holds the data does not: the stall must stay. */
 Test(fault_changes, a_stall_stays_with_its_fault)
 {
 	script_run((struct script){ .fault = "psh-hold" },
@@ -69,12 +69,14 @@ Test(fault_changes, a_stall_stays_with_its_fault)
 		"client < . 1:1(0) ack 514\n"
 		"faults psh-hold\n"
 		"faults psh-hold mtu-blackhole\n"
-		/* Another value: looked at again. It had no PSH. */
+		/* With another value the fault is asked again. There was no PSH, so it still
+		 * holds. */
 		"faults psh-hold:bytes=1000 mtu-blackhole\n"
 		"faults psh-hold:bytes=500\n"
 		"server < . 1:513(512) ack 1\n"
 		"server < . 513:514(1) ack 1\n");
-	/* The third occasion is the one that stalls. */
+	/* The second occasion stalls. If new rules had the fault asked again, that third one would
+	 * pass. */
 	script_run((struct script){ .fault = "off-by-one:every=2" },
 		SCRIPT_HANDSHAKE SCRIPT_513_PASSES
 		"client > P. 514:1027(513) ack 1 win 502\n"
@@ -87,8 +89,8 @@ Test(fault_changes, a_stall_stays_with_its_fault)
 		"server < P. 1026:1027(1) ack 1\n");
 }
 
-/* Each of its parameters is looked at; and a fault of one half stays with the connection that it
- * was for. */
+/* A change of either parameter makes it another fault, which ends the stall. And a fault of one
+ * half, unchanged, stays with the connection that it has counted. */
 Test(fault_changes, a_fault_with_another_parameter_is_another)
 {
 	script_run((struct script){ .fault = "hello-256-511:most=257" },
@@ -107,8 +109,8 @@ Test(fault_changes, a_fault_with_another_parameter_is_another)
 		"client < . 1:1(0) ack 514\n");
 }
 
-/* An ACK of what was cut before is no reason to cut again what is held: that would be one more
- * occasion for the fault. */
+/* An ACK of earlier data must not make the box cut held data again: that would be another occasion
+ * for the fault. */
 Test(fault_changes, a_stall_lasts_while_acks_come)
 {
 	script_run((struct script){ .fault = "off-by-one:every=2" },
@@ -128,7 +130,7 @@ Test(fault_changes, a_stall_lasts_while_acks_come)
 		"acted 1\n");
 }
 
-/* Nobody has looked at how what was cut ended. */
+/* No fault has read the text so far, so split-eod must not assume that a line begins here. */
 Test(fault_changes, a_fault_that_reads_text_begins_in_the_middle)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -148,7 +150,7 @@ Test(fault_changes, a_fault_that_reads_text_begins_in_the_middle)
 		"server < P. 5:7(2) ack 1\n");
 }
 
-/* The same place among the faults does not make it the same: it acts each third time only. */
+/* A fault in the same place of the list is not the same if it acts only every third time. */
 Test(fault_changes, a_fault_that_acts_less_often_is_another)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -161,7 +163,7 @@ Test(fault_changes, a_fault_that_acts_less_often_is_another)
 		"server < P. 513:514(1) ack 1\n");
 }
 
-/* Those of a fault that was gone begin anew. */
+/* The counts of a fault that stays go on; those of one that was gone start again at 0. */
 Test(fault_changes, counts_go_on)
 {
 	script_run((struct script){ .fault = "drop:every=2" },
@@ -183,7 +185,7 @@ Test(fault_changes, counts_go_on)
 		"acted 0\n");
 }
 
-/* There is room for so many cuts only, and each change makes one. */
+/* Only so many cuts can be remembered, and each change of the rules makes one. */
 Test(fault_changes, no_room_to_remember_a_cut)
 {
 	static char text[LINES_BYTES];
@@ -207,7 +209,7 @@ Test(fault_changes, no_room_to_remember_a_cut)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "faults off-by-one:over=%u\n",
 				      left - 1024);
 	n += (size_t)snprintf(text + n, sizeof(text) - n, "faults none\n");
-	/* All of it comes out, as the window opens, in pieces that were cut. */
+	/* As the window opens, all of it must come out. */
 	n += (size_t)snprintf(text + n, sizeof(text) - n,
 			      "server > . 1:1(0) ack 1 win 512\nanything\n");
 	for (unsigned i = 2; i < end; i += i < at ? 1 : 256)
@@ -220,7 +222,8 @@ Test(fault_changes, no_room_to_remember_a_cut)
 				    .at_end = script_nothing_is_held }, text);
 }
 
-/* What was cut before a fault came nobody has looked at. */
+/* A fault that reads text has not read what was cut before it came, and must not go by what it read
+ * earlier. */
 Test(fault_changes, a_text_fault_comes_into_an_open_connection)
 {
 	script_run((struct script){ .fault = "split-eod" },
@@ -252,7 +255,7 @@ Test(fault_changes, a_text_fault_comes_into_an_open_connection)
 		"server < P. 5:14(9) ack 1 'data help'\n");
 }
 
-/* A change of the rules that leaves the fault in use does not make it forget what it has read. */
+/* A fault that stays when the rules change must not forget what it has read. */
 Test(fault_changes, a_text_fault_that_stays_has_read_what_was_cut)
 {
 	script_run((struct script){ .fault = "split-eod" },
@@ -268,7 +271,7 @@ Test(fault_changes, a_text_fault_that_stays_has_read_what_was_cut)
 		"count stalls 1\n");
 }
 
-/* A fault that is now for other connections, or for the other half, leaves this one in peace. */
+/* A fault that is now for other connections, or for the other half, must not act on this one. */
 Test(fault_changes, a_fault_leaves_an_open_connection)
 {
 	static const char *const now[] = { "off-by-one:port=26-", "off-by-one:direction=s2c",
@@ -283,7 +286,7 @@ Test(fault_changes, a_fault_leaves_an_open_connection)
 	}
 }
 
-/* So does what is kept of it: pieces that no fault looks at any more go out as a train. */
+/* Once no fault looks at pieces any more, they go out as trains again. */
 Test(fault_changes, a_fault_that_is_gone_does_not_end_a_train)
 {
 	script_run((struct script){ .fault = "drop:every=1000", .offload = true },
@@ -301,8 +304,8 @@ Test(fault_changes, a_fault_that_is_gone_does_not_end_a_train)
 		"server < P. 1301:2601(1300) ack 1 seg 512\n");
 }
 
-/* A fault that acts at other arrivals, or in other seconds, is another: what it stalls is looked at
- * again. Each time one end of the range stays where it was. */
+/* A fault with another range of arrivals or seconds is another, so data that it stalled is looked
+ * at again. In each case one end of the range stays the same. */
 Test(fault_changes, a_fault_with_another_range_is_another)
 {
 	static const struct {
@@ -338,8 +341,8 @@ Test(fault_changes, a_fault_with_another_range_is_another)
 	}
 }
 
-/* What is counted of the faults of any policy goes on when the rules are changed elsewhere: the
- * third piece is the one that is dropped. So it is with the second fault of that policy. */
+/* The counts of a policy's faults go on when another policy changes: the third piece is dropped, by
+ * the first fault or by the second. */
 Test(fault_changes, counts_of_another_policy_go_on)
 {
 	static const char *const faults[] = { "drop:every=3", "corrupt:every=100 drop:every=3" };
@@ -370,8 +373,7 @@ Test(fault_changes, counts_of_another_policy_go_on)
 	}
 }
 
-/* A second fault that counts connections stays with those that it has, whatever becomes of
- * others. */
+/* A second fault that counts connections keeps those it has when the first fault changes. */
 Test(fault_changes, a_second_fault_stays_with_its_connection)
 {
 	script_run((struct script){ .fault = "corrupt:every=100 drop:every=1,flows=1" },
@@ -382,7 +384,7 @@ Test(fault_changes, a_second_fault_stays_with_its_connection)
 		"client < . 1:1(0) ack 11\n");
 }
 
-/* Sequence numbers are shifted for it though another fault stands before it. */
+/* isn-shift must shift sequence numbers even if another fault stands before it. */
 Test(fault_changes, isn_shift_as_the_second_fault)
 {
 	script_run((struct script){ .fault = "corrupt:every=100 isn-shift" },
@@ -390,7 +392,7 @@ Test(fault_changes, isn_shift_as_the_second_fault)
 		"pass S 1073741824:1073741824(0) <mss 1460>\n");
 }
 
-/* A Fast Open option is kept for a fault of one half only. */
+/* A tfo-blackhole of only one half must keep the Fast Open option, too. */
 Test(fault_changes, tfo_blackhole_of_one_half)
 {
 	script_run((struct script){ .fault = "tfo-blackhole:direction=c2s" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Faults that act when data is cut. The language is that of script.h. */
+/* Faults that decide how data is cut. The language is that of script.h. */
 
 #include "script/script.h"
 
@@ -25,7 +25,7 @@ Test(fault_cuts, off_by_one_elsewhere)
 		"client < . 1:1(0) ack 1029\n");
 }
 
-/* The first of two is let through. */
+/* The first occasion passes, the second stalls. */
 Test(fault_cuts, every_other_time)
 {
 	script_run((struct script){ .fault = "off-by-one:every=2" },
@@ -40,7 +40,7 @@ Test(fault_cuts, every_other_time)
 		"client < . 1:1(0) ack 1027\n");
 }
 
-/* With the key of scripts, chance says 0, 2, 99, 67, 88, 22. */
+/* With the key of scripts the random numbers are 0, 2, 99, 67, 88, 22: two are below 22. */
 Test(fault_cuts, percent)
 {
 	script_run((struct script){ .fault = "drop:every=1,percent=22", .segment_size = 1 },
@@ -55,7 +55,7 @@ Test(fault_cuts, percent)
 		"acted 2\n");
 }
 
-/* Data without PSH, as the middle of a long write, is held; a FIN does not help. */
+/* Data without PSH, like the middle of a long write, is held; a FIN does not help. */
 Test(fault_cuts, psh_hold)
 {
 	script_run((struct script){ .fault = "psh-hold:bytes=2000" },
@@ -87,7 +87,7 @@ Test(fault_cuts, psh_hold_when_full)
 		"server < . 513:601(88) ack 1\n");
 }
 
-/* The dot and its CR LF in two pieces, wherever they are split; more data does not help. */
+/* If the end of a message is split after its dot, the rest is held. */
 Test(fault_cuts, split_eod)
 {
 	script_run((struct script){ .fault = "split-eod", .segment_size = 8 },
@@ -98,7 +98,7 @@ Test(fault_cuts, split_eod)
 		"server < . 1:9(8) ack 1 'te..x\\r\\n.'\n");
 }
 
-/* The connection's very first octets are a line's, too: the dot is alone in one. */
+/* The first octets of a connection begin a line, too, so a dot there ends the message. */
 Test(fault_cuts, split_eod_at_the_beginning)
 {
 	script_run((struct script){ .fault = "split-eod", .segment_size = 2 },
@@ -125,7 +125,7 @@ Test(fault_cuts, split_eod_by_arrivals)
 		"client < . 1:1(0) ack 16\n");
 }
 
-/* After a line, after the end of a message, and after a CR too many. */
+/* The dot may follow a line, the end of a message, or a line with an extra CR. */
 Test(fault_cuts, split_eod_by_three_arrivals)
 {
 	static const char *const before[] = { "text\\r\\n", "a\\r\\n.\\r\\n", "abc\\r\\r\\n" };
@@ -150,7 +150,8 @@ Test(fault_cuts, split_eod_by_three_arrivals)
 	}
 }
 
-/* Not split: in one piece, or behind the CR LF before it. A dot in a line is none. */
+/* An end of message in one piece passes, even if the CR LF before it is in another. A dot at the
+ * end of a line is none. */
 Test(fault_cuts, split_eod_passes_a_whole_dot)
 {
 	script_run((struct script){ .fault = "split-eod", .at_end = script_nothing_is_held },
@@ -175,7 +176,7 @@ Test(fault_cuts, split_eod_passes_a_whole_dot)
 		"drop\n");
 }
 
-/* Sent again it is the same. */
+/* A repeated piece has the same change. */
 Test(fault_cuts, split_command)
 {
 	script_run((struct script){ .fault = "split-command", .segment_size = 20 },
@@ -191,7 +192,7 @@ Test(fault_cuts, split_command)
 		"server < . 1:21(20) ack 1 'MAIL FROM:<>\\r\\nXXXX T'\n"
 		"server > . 1:1(0) ack 30 win 509\n"
 		"drop\n"
-		/* What is no command, or starts no line here, stays. */
+		/* Text that is not a command, or does not start a line, stays. */
 		"client > P. 30:60(30) ack 1 win 502 'RCPTlines of text that is long'\n"
 		"drop\n"
 		"client < . 1:1(0) ack 60\n"
@@ -199,7 +200,7 @@ Test(fault_cuts, split_command)
 		"server < P. 50:60(10) ack 1 'at is long'\n");
 }
 
-/* In mid-line none is a command; one that ends its line is. */
+/* A verb in mid-line is not a command, even at the start of a piece; one alone on its line is. */
 Test(fault_cuts, split_command_by_lines)
 {
 	script_run((struct script){ .fault = "split-command", .segment_size = 20 },
@@ -215,7 +216,7 @@ Test(fault_cuts, split_command_by_lines)
 		"server < P. 29:36(7) ack 1 '\\r\\nXXXX\\r'\n");
 }
 
-/* A page of memory ends before the verb; the piece is read whole. */
+/* A page of memory ends within the piece, which must still be read as a whole. */
 Test(fault_cuts, split_command_across_pages)
 {
 	script_run((struct script){ .fault = "split-command", .segment_size = 5000 },
@@ -233,7 +234,7 @@ Test(fault_cuts, split_command_across_pages)
 		"server < P. 4090:4101(11) ack 1 'line\\r\\nXXXX '\n");
 }
 
-/* Records of 255 and 256 octets behind their header. */
+/* Records of 255 and 256 octets after their header: the first passes, the second stalls. */
 Test(fault_cuts, hello_256_511)
 {
 	char text[1024];
@@ -253,7 +254,8 @@ Test(fault_cuts, hello_256_511)
 	script_run((struct script){ .fault = "hello-256-511" }, text);
 }
 
-/* Not in mid-arrival, of 512 octets, of another version or type, or without all of its header. */
+/* What passes: a record in mid-arrival, of 512 octets, of another version or type, or without its
+ * whole header. The last, of 511 octets, stalls. */
 Test(fault_cuts, hello_256_511_passes_others)
 {
 	script_run((struct script){ .fault = "hello-256-511", .segment_size = 5 },
@@ -284,7 +286,7 @@ Test(fault_cuts, hello_256_511_passes_others)
 		"client < . 1:1(0) ack 35\n");
 }
 
-/* All that was ACKed and not sent is lost with the connection. */
+/* Data that was ACKed but not sent is lost with the connection. */
 Test(fault_cuts, ack_then_die)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=700",
@@ -308,7 +310,7 @@ Test(fault_cuts, ack_then_die)
 		"pass\n");
 }
 
-/* One octet less is not enough. */
+/* 600 ACKed octets are one too few: the connection dies after the next. */
 Test(fault_cuts, ack_then_die_counts_what_is_acked)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=601" },
@@ -325,7 +327,7 @@ Test(fault_cuts, ack_then_die_counts_what_is_acked)
 		"drop\n");
 }
 
-/* Nothing is acknowledged before the first octet came. */
+/* Even with bytes=1 the connection must open, and dies only after the first data. */
 Test(fault_cuts, ack_then_die_waits_for_the_first_octet)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=1" },

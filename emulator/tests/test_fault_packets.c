@@ -11,7 +11,7 @@ TestSuite(fault_packets, .timeout = 60);
 
 static const char hello[] = "'\\x16\\x03\\x01\\x01\\x00\\x01'\n";
 
-/* 40 octets of headers over IPv4, 60 over IPv6. */
+/* Headers count: 40 octets over IPv4, 60 over IPv6. */
 Test(fault_packets, mtu_blackhole)
 {
 	script_run((struct script){ .fault = "mtu-blackhole:bytes=700" },
@@ -29,7 +29,7 @@ Test(fault_packets, mtu_blackhole)
 		"drop\n");
 }
 
-/* A joined packet is not longer than its segments were. */
+/* A joined packet counts as the segments it was made of, which fit. */
 Test(fault_packets, mtu_blackhole_and_joined_packets)
 {
 	script_run((struct script){ .fault = "mtu-blackhole:bytes=1520" },
@@ -60,7 +60,7 @@ Test(fault_packets, ecn_rst)
 		"client < R. 0:0(0) ack 1 local\n");
 }
 
-/* One flag of the two asks for nothing. */
+/* Only both flags together ask for ECN; one alone passes. */
 Test(fault_packets, ecn_by_halves)
 {
 	script_run((struct script){ .fault = "ecn-drop" },
@@ -79,7 +79,7 @@ Test(fault_packets, tfo_blackhole)
 		"pass\n");
 }
 
-/* A client asks for a cookie, gets one, and uses it. */
+/* A client must be able to get a cookie; its SYN with data is then dropped. */
 Test(fault_packets, tfo_blackhole_lets_a_cookie_pass)
 {
 	script_run((struct script){ .fault = "tfo-blackhole" },
@@ -92,7 +92,7 @@ Test(fault_packets, tfo_blackhole_lets_a_cookie_pass)
 		"faults drop tfo-blackhole\n"
 		"client:1004 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
 		"pass\n"
-		/* a fault that is not for a connection leaves it no option */
+		/* a fault for other connections does not keep the option */
 		"faults tfo-blackhole:client=203.0.113.77/32\n"
 		"client:1003 > S 0:0(0) win 64240 <mss 1460,tfo>\n"
 		"pass S 0:0(0) <mss 1460>\n");
@@ -112,7 +112,7 @@ Test(fault_packets, banner_mask)
 		"pass P. 25:31(6) ack 7\n");
 }
 
-/* Only what the server says first is its banner: one octet of the client's ends that. */
+/* The banner is what the server says before the client's first octet. */
 Test(fault_packets, banner_mask_ends_with_the_clients_first_octet)
 {
 	script_run((struct script){ .fault = "banner-mask" },
@@ -127,7 +127,7 @@ Test(fault_packets, banner_mask_ends_with_the_clients_first_octet)
 		"pass P. 6:11(5) ack 2 '220 b'\n");
 }
 
-/* The same where the server's data is in the box, and for a checksum left to hardware. */
+/* The same if the server's half is intercepted and the checksum was left to hardware. */
 Test(fault_packets, banner_mask_intercepted)
 {
 	script_run((struct script){ .fault = "banner-mask", .direction = DIRECTION_BOTH },
@@ -138,7 +138,7 @@ Test(fault_packets, banner_mask_intercepted)
 		"client < P. 1:8(7) ack 1 '220 *\\r\\n'\n");
 }
 
-/* The server goes on to scale. */
+/* The client is told of no scaling, but the server still scales its window. */
 Test(fault_packets, wscale_strip)
 {
 	script_run((struct script){ .fault = "wscale-strip" },
@@ -148,7 +148,7 @@ Test(fault_packets, wscale_strip)
 		"pass S. 0:0(0) ack 1 <mss 1460,sackOK>\n"
 		"client > . 1:1(0) ack 1 win 64240\n"
 		"pass\n"
-		/* What is 509 * 128 is taken for 509. */
+		/* The window of 509 * 128 is taken for 509. */
 		"server > . 1:1(0) ack 1 win 509\n"
 		"drop\n"
 		"client > P. 1:514(513) ack 1 win 64240\n"
@@ -173,14 +173,14 @@ Test(fault_packets, ack_thin)
 		"drop\n"
 		"client > . 1:1(0) ack 101 win 501\n"
 		"pass\n"
-		/* An ACK with data is data. */
+		/* An ACK with data counts as data. */
 		"client > P. 1:11(10) ack 101 win 501\n"
 		"drop\n"
 		"client < . 101:101(0) ack 11\n"
 		"server < P. 1:11(10) ack 101\n");
 }
 
-/* Neither is an ACK, nor counted as one. */
+/* A FIN or RST is neither dropped nor counted as an ACK. */
 Test(fault_packets, ack_thin_passes_fin_and_rst)
 {
 	script_run((struct script){ .fault = "ack-thin:pass=2" },
@@ -212,7 +212,7 @@ Test(fault_packets, first_segment_parser)
 
 		snprintf(text, sizeof(text),
 			 SCRIPT_HANDSHAKE
-			 /* 256 octets behind 5. */
+			 /* 256 octets after a header of 5. */
 			 "client > P. 1:262(261) ack 1 win 502 %s"
 			 "drop\n"
 			 "client < . 1:1(0) ack 262\n"
@@ -228,7 +228,7 @@ Test(fault_packets, first_segment_parser)
 	}
 }
 
-/* The server's, another message, and no more than a header. */
+/* A record of the server, one with another message, and a mere header pass. */
 Test(fault_packets, first_segment_parser_passes_others)
 {
 	char text[1024];
@@ -248,7 +248,8 @@ Test(fault_packets, first_segment_parser_passes_others)
 	script_run((struct script){ .fault = "first-segment-parser" }, text);
 }
 
-/* 1,073,741,824 higher, both ways; but SACK is not put right. */
+/* The client's numbers are 1,073,741,824 higher for the server, and the server's ACKs are put right
+ * on their way back. */
 Test(fault_packets, isn_shift_of_the_client)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=c2s" },
@@ -264,7 +265,7 @@ Test(fault_packets, isn_shift_of_the_client)
 		"server < P. 1073741825:1073741830(5) ack 1 'hello'\n"
 		"server > . 1:1(0) ack 1073741830 win 509\n"
 		"drop\n"
-		/* It cannot be handed over, however quiet it is. */
+		/* With shifted numbers it cannot be handed over, however quiet it is. */
 		"+2\n"
 		"drain\n"
 		"client > P. 6:10(4) ack 1 win 502 'more'\n"
@@ -273,7 +274,8 @@ Test(fault_packets, isn_shift_of_the_client)
 		"server < P. 1073741830:1073741834(4) ack 1 'more'\n");
 }
 
-/* As long as Linux keeps TIME-WAIT the ends may repeat themselves, and still need the box. */
+/* While Linux keeps TIME-WAIT the ends may repeat their last packets, whose numbers the box must
+ * still put right. */
 Test(fault_packets, isn_shift_goes_on_for_a_minute)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=s2c" },
@@ -300,6 +302,7 @@ Test(fault_packets, isn_shift_goes_on_for_a_minute)
 		"count flows_active 0\n");
 }
 
+/* ACKs of the server's numbers are put right; SACK blocks are not. */
 Test(fault_packets, isn_shift_of_the_server)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=s2c",

@@ -8,7 +8,7 @@
 
 TestSuite(fault_pieces, .timeout = 60);
 
-/* It is ACKed, and not even sent when the sink asks for it. */
+/* The tail is ACKed, but never sent, not even after a time-out. */
 Test(fault_pieces, lose_tail)
 {
 	script_run((struct script){ .fault = "lose-tail" },
@@ -20,7 +20,7 @@ Test(fault_pieces, lose_tail)
 		"server > . 1:1(0) ack 513 win 509\n"
 		"drop\n"
 		"+10\n"
-		/* The stream goes on behind it. */
+		/* The stream goes on after the gap. */
 		"client > P. 514:520(6) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 520\n"
@@ -97,8 +97,7 @@ Test(fault_pieces, duplicate)
 		"drop\n");
 }
 
-/* The last piece is shorter than 20 octets. */
-/* A piece that goes out twice, or after the next, does so in its own half. */
+/* A piece that goes out twice, or after the next one, must do so in its own half. */
 Test(fault_pieces, duplicate_and_reorder_in_both_halves)
 {
 	script_run((struct script){ .fault = "duplicate:every=1", .direction = DIRECTION_BOTH },
@@ -132,6 +131,7 @@ Test(fault_pieces, duplicate_and_reorder_in_both_halves)
 		"server < . 1:513(512) ack 601\n");
 }
 
+/* The FIN comes early only if fewer than 20 octets follow: 10, then 20. */
 Test(fault_pieces, fin_early)
 {
 	script_run((struct script){ .fault = "fin-early" },
@@ -163,12 +163,12 @@ Test(fault_pieces, fin_dup)
 		"server < F. 513:1025(512) ack 1\n"
 		"server < P. 1025:1101(76) ack 1\n"
 		"server < F. 1101:1101(0) ack 1\n"
-		/* The sink takes the first one's. */
+		/* The sink believes the first FIN. */
 		"server > . 1:1(0) ack 514 win 509\n"
 		"drop\n");
 }
 
-/* With nothing behind it a piece is not held back. */
+/* A piece is held back only if another follows it. */
 Test(fault_pieces, reorder)
 {
 	script_run((struct script){ .fault = "reorder:every=1", .at_end = script_nothing_is_held },
@@ -196,7 +196,7 @@ Test(fault_pieces, corrupt)
 		"drop\n");
 }
 
-/* Nor does a train of pieces get round it. */
+/* Pieces that a fault may alter must not be sent as a train, or they would bypass it. */
 Test(fault_pieces, corrupt_with_offload)
 {
 	script_run((struct script){ .fault = "corrupt:every=3", .offload = true },
@@ -209,7 +209,7 @@ Test(fault_pieces, corrupt_with_offload)
 		"server < P. 1025:1101(76) ack 1 altered\n");
 }
 
-/* A fault that looks only at where it is cut leaves the train together. */
+/* A fault that acts only on cuts leaves trains together. */
 Test(fault_pieces, off_by_one_with_offload)
 {
 	script_run((struct script){ .fault = "off-by-one", .offload = true },
@@ -220,7 +220,7 @@ Test(fault_pieces, off_by_one_with_offload)
 		"server < P. 1:1101(1100) ack 1 seg 512\n");
 }
 
-/* That nobody answers is the fault's doing. */
+/* A piece that the fault keeps back cannot be answered, so it must not count as unanswered. */
 Test(fault_pieces, what_a_fault_keeps_back_is_not_unanswered)
 {
 	script_run((struct script){ .fault = "lose-tail:bytes=10" },
@@ -233,7 +233,8 @@ Test(fault_pieces, what_a_fault_keeps_back_is_not_unanswered)
 		"count unanswered 0\n");
 }
 
-/* Sent again a piece is as any other; a probe is none. */
+/* Repeated pieces and window probes are not dropped or reordered; what corrupt has altered stays
+ * so. */
 Test(fault_pieces, repetitions_and_probes_are_spared)
 {
 	script_run((struct script){ .fault = "drop:every=1" },

@@ -9,7 +9,7 @@
 
 TestSuite(fault_scope, .timeout = 60);
 
-/* For scripts that are made by a loop. */
+/* For scripts that a loop writes. */
 #define LINES_BYTES (1 << 20)
 
 Test(fault_scope, scope_of_a_connection)
@@ -42,7 +42,7 @@ Test(fault_scope, scope_of_a_connection)
 	}
 }
 
-/* In a script over IPv4 one acts, in one over IPv6 the other. */
+/* One of the faults acts over IPv4, another over IPv6. */
 Test(fault_scope, scope_of_addresses)
 {
 	static const char faults[] = "off-by-one:client=198.51.100.0/24,server=203.0.113.2 "
@@ -56,7 +56,7 @@ Test(fault_scope, scope_of_addresses)
 		SCRIPT_HANDSHAKE SCRIPT_513_PASSES);
 }
 
-/* From the time on at which it came into use, not from its first occasion. */
+/* Seconds count from when the fault came into use, not from its first occasion. */
 Test(fault_scope, scope_of_time)
 {
 	script_run((struct script){ .fault = "off-by-one:seconds=1-" },
@@ -79,7 +79,7 @@ Test(fault_scope, scope_of_time)
 		SCRIPT_513_PASSES);
 }
 
-/* Those of a half that goes end to end are counted, too. */
+/* Arrivals in a half that is not intercepted are counted, too. */
 Test(fault_scope, scope_of_arrivals_end_to_end)
 {
 	script_run((struct script){ .fault = "banner-mask:arrivals=2" },
@@ -92,8 +92,8 @@ Test(fault_scope, scope_of_arrivals_end_to_end)
 		"pass P. 9:13(4) ack 1 'efgh'\n");
 }
 
-/* An open range does not end where counting does, and the last number that can be asked for is that
- * of one arrival only: in a half that is intercepted, and in the other. */
+/* Arrivals are counted up to a limit. An open range must act beyond it, and the highest number that
+ * can be given must mean one arrival only, whether the half is intercepted or not. */
 Test(fault_scope, scope_of_arrivals_without_an_end)
 {
 	static const char *const ends[] = { "client", "server" };
@@ -119,7 +119,7 @@ Test(fault_scope, scope_of_arrivals_without_an_end)
 	}
 }
 
-/* The first two, then work. */
+/* The first two connections fail, the third works. */
 Test(fault_scope, scope_of_flows)
 {
 	script_run((struct script){ .fault = "tfo-blackhole:flows=1-2" },
@@ -129,12 +129,13 @@ Test(fault_scope, scope_of_flows)
 		"drop\n"
 		"client:1003 > S 0:100(100) win 64240 <mss 1460>\n"
 		"pass S 0:0(0) <mss 1460>\n"
-		/* Sent again, it is still the second. */
+		/* Its SYN repeated, this is still the second connection. */
 		"client:1002 > S 0:100(100) win 64240 <mss 1460>\n"
 		"drop\n");
 }
 
-/* A flow is counted once, whatever the rules become; and one that is not stays free of it. */
+/* A flow is counted once, however the rules change; one beyond the range stays free of the
+ * fault. */
 Test(fault_scope, scope_of_flows_and_other_rules)
 {
 	script_run((struct script){ .fault = "tfo-blackhole:flows=1-2" },
@@ -152,7 +153,8 @@ Test(fault_scope, scope_of_flows_and_other_rules)
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
-/* The second policy is for others at first, then for this connection, then lets new ones pass. */
+/* The second policy is first for other ports, then for this connection; last it lets new ones
+ * pass. */
 Test(fault_scope, policies)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -168,7 +170,8 @@ Test(fault_scope, policies)
 		"server < P. 1026:1027(1) ack 1\n"
 		"client:2000 > SEW 0:100(100) win 64240 <mss 1460,tfo>\n"
 		"pass\n");
-	/* Who asks is the client: this is a connection to another port. */
+	/* Policies go by the server's port, and the end that sends the SYN is the client: the last
+	 * of these connections is to another port. */
 	script_run((struct script){ 0 },
 		"policy 25 pass\n"
 		"client > SEW 0:0(0) win 64240 <mss 1460>\n"
@@ -181,7 +184,7 @@ Test(fault_scope, policies)
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
-/* Only the pieces of the segment that had it. */
+/* Only the pieces of the segment that had the FIN get one. */
 Test(fault_scope, fin_dup_of_several_segments)
 {
 	script_run((struct script){ .fault = "fin-dup" },
@@ -209,7 +212,7 @@ Test(fault_scope, fin_dup_of_several_segments)
 		"server < F. 1461:1973(512) ack 1\n");
 }
 
-/* The network reorders: the segment with the FIN comes first. It is still that one. */
+/* The segment with the FIN comes first, by reordering: still only its pieces get a FIN. */
 Test(fault_scope, fin_dup_of_a_segment_that_came_first)
 {
 	script_run((struct script){ .fault = "fin-dup" },
@@ -227,7 +230,8 @@ Test(fault_scope, fin_dup_of_a_segment_that_came_first)
 		"server < F. 1541:1541(0) ack 1\n");
 }
 
-/* The sink counts the FIN that was none, and what it says then is heard all the same. */
+/* The sink counts the early FIN, so its ACK is one octet ahead; it must be believed all the
+ * same. */
 Test(fault_scope, fin_early_is_acknowledged)
 {
 	script_run((struct script){ .fault = "fin-early" },
@@ -247,7 +251,7 @@ Test(fault_scope, fin_early_is_acknowledged)
 		"server < F. 523:523(0) ack 1\n");
 }
 
-/* The last FIN comes again, and the numbers are still put right. */
+/* A FIN that is repeated after the end must still have its numbers put right. */
 Test(fault_scope, isn_shift_after_the_end)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=s2c",
@@ -273,7 +277,7 @@ Test(fault_scope, isn_shift_after_the_end)
 		"+61\n");
 }
 
-/* Its numbers are needed for as long as it is open: waiting for that is no work. */
+/* Its numbers are needed as long as it is open: a draining engine must keep it, and not spin. */
 Test(fault_scope, isn_shift_while_draining, .timeout = 10)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=c2s" },
@@ -291,7 +295,7 @@ Test(fault_scope, isn_shift_while_draining, .timeout = 10)
 		"server < P. 1073741825:1073741835(10) ack 1\n");
 }
 
-/* Nobody waits for a flow that is forgotten. */
+/* A drain does not wait for a flow that the fault made the box forget. */
 Test(fault_scope, ack_then_die_while_draining)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=100",
@@ -305,7 +309,7 @@ Test(fault_scope, ack_then_die_while_draining)
 		"drop\n");
 }
 
-/* Its RST to the server was lost, and is repeated for who still speaks. */
+/* The RST to the server was lost, so its next packet must get another. */
 Test(fault_scope, ack_then_die_repeats_its_reset)
 {
 	script_run((struct script){ .fault = "ack-then-die:bytes=100,reset=1" },
@@ -322,7 +326,7 @@ Test(fault_scope, ack_then_die_repeats_its_reset)
 		"server < R. 1:1(0) ack 1\n");
 }
 
-/* Each end's ACKs are counted by themselves. */
+/* Each end's ACKs are counted separately. */
 Test(fault_scope, ack_thin_beside_another_fault)
 {
 	script_run((struct script){ .fault = "ack-thin:pass=2,direction=c2s "
@@ -333,7 +337,7 @@ Test(fault_scope, ack_thin_beside_another_fault)
 		"pass\n"
 		"client > . 1:1(0) ack 1 win 502\n"
 		"drop\n"
-		/* This the box takes, whose data it acknowledges. */
+		/* The box takes this ACK, as it is for the box's own data. */
 		"server > . 1:1(0) ack 1 win 509\n"
 		"drop\n"
 		"client > . 1:1(0) ack 1 win 503\n"

@@ -10,7 +10,8 @@
 
 TestSuite(faultspec, .timeout = 60);
 
-/* Marsaglia's xorshift64 ("Xorshift RNGs", 2003) from this key. */
+/* Predicts which pieces are altered with this key, by Marsaglia's xorshift64 ("Xorshift RNGs",
+ * 2003). */
 static void check_percent(uint64_t key)
 {
 	static char text[1 << 14];
@@ -92,7 +93,7 @@ Test(faultspec, text_is_read_and_written)
 	cr_assert_not(faultspec_add(&policy, "drop", &error));
 }
 
-/* Both ends open at once, and it is the server whose SYN asks for ECN: it is the one refused. */
+/* In a simultaneous open it is the server's SYN that asks for ECN, so the server is refused. */
 Test(faultspec, ecn_rst_of_the_server)
 {
 	script_run((struct script){ .fault = "ecn-rst" },
@@ -104,14 +105,15 @@ Test(faultspec, ecn_rst_of_the_server)
 		"count flows_active 0\n");
 }
 
-/* Which occasions a probability chooses can be repeated with the engine's key. */
+/* The engine's key decides when a fault with percent= acts, so that a run can be repeated. */
 Test(faultspec, percent_is_repeatable)
 {
 	check_percent(0);
 	check_percent(UINT64_C(0x0123456789abcdee));
 }
 
-/* The event of a fault that acts on pieces says which, also of the shortest; else it says none. */
+/* The event of a fault that acts on pieces names the piece, even the shortest; other events name
+ * none. */
 Test(faultspec, events_name_the_piece)
 {
 	script_run((struct script){ .fault = "corrupt:every=1", .events = true },
@@ -145,7 +147,7 @@ Test(faultspec, events_name_the_piece)
 		"client < . 1:1(0) ack 514\n");
 }
 
-/* All of a policy's faults are counted, each for itself. */
+/* Each of a policy's faults has a count of its own, up to the last. */
 Test(faultspec, eight_faults_are_counted)
 {
 	script_run((struct script){ .fault = "drop:every=1000 drop:every=1000 drop:every=1000 "
@@ -164,7 +166,7 @@ Test(faultspec, eight_faults_are_counted)
 		"acted 0 0 0 0 0 0 1 1\n");
 }
 
-/* The same where the fault is not the first of the policy's. */
+/* A stall stays with its fault, even if that is not the policy's first. */
 Test(faultspec, a_stall_stays_with_the_second_fault)
 {
 	script_run((struct script){ .fault = "corrupt:every=1000 off-by-one:every=2" },
@@ -178,7 +180,7 @@ Test(faultspec, a_stall_stays_with_the_second_fault)
 		"faults corrupt:every=1000 mtu-blackhole\n"
 		"server < . 514:1026(512) ack 1\n"
 		"server < P. 1026:1027(1) ack 1\n");
-	/* and one that comes second into an open connection acts */
+	/* and a second fault that comes into an open connection acts */
 	script_run((struct script){ .fault = "none" },
 		SCRIPT_HANDSHAKE
 		"faults corrupt:every=1000 off-by-one\n"
@@ -188,7 +190,7 @@ Test(faultspec, a_stall_stays_with_the_second_fault)
 		"acted 0 1\n");
 }
 
-/* What the server has sent goes on, too, when its fault goes. */
+/* Without the fault what the server sent goes on, too. */
 Test(faultspec, the_servers_stall_ends_with_its_fault)
 {
 	script_run((struct script){ .fault = "off-by-one", .direction = DIRECTION_BOTH },
@@ -207,8 +209,8 @@ Test(faultspec, the_servers_stall_ends_with_its_fault)
 		"client < P. 513:514(1) ack 514\n");
 }
 
-/* A fault of packets that does not act this time leaves the packet to the next one, and to its
- * way. */
+/* A packet fault that does not act this time leaves the packet to the next fault; if none acts, it
+ * goes on. */
 Test(faultspec, packets_are_shown_to_all_faults)
 {
 	script_run((struct script){ .fault = "mtu-blackhole:bytes=200,every=2 "
@@ -229,7 +231,7 @@ Test(faultspec, packets_are_shown_to_all_faults)
 		"acted 1 1\n");
 }
 
-/* A packet without data is at the arrival before it. */
+/* A packet without data belongs to the arrival before it. */
 Test(faultspec, scope_of_arrivals_for_packets_without_data)
 {
 	script_run((struct script){ .fault = "ack-thin:pass=1000,direction=s2c,arrivals=1" },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The table of flows, its hash, their timers, and which policy is for whom. */
+/* The table of flows, its hash, the timers, the pool, and which addresses a policy matches */
 
 #include "core/engine.h"
 #include "core/fault.h"
@@ -21,7 +21,7 @@ static struct flow_key key_of(uint32_t n)
 	return key;
 }
 
-/* Puts so many connections into a table with this key; says in which bucket each of them is. */
+/* Fills a table that has this key with so many connections; tells the bucket of each. */
 static void find_buckets(const uint8_t hash_key[16], uint32_t *bucket, uint32_t flows)
 {
 	struct flow_table t;
@@ -70,7 +70,7 @@ Test(siphash, vectors_of_its_authors)
 		uint64_t hash;
 	} vectors[] = { { 0, UINT64_C(0x726fdb47dd0e0e31) }, { 1, UINT64_C(0x74f839c593dc67fd) },
 			{ 8, UINT64_C(0x93f5f5799a932462) }, { 15, UINT64_C(0xa129ca6149be45e5) } };
-	uint8_t key[17] = { [16] = 0xff }, input[16];	/* what is behind it does not count */
+	uint8_t key[17] = { [16] = 0xff }, input[16];	/* what follows the key does not count */
 
 	for (uint8_t i = 0; i < 16; i++)
 		key[i] = input[i] = i;
@@ -94,7 +94,7 @@ Test(flow, table_finds_what_is_in_it)
 		cr_assert_neq(handles[i], FLOW_NONE);
 	}
 	key = key_of(1);
-	cr_assert_eq(flow_add(&t, &key), FLOW_NONE, "the table is full");
+	cr_assert_eq(flow_add(&t, &key), FLOW_NONE, "a full table took one more");
 	for (uint32_t i = 0; i < MAX; i += 2)
 		flow_remove(&t, handles[i]);
 	cr_assert_eq(t.active, MAX / 2);
@@ -103,11 +103,11 @@ Test(flow, table_finds_what_is_in_it)
 		cr_assert_eq(flow_find(&t, &key), i % 2 ? handles[i] : FLOW_NONE);
 	}
 	key = key_of(1);
-	cr_assert_neq(flow_add(&t, &key), FLOW_NONE, "places are used again");
+	cr_assert_neq(flow_add(&t, &key), FLOW_NONE, "a free place was not used again");
 	flow_table_destroy(&t);
 }
 
-/* Whatever the memory held before. */
+/* It must begin empty, whatever the memory held before. */
 Test(flow, a_table_begins_empty)
 {
 	static const uint8_t hash_key[16] = { 1, 2, 3 };
@@ -129,8 +129,8 @@ Test(flow, a_table_begins_empty)
 	flow_table_destroy(&t);
 }
 
-/* Who chooses ports cannot choose buckets: they follow from a key that only the engine knows, from
- * all of it. With the same key a run can be repeated. */
+/* Buckets follow from a key that only the engine knows, from all of it, so that an attacker who
+ * chooses ports cannot choose buckets. With the same key a run can be repeated. */
 Test(flow, the_key_decides_on_buckets)
 {
 	enum { FLOWS = 64 };
@@ -147,8 +147,8 @@ Test(flow, the_key_decides_on_buckets)
 	}
 }
 
-/* No list is long: connections spread over all buckets, of which there are as many. By chance, with
- * one of 1,024 for each of 1,000, some 640 are in use, and none has more than a few. */
+/* Connections must spread over all buckets, so that no list is long. By chance 1,000 connections
+ * use some 640 of 1,024 buckets, and none has more than a few. */
 Test(flow, buckets_are_used_alike)
 {
 	enum { FLOWS = 1000 };
@@ -193,7 +193,7 @@ Test(alarms, ring_in_order)
 	for (uint32_t i = 0; i < MAX; i += 5)
 		alarms_cancel(&t, i);
 	for (uint32_t i = 1; i < MAX; i += 7)
-		alarms_set(&t, i, UINT64_MAX - 1);	/* later: not moved */
+		alarms_set(&t, i, UINT64_MAX - 1);	/* a later time does not move it */
 	while (alarms_next(&t) != UINT64_MAX) {
 		uint64_t at = alarms_next(&t);
 		uint32_t id = alarms_pop(&t);
@@ -207,7 +207,7 @@ Test(alarms, ring_in_order)
 	alarms_destroy(&t);
 }
 
-/* The same as a plain list: alarms are set, moved and cancelled while others ring. */
+/* Alarms that are set, moved and cancelled while others ring must agree with a plain list. */
 Test(alarms, agree_with_a_plain_list)
 {
 	enum { MAX = 13, STEPS = 20000 };
@@ -246,7 +246,7 @@ Test(alarms, agree_with_a_plain_list)
 	alarms_destroy(&t);
 }
 
-/* Whatever the memory held before. */
+/* It must begin empty, whatever the memory held before. */
 Test(pool, begins_with_nothing_taken)
 {
 	struct pool p;
@@ -269,8 +269,8 @@ Test(pool, begins_with_nothing_taken)
 	cr_assert_eq(pool_create(&p, POOL_PAGE_BYTES - 1), -EINVAL);
 }
 
-/* Each page is inside what was reserved, apart from the others, and begins where the largest type
- * may: a struct transit is put there. */
+/* Each page must lie inside the reserved memory, overlap no other, and begin at a multiple of its
+ * size: it may hold a struct transit. */
 Test(pool, pages_lie_side_by_side)
 {
 	enum { PAGES = 600 };
@@ -295,7 +295,7 @@ Test(pool, pages_lie_side_by_side)
 	pool_destroy(&p);
 }
 
-/* Prefixes that end within an octet, on both sides of their bounds. */
+/* Prefixes that end within an octet, with addresses just inside and outside */
 Test(match, prefixes_that_end_within_an_octet)
 {
 	static const struct {

@@ -88,7 +88,7 @@ Test(handshake, repeated_syn_and_syn_ack)
 		"pass\n");
 }
 
-/* The SYN-ACK was lost behind the box, and then the server lost its memory. */
+/* The SYN-ACK was lost after the box, and the server has restarted since: its refusal must pass. */
 Test(handshake, refusal_after_a_lost_syn_ack_passes)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH, .at_end = script_nothing_is_held },
@@ -156,11 +156,11 @@ Test(handshake, windows_are_scaled_if_both_ends_offer_it)
 		"client > P. 1:601(600) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 601 win 65535\n"
-		/* in halves of what it offers, as a kernel sends it */
+		/* at most half of what it offers in one segment, as Linux does */
 		"server < . 1:301(300) ack 1 win 502\n"
 		"server < . 301:513(212) ack 1\n"
 		"server < P. 513:601(88) ack 1\n"
-		/* 100 octets are 100, not 12,800 */
+		/* this window of 100 is not scaled: it is not 12,800 */
 		"server > . 1:1(0) ack 601 win 100\n"
 		"drop\n"
 		"client > P. 601:801(200) ack 1 win 502\n"
@@ -209,7 +209,7 @@ Test(handshake, rst_of_a_client_that_does_not_want_it_any_more)
 		"pass R 1:1(0)\n");
 }
 
-/* Its first packets are reordered: data, then the ACK that ends the handshake. */
+/* The client's first packets are reordered: data, then the ACK that ends the handshake. */
 Test(handshake, data_may_come_before_the_last_ack)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -221,7 +221,7 @@ Test(handshake, data_may_come_before_the_last_ack)
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
 		"server < P. 1:11(10) ack 1\n"
-		/* it is old by now, and is answered as such */
+		/* it is old by now, and answered as such */
 		"client > . 1:1(0) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
@@ -247,7 +247,7 @@ Test(handshake, another_syn_ack_may_bring_a_window_scale)
 		"client < P. 100513:101001(488) ack 1\n");
 }
 
-/* RFC 3168 section 6.1.1: a SYN is not ECN-capable; and behind the box nothing is. */
+/* RFC 3168 section 6.1.1: a SYN is not ECN-capable; nor is anything that the box sends. */
 Test(handshake, ecn_is_taken_out_of_the_ip_header_of_a_syn)
 {
 	script_run((struct script){ 0 },
@@ -259,7 +259,7 @@ Test(handshake, ecn_is_taken_out_of_the_ip_header_of_a_syn)
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
 		"server < P. 1:11(10) ack 1\n");
-	/* without the flags */
+	/* the same without the flags */
 	script_run((struct script){ 0 },
 		"client > S 0:0(0) win 64240 <mss 1460> ecn\n"
 		"pass S 0:0(0)\n");
@@ -281,8 +281,8 @@ Test(handshake, the_clients_window_is_not_scaled_by_its_word_alone)
 		"client < . 1:513(512) ack 1\n");
 }
 
-/* The first SYN-ACK's server has even closed; the second one's has another number, and is heard
- * from its beginning. */
+/* After its first SYN-ACK the server has even closed. A second one has another number: the server's
+ * data must be taken from that number on. */
 Test(handshake, another_syn_ack_takes_the_fin_of_the_first_with_it)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -304,7 +304,8 @@ Test(handshake, another_syn_ack_takes_the_fin_of_the_first_with_it)
 		"client < P. 7001:7021(20) ack 1\n");
 }
 
-/* The server that has lost its memory refuses what the SYN-ACK began: that connection is over. */
+/* A server that has restarted refuses the connection that its SYN-ACK began. It is over if the RST
+ * acknowledges the SYN. */
 Test(handshake, a_refusal_after_a_lost_syn_ack_is_the_end)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH },
@@ -322,7 +323,7 @@ Test(handshake, a_refusal_after_a_lost_syn_ack_is_the_end)
 		"flow 1 reset S 512 idle 0\n");
 }
 
-/* No end may send a packet that is too long for the box, nor two that offloads join to one. */
+/* The MSS must keep each packet, and two that offloads join, short enough for the queue. */
 Test(handshake, the_largest_mss_is_half_of_what_the_queue_takes)
 {
 	script_run((struct script){ .segment_size = 65495, .events = true },
@@ -339,8 +340,8 @@ Test(handshake, the_largest_mss_is_half_of_what_the_queue_takes)
 		"pass\n");
 }
 
-/* RFC 9293 section 3.8.6: whoever knows of no room waits for an ACK to tell it of some. SYN proxies
- * begin like this. */
+/* RFC 9293 section 3.8.6: an end that knows of no window waits for an ACK that opens it. SYN
+ * proxies begin like this. */
 Test(handshake, a_window_that_opens_after_the_handshake_is_told)
 {
 	script_run((struct script){ 0 },
@@ -358,7 +359,7 @@ Test(handshake, a_window_that_opens_after_the_handshake_is_told)
 		"drop\n");
 }
 
-/* The same of the other half. */
+/* The same for the other half. */
 Test(handshake, a_window_of_the_client_that_opens_after_the_handshake_is_told)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -372,7 +373,7 @@ Test(handshake, a_window_of_the_client_that_opens_after_the_handshake_is_told)
 		"drop\n");
 }
 
-/* Where the server's half is intercepted the client's window is the box's, already in its SYN. */
+/* If the server's half is intercepted, the client's window is the box's, from the SYN on. */
 Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
 {
 	script_run((struct script){ .window_bytes = 16384, .direction = DIRECTION_S2C },
@@ -382,9 +383,8 @@ Test(handshake, the_clients_syn_offers_no_more_than_the_buffer)
 		"pass\n");
 }
 
-/* The SYN-ACK was lost and comes again, with a window that has opened in between: what it allows is
- * no forgery. */
-/* To the last octet, and a FIN after it. */
+/* A repeated SYN-ACK may widen the window. What the client sends into it passes, to the last octet
+ * and a FIN after it, and the box counts it. */
 Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -402,7 +402,7 @@ Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 		"client < P. 1:11(10) ack 1\n");
 }
 
-/* A SYN-ACK that comes late tells a window of the past. */
+/* A repeated SYN-ACK that comes late tells an old window, which must not replace a wider one. */
 Test(handshake, a_repeated_syn_ack_takes_no_window_back)
 {
 	script_run((struct script){ 0 },
@@ -418,6 +418,8 @@ Test(handshake, a_repeated_syn_ack_takes_no_window_back)
 		"server < P. 1:101(100) ack 1\n");
 }
 
+/* The SYN-ACK was lost and comes again, with a window that has opened meanwhile: what the client
+ * sends into it passes, and the server's ACK of it is no forgery. */
 Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -435,7 +437,7 @@ Test(handshake, a_repeated_syn_ack_may_bring_a_wider_window)
 		"client < F. 1:1(0) ack 101\n");
 }
 
-/* Its window is not scaled, and what was told first holds for the box's own sending, too. */
+/* The wider window of a repeated SYN-ACK lets the box send more, too. */
 Test(handshake, a_repeated_syn_ack_lets_more_be_sent)
 {
 	script_run((struct script){ 0 },
@@ -453,7 +455,8 @@ Test(handshake, a_repeated_syn_ack_lets_more_be_sent)
 		"server < P. 1:101(100) ack 1\n");
 }
 
-/* It knows the client's SYN as any other does: a RST is believed by its sequence number only. */
+/* Another SYN-ACK acknowledges the SYN, too: from then on a RST must have the right sequence
+ * number. */
 Test(handshake, another_syn_ack_acknowledges_the_syn)
 {
 	script_run((struct script){ 0 },
@@ -470,7 +473,7 @@ Test(handshake, another_syn_ack_acknowledges_the_syn)
 		"client < . 5001:5001(0) ack 1\n");
 }
 
-/* What the box owes of the connection before, it does not owe any more. */
+/* Another SYN-ACK begins a new connection: what the box still owed for the old one is not sent. */
 Test(handshake, another_syn_ack_ends_what_was_owed)
 {
 	script_run((struct script){ 0 },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What routers say by ICMP. */
+/* What routers report by ICMP. */
 
 #include "core/bytes.h"
 #include "core/checksum.h"
@@ -11,11 +11,11 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* What a router says: read, and anything else left alone. */
+/* A router's message with one octet changed: is it still read? */
 struct icmp_try {
 	size_t at;		/* this octet of the message */
 	uint8_t value;		/* becomes this, */
-	bool resum;		/* and its checksum good again */
+	bool resum;		/* with a new checksum, if true */
 	bool is_read;
 };
 
@@ -35,7 +35,8 @@ static void sum_again(uint8_t *message, size_t len, size_t ip)
 	memcpy(message + ip + 2, &sum, sizeof(sum));
 }
 
-/* Tries them on a router's word about this packet, whose IP header has so many bytes. */
+/* Tries each of these changes on a router's message about this packet, whose IP header has so many
+ * bytes. */
 static void try_messages(const struct icmp_try *tries, size_t count, const uint8_t *quoted,
 			 size_t ip)
 {
@@ -103,8 +104,8 @@ Test(icmp, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 	try_messages(tries, sizeof(tries) / sizeof(tries[0]), quoted, 40);
 }
 
-/* However long a header claims to be, and however short the packet: nothing beyond it is read. What
- * follows here would be the word of a router. */
+/* However long a header claims to be, and however short the packet: nothing beyond the packet is
+ * read. The octets after this one would pass for a router's message. */
 Test(icmp, a_routers_word_is_inside_its_packet)
 {
 	for (uint16_t total = 0; total < 60 + 8; total++) {
@@ -117,7 +118,7 @@ Test(icmp, a_routers_word_is_inside_its_packet)
 	}
 }
 
-/* RFC 1191 section 7.1: an old router says nothing of the MTU. */
+/* RFC 1191 section 7.1: an old router does not name its MTU, so the next lower plateau is taken. */
 Test(icmp, a_router_that_names_no_mtu_means_the_next_plateau)
 {
 	static const struct { uint16_t bytes, mtu; } tries[] = {

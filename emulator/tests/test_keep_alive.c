@@ -28,7 +28,7 @@ Test(keep_alive, clients_keep_alive_reaches_the_server_and_its_answer_the_client
 		/* one answer for one question */
 		"server > . 1:1(0) ack 1 win 509\n"
 		"drop\n"
-		/* a server that has lost its memory */
+		/* a server that has restarted */
 		"client > . 0:0(0) ack 1 win 502\n"
 		"pass\n"
 		"server > R 1:1(0)\n"
@@ -50,8 +50,8 @@ Test(keep_alive, keep_alive_reaches_the_server_with_both_halves_intercepted)
 		"pass . 21:21(0) ack 1\n");
 }
 
-/* While the box holds something the server might lack the octet that a keep-alive
- * repeats, and in a stall it does for ever. */
+/* While the box holds data, the server may lack the octet that a keep-alive repeats; in a stall it
+ * never gets it. So the box answers. */
 Test(keep_alive, keep_alive_in_a_stall_is_answered_by_the_box)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -78,8 +78,8 @@ Test(keep_alive, servers_keep_alive_reaches_the_client)
 		"pass\n");
 }
 
-/* The answer to a keep-alive that passed is the server's, but the box has taken data since: now
- * the server's ACK says what the server has, and that is for the box. */
+/* The server answers a keep-alive that passed, but the box has taken data since. The server's ACK
+ * then tells the box what the server has, and must not pass. */
 Test(keep_alive, a_keep_alive_is_not_answered_past_what_the_box_holds)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },

@@ -41,7 +41,8 @@ Test(opening, authenticated_flows_pass_untouched)
 		"pass\n");
 }
 
-/* The server's answer alone says so: the client's SYN was cleaned, and nothing more. */
+/* That the flow is authenticated shows only in the server's SYN-ACK; the box must let it go
+ * then. */
 Test(opening, a_server_that_authenticates_has_its_flow_passed)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -62,8 +63,8 @@ Test(opening, flow_not_seen_from_its_start_passes_untouched)
 		"pass\n");
 }
 
-/* A box that was started while packets waited for it: the first SYN-ACK went by before the box saw
- * the SYN, which the client had repeated. */
+/* The box is started while packets are queued: it has missed the first SYN-ACK, and sees the SYN
+ * only as the client repeats it. The connection is already open, and must be left alone. */
 Test(opening, ends_that_have_begun_without_the_box_go_on_without_it)
 {
 	script_run((struct script){ .at_end = one_passed_unknown },
@@ -75,12 +76,12 @@ Test(opening, ends_that_have_begun_without_the_box_go_on_without_it)
 		"pass\n"
 		"client > P. 1:514(513) ack 1 win 502\n"
 		"pass\n"
-		/* the answer to the SYN that was repeated */
+		/* the answer to the repeated SYN */
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,sackOK,wscale 7>\n"
 		"pass\n"
 		"server > . 1:1(0) ack 514 win 509\n"
 		"pass\n");
-	/* the same, known by the server's answer */
+	/* the same, but now the server's packet shows it */
 	script_run((struct script){ .at_end = one_passed_unknown },
 		"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"
 		"pass\n"
@@ -90,7 +91,7 @@ Test(opening, ends_that_have_begun_without_the_box_go_on_without_it)
 		"pass\n");
 }
 
-/* Others' packets, and those of an older connection, do not make the box forget one that opens. */
+/* Packets of strangers, and of an older connection, must not make the box forget one that opens. */
 Test(opening, who_does_not_know_the_numbers_has_not_begun)
 {
 	script_run((struct script){ .at_end = one_is_known },
@@ -110,7 +111,8 @@ Test(opening, who_does_not_know_the_numbers_has_not_begun)
 		"server < P. 1:21(20) ack 1\n");
 }
 
-/* A forger who has not seen the server's SYN: the box must not put in the number that it lacks. */
+/* A forger has not seen the server's SYN. The box must not replace his guess by the right
+ * number. */
 Test(opening, a_guess_does_not_end_a_handshake)
 {
 	static const enum engine_direction directions[] = { DIRECTION_C2S, DIRECTION_S2C,
@@ -136,7 +138,8 @@ Test(opening, a_guess_does_not_end_a_handshake)
 	}
 }
 
-/* Who has begun need not send the first octet now: it may have been lost, or gone by before. */
+/* A client whose connection opened without the box may be further on: its first octets were lost,
+ * or have passed already. */
 Test(opening, who_has_begun_may_be_further_on)
 {
 	script_run((struct script){ .at_end = one_passed_unknown },
@@ -150,7 +153,7 @@ Test(opening, who_has_begun_may_be_further_on)
 		"pass\n");
 }
 
-/* RFC 9293 section 3.10.7.2: what has RST, FIN or ACK beside SYN opens nothing. */
+/* RFC 9293 section 3.10.7.2: a SYN with RST, FIN or ACK opens nothing. */
 Test(opening, only_a_syn_begins_a_connection)
 {
 	script_run((struct script){ 0 },
@@ -170,7 +173,7 @@ Test(opening, only_a_syn_begins_a_connection)
 		"count flows_opened 0\n");
 }
 
-/* One without is looked at first, so nothing of it may be taken for the other's. */
+/* Each SYN must be judged by its own options, whatever the SYN before it had. */
 Test(opening, two_of_which_one_authenticates)
 {
 	script_run((struct script){ 0 },
@@ -215,7 +218,8 @@ Test(opening, a_syn_without_an_answer_is_forgotten)
 		"count flows_active 0\n");
 }
 
-/* Whoever has begun has been answered, and cannot be further on than the window of a SYN. */
+/* An end whose connection opened without the box has been answered, so it sends ACKs, and it cannot
+ * be further on than the window of a SYN. */
 Test(opening, who_has_begun_is_inside_the_first_window)
 {
 	static const struct {
@@ -245,8 +249,8 @@ Test(opening, who_has_begun_is_inside_the_first_window)
 	}
 }
 
-/* RFC 9293 section 3.10.7.3: who has sent a SYN believes a RST that acknowledges it; and its own
- * RST has the number after it. What is neither is a forger's. */
+/* RFC 9293 section 3.10.7.3: the client believes a RST that acknowledges its SYN, and its own RST
+ * has the number after the SYN. Any other RST is a forger's. */
 Test(opening, a_rst_ends_an_opening_if_it_knows_a_number)
 {
 	static const struct {
@@ -272,7 +276,7 @@ Test(opening, a_rst_ends_an_opening_if_it_knows_a_number)
 	}
 }
 
-/* A SYN-ACK must acknowledge the SYN; another one is answered by a RST, and opens nothing. */
+/* A SYN-ACK must acknowledge the SYN. Any other draws a RST from the client, and opens nothing. */
 Test(opening, a_syn_ack_of_another_connection_opens_nothing)
 {
 	script_run((struct script){ 0 },
@@ -286,7 +290,7 @@ Test(opening, a_syn_ack_of_another_connection_opens_nothing)
 		"count flows_opened 1\n");
 }
 
-/* A client that begins anew before it was answered has begun another connection. */
+/* A client that sends another SYN before it is answered begins another connection. */
 Test(opening, another_syn_is_another_connection)
 {
 	script_run((struct script){ 0 },
@@ -303,13 +307,14 @@ Test(opening, another_syn_is_another_connection)
 		"count flows_opened 1\n");
 }
 
-/* The client has the answer to its SYN, and it did not come by: only one direction does. */
+/* The client acknowledges a SYN-ACK that the box has not seen: only one direction goes through the
+ * box. */
 Test(opening, a_connection_of_which_one_direction_comes_by_is_counted)
 {
 	script_run((struct script){ 0 },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
-		/* no answer: the same again, or a RST */
+		/* without an answer the client sends its SYN again, or a RST */
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n"
 		"count one_sided 0\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Packets as bytes: what is read of them, and what changes in them keep. */
+/* Packets as bytes: how they are read, and what must stay good when they are changed */
 
 #include "sample.h"
 
@@ -84,7 +84,7 @@ Test(packet, link_padding_is_left_out)
 
 Test(packet, every_shorter_packet_is_malformed)
 {
-	/* In a buffer of its own, so that a sanitizer sees any read behind the end. */
+	/* In a buffer of its own, so that a sanitizer sees any read past the end. */
 	for (size_t len = 0; len < sizeof(sample_syn); len++) {
 		uint8_t *bytes = malloc(len + 1);
 		struct packet p;
@@ -111,10 +111,10 @@ Test(packet, kinds)
 	sample_make_syn(bytes);
 	bytes[0] = 0x55;
 	cr_assert_eq(packet_parse(&p, bytes, sizeof(sample_syn)), PACKET_MALFORMED);
-	bytes[0] = 0x44;	/* a header shorter than any */
+	bytes[0] = 0x44;	/* a header that is too short */
 	cr_assert_eq(packet_parse(&p, bytes, sizeof(sample_syn)), PACKET_MALFORMED);
 	sample_make_syn(bytes);
-	bytes[32] = 0x40;	/* the same of TCP */
+	bytes[32] = 0x40;	/* the same for TCP */
 	cr_assert_eq(packet_parse(&p, bytes, sizeof(sample_syn)), PACKET_MALFORMED);
 	bytes[32] = 0xf0;	/* longer than the packet */
 	cr_assert_eq(packet_parse(&p, bytes, sizeof(sample_syn)), PACKET_MALFORMED);
@@ -154,10 +154,10 @@ Test(packet, changes_keep_the_checksum_good)
 	cr_assert(packet_checksum_good(&p));
 	cr_assert(packet_set_flags(&p, TCP_ACK | TCP_ECE));
 	cr_assert(packet_checksum_good(&p));
-	/* at an odd place, of odd length */
+	/* at an odd offset, of odd length */
 	cr_assert(packet_set_options(&p, 17, nops, 3));
 	cr_assert(packet_checksum_good(&p));
-	cr_assert_not(packet_set_seq(&p, 0xffffffff), "nothing changed");
+	cr_assert_not(packet_set_seq(&p, 0xffffffff), "the number was the same");
 	cr_assert_eq(packet_parse(&p, bytes, sizeof(sample_syn)), PACKET_TCP);
 	cr_assert_eq(p.seq, 0xffffffff);
 	cr_assert_eq(p.ack, 77);
@@ -211,7 +211,7 @@ Test(seq, widens_to_the_closest)
 		     5 * SEQ_BASE - 7);
 }
 
-/* The two ECN bits, each for itself, and nothing beside them (RFC 3168, RFC 8200 section 7). */
+/* Either ECN bit must be cleared, and nothing beside them (RFC 3168, RFC 8200 section 7). */
 Test(packet, each_ecn_bit_is_cleared)
 {
 	for (uint8_t ecn = 0; ecn < 4; ecn++) {
@@ -241,7 +241,7 @@ Test(packet, each_ecn_bit_is_cleared)
 	}
 }
 
-/* A packet may be no more than its header. */
+/* A packet may be a header and nothing else. */
 Test(packet, a_header_alone_is_a_packet)
 {
 	uint8_t packet[24] = { 0x45, [3] = 20, [8] = 64, [9] = 59 };
@@ -254,7 +254,7 @@ Test(packet, a_header_alone_is_a_packet)
 	packet[6] = 0;
 	packet[9] = 6;
 	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_MALFORMED);
-	/* longer than it is, or shorter than its header */
+	/* claims to be longer than it is, or shorter than its header */
 	packet[9] = 59;
 	packet[3] = 21;
 	cr_assert_eq(packet_parse(&p, packet, 20), PACKET_MALFORMED);

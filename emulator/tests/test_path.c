@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Paths that carry less than was thought (RFC 1191, RFC 8899). The language is that of script.h. */
+/* Paths that carry less than was assumed (RFC 1191, RFC 8899). The language is that of script.h. */
 
 #include "drive.h"
 #include "script/script.h"
@@ -25,7 +25,7 @@ TestSuite(path, .timeout = 20);
 	"server < . 1:1001(1000) ack 1\n"                                                \
 	"server < P. 1001:2001(1000) ack 1\n"
 
-/* RFC 791: a router of IPv4 may carry as little as 68 octets. */
+/* RFC 791: an IPv4 router may carry as little as 68 octets. */
 Test(path, a_router_of_ipv4_may_carry_very_little)
 {
 	struct engine *e = drive_make_open(512);
@@ -51,8 +51,8 @@ Test(path, a_router_of_ipv4_may_carry_very_little)
 	engine_destroy(e);
 }
 
-/* What every path carries is tried at the third time-out: over IPv4, 536 octets (RFC 1122 section
- * 3.3.3). */
+/* At the third time-out the box tries what every path carries: over IPv4, 536 octets (RFC 1122
+ * section 3.3.3). */
 Test(path, a_piece_that_is_lost_three_times_is_sent_in_parts)
 {
 	struct engine *e = drive_make_open(1400);
@@ -66,7 +66,7 @@ Test(path, a_piece_that_is_lost_three_times_is_sent_in_parts)
 	engine_destroy(e);
 }
 
-/* Half the size with each timeout from the seventh on, but not less than what IPv4 must carry. */
+/* From the seventh time-out on each halves the size, down to what IPv4 must carry. */
 Test(path, a_small_piece_is_halved_in_the_end)
 {
 	struct engine *e = drive_make_open(512);
@@ -86,8 +86,8 @@ Test(path, a_small_piece_is_halved_in_the_end)
 	engine_destroy(e);
 }
 
-/* RFC 1191, RFC 8201: the box is the sender of its pieces, so what a router says of them is for the
- * box. Cuts stay as they were made; a piece that is too large goes out in parts. */
+/* RFC 1191, RFC 8201: the box sends the pieces, so a router's report on them is for the box.
+ * Earlier cuts stay as they are; a piece that is too large goes out in parts. */
 Test(path, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 {
 	script_run((struct script){ .segment_size = 1400, .at_end = script_nothing_is_held },
@@ -100,7 +100,7 @@ Test(path, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 		"client < . 1:1(0) ack 2001\n"
 		"server < . 1:1401(1400) ack 1\n"
 		"server < P. 1401:2001(600) ack 1\n"
-		/* what just fits was not too big */
+		/* a piece that just fits is not too big */
 		"icmp +1400 client > . 1:1401(1400) ack 1\n"
 		"drop\n"
 		"count paths_limited 0\n"
@@ -116,7 +116,7 @@ Test(path, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 		"count paths_limited 1\n"
 		"server > . 1:1(0) ack 2001 win 65160\n"
 		"drop\n"
-		/* from now on cuts are as the path wants them */
+		/* from now on cuts fit the path */
 		"client > P. 2001:3401(1400) ack 1 win 64240\n"
 		"drop\n"
 		"client < . 1:1(0) ack 3401\n"
@@ -126,7 +126,8 @@ Test(path, a_piece_that_is_too_big_for_a_router_is_sent_in_parts)
 		"drop\n");
 }
 
-/* RFC 5927 section 4.1: only of what is out; nobody else knows its number. */
+/* RFC 5927 section 4.1: a report must quote data in flight, whose numbers a forger does not
+ * know. */
 Test(path, a_router_that_names_nothing_under_way_is_not_believed)
 {
 	script_run((struct script){ .segment_size = 1000 },
@@ -137,13 +138,13 @@ Test(path, a_router_that_names_nothing_under_way_is_not_believed)
 		"drop\n"
 		"icmp 1039 client > . 1:1001(1000) ack 1 bad-sum\n"
 		"pass\n"
-		/* less than IP can have */
+		/* less than IP allows */
 		"icmp 67 client > . 1:1001(1000) ack 1\n"
 		"drop\n"
 		"count paths_limited 0\n");
 }
 
-/* Of what goes end to end a router's word is for its source. */
+/* A report on a half that is not intercepted is for that half's source, and passes. */
 Test(path, a_router_that_speaks_of_an_end_to_end_half_is_heard_by_its_source)
 {
 	script_run((struct script){ .segment_size = 1000, .direction = DIRECTION_S2C },
@@ -176,7 +177,7 @@ Test(path, a_path_that_takes_less_is_told)
 		"server < P. 1301:1401(100) ack 1\n");
 }
 
-/* RFC 4821: where no router says so, timeouts do. */
+/* RFC 4821: if no router reports it, time-outs must show it. */
 Test(path, a_piece_that_is_never_acknowledged_is_tried_smaller)
 {
 	script_run((struct script){ .segment_size = 1400 },
@@ -197,7 +198,7 @@ Test(path, a_piece_that_is_never_acknowledged_is_tried_smaller)
 		"count paths_limited 1\n");
 }
 
-/* A closed window takes nothing, whatever the size. */
+/* A closed window takes nothing, so time-outs there do not show that a piece is too big. */
 Test(path, a_piece_that_reaches_a_closed_window_is_not_too_big)
 {
 	script_run((struct script){ .segment_size = 1400 },
@@ -217,7 +218,7 @@ Test(path, a_piece_that_reaches_a_closed_window_is_not_too_big)
 		"count unanswered 0\n");
 }
 
-/* What nearly every path carries is not given up so soon. */
+/* Nearly every path carries 512 octets, so such a piece is kept whole for many time-outs. */
 Test(path, a_small_piece_stays_as_it_is_for_long)
 {
 	script_run((struct script){ 0 },
@@ -246,7 +247,7 @@ Test(path, a_small_piece_stays_as_it_is_for_long)
 		"count unanswered 1\n");
 }
 
-/* Either half, and no other connection's. */
+/* A report limits the half that it quotes, be it the server's, and not the other. */
 Test(path, a_router_speaks_of_one_half_of_one_connection)
 {
 	script_run((struct script){ .segment_size = 1400, .direction = DIRECTION_BOTH },
@@ -265,7 +266,7 @@ Test(path, a_router_speaks_of_one_half_of_one_connection)
 		"count paths_limited 1\n"
 		"client > . 1401:1401(0) ack 1401 win 502\n"
 		"drop\n"
-		/* the other half is as it was */
+		/* the other half is not limited */
 		"server > . 1401:1401(0) ack 1401 win 509\n"
 		"drop\n"
 		"client > P. 1401:2801(1400) ack 1401 win 502\n"
@@ -274,8 +275,7 @@ Test(path, a_router_speaks_of_one_half_of_one_connection)
 		"server < P. 1401:2801(1400) ack 1401\n");
 }
 
-/* What a router says of a connection that the box does not know, or that is not open, is for its
- * ends. */
+/* A report on a connection that is not open, or that the box does not know, is for its ends. */
 Test(path, a_router_that_speaks_of_no_open_connection_is_heard_by_its_source)
 {
 	static const char word[] = "icmp 1280 client > . 1:1401(1400) ack 1\npass\n";

@@ -13,8 +13,8 @@
 
 TestSuite(persist, .timeout = 20);
 
-/* No window is scaled here, and the round trip takes no time, so the timer begins with 201 ms. The
- * sink closes its window, and 100 octets wait for it to open. */
+/* No window is scaled, and the round trip takes no time, so the first time-out is 201 ms. The sink
+ * closes its window while 100 octets wait for it. */
 #define WINDOW_IS_CLOSED                                                                 \
 	"client > S 0:0(0) win 64240 <mss 1460>\n"                                       \
 	"pass\n"                                                                         \
@@ -30,7 +30,7 @@ TestSuite(persist, .timeout = 20);
 	"drop\n"                                                                         \
 	"client < . 1:1(0) ack 111\n"
 
-/* However many they are, pieces of one size take one place, also where a fault looks at each. */
+/* Full pieces take one run, however many they are, even if a fault is asked about each cut. */
 Test(persist, full_pieces_are_one_run)
 {
 	struct engine *e = drive_make_open(10);
@@ -41,7 +41,7 @@ Test(persist, full_pieces_are_one_run)
 	engine_destroy(e);
 }
 
-/* A window is used up to its edge, and not an octet further. */
+/* A window is used up to its edge, and no octet further. */
 Test(persist, a_piece_that_just_fits_is_sent)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -56,15 +56,15 @@ Test(persist, a_piece_that_just_fits_is_sent)
 		"server < . 101:201(100) ack 1\n"
 		"server > . 1:1(0) ack 201 win 99\n"
 		"drop\n"
-		/* what does not fit waits for a timer */
+		/* what does not fit waits for the timer */
 		"+0.15\n"
 		"server > . 1:1(0) ack 201 win 100\n"
 		"drop\n"
 		"server < . 201:301(100) ack 1\n");
 }
 
-/* RFC 9293 section 3.8.6.1 lets a closed window last as long as its receiver answers. This one
- * does not: it is given up like any other that is silent. */
+/* RFC 9293 section 3.8.6.1 lets a window stay closed as long as the sink answers. This one does
+ * not, so it is given up like any other silent sink. */
 Test(persist, a_closed_window_without_answers_is_given_up)
 {
 	script_run((struct script){ 0 },
@@ -82,7 +82,7 @@ Test(persist, a_closed_window_without_answers_is_given_up)
 		"count flows_active 0\n");
 }
 
-/* An IP packet is no longer than its length field can tell, however much could be sent at once. */
+/* A train must not be longer than the length field of IP allows, however much could be sent. */
 Test(persist, a_train_is_no_longer_than_a_packet, .timeout = 60)
 {
 	enum { BYTES = 60000, ROUNDS = 60 };
@@ -101,7 +101,7 @@ Test(persist, a_train_is_no_longer_than_a_packet, .timeout = 60)
 	drive_put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 0);
 	drive_put_in(e, 1, SERVER, TCP_ACK, 1, 1, 0);
 	for (uint64_t i = 1; i <= ROUNDS; i++) {
-		/* all at once, as nothing is taken out between them */
+		/* sent all at once, as nothing is taken out between them */
 		for (unsigned k = 0; k < 3; k++, seq += BYTES)
 			drive_put_in(e, i * 1000000, CLIENT, TCP_ACK, seq, 1, BYTES);
 		do {
@@ -147,7 +147,7 @@ Test(persist, a_window_may_be_closed_for_long)
 }
 
 /* RFC 9293 section 3.8.3: a sink that never answers is given up after more than ten minutes: here
- * 63 s of ever longer waits, and ten of a minute. */
+ * 63 s of ever longer waits, and ten waits of a minute. */
 Test(persist, a_closed_window_that_nobody_tells_of_is_given_up)
 {
 	script_run((struct script){ 0 },
@@ -165,8 +165,8 @@ Test(persist, a_closed_window_that_nobody_tells_of_is_given_up)
 		"count orphaned_bytes 0\n");
 }
 
-/* A kernel sends at most half of the widest window it has seen, so that a sink with a small buffer
- * is always sent something. */
+/* Like Linux, the box sends at most half of the widest window it has seen in one segment, so that a
+ * sink with a small buffer always gets something. */
 Test(persist, half_of_the_widest_window_is_one_segment)
 {
 	script_run((struct script){ .segment_size = 1400 },
@@ -186,7 +186,7 @@ Test(persist, half_of_the_widest_window_is_one_segment)
 		"server < P. 1001:1401(400) ack 1\n");
 }
 
-/* That of a SYN is not scaled, those after it are: 509 units of 128 here. */
+/* The window of a SYN is not scaled, later ones are: the SYN-ACK's is 509 units of 128 here. */
 Test(persist, half_of_the_widest_window_is_scaled)
 {
 	script_run((struct script){ .segment_size = 32700 },
@@ -205,8 +205,8 @@ Test(persist, half_of_the_widest_window_is_scaled)
 		"server < P. 32577:32701(124) ack 1\n");
 }
 
-/* RFC 9293 section 3.8.6.1: the probes are ever further apart, and their sink answers each. Then
- * they come every 51 s, so long as that lasts: it is neither given up nor asked more often. */
+/* RFC 9293 section 3.8.6.1: probes come ever further apart while the sink answers them, in the end
+ * every 51 s. The sink is neither given up nor asked more often. */
 Test(persist, probes_that_are_answered_have_a_longest_pause)
 {
 	char text[8192];
@@ -229,8 +229,8 @@ Test(persist, probes_that_are_answered_have_a_longest_pause)
 	script_run((struct script){ 0 }, text);
 }
 
-/* Once the window opens the wait is over. It is too small for the piece, so that is cut to fit,
- * after one short time-out, though the last probe had a much longer one. */
+/* The window opens, but less than the piece needs. So the piece is cut to fit after one short
+ * time-out, though the last probe's was much longer. */
 Test(persist, a_window_that_opens_a_little_ends_the_wait)
 {
 	script_run((struct script){ 0 },
@@ -247,8 +247,8 @@ Test(persist, a_window_that_opens_a_little_ends_the_wait)
 		"server < P. 61:111(50) ack 1\n");
 }
 
-/* With nothing out no timer runs, though something is held. What is cut later, and does not fit,
- * waits a time-out of its own. */
+/* With nothing in flight no timer runs, though data is held. Data that is cut later, and does not
+ * fit, must wait a full time-out. */
 Test(persist, the_wait_for_a_window_begins_with_what_waits)
 {
 	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
@@ -274,8 +274,8 @@ Test(persist, the_wait_for_a_window_begins_with_what_waits)
 		"server < . 11:61(50) ack 1\n");
 }
 
-/* Linux halves a window that is wider than 536 (tcp_bound_to_half_wnd()), and no other. A window of
- * a single octet lets a single octet out. */
+/* Like Linux (tcp_bound_to_half_wnd()) the box halves only windows wider than 536. A window of a
+ * single octet lets a single octet out. */
 Test(persist, a_small_window_is_one_segment)
 {
 	static const struct {

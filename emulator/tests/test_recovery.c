@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What the relay does as a sender when pieces are lost (RFC 5681, RFC 6582). The language is that
- * of script.h. */
+/* How the relay, as a sender, recovers from losses (RFC 5681, RFC 6582). The language is that of
+ * script.h. */
 
 #include "script/script.h"
 
@@ -9,8 +9,8 @@
 
 TestSuite(recovery, .timeout = 20);
 
-/* RFC 6582 section 4: duplicates that answer what was needlessly sent again are no sign of a
- * loss, though in between all was acknowledged and more is sent. */
+/* RFC 6582 section 4: duplicate ACKs that a needless retransmission drew are no sign of a loss,
+ * even if meanwhile all was acknowledged and more is sent. */
 Test(recovery, duplicates_after_a_timeout_are_not_believed)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -35,8 +35,8 @@ Test(recovery, duplicates_after_a_timeout_are_not_believed)
 		"drop\n");
 }
 
-/* RFC 5681 section 3.2: half of what was out, which was 10 pieces, so 5; while the hole is
- * open each further duplicate lets one in beyond that. */
+/* RFC 5681 section 3.2: the window becomes half of the 10 pieces in flight; until the hole is
+ * filled each further duplicate lets one more in. */
 Test(recovery, fast_recovery_halves_the_window)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -64,8 +64,8 @@ Test(recovery, a_partial_ack_repeats_the_next_piece)
 		"server < . 301:401(100) ack 1\n");
 }
 
-/* RFC 5681 section 3.1: SSTHRESH is half of what was out when the loss was seen, ten pieces here,
- * and a timer that goes off again shows no other loss. So slow start goes on up to five. */
+/* RFC 5681 section 3.1: SSTHRESH is half of what was in flight when the loss was seen, ten pieces
+ * here. A second time-out shows no other loss, so slow start goes on up to five. */
 Test(recovery, a_second_timeout_does_not_halve_again)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -120,8 +120,8 @@ Test(recovery, a_partial_ack_deflates_the_window)
 		"server < . 1201:1301(100) ack 1\n");
 }
 
-/* Duplicates are counted anew after each advance, and a segment with data or another window is
- * none (RFC 5681 section 2). */
+/* Duplicates are counted anew after each advance, and a segment with data or another window is no
+ * duplicate (RFC 5681 section 2). */
 Test(recovery, what_is_no_duplicate_repeats_nothing)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -149,8 +149,8 @@ Test(recovery, what_is_no_duplicate_repeats_nothing)
 		"count retransmissions 1\n");
 }
 
-/* RFC 5681 equation 4: half of six pieces is three, and two are but the least. So the fourth
- * duplicate lets a new one in: 3 + 4, of which six are out. */
+/* RFC 5681 equation 4: half of six pieces is three; two would be the minimum. So the fourth
+ * duplicate lets a new piece in: the window is 3 + 4, and six are in flight. */
 Test(recovery, fast_recovery_halves_a_small_window)
 {
 	script_run((struct script){ .segment_size = 2433 },
@@ -179,8 +179,8 @@ Test(recovery, fast_recovery_halves_a_small_window)
 		"server < . 14599:17032(2433) ack 1\n");
 }
 
-/* RFC 5681 section 3.1: after one timeout slow start goes on up to half of what was out, and then
- * congestion avoidance begins. */
+/* RFC 5681 section 3.1: after one time-out slow start goes on up to half of what was in flight,
+ * then congestion avoidance begins. */
 Test(recovery, a_timeout_halves_the_threshold)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -204,7 +204,7 @@ Test(recovery, a_timeout_halves_the_threshold)
 		"server > . 1:1(0) ack 601 win 509\n"
 		"drop\n"
 		"server < . 1001:1101(100) ack 1\n");
-	/* three of six, where two are the least */
+	/* three of six pieces; two would be the minimum */
 	script_run((struct script){ .segment_size = 2433 },
 		"client > S 0:0(0) win 64240 <mss 9000>\n"
 		"pass\n"
@@ -225,7 +225,8 @@ Test(recovery, a_timeout_halves_the_threshold)
 		"server < . 9733:12166(2433) ack 1\n");
 }
 
-/* Half of three pieces is less than two, which are the least: 2 + 3, so two new ones go out. */
+/* Half of three pieces is less than the minimum of two. The window is 2 + 3, so two new ones go
+ * out. */
 Test(recovery, two_pieces_are_the_least_threshold)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -242,7 +243,7 @@ Test(recovery, two_pieces_are_the_least_threshold)
 		"server < . 401:501(100) ack 1\n");
 }
 
-/* RFC 5681 section 3.2 for a FIN: nothing is behind it, and it is repeated like a piece. */
+/* RFC 5681 section 3.2 for a FIN: though nothing follows it, it is repeated fast like a piece. */
 Test(recovery, a_fin_is_repeated_fast)
 {
 	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
@@ -271,7 +272,8 @@ Test(recovery, a_fin_is_repeated_fast)
 		"+100\n");
 }
 
-/* RFC 2018 section 5: after a timeout, too, what the sink has is not sent again. */
+/* After the first time-out the box keeps the sink's SACK, which RFC 2018 section 5 would have it
+ * forget: pieces that the sink has are not sent again. */
 Test(recovery, a_timeout_skips_what_the_sink_has)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -288,8 +290,8 @@ Test(recovery, a_timeout_skips_what_the_sink_has)
 		"server < . 201:301(100) ack 1\n");
 }
 
-/* What is out ends where the window did: it is sent again up to there, though the part that would
- * go out now does not fit. */
+/* What is in flight may end in mid-piece, at the window's edge. It is sent again up to there,
+ * though the rest of the piece no longer fits. */
 Test(recovery, what_was_out_is_sent_again_up_to_its_end)
 {
 	script_run((struct script){ .segment_size = 1400, .at_end = script_nothing_is_held },
@@ -312,8 +314,8 @@ Test(recovery, what_was_out_is_sent_again_up_to_its_end)
 		"drop\n");
 }
 
-/* RFC 6582 section 3.2 step 3, full: min(ssthresh, max(flight, SMSS) + SMSS) are two pieces. After
- * that an ACK opens the window as in slow start, and one duplicate says nothing. */
+/* RFC 6582 section 3.2 step 3, full ACK: min(ssthresh, max(flight, SMSS) + SMSS) is two pieces.
+ * Then ACKs open the window as in slow start, and duplicates are counted anew. */
 Test(recovery, recovery_ends_with_all_that_was_out)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -333,7 +335,8 @@ Test(recovery, recovery_ends_with_all_that_was_out)
 		"server > . 1:1(0) ack 1101 win 509\n"
 		"drop\n"
 		"count retransmissions 1\n"
-		/* the third does: RFC 5681 section 3.2 step 3 lets two and three pieces be out */
+		/* the third shows a loss: RFC 5681 section 3.2 step 3 lets two and three pieces be
+		 * in flight */
 		"server > . 1:1(0) ack 1101 win 509\n"
 		"drop\n"
 		"server < . 1101:1201(100) ack 1\n"
@@ -342,7 +345,7 @@ Test(recovery, recovery_ends_with_all_that_was_out)
 		"count retransmissions 2\n");
 }
 
-/* The same where much is still out: the window is ssthresh, five pieces, and they are out. */
+/* The same with much still in flight: the window is ssthresh, and these five pieces fill it. */
 Test(recovery, recovery_ends_with_half_the_window)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -365,14 +368,14 @@ Test(recovery, recovery_ends_with_half_the_window)
 		"server < . 1401:1501(100) ack 1\n"
 		"server > . 1:1(0) ack 1001 win 509\n"
 		"drop\n"
-		/* congestion avoidance: 20 octets more are no piece */
+		/* congestion avoidance: 20 octets more do not make a piece */
 		"server > . 1:1(0) ack 1101 win 509\n"
 		"drop\n"
 		"server < . 1501:1601(100) ack 1\n");
 }
 
-/* What was repeated in a recovery can be lost again. After the time-out it is the first to go out,
- * as the sink waits for it. */
+/* A piece that was repeated in a recovery can be lost again. After a time-out it goes out first, as
+ * the sink waits for it. */
 Test(recovery, a_timeout_repeats_what_recovery_has_repeated)
 {
 	script_run((struct script){ .segment_size = 100 },

@@ -8,8 +8,8 @@
 
 TestSuite(relay, .timeout = 20);
 
-/* A piece of 10 octets is not answered: after 1 + 2 + 4 + ... + 32 s it is sent again, then
- * once a minute. */
+/* A piece of 10 octets that is never acknowledged: repeated six times in 1 + 2 + 4 + ... + 32 s,
+ * then once a minute. */
 #define FIFTEEN_TIMEOUTS \
 	"+63\n" \
 	"server < P. 1:11(10) ack 1\nserver < P. 1:11(10) ack 1\n" \
@@ -185,7 +185,7 @@ Test(relay, sink_that_never_answers_is_given_up)
 		"client < R. 1:1(0) ack 11\n");
 }
 
-/* The same while the box is being stopped: the ends are told all the same. */
+/* The same while the box drains: both ends must still get their RSTs. */
 Test(relay, sink_that_is_given_up_while_draining)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -246,7 +246,7 @@ Test(relay, sack_is_not_believed_for_ever)
 		"server < . 1:513(512) ack 1\n"
 		"+2.1\n"
 		"server < . 1:513(512) ack 1\n"
-		/* the sink has thrown it away after all */
+		/* the sink has discarded it after all */
 		"server > . 1:1(0) ack 513 win 509\n"
 		"drop\n"
 		"server < P. 513:1025(512) ack 1\n");
@@ -303,7 +303,7 @@ Test(relay, both_directions)
 		"pass\n"
 		"client > . 1:1(0) ack 1 win 502\n"
 		"pass . 1:1(0) ack 1 win 65535\n"
-		/* its ACK was lost behind the box, which repeats it */
+		/* the client's ACK was lost after the box, which repeats it */
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
 		"drop\n"
 		"server < . 1:1(0) ack 1 win 65535\n"
@@ -319,7 +319,8 @@ Test(relay, both_directions)
 		"drop\n");
 }
 
-/* The server's window is by chance what the box would offer, so only the ACK is another. */
+/* The server's window happens to be the one that the box would offer. The ACK alone differs, and
+ * must still be replaced. */
 Test(relay, a_packet_whose_ack_alone_is_another_is_replaced)
 {
 	script_run((struct script){ 0 },
@@ -332,8 +333,8 @@ Test(relay, a_packet_whose_ack_alone_is_another_is_replaced)
 		"pass P. 1:21(20) ack 14 win 2015\n");
 }
 
-/* Four are the most that fit (RFC 2018 section 3), and as many as the server's packet has room
- * for. */
+/* A packet that passes carries the box's SACK blocks: at most four (RFC 2018 section 3), and no
+ * more than its own option has room for. */
 Test(relay, a_passing_packet_tells_of_four_holes)
 {
 	script_run((struct script){ 0 },
@@ -359,7 +360,7 @@ Test(relay, a_passing_packet_tells_of_four_holes)
 		"pass P. 6:11(5) ack 1 <sack 91:101 31:41>\n");
 }
 
-/* What finds no place is counted: it was not acknowledged, so it comes again. */
+/* Data for which there is no memory is counted. It was not acknowledged, so it comes again. */
 Test(relay, what_is_refused_is_counted)
 {
 	script_run((struct script){ .memory_bytes = 4 * 4096 },
@@ -379,8 +380,7 @@ Test(relay, what_is_refused_is_counted)
 		"client < . 1:1(0) ack 1\n"
 		"count refused_arrivals 1\n"
 		"count orphaned_bytes 0\n");
-	/* A FIN, too, needs a page to be kept in: the other connection has the one that there
-	 * is. */
+	/* A FIN, too, needs a page, and the other connection has the only one. */
 	script_run((struct script){ .memory_bytes = 4096 },
 		SCRIPT_HANDSHAKE
 		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
@@ -399,8 +399,8 @@ Test(relay, what_is_refused_is_counted)
 		"count refused_arrivals 1\n");
 }
 
-/* Text that comes with SACK blocks for the other half, which the box intercepts, too: nothing of
- * the packet goes on. */
+/* Data with SACK blocks for the other half, which is intercepted, too: nothing of the packet goes
+ * on. */
 Test(relay, sack_blocks_with_text_in_both_halves)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* RSTs: which are believed, and what follows. The language is that of script.h. */
+/* RSTs: which are believed, and what comes of them. The language is that of script.h. */
 
 #include "script/script.h"
 
@@ -16,9 +16,9 @@ TestSuite(reset, .timeout = 20);
 	"client < . 1:1(0) ack 2\n"                                                      \
 	"server < F. 1:1(0) ack 1\n"
 
-/* RFC 5961 section 3.2. The server's half is not intercepted, so what the client expects next lies
- * between what it has ACKed and what has passed. A RST in there may be a forger's: it passes, for
- * the client to judge, and the box asks the server by an ACK. */
+/* RFC 5961 section 3.2. The server's half is not intercepted, so the number that the client expects
+ * lies between what it has ACKed and what has passed. A RST in that range may be forged: it passes,
+ * for the client to judge, and the box asks the server by an ACK. */
 #define SUSPECTED_RST                                                                    \
 	SCRIPT_HANDSHAKE                                                                 \
 	"client > P. 1:101(100) ack 1 win 502\n"                                         \
@@ -74,7 +74,8 @@ Test(reset, rst_passes_with_the_number_the_server_takes)
 		"server < . 1:513(512) ack 1\n"
 		"client > R. 1026:1026(0) ack 1 win 0\n"
 		"pass R. 513:513(0) ack 1\n"
-		/* the piece was lost, so the server asks; it is told in the client's name */
+		/* the piece was lost, so the server challenges the RST; the box answers in the
+		 * client's name */
 		"server > . 1:1(0) ack 1 win 509\n"
 		"drop\n"
 		"server < R. 1:1(0) ack 1\n");
@@ -115,7 +116,7 @@ Test(reset, ports_are_used_again_after_a_reset)
 		"server < P. 1:14(13) ack 1\n");
 }
 
-/* FIN-WAIT-1 for the box: the server may have the FIN or not, and its ACK tells. */
+/* FIN-WAIT-1 for the box: only the server's ACK tells whether it has the FIN. */
 Test(reset, rst_after_the_clients_fin)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -153,7 +154,7 @@ Test(reset, rst_after_the_servers_fin)
 		"pass R. 101:101(0) ack 2\n");
 }
 
-/* With data that waits behind a hole: all of it is let go. */
+/* Data that waits after a hole is let go, too. */
 Test(reset, rst_over_a_hole)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -165,7 +166,7 @@ Test(reset, rst_over_a_hole)
 		"pass R. 1:1(0) ack 1\n");
 }
 
-/* It was forged: nobody answers, and what the box has ACKed still arrives. */
+/* The RST was forged: the server does not confirm it, and what the box has ACKed still arrives. */
 Test(reset, a_rst_with_an_old_number_ends_nothing)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -185,7 +186,7 @@ Test(reset, a_rst_with_an_old_number_ends_nothing)
 		"drop\n");
 }
 
-/* More from the server shows that it lives: the same RST again is the first one again. */
+/* More data shows that the server lives: a RST after it is suspected like a first one. */
 Test(reset, whoever_sends_more_has_sent_no_rst)
 {
 	script_run((struct script){ 0 },
@@ -202,8 +203,8 @@ Test(reset, whoever_sends_more_has_sent_no_rst)
 		"server < P. 101:201(100) ack 1\n");
 }
 
-/* It was real, and overtook what was lost: a closed server answers the ACK with that ACK's own
- * number. */
+/* The RST was real, but data before it was lost: a closed server answers the box's ACK with a RST
+ * that has the ACK's own number. */
 Test(reset, a_second_rst_with_the_acks_number_is_believed)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -214,7 +215,7 @@ Test(reset, a_second_rst_with_the_acks_number_is_believed)
 		"pass\n");
 }
 
-/* It was real, and the client has it all: then it takes the RST. */
+/* The RST was real, and the client has all data before it: then it takes the RST. */
 Test(reset, a_rst_whose_number_the_client_expects_is_believed)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -242,7 +243,7 @@ Test(reset, a_rst_acknowledges)
 		"pass R. 1:1(0) ack 101\n");
 }
 
-/* Not so one that acknowledges what was never sent: its number is good, its word is not. */
+/* A RST with the right number resets, but its ACK of data that was never sent does not count. */
 Test(reset, a_rst_acknowledges_no_more_than_was_sent)
 {
 	script_run((struct script){ .events = true },
@@ -252,7 +253,7 @@ Test(reset, a_rst_acknowledges_no_more_than_was_sent)
 		"pass R. 1:1(0) ack 101\n");
 }
 
-/* While the box must answer for an end that has sent a RST: as long as its peer may still try. */
+/* The box answers for an end that has sent a RST, as long as its peer may still try. */
 Test(reset, a_reset_is_remembered_for_half_a_minute)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -268,8 +269,7 @@ Test(reset, a_reset_is_remembered_for_half_a_minute)
 		"pass\n");
 }
 
-/* What the end that has sent a RST still sends: its RST goes on as the first one did, and nothing
- * else. */
+/* Of what an end sends after its RST, only RSTs go on, with the number that the first one had. */
 Test(reset, a_reset_is_repeated_with_the_number_the_server_takes)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -283,7 +283,8 @@ Test(reset, a_reset_is_repeated_with_the_number_the_server_takes)
 		"pass R. 1:1(0) ack 1\n"
 		"client > P. 514:524(10) ack 1 win 502\n"
 		"drop\n"
-		/* a RST of the server's is no question, and neither is what acknowledges nothing */
+		/* a RST of the server's is not answered, nor is a segment that acknowledges
+		 * nothing */
 		"server > R. 1:1(0) ack 1 win 0\n"
 		"drop\n"
 		"server > P 1:11(10) win 509\n"
@@ -291,7 +292,7 @@ Test(reset, a_reset_is_repeated_with_the_number_the_server_takes)
 		"server > P. 1:11(10) ack 1 win 509\n"
 		"drop\n"
 		"server < R. 1:1(0) ack 1\n");
-	/* the server's half goes end to end, and the client asks it itself */
+	/* the server's half is not intercepted, so the client's packets reach the server itself */
 	script_run((struct script){ 0 },
 		SCRIPT_HANDSHAKE
 		"server > R. 1:1(0) ack 1 win 0\n"
@@ -302,7 +303,7 @@ Test(reset, a_reset_is_repeated_with_the_number_the_server_takes)
 		"pass\n");
 }
 
-/* Where the server's half is intercepted, the box answers the client for a server that is gone. */
+/* If the server's half is intercepted, the box answers the client for a server that is gone. */
 Test(reset, the_servers_reset_is_answered_for)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C },
@@ -325,8 +326,8 @@ Test(reset, the_servers_reset_is_answered_for)
 		"pass R. 1:1(0) ack 1\n");
 }
 
-/* Only a SYN alone asks for a new connection (RFC 9293 section 3.10.7.2). What was reset is not
- * forgotten for a SYN-ACK that comes late, nor for flags that nobody sends. */
+/* Only a plain SYN asks for a new connection (RFC 9293 section 3.10.7.2). A late SYN-ACK, or a SYN
+ * with RST, must not make the box forget a reset. */
 Test(reset, only_a_syn_takes_the_place_of_what_was_reset)
 {
 	static const char *const late[] = {
@@ -352,8 +353,8 @@ Test(reset, only_a_syn_takes_the_place_of_what_was_reset)
 	}
 }
 
-/* The box is being stopped, and the server has not taken the RST. A connection for which the
- * box still has to say so is kept until it has. */
+/* The server has not taken the RST while the box drains. The flow must be kept until the RST that
+ * the box owes is sent. */
 Test(reset, a_reset_that_is_owed_is_sent_before_the_box_lets_go)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -373,7 +374,7 @@ Test(reset, a_reset_that_is_owed_is_sent_before_the_box_lets_go)
 		"server < R. 1:1(0) ack 1\n");
 }
 
-/* RFC 5961 section 3.2: a RST with an old number is dropped, and nobody is asked. */
+/* RFC 5961 section 3.2: a RST with an old number is dropped, without a challenge. */
 Test(reset, old_rst_is_dropped)
 {
 	script_run((struct script){ .at_end = NULL },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* SACK, as the relay that sends reads it and as the relay that receives writes it (RFC 2018). The
- * language is that of script.h. */
+/* SACK as the box reads it from sinks and writes it to sources (RFC 2018). The language is that of
+ * script.h. */
 
 #include "script/script.h"
 
@@ -19,7 +19,7 @@ TestSuite(sack, .timeout = 20);
 	"server < . 101:201(100) ack 1\n"                                                \
 	"server < P. 201:301(100) ack 1\n"
 
-/* What was owed to a hole is not owed any more once the hole is filled. */
+/* A hole that is filled before its turn must not be sent again. */
 Test(sack, a_hole_may_be_filled_before_it_is_its_turn)
 {
 	script_run((struct script){ .segment_size = 100, .fault = "off-by-one" },
@@ -43,7 +43,7 @@ Test(sack, a_hole_may_be_filled_before_it_is_its_turn)
 		"client < . 1:1(0) ack 402\n");
 }
 
-/* After the first timeout the sink is still believed what it has told by SACK. */
+/* After the first time-out the box must still rely on the sink's SACK. */
 Test(sack, what_is_sacked_is_not_sent_after_a_timeout)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -65,7 +65,7 @@ Test(sack, what_is_sacked_is_not_sent_after_a_timeout)
 		"server < . 201:301(100) ack 1\n");
 }
 
-/* RFC 2018 section 4: the block that came last is told first. */
+/* RFC 2018 section 4: the newest block comes first. */
 Test(sack, the_newest_block_is_told_first)
 {
 	script_run((struct script){ 0 },
@@ -81,8 +81,8 @@ Test(sack, the_newest_block_is_told_first)
 		"client < . 1:1(0) ack 1 <sack 301:401 101:201 501:601>\n");
 }
 
-/* RFC 2018 section 8: the sink had [101, 301) and has thrown it away, or its ACK of 101 would
- * have gone beyond. Linux waits 10 ms then (tcp_check_sack_reneging()). */
+/* RFC 2018 section 8: the sink had [101, 301) and has discarded it, or its ACK would be beyond 101.
+ * Like Linux, the box then waits 10 ms (tcp_check_sack_reneging()). */
 Test(sack, a_sink_that_goes_back_on_sack_is_sent_all_again)
 {
 	script_run((struct script){ .segment_size = 100, .at_end = script_nothing_is_held },
@@ -101,8 +101,8 @@ Test(sack, a_sink_that_goes_back_on_sack_is_sent_all_again)
 		"drop\n");
 }
 
-/* The same sink has closed its window as well, with more waiting for it to open. What is out
- * keeps a timer all the time, so the connection goes on. */
+/* The same sink closes its window as well, while more data waits. A timer must run as long as
+ * something is in flight, or the connection would hang. */
 Test(sack, a_sink_that_goes_back_on_sack_and_closes_its_window_is_not_forgotten)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -148,7 +148,7 @@ Test(sack, timestamps_leave_room_for_three_blocks)
 		"client < . 1:1(0) ack 1 <TS val 70 ecr 10,sack 71:81 31:41 11:21>\n");
 }
 
-/* SACK of who did not permit it, or of what is not out, says nothing. */
+/* SACK from an end that did not permit it, or of data not in flight, is ignored. */
 Test(sack, sack_out_of_place_is_not_believed)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -175,7 +175,7 @@ Test(sack, sack_out_of_place_is_not_believed)
 		"drop\n");
 }
 
-/* Nobody can have what was not sent, and a block that ends before it begins is none. A sender that
+/* SACK of data that was not sent, or a block that ends before it begins, is ignored. A sender that
  * believed either would leave a hole for good. */
 Test(sack, sack_of_what_was_not_sent_is_not_believed)
 {
@@ -202,8 +202,7 @@ Test(sack, sack_of_what_was_not_sent_is_not_believed)
 	}
 }
 
-/* A block without octets tells of nothing, so it shows no hole before it: only the piece that
- * the sink waits for is repeated. */
+/* An empty block shows no hole before it: only the piece that the sink waits for is repeated. */
 Test(sack, an_empty_block_shows_no_hole)
 {
 	static const char duplicate[] = "server > . 1:1(0) ack 1 win 509 <sack 201:201>\ndrop\n";
@@ -218,8 +217,8 @@ Test(sack, an_empty_block_shows_no_hole)
 	script_run((struct script){ .segment_size = 100 }, text);
 }
 
-/* RFC 2883: a D-SACK tells of what came twice. It is no news of a loss, so data that it rides on
- * makes no duplicate ACK. */
+/* RFC 2883: a D-SACK tells of data that came twice. It shows no loss, so data that carries it is no
+ * duplicate ACK. */
 Test(sack, a_d_sack_is_no_news)
 {
 	script_run((struct script){ .segment_size = 100 },

@@ -9,8 +9,8 @@
 
 TestSuite(segment, .timeout = 20);
 
-/* An ACK of what is further back than any window reaches is a guess (RFC 5961 section 5.2): the
- * box's own would make the octets good. */
+/* An ACK from further back than any window reaches is a guess (RFC 5961 section 5.2). If the box
+ * took the data, it would send it on with a valid ACK. */
 #define OCTETS_WITH_AN_ACK_OF_LONG_AGO                                                   \
 	/* 65,535 times 128 before the server's first octet, and one more */             \
 	"client > P. 1:21(20) ack 4286578816 win 502\n"                                  \
@@ -102,7 +102,7 @@ Test(segment, fin_below_waiting_data_is_not_believed)
 		"drop\n");
 }
 
-/* The first of the joined segments lets in what waits, so that lies before the FIN's turn. */
+/* The first of the joined segments fills the hole, so the data that waits lies beyond the FIN. */
 Test(segment, fin_of_a_joined_packet_below_waiting_data_is_not_believed)
 {
 	script_run((struct script){ 0 },
@@ -130,7 +130,7 @@ Test(segment, fin_of_a_joined_packet_below_waiting_data_is_not_believed)
 		"server < P. 31:41(10) ack 1\n");
 }
 
-/* Segments that only a forger could send, who knows the addresses and ports. */
+/* Only a forger could send such a segment, one who knows the addresses and ports but no numbers. */
 Test(segment, a_wild_segment_of_the_client_teaches_nothing)
 {
 	script_run((struct script){ 0 },
@@ -168,8 +168,8 @@ Test(segment, a_wild_segment_of_the_server_teaches_nothing)
 		"server < P. 1:11(10) ack 1\n");
 }
 
-/* An old duplicate of the server's, or a stranger's packet, passes with the box's window;
- * the client drops it, and so must be told again once the window has opened. */
+/* An old duplicate from the server, or a stranger's packet, passes with the box's window, but the
+ * client drops it. So the client must be told again once the window has opened. */
 Test(segment, what_the_client_will_not_believe_tells_it_nothing)
 {
 	script_run((struct script){ .window_bytes = 16384, .segment_size = 4000 },
@@ -202,7 +202,7 @@ Test(segment, what_the_client_will_not_believe_tells_it_nothing)
 		"client < . 101:101(0) ack 16001 win 8384\n");
 }
 
-/* Fragments pass unseen. Their receiver has them, and says so. */
+/* Fragments pass unseen. Their receiver has them, and the box must believe its ACKs of them. */
 Test(segment, what_the_box_did_not_see_may_be_acknowledged)
 {
 	script_run((struct script){ 0 },
@@ -217,7 +217,8 @@ Test(segment, what_the_box_did_not_see_may_be_acknowledged)
 		"pass P. 2001:3001(1000) ack 11\n");
 }
 
-/* The client has probed a closed window with an octet, and counts it. */
+/* The client has probed a closed window with an octet and counts it as sent, so its ACKs lie one
+ * past the edge. */
 Test(segment, acks_behind_a_closed_window_are_heard)
 {
 	script_run((struct script){ .fault = "off-by-one", .window_bytes = 16384,
@@ -238,8 +239,9 @@ Test(segment, acks_behind_a_closed_window_are_heard)
 		"pass . 1:1(0) ack 101\n");
 }
 
-/* The server's half goes end to end, and fragments of it pass: so the client may acknowledge what
- * the box did not see, and an octet beyond the window, which was a probe. Nothing more. */
+/* The server's half is not intercepted, and its fragments pass unseen. So the client may
+ * acknowledge what the box did not see, up to an octet past the window, which was a probe; but no
+ * more. */
 Test(segment, what_the_client_did_not_ask_for_it_does_not_acknowledge)
 {
 	script_run((struct script){ 0 },
@@ -253,7 +255,7 @@ Test(segment, what_the_client_did_not_ask_for_it_does_not_acknowledge)
 		"client < . 1:1(0) ack 1\n");
 }
 
-/* A FIN between two arrivals that wait has data behind it, so one of the two is a forger's. */
+/* A FIN between two arrivals that wait has data after it, so one of the two is a forger's. */
 Test(segment, fin_between_waiting_data_is_not_believed)
 {
 	script_run((struct script){ 0 },
@@ -275,13 +277,13 @@ Test(segment, fin_between_waiting_data_is_not_believed)
 		"server < . 21:25(4) ack 1\n");
 }
 
-/* What the client sends takes another way, in the middle of the connection: the server acknowledges
- * what never came by. It has all that the box has had, so the ends go on without it. */
+/* In mid-connection the client's packets take another route: the server acknowledges what the box
+ * never saw. It has all that the box had, so the ends go on without the box. */
 Test(segment, a_connection_that_goes_round_the_box_is_let_go)
 {
 	script_run((struct script){ .events = true, .at_end = script_nothing_is_left },
 		SCRIPT_100_OUT_WITH_EVENTS
-		/* once may be a forger's */
+		/* the first may be a forger's */
 		"server > . 1:1(0) ack 301 win 65160\n"
 		"drop\n"
 		"server < . 101:101(0) ack 1\n"
@@ -297,7 +299,8 @@ Test(segment, a_connection_that_goes_round_the_box_is_let_go)
 		"pass\n");
 }
 
-/* What the box holds was answered: then twice is enough. The FIN may stand after the window. */
+/* The box holds nothing for the server, so the second such ACK is enough. It may cover a FIN after
+ * the window. */
 Test(segment, a_connection_that_goes_round_an_idle_box_is_let_go_at_the_second_ack)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -312,7 +315,7 @@ Test(segment, a_connection_that_goes_round_an_idle_box_is_let_go_at_the_second_a
 		"pass\n");
 }
 
-/* What the server sends the box has ACKed itself, so it cannot leave. */
+/* The box ACKs the server's data itself, so it cannot leave the connection. */
 Test(segment, a_connection_with_both_halves_intercepted_is_not_let_go)
 {
 	script_run((struct script){ .direction = DIRECTION_BOTH },
@@ -332,7 +335,7 @@ Test(segment, a_connection_with_both_halves_intercepted_is_not_let_go)
 		"count one_sided 0\n");
 }
 
-/* Nobody can acknowledge what the box has never offered to take: that is a forger's. */
+/* An ACK of more than the box has ever offered to take is a forger's. */
 Test(segment, no_ack_beyond_the_window_lets_a_connection_go)
 {
 	script_run((struct script){ 0 },
@@ -351,7 +354,7 @@ Test(segment, no_ack_beyond_the_window_lets_a_connection_go)
 		"server < P. 1:101(100) ack 1\n");
 }
 
-/* A repetition may bring more than what it repeats. */
+/* A repeated segment may bring new data, too. */
 Test(segment, what_is_new_in_a_repetition_is_taken)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -368,7 +371,7 @@ Test(segment, what_is_new_in_a_repetition_is_taken)
 		"drop\n");
 }
 
-/* RFC 9293 section 3.10.7.4: a FIN needs no room, an octet does. */
+/* RFC 9293 section 3.10.7.4: a FIN needs no room in the window, an octet does. */
 Test(segment, a_fin_at_the_edge_of_the_window_is_taken)
 {
 	script_run((struct script){ .window_bytes = 16384, .segment_size = 16384 },
@@ -389,9 +392,9 @@ Test(segment, a_fin_at_the_edge_of_the_window_is_taken)
 		"server < F. 16385:16385(0) ack 1\n");
 }
 
-/* RFC 9293 section 3.10.7.4: of a segment that is not acceptable nothing is learned. So who does
- * not know the number acknowledges nothing, and closes no window. It may be old, the octet of a
- * keep-alive, or beyond what was offered. */
+/* RFC 9293 section 3.10.7.4: nothing is learned from a segment that is not acceptable. So a sender
+ * who does not know the numbers can acknowledge nothing and close no window. The segment may be
+ * old, the octet of a keep-alive, or beyond the window. */
 Test(segment, a_segment_out_of_place_tells_nothing)
 {
 	static const char *const segments[] = {
@@ -413,14 +416,14 @@ Test(segment, a_segment_out_of_place_tells_nothing)
 			"client > %s ack 101 win 1\n"
 			"drop\n"
 			"client < . 101:101(0) ack 11\n"
-			/* this one is in its place, and the server learns what it says */
+			/* this segment is acceptable, and the server learns what it says */
 			"client > P. 11:21(10) ack 101 win 501\n"
 			"drop\n"
 			"client < . 101:101(0) ack 21\n"
 			"server < P. 11:21(10) ack 101 win 501\n", segments[i]);
 		script_run((struct script){ 0 }, text);
 	}
-	/* The other way: what was sent to the server stays unacknowledged. */
+	/* The other way: data sent to the server stays unacknowledged. */
 	for (size_t i = 0; i < sizeof(segments) / sizeof(*segments); i++) {
 		char text[2048];
 

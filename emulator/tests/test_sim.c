@@ -32,7 +32,7 @@ Test(sim, without_fault_every_stream_arrives_whole)
 {
 	static struct sim_options o;
 	struct sim_result r;
-	const char *wanted = getenv("SIM_SEEDS");	/* fewer for builds that are slow */
+	const char *wanted = getenv("SIM_SEEDS");	/* fewer for slow builds */
 	uint64_t seeds = wanted ? strtoull(wanted, NULL, 10) : 2000;
 
 	cr_assert_gt(seeds, 0, "SIM_SEEDS: %s", wanted);
@@ -58,7 +58,7 @@ Test(sim, a_seed_gives_the_same_run_twice)
 	}
 }
 
-/* The law of 2008, applied to writes that are each one arrival: how much is sent on. */
+/* The law of 2008 for writes that are one arrival each: how many octets are sent on. */
 static uint64_t sent_on(const uint32_t *write, uint32_t writes, uint32_t s)
 {
 	uint64_t sent = 0, pending = 0;
@@ -75,8 +75,8 @@ static uint64_t sent_on(const uint32_t *write, uint32_t writes, uint32_t s)
 	return sent;
 }
 
-/* The fault depends on the stream and its arrivals, not on what the network does to
- * them: the ends of the simulator send again exactly what they sent. */
+/* The fault depends on the stream and its arrivals, and loss does not change these: the simulated
+ * ends send again exactly what they sent. */
 Test(sim, loss_does_not_move_a_stall)
 {
 	static struct sim_options o;

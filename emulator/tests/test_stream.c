@@ -162,7 +162,7 @@ Test(stream, splitting_makes_one_piece_two)
 	cr_assert_eq(stream.runs_count, 1);
 }
 
-/* Splitting may use all runs that there are, and no more. */
+/* Splitting may use all runs, and must fail when none is left. */
 Test(stream, splitting_needs_runs)
 {
 	stream_begin(&stream, 0);
@@ -177,7 +177,8 @@ Test(stream, splitting_needs_runs)
 	cr_assert_eq(stream.runs_count, STREAM_RUNS_MAX);
 }
 
-/* What is in order stays, to its last octet, wherever its page begins. */
+/* Forgetting data that waits must keep data in order to its last octet, wherever its page
+ * begins. */
 Test(stream, what_waits_can_be_forgotten)
 {
 	for (uint32_t bytes = POOL_PAGE_BYTES - 1; bytes <= POOL_PAGE_BYTES + 1; bytes++) {
@@ -188,7 +189,7 @@ Test(stream, what_waits_can_be_forgotten)
 		cr_assert_eq(stream_wait(&stream, &pool, 3 * POOL_PAGE_BYTES, data, 100, false), 0);
 		stream_forget_waiting(&stream, &pool, bytes);
 		cr_assert_eq(stream.waiting_count, 0);
-		/* A page that was given back would be used again. */
+		/* A page that was wrongly given back would be used again here. */
 		for (unsigned i = 0; i < 4; i++)
 			cr_assert_eq(stream_store(&stream, &pool, (4 + i) * POOL_PAGE_BYTES, other,
 						  4), 0);
@@ -199,7 +200,7 @@ Test(stream, what_waits_can_be_forgotten)
 	stream_begin(&stream, 0);
 }
 
-/* Anywhere, over the borders of pages. */
+/* At any offset, and across the borders of pages. */
 Test(stream, octets_can_be_changed_in_their_place)
 {
 	enum { OCTETS = 5 * POOL_PAGE_BYTES };
@@ -223,7 +224,7 @@ Test(stream, scoreboard_joins_what_touches)
 	cr_assert(stream_sack(&stream, 100, 200));
 	cr_assert(stream_sack(&stream, 300, 400));
 	cr_assert(stream_sack(&stream, 500, 600));
-	cr_assert_not(stream_sack(&stream, 310, 390), "no news");
+	cr_assert_not(stream_sack(&stream, 310, 390), "it is no news");
 	cr_assert_eq(stream_skip_sacked(&stream, 99), 99);
 	cr_assert_eq(stream_skip_sacked(&stream, 100), 200);
 	cr_assert_eq(stream_skip_sacked(&stream, 200), 200);
@@ -243,13 +244,13 @@ Test(stream, scoreboard_joins_what_touches)
 	cr_assert_eq(stream_sacked_end(&stream), 0);
 	for (uint64_t i = 0; i < STREAM_SACKED_MAX; i++)
 		cr_assert(stream_sack(&stream, 1000 + 10 * i, 1005 + 10 * i));
-	cr_assert_not(stream_sack(&stream, 5000, 5005), "no place");
-	cr_assert(stream_sack(&stream, 1005, 1010), "this one joins");
+	cr_assert_not(stream_sack(&stream, 5000, 5005), "there is no room");
+	cr_assert(stream_sack(&stream, 1005, 1010), "it needs no room");
 	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 1);
 }
 
-/* Where there is no place for a run the last one takes what is cut, as one piece with its last; and
- * its PSH stays, behind it. */
+/* Without room for another run the last one takes new data, joined to its last piece, and keeps its
+ * PSH, at the new end. */
 Test(stream, runs_are_limited)
 {
 	const unsigned most = STREAM_RUNS_MAX - STREAM_RUNS_SPARE;
@@ -269,11 +270,11 @@ Test(stream, runs_are_limited)
 	cr_assert(push);
 	stream_release(&stream, &pool, 1);
 	stream_cut(&stream, S, 5);
-	cr_assert_eq(stream.runs_count, most, "there is a place again");
+	cr_assert_eq(stream.runs_count, most, "there is room again");
 	cr_assert_eq(stream_piece(&stream, S, most + S, &push), 5);
 }
 
-/* Full pieces go on in one run, whatever they arrived in; a short one, or one with PSH, ends it. */
+/* Full pieces share a run, whatever they arrived in; a short one, or one with PSH, ends it. */
 Test(stream, full_pieces_share_a_run)
 {
 	stream_begin(&stream, 0);
@@ -302,7 +303,7 @@ Test(stream, pages_are_given_back_as_they_are_released)
 	}
 }
 
-/* Wherever in the ring they are. */
+/* Wherever in the ring of pages they are, all must be given back. */
 Test(stream, all_pages_are_given_back_at_the_end)
 {
 	for (uint64_t page = 0; page < STREAM_PAGES; page++) {
@@ -315,7 +316,7 @@ Test(stream, all_pages_are_given_back_at_the_end)
 	stream_begin(&stream, 0);
 }
 
-/* So many ranges are noted, apart from each other; the next finds no place unless it joins one. */
+/* Sixteen separate ranges are noted; another is refused unless it joins one of them. */
 Test(stream, scoreboard_has_sixteen_places)
 {
 	stream_begin(&stream, 0);
@@ -329,7 +330,7 @@ Test(stream, scoreboard_has_sixteen_places)
 	cr_assert_eq(stream_skip_sacked(&stream, 130), 130);
 	cr_assert_eq(stream_sacked_end(&stream), 110 + 20 * (STREAM_SACKED_MAX - 1));
 	cr_assert(stream_sack(&stream, 20, 30));
-	/* what is released is forgotten, with all that lies before it */
+	/* releasing data forgets its ranges, and all before them */
 	stream_release(&stream, &pool, 145);
 	cr_assert_eq(stream.sacked_count, STREAM_SACKED_MAX - 2);
 	cr_assert_eq(stream_skip_sacked(&stream, 145), 150);
@@ -338,7 +339,7 @@ Test(stream, scoreboard_has_sixteen_places)
 	cr_assert_eq(stream_sacked_end(&stream), 0);
 }
 
-/* A list that fills its page moves nothing beyond it: what lies there are octets. */
+/* A list that fills its page must not write beyond it, where data lies. */
 Test(stream, a_full_list_of_waiting_keeps_to_its_page)
 {
 	stream_begin(&stream, 0);

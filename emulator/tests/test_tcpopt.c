@@ -12,7 +12,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-/* The packet's twenty octets of options are NOPs and, at their end, these. */
+/* Makes a packet whose twenty octets of options are NOPs and, at their end, these. */
 static void end_with(uint8_t *bytes, struct packet *p, const uint8_t *options, size_t len)
 {
 	sample_make_syn(bytes);
@@ -39,7 +39,7 @@ Test(tcpopt, impossible_lengths_end_the_list)
 	}
 }
 
-/* What is behind the end of the list is no option, though it looks like one. */
+/* What follows the end of the list is not an option, though it looks like one. */
 Test(tcpopt, the_end_of_the_list_is_its_end)
 {
 	static const uint8_t behind[] = { 0, 2, 2, 4, 5, 0xb4 };
@@ -119,7 +119,7 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 		{ { 4, 3, 0 }, 3, { 0 } }, { { 8, 9, 0, 0, 0, 1, 0, 0, 0 }, 9, { 0 } },
 		{ { 5, 2 }, 2, { 0 } }, { { 5, 9, 0, 0, 0, 1, 0, 0, 0 }, 9, { 0 } },
 		{ { 5, 11, 0, 0, 0, 1, 0, 0, 0, 2, 0 }, 11, { 0 } },
-		/* the end comes first */
+		/* after the end of the list */
 		{ { 0, 4, 2 }, 3, { 0 } }, { { 0, 29, 2 }, 3, { 0 } },
 	};
 
@@ -144,8 +144,8 @@ Test(tcpopt, the_last_option_may_end_with_the_header)
 	}
 }
 
-/* Four blocks fill all there is room for (RFC 2018 section 3): they are read, and nothing is
- * written after them. */
+/* Four blocks are the most there is room for (RFC 2018 section 3). Reading them must not write past
+ * the last. */
 Test(tcpopt, the_last_block_of_four_is_the_last)
 {
 	static const uint8_t head[] = { 1, 1, 5, 34 };
@@ -177,8 +177,8 @@ Test(tcpopt, the_last_block_of_four_is_the_last)
 		cr_assert_eq(place.after[i], 0xee);
 }
 
-/* RFC 7413 section 4.1.1: the experimental Fast Open is known by the first two octets of what it
- * holds. */
+/* RFC 7413 section 4.1.1: the experimental Fast Open option is known by its first two octets of
+ * data. */
 Test(tcpopt, what_is_not_kept_is_taken_out)
 {
 	static const struct {

@@ -11,8 +11,7 @@
 
 TestSuite(timer, .timeout = 20);
 
-/* RFC 5681 section 3.1: after a timeout one piece, and the timer doubles (RFC 6298 rule
- * 5.5). */
+/* RFC 5681 section 3.1: a time-out sends one piece, and doubles the timer (RFC 6298 rule 5.5). */
 Test(timer, a_timeout_sends_one_piece_and_doubles_the_timer)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -54,8 +53,8 @@ Test(timer, the_timer_follows_the_round_trip_time)
 		"server < P. 11:21(10) ack 1\n");
 }
 
-/* Karn's algorithm (RFC 6298 section 3): the ACK of a piece that was repeated measures
- * nothing. Else the RTO would be some 3.3 s here, not the first second. */
+/* Karn's algorithm (RFC 6298 section 3): the ACK of a repeated piece is not measured, or the RTO
+ * would be some 3.3 s here, not the initial second. */
 Test(timer, what_was_sent_twice_is_not_measured)
 {
 	script_run((struct script){ 0 },
@@ -76,8 +75,8 @@ Test(timer, what_was_sent_twice_is_not_measured)
 		"server < P. 11:21(10) ack 1\n");
 }
 
-/* Karn's algorithm again, for a piece that was measured when it was sent first and is repeated
- * because SACK shows that it is lost. Else the RTO would be 2.7 s in the end. */
+/* Karn's algorithm for a piece that was being measured and is repeated because SACK shows that it
+ * is lost. Otherwise the RTO would be 2.7 s in the end. */
 Test(timer, what_is_repeated_in_recovery_is_not_measured)
 {
 	script_run((struct script){ .segment_size = 100 },
@@ -126,7 +125,7 @@ Test(timer, a_round_trip_has_a_longest_time)
 		for (unsigned i = 0; i < 20; i++, seq += 10) {
 			drive_put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
 			drive_take_all(e);
-			/* the timer is not looked at */
+			/* engine_expire() is not called */
 			now += i == 0 ? samples[k].ms * NS_PER_MS : 1000;
 			drive_put_in(e, now, SERVER, TCP_ACK, 1, seq + 10, 0);
 			drive_take_all(e);
@@ -135,7 +134,7 @@ Test(timer, a_round_trip_has_a_longest_time)
 			rttvar = (3 * rttvar + srtt - 1) / 4;	/* RFC 6298 rule 2.3 */
 			srtt = (7 * srtt + 1) / 8;
 		}
-		engine_expire(e, now);		/* sees that the first alarm is long over */
+		engine_expire(e, now);		/* sees that the first alarm is long past */
 		drive_take_all(e);
 		drive_put_in(e, now, CLIENT, TCP_ACK, seq, 1, 10);
 		drive_take_all(e);
@@ -146,7 +145,7 @@ Test(timer, a_round_trip_has_a_longest_time)
 	}
 }
 
-/* A least time of 200 ms for the variance, to the microsecond. */
+/* The variance counts as 200 ms at least, to the microsecond. */
 Test(timer, the_least_variance_is_exact)
 {
 	struct engine *e = drive_make_open(512);
@@ -166,7 +165,7 @@ Test(timer, the_least_variance_is_exact)
 	engine_destroy(e);
 }
 
-/* RFC 6298 rule 2.4, but with a least RTO of 200 ms, which a delayed ACK keeps to. */
+/* RFC 6298 rule 2.4, but with a minimum RTO of 200 ms, within which delayed ACKs come. */
 Test(timer, the_timer_has_a_least_time)
 {
 	script_run((struct script){ 0 },
@@ -268,7 +267,7 @@ Test(timer, the_variance_has_a_least_time)
 		"server < P. 11:21(10) ack 1\n");
 }
 
-/* RFC 6298 rule 2.2: R = 150 ms, so RTTVAR = 75 and RTO = 150 + 4 * 75, though 200 would do. */
+/* RFC 6298 rule 2.2: R = 150 ms, so RTTVAR = 75 and RTO = 150 + 4 * 75, not the minimum of 200. */
 Test(timer, rto_above_the_least)
 {
 	script_run((struct script){ 0 },
@@ -293,7 +292,7 @@ Test(timer, rto_above_the_least)
 		"server < P. 101:201(100) ack 1\n");
 }
 
-/* RFC 6298 rule 5.1: a timer that runs is not started anew by what is sent later. */
+/* RFC 6298 rule 5.1: a timer that runs is not restarted by what is sent later. */
 Test(timer, timer_of_the_first_piece)
 {
 	script_run((struct script){ 0 },

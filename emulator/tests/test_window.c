@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Windows: what the box offers, what it keeps to, and what it takes in. The language is that of
- * script.h. */
+/* Windows: those that the box offers, those that it keeps to, and the data it takes. The language
+ * is that of script.h. */
 
 #include "script/script.h"
 
@@ -10,7 +10,7 @@
 
 TestSuite(window, .timeout = 20);
 
-/* A box of 16 KiB, and so it says. */
+/* A box with a buffer of 16 KiB, which its windows show. */
 #define SCRIPT_HANDSHAKE_SMALL                                                           \
 	"client > S 0:0(0) win 64240 <mss 1460,sackOK,wscale 7>\n"                       \
 	"pass\n"                                                                         \
@@ -65,7 +65,7 @@ Test(window, window_smaller_than_a_piece_is_used_after_a_while)
 		"client < . 1:1(0) ack 1101\n"
 		"+1.1\n"
 		"server < . 1:257(256) ack 1\n"
-		/* the cut is remembered */
+		/* this cut is remembered */
 		"+1.9\n"
 		"server < . 1:257(256) ack 1\n"
 		"server > . 1:1(0) ack 257 win 502\n"
@@ -107,8 +107,8 @@ Test(window, without_memory_data_is_not_acked)
 
 Test(window, data_in_order_is_taken_when_nothing_more_can_wait)
 {
-	/* 510 segments of one octet behind a hole, with holes between them, fill the list;
-	 * then the first one comes after all. */
+	/* 510 segments of one octet after a hole, with holes between them, fill the list; then the
+	 * first one comes after all. */
 	static char text[1 << 16];
 	size_t n = 0;
 
@@ -128,7 +128,7 @@ Test(window, data_in_order_is_taken_when_waiting_data_fills_the_memory)
 		"client > . 4101:5101(1000) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 1 <sack 4101:5101>\n"
-		/* a quarter is kept for what is in order */
+		/* a quarter of the memory is for data in order */
 		"client > . 8201:9201(1000) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 1 <sack 4101:5101>\n"
@@ -159,7 +159,7 @@ Test(window, forged_acks_stay_inside_a_closed_window)
 		"pass P. 1:11(10) ack 1\n"
 		"client > . 1:1(0) ack 11 win 0\n"
 		"pass\n"
-		/* a probe of one octet, which the client does not take */
+		/* a probe of one octet, which the client will not take */
 		"server > . 11:12(1) ack 1 win 509\n"
 		"pass . 11:12(1) ack 1\n"
 		"client > . 1:1(0) ack 11 win 0\n"
@@ -172,8 +172,8 @@ Test(window, forged_acks_stay_inside_a_closed_window)
 
 Test(window, a_newer_ack_brings_its_own_window)
 {
-	/* The server probes with an octet beyond what it sends after; its ACK from before
-	 * that octet is newer than the window told with it. */
+	/* The server probes with an octet beyond what it sends later. A later ACK brings its own
+	 * window, though its segment has the lower number. */
 	script_run((struct script){ 0 },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:1025(1024) ack 1 win 502\n"
@@ -216,7 +216,7 @@ Test(window, opened_window_ends_the_backing_off)
 		"client > P. 1:11(10) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
-		"+10\n"	/* after 1, 2 and 4 more seconds */
+		"+10\n"	/* probes after 1, 2 and 4 more seconds */
 		"server < . 0:0(0) ack 1\nserver < . 0:0(0) ack 1\nserver < . 0:0(0) ack 1\n"
 		"server > . 1:1(0) ack 1 win 509\n"
 		"drop\n"
@@ -225,8 +225,7 @@ Test(window, opened_window_ends_the_backing_off)
 		"server < P. 1:11(10) ack 1\n");
 }
 
-/* RFC 9293 section 3.10.7.4: a segment that was overtaken says what the window was, not what
- * it is (SND.WL1). */
+/* RFC 9293 section 3.10.7.4: a segment that was overtaken tells a window of the past (SND.WL1). */
 Test(window, a_segment_that_was_overtaken_does_not_open_the_window)
 {
 	script_run((struct script){ 0 },
@@ -245,7 +244,7 @@ Test(window, a_segment_that_was_overtaken_does_not_open_the_window)
 		"server < P. 1:14(13) ack 21\n");
 }
 
-/* What waits was not acknowledged, so it makes room for what is in order. */
+/* Data that waits was not acknowledged, so it can be dropped to make room for data in order. */
 Test(window, data_in_order_takes_the_place_of_what_waits)
 {
 	script_run((struct script){ .segment_size = 1000, .memory_bytes = 4 * 4096 },
@@ -266,7 +265,7 @@ Test(window, data_in_order_takes_the_place_of_what_waits)
 		"server < . 4001:5001(1000) ack 1\n");
 }
 
-/* The largest windows that the field can tell. */
+/* The largest windows that the field can tell, without scaling. */
 Test(window, a_window_is_told_as_it_is)
 {
 	script_run((struct script){ .window_bytes = 65535 },
@@ -286,7 +285,8 @@ Test(window, a_window_is_told_as_it_is)
 		"server < . 2:4(2) ack 6\n");
 }
 
-/* The server's data brings the client the window that its ACK has opened: no ACK beside it. */
+/* The server's data tells the client of the window that its ACK has opened, so no ACK is sent
+ * beside it. */
 Test(window, a_window_that_opens_is_told_by_the_servers_data)
 {
 	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
@@ -296,7 +296,7 @@ Test(window, a_window_that_opens_is_told_by_the_servers_data)
 		"anything\n"
 		"server > P. 1:11(10) ack 14601 win 509\n"
 		"pass P. 1:11(10) ack 14601 win 128\n");
-	/* without data it is told all the same */
+	/* without data the box must send an ACK */
 	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
 		SCRIPT_HANDSHAKE_SMALL
 		"client > . 1:14601(14600) ack 1 win 502\n"
@@ -307,8 +307,8 @@ Test(window, a_window_that_opens_is_told_by_the_servers_data)
 		"client < . 1:1(0) ack 14601 win 128\n");
 }
 
-/* RFC 9293 section 3.8.6.2.2: not each octet that is read is told, but a good part of the window
- * is. */
+/* RFC 9293 section 3.8.6.2.2: the box does not tell of each octet that is read, but of a good part
+ * of the window. */
 Test(window, a_window_that_opens_a_little_is_not_told)
 {
 	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
@@ -323,7 +323,7 @@ Test(window, a_window_that_opens_a_little_is_not_told)
 		"server > . 1:1(0) ack 4381 win 509\n"
 		"drop\n"
 		"client < . 1:1(0) ack 14601 win 48\n");
-	/* who was told of half of it can wait */
+	/* a source that knows of half the window can wait */
 	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
 		SCRIPT_HANDSHAKE_SMALL
 		"client > . 1:7301(7300) ack 1 win 502\n"
@@ -331,7 +331,7 @@ Test(window, a_window_that_opens_a_little_is_not_told)
 		"anything\n"
 		"server > . 1:1(0) ack 7301 win 509\n"
 		"drop\n");
-	/* and who has closed sends nothing more */
+	/* and a source that has closed sends nothing more */
 	script_run((struct script){ .segment_size = 1460, .window_bytes = 16384 },
 		SCRIPT_HANDSHAKE_SMALL
 		"client > F. 1:14601(14600) ack 1 win 502\n"
@@ -344,8 +344,8 @@ Test(window, a_window_that_opens_a_little_is_not_told)
 		"drop\n");
 }
 
-/* So many cuts can be remembered; what comes then is taken all the same, and goes out as one piece,
- * as a TCP joins what was written to it. */
+/* Only so many cuts can be remembered. Data that comes then is taken all the same, and goes out as
+ * one piece, as a TCP may join what was written to it. */
 Test(window, what_finds_no_room_for_its_cuts_is_joined)
 {
 	const unsigned cuts = STREAM_RUNS_MAX - STREAM_RUNS_SPARE, octets = cuts + 92;
@@ -364,9 +364,8 @@ Test(window, what_finds_no_room_for_its_cuts_is_joined)
 	script_run((struct script){ 0 }, text);
 }
 
-/* A server whose window shrinks takes no packet that lies behind it, and would not hear its ACK.
- * What is less than a unit of the window may be rounding, and the server may have had the
- * octets. */
+/* A server whose window has shrunk drops packets beyond it, and their ACKs with them. But less than
+ * a unit beyond it may be rounding, and the server may have had those octets. */
 Test(window, acks_lie_within_a_window_that_shrank)
 {
 	static const struct {
@@ -395,7 +394,7 @@ Test(window, acks_lie_within_a_window_that_shrank)
 			 cases[i].window, cases[i].seq, cases[i].seq);
 		script_run((struct script){ .direction = DIRECTION_BOTH }, text);
 	}
-	/* one of the client's that passes */
+	/* the same for a packet of the client's that passes */
 	script_run((struct script){ 0 },
 		SCRIPT_HANDSHAKE
 		OCTETS_2000_ARE_OUT
@@ -405,7 +404,7 @@ Test(window, acks_lie_within_a_window_that_shrank)
 		"pass . 1793:1793(0) ack 11\n");
 }
 
-/* The same events are told of what the server sends. */
+/* What the server sends causes the same events as what the client sends. */
 Test(window, what_the_server_sends_is_told_as_its_own)
 {
 	script_run((struct script){ .direction = DIRECTION_S2C, .events = true,
@@ -426,8 +425,8 @@ Test(window, what_the_server_sends_is_told_as_its_own)
 		"server < . 1:1(0) ack 514\n");
 }
 
-/* The box holds 15,001 octets of 16,384: never will a good part of its buffer open. But after the
- * ACK of what it sent there is room for a segment, and the client knows of none. */
+/* The box holds 15,001 octets of 16,384, so a good part of its buffer will never open. But the ACKs
+ * of what it sent make room for a segment, and the client knows of no window. */
 Test(window, room_for_a_segment_is_told_to_a_source_that_knows_of_none)
 {
 	script_run((struct script){ .segment_size = 1383, .window_bytes = 16384,
