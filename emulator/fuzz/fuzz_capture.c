@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Fuzzes what reads captures, takes link layers off, and replays what is in them: any bytes, as a
+/* Fuzzes the reading of captures, the removal of link layers and the replay, with any bytes as a
  * file. */
 
 #include "io/capture_read.h"
@@ -45,7 +45,8 @@ static void read_packets(struct capture_read *c)
 	must((rc < 0) == (error.text[0] != '\0'));
 }
 
-/* Without a fault there is nobody to blame, and nobody sends more than the capture has. */
+/* Without a fault nothing may stall or hang, and nobody may send more packets than the capture
+ * has. */
 static void replay(struct capture_read *c)
 {
 	struct replay r = { .connections = 0 };

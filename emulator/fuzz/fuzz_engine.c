@@ -3,10 +3,10 @@
 /*
  * Fuzzes the engine: packets and time in any sequence
  *
- * The first bytes choose a configuration. Then come records: time goes by, the rules change, a
- * raw packet, or a well-formed segment whose numbers lie near those that matter, for a
- * random one would be refused at the door. Whatever happens, what the box lets out
- * must be sound, and in the end nothing may be left.
+ * The first bytes choose a configuration. Then come records: time passes, the rules change, a raw
+ * packet, or a well-formed segment whose numbers lie near those that matter, since random ones
+ * would be refused at the door. Whatever happens, what the box lets out must be sound, and in the
+ * end nothing may be left.
  */
 
 #include "core/bytes.h"
@@ -82,7 +82,7 @@ static uint16_t take16(struct input *in)
 	return (uint16_t)(high << 8 | take_byte(in));
 }
 
-/* Small steps mostly, wild ones at times. */
+/* Mostly small steps, at times wild ones. */
 static uint32_t take_step(struct input *in)
 {
 	uint8_t kind = take_byte(in);
@@ -105,8 +105,8 @@ static bool may_stall(const struct engine_policy *p)
 	return false;
 }
 
-/* Where no fault decides about cuts nothing stalls, unless there is no room for one more: then the
- * sink lacks as many runs as can be remembered, each of an octet at least. */
+/* Without a fault that decides on cuts nothing stalls, unless there is no room for another cut:
+ * then the sink lacks as many runs as can be remembered, each of at least an octet. */
 static void check_flows(const struct fuzz *f)
 {
 	struct engine_flow_info flows[FLOWS_MAX];
@@ -155,7 +155,7 @@ static void check_output(struct fuzz *f)
 	must(stats.pages_used <= MEMORY_BYTES / POOL_PAGE_BYTES);
 	must(stats.orphaned_bytes <= 2 * MEMORY_BYTES);
 	must(stats.packets == stats.accepted + stats.replaced + stats.dropped);
-	/* Whatever is due was done: the next deadline is not in the past. */
+	/* Everything that was due is done: the next deadline is not in the past. */
 	must(engine_deadline(f->engine) >= f->now_ns || stats.flows_active == 0);
 	check_flows(f);
 }
@@ -168,7 +168,7 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	uint32_t ack = f->nxt[engine_other(side)] + take_step(in);
 	uint16_t window = take16(in);
 	uint8_t content = take_byte(in), word = content / 2 % WORDS;
-	bool is_text = content >= 128;	/* the word, once or so many octets of it */
+	bool is_text = content >= 128;	/* the word once, or repeated to so many octets */
 	uint32_t bytes = content & 1 ? take16(in) % 3000 : is_text ? words[word].bytes : 0;
 	size_t options = (take_byte(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
 	struct checksum c = { 0 };
@@ -211,7 +211,7 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	return ip + header + bytes;
 }
 
-/* Faults of any kind, any number of them, and with any scope that matters here. */
+/* Any number of faults of any kind, with any scope that matters here. */
 static void change_faults(struct engine_policy *p, struct input *in)
 {
 	uint8_t kinds = 0;
@@ -240,7 +240,7 @@ static void change_faults(struct engine_policy *p, struct input *in)
 	}
 }
 
-/* A second policy, or none any more. Who sent the SYN decides whether it is the flow's. */
+/* Sets or removes a second policy. Which end sent the SYN decides whether it is the flow's. */
 static void change_policy(struct fuzz *f, struct input *in)
 {
 	struct engine_policy *p = &f->rules.policy[1];
@@ -309,7 +309,7 @@ static void step(struct fuzz *f, struct input *in)
 					 : 0;
 	}
 	verdict = engine_input(f->engine, f->now_ns, packet, &len, hints);
-	/* What goes on was sound, or is now. A raw packet may have been anything. */
+	/* A packet that was rewritten must be sound. A raw one may have been anything. */
 	if (verdict == VERDICT_REPLACE && kind >= 50 && kind != 252)
 		must(packet_parse(&p, packet, len) == PACKET_TCP && p.ip_bytes == len &&
 		     packet_checksum_good(&p));

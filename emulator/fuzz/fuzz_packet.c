@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Fuzzes packet view and TCP options: any bytes, as one IP packet. */
+/* Fuzzes the packet view and TCP options, with any bytes as one IP packet. */
 
 #include "core/packet.h"
 #include "core/tcpopt.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Stands in for libFuzzer where it is not wanted: runs a fuzzer over the files of the
- * folders it is given, and prints TAP. */
+/* Stands in for libFuzzer in ordinary builds: runs a fuzzer over the files of the folders it is
+ * given, and prints TAP. */
 
 #include <dirent.h>
 #include <stdint.h>

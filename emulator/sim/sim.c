@@ -18,7 +18,7 @@
 /* The most segments that an end sends at once. */
 #define FLIGHT_MAX 32
 #define RTO_FIRST_NS (1000 * NS_PER_MS)
-/* A packet that would wait longer than this before a leg is dropped there. */
+/* A packet that would wait longer than this for a leg is dropped. */
 #define QUEUE_MAX_NS (500 * NS_PER_MS)
 #define RTO_MAX_NS (20000 * NS_PER_MS)
 
@@ -52,11 +52,11 @@ struct segment {
 struct sim_end {
 	uint32_t isn, peer_isn;
 	/* sending */
-	struct segment *segments;	/* as they were first sent; sent again alike */
+	struct segment *segments;	/* as first sent; always sent again like that */
 	uint32_t segments_count;
-	uint32_t written;		/* octets the program wrote so far */
+	uint32_t written;		/* octets the program has written so far */
 	uint32_t writes_done;
-	uint32_t una, nxt, max, edge;	/* max: of nxt; edge: of the peer's window */
+	uint32_t una, nxt, max, edge;	/* max: the highest nxt; edge: of the peer's window */
 	uint32_t window_seq;		/* of the segment that announced it */
 	uint32_t total;
 	unsigned dup_acks, cwnd;
@@ -73,7 +73,7 @@ struct sim_end {
 
 struct event {
 	uint64_t at_ns;
-	uint64_t order;			/* among those at the same time */
+	uint64_t order;			/* decides between events at the same time */
 	enum { ARRIVES_AT_BOX, ARRIVES_AT_END, TICK } kind;
 	enum engine_side end;		/* from or to which */
 	uint8_t *bytes;
@@ -193,7 +193,7 @@ static void addresses(const struct sim *s, enum engine_side from, uint8_t *to)
 	to[2 * n - 1] = from == CLIENT ? 2 : 1;
 }
 
-/* A router beyond the box reports to the packet's source, and so to the box, that it is too big. */
+/* A router beyond the box reports to a packet's source, and so to the box, that it is too big. */
 static void say_too_big(struct sim *s, enum engine_side end, const uint8_t *packet)
 {
 	struct event e = { .kind = ARRIVES_AT_BOX,
@@ -223,7 +223,7 @@ static void transmit(struct sim *s, int kind, enum engine_side end, const uint8_
 	size_t headers = (s->o->ipv6 ? 40 : 20) + 20;
 
 	if (len < headers || len > headers + s->o->mss[end]) {
-		fail(s, "a packet is no TCP segment, or larger than the MTU of its leg");
+		fail(s, "a packet is not a TCP segment, or exceeds the MTU of its leg");
 		return;
 	}
 	if (kind == ARRIVES_AT_END && s->o->path_bytes[end] != 0 && len > s->o->path_bytes[end]) {
@@ -270,7 +270,7 @@ static uint32_t window_of(const struct sim *s, enum engine_side side)
 	return s->o->buffer[side] > used ? s->o->buffer[side] - used : 0;
 }
 
-/* Writes up to three blocks of what came out of order. Returns 0 if nothing did. */
+/* Writes up to three SACK blocks of data that came out of order. Returns 0 if there is none. */
 static size_t write_sack(const struct sim *s, enum engine_side side, uint8_t *to)
 {
 	const struct sim_end *end = &s->end[side];
@@ -379,7 +379,7 @@ static uint32_t segment_max(const struct sim *s)
 	return mss - (s->o->timestamps ? 12 : 0);
 }
 
-/* Sends what may be sent, as segments that stay as they are. */
+/* Sends what may be sent, in segments whose borders never change. */
 static void pump(struct sim *s, enum engine_side side)
 {
 	struct sim_end *end = &s->end[side];
@@ -395,14 +395,14 @@ static void pump(struct sim *s, enum engine_side side)
 		struct segment *seg = &end->segments[i];
 		bool is_fin = seg->bytes == 0;
 		uint32_t after = seg->start + (is_fin ? 1 : seg->bytes);
-		/* A probe may have delivered a part of it. */
+		/* A probe may have delivered part of the segment. */
 		uint32_t first = seg->start < end->nxt ? end->nxt : seg->start;
 
 		if (after <= end->una)
 			continue;
 		if (after > end->nxt && seg->start + seg->bytes > end->edge) {
-			/* A closed window is probed with one octet of the segment; a window that is
-			 * too small is used after a while. */
+			/* Probe a closed window with one octet of the segment; use a window that is
+			 * too small after a while. */
 			if (end->una == end->nxt && s->now_ns >= end->rto_at_ns && !is_fin) {
 				uint32_t fits = end->edge > first ? end->edge - first : 1;
 
@@ -490,8 +490,8 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	uint32_t seq = p->seq - end->peer_isn;
 	bool fin = p->flags & TCP_FIN;
 
-	/* After the hand-over, segments are the other end's own, and it may use up what the box
-	 * offered it. */
+	/* After the hand-over, segments are the other end's own, and may use up the window that the
+	 * box offered. */
 	if (!s->drained && p->payload_bytes > 0 && s->o->direction & (1 << source) &&
 	    p->payload_bytes > s->o->segment_size)
 		fail(s, "a piece is larger than the segment size");
@@ -510,7 +510,7 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 		if ((int32_t)(number - end->rcv_nxt) < 0)
 			continue;
 		if (number > s->end[source].total) {
-			fail(s, "an end got an octet behind the last");
+			fail(s, "an end got an octet past the last");
 			return;
 		}
 		if (p->payload[i] != octet(source, number)) {
@@ -534,14 +534,14 @@ static void take_text(struct sim *s, enum engine_side side, const struct packet 
 	end->ack_now = true;
 }
 
-/* Has it got everything, and an ACK of its FIN? */
+/* Does this end have everything, and an ACK of its FIN? */
 static bool end_is_done(const struct sim *s, enum engine_side side)
 {
 	return s->end[side].una == s->end[side].total + 2 &&
 	       s->end[side].rcv_nxt == s->end[engine_other(side)].total + 2;
 }
 
-/* Done, and not in TIME-WAIT: the connection no longer exists. */
+/* Done, and not in TIME-WAIT: this end no longer knows the connection. */
 static bool is_closed(const struct sim *s, enum engine_side side)
 {
 	return s->end[side].closes_last && end_is_done(s, side);
@@ -598,7 +598,7 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 	bool has_text;
 	uint32_t seq;
 
-	if (bytes[s->o->ipv6 ? 6 : 9] != 6)	/* a router's word on a connection that is over */
+	if (bytes[s->o->ipv6 ? 6 : 9] != 6)	/* a router's report on a connection that is over */
 		return;
 	if (packet_parse(&p, bytes, len) != PACKET_TCP || p.ip_bytes != len ||
 	    !packet_checksum_good(&p)) {
@@ -627,7 +627,7 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 	seq = p.seq - end->peer_isn;
 	has_text = p.payload_bytes > 0 || (p.flags & TCP_FIN);
 	if (s->o->timestamps && !o.has_timestamps) {
-		fail(s, "a segment without the timestamps that were agreed on");
+		fail(s, "a segment lacks the timestamps that were agreed on");
 		return;
 	}
 	if (s->o->timestamps && (int32_t)(o.ts_val - end->ts_recent) < 0) {
@@ -651,8 +651,8 @@ static void arrive_at_end(struct sim *s, enum engine_side side, uint8_t *bytes, 
 
 /* The box ------------------------------------------------------------------------------- */
 
-/* Does what a network card does if segmentation and checksums are left to it: the checksum field of
- * the packet holds the sum of the pseudo header, with the length of the whole. */
+/* Does what a network card does if segmentation and checksums are left to it. The packet's checksum
+ * field holds the sum of the pseudo header, with the length of the whole. */
 static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *packet, size_t len,
 			  uint32_t segment)
 {
@@ -661,7 +661,7 @@ static void card_transmit(struct sim *s, enum engine_side end, const uint8_t *pa
 	uint8_t bytes[PACKET_MAX];
 
 	if (len < ip + 20) {
-		fail(s, "a packet is no TCP segment");
+		fail(s, "a packet is not a TCP segment");
 		return;
 	}
 	headers = ip + (size_t)(packet[ip + 12] >> 4) * 4;
@@ -726,7 +726,7 @@ static void arrive_at_box(struct sim *s, enum engine_side from, uint8_t *bytes, 
 	box_output(s);
 }
 
-/* The program ends at once, and so does its end. */
+/* The program is killed, so its end sends a RST. */
 static void abort_end(struct sim *s, enum engine_side side)
 {
 	send_packet(s, side, TCP_RST | TCP_ACK, s->end[side].max, 0);
@@ -806,7 +806,7 @@ static void start(struct sim *s)
 		s->end[side].have = calloc(s->end[engine_other(side)].total + 4, sizeof(bool));
 }
 
-/* The checks of every 10 ms. Returns true once all is over. */
+/* What is checked every 10 ms. Returns true once all is over. */
 static bool look(struct sim *s)
 {
 	struct sim_result *result = s->result;
@@ -903,7 +903,7 @@ void sim_run(const struct sim_options *o, struct sim_result *result)
 	free(s);
 }
 
-/* Makes the ends and paths as hard as they can be. */
+/* Makes the ends and paths behave as badly as they may. */
 static void make_hard(struct sim_options *o, uint64_t *r)
 {
 	uint32_t headers = o->ipv6 ? 60 : 40, least = o->ipv6 ? 1280 : 120;
@@ -967,7 +967,8 @@ void sim_random(struct sim_options *o, uint64_t seed)
 		o->drain_ns = 1000 * NS_PER_MS + below(&r, 6000) * NS_PER_MS;
 	if (chance(&r, 0.2)) {
 		o->abort_ns[below(&r, 2)] = 1000 * NS_PER_MS + below(&r, 5000) * NS_PER_MS;
-		/* The RST may be lost, and nobody may ever ask: allow longer than the box waits. */
+		/* The RST may be lost, with nobody left to ask for another: allow longer than the
+		 * box waits. */
 		o->limit_ns = UINT64_C(8000) * 1000 * NS_PER_MS;
 	}
 	make_hard(o, &r);

@@ -66,7 +66,7 @@ struct sim_result {
 	uint64_t packets;
 	uint64_t digest;		/* of all packets and their times; equal for equal runs */
 	bool done;			/* both ends have all data and each other's FIN */
-	bool aborted;			/* an end sent a RST before */
+	bool aborted;			/* an end sent a RST before that */
 	struct engine_stats stats;	/* at the end */
 };
 
