@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* To be preloaded: a time of day that is another day each time, forward and back. */
+/* For LD_PRELOAD: a time of day that is on another day each time, now ahead, now back. */
 
 #include <sys/syscall.h>
 #include <time.h>

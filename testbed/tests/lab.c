@@ -13,7 +13,7 @@
 #define ORDINARY_ID "65534"
 #define STEP_DOWN "setpriv --reuid " ORDINARY_ID " --regid " ORDINARY_ID " --clear-groups "
 #define AS_ORDINARY STEP_DOWN "--no-new-privs -- "
-/* With sub-ids as they would be in the files, in a mount namespace that has them so. */
+/* With sub-ids, by a mount namespace in which /etc/subuid and /etc/subgid have them. */
 #define AS_SUB_IDS                                                                       \
 	"unshare --mount sh -c 'echo nobody:200000:65536 >$DIR/.sub && "                 \
 	"mount --bind $DIR/.sub /etc/subuid && "                                         \
@@ -37,7 +37,7 @@ const char *lab_dir(void)
 		cr_assert_not_null(mkdtemp(dir));
 		cr_assert_eq(chmod(dir, 0777), 0);
 		setenv("DIR", dir, 1);
-		setenv("TMPDIR", dir, 1);	/* what a program leaves goes, too */
+		setenv("TMPDIR", dir, 1);	/* so that what a program leaves is removed, too */
 		atexit(remove_dir);
 	}
 	return dir;
@@ -97,8 +97,8 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	return r;
 }
 
-/* An ordinary user may not read the folder of this build: copies what the tests run
- * to where anybody may. */
+/* An ordinary user may not be able to read the folder of this build: copies what the tests run to
+ * where anybody can. */
 static void stage(void)
 {
 	char text[8192];

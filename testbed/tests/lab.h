@@ -27,7 +27,7 @@ struct lab_case {
 	int ip;			/* 4 or 6 */
 };
 
-/* One test for each user and IP version: NAME is given the case. */
+/* One test for each user and IP version, which calls NAME with the case. */
 #define LAB_TEST(suite, name)                                                                      \
 	static void name(struct lab_case c);                                                       \
 	Test(suite, name##_root_ipv4)                                                              \
@@ -59,8 +59,8 @@ void lab_start(enum lab_user user);
 void lab_need(const char *program);
 
 struct lab_result {
-	int status;		/* exit status, or 128 and the signal */
-	char *out;		/* standard output, and error, each as one string */
+	int status;		/* exit status, or 128 + the signal */
+	char *out;		/* standard output and standard error, each as one string */
 	char *err;
 };
 
@@ -74,7 +74,7 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	"mkfifo $DIR/ready; resegd " options " --ready-fd 3 3>$DIR/ready & "             \
 	"read line <$DIR/ready; rm $DIR/ready; "
 
-/* For the shell, in a lab: what follows is run on the box. */
+/* For the shell, in a lab: runs what follows on the box. */
 #define ON_BOX "reseg-lab enter --on box -- "
 
 #define LAB_COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -83,7 +83,7 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
  * says nothing on standard error. */
 void lab_run_quiet(struct lab_case c, const char *options, const char *command);
 
-/* The folder. */
+/* The path of $DIR. */
 const char *lab_dir(void);
 
 /* Writes a script to the folder; $t in it is iptables or ip6tables. */
@@ -107,7 +107,7 @@ struct lab_usage {
 	const char *arguments, *text;
 };
 
-/* Runs the program with each of them, and `suffix` behind; the row after the last has
+/* Runs the program with each of these arguments, followed by `suffix`; the row after the last has
  * no text. */
 void lab_expect_usage_errors(enum lab_user user, const char *program, const char *suffix,
 			     const struct lab_usage *cases);

@@ -34,7 +34,7 @@ static int reply(void)
 			return 0;
 		n += (size_t)got;
 		text[n] = '\0';
-		/* The last line has a space behind its code. */
+		/* The last line has a space after its code. */
 	} while (text[n - 1] != '\n' || text[3] == '-');
 	return text[0] - '0';
 }

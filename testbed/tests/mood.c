@@ -31,7 +31,7 @@ static void answer(int fd, const struct mood *m, const char *to, const char *rep
 	say(fd, "\r\n", 2);
 }
 
-/* One connection. Ends with the process. */
+/* Serves one connection, then ends the process. */
 _Noreturn static void serve(int fd, const struct mood *m)
 {
 	FILE *in = fdopen(fd, "r");
@@ -53,7 +53,7 @@ _Noreturn static void serve(int fd, const struct mood *m)
 	_exit(0);
 }
 
-/* Ends with its process group. */
+/* Ends when its process group is killed. */
 _Noreturn static void serve_all(int fd, const struct mood *m)
 {
 	setpgid(0, 0);

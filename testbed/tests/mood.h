@@ -2,7 +2,7 @@
 #ifndef RESEG_TESTS_MOOD_H
 #define RESEG_TESTS_MOOD_H
 
-/* SMTP servers in a mood: on the loopback, any number of connections at a time */
+/* SMTP servers that misbehave: on the loopback, any number of connections at a time */
 
 #include "lab.h"
 
@@ -11,7 +11,7 @@
 /* A server's replies, each without its last CRLF. */
 struct mood {
 	const char *greeting, *ehlo, *mail, *rcpt, *data; /* "": close; NULL: say nothing */
-	const char *rcpt_after; /* to all recipients after the first; NULL: as to it */
+	const char *rcpt_after; /* to all recipients after the first; NULL: as to the first */
 	const char *endless;	/* sent for ever in place of the reply to `endless_to` */
 	const char *endless_to; /* "greeting", or a verb */
 	useconds_t pause_us;	/* between two of these */

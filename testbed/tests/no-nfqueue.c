@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* To be preloaded: a kernel that knows no netfilter netlink. */
+/* For LD_PRELOAD: a kernel without netfilter netlink. */
 
 #include <errno.h>
 #include <sys/socket.h>

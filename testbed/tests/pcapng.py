@@ -27,13 +27,13 @@ def section(order="<"):
 
 
 def interface(name, link_type, order="<"):
-    """Its times are in nanoseconds."""
+    """An interface whose times are in nanoseconds."""
     options = option(NAME, name, order) + option(RESOLUTION, b"\x09", order) + END
     return block(INTERFACE, struct.pack(order + "HHI", link_type, 0, 0) + options, order)
 
 
 def packet(number, time_ns, data, options=b"", order="<"):
-    """By the interface of that number, from 0; options with their END."""
+    """A packet by the interface of that number, from 0; options include their END."""
     head = struct.pack(order + "IIIII", number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data),
                        len(data))
     return block(PACKET, head + padded(data) + options, order)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * stream-client: sends bytes to an echo server and closes its half, while it reads what
- * comes back; on one connection or on many. Exit status 0: on each the same bytes came,
- * then the end of the stream; 1: anything else, in words.
+ * stream-client: sends bytes to an echo server and closes its half, while it reads what comes back,
+ * on one connection or on many. Exit status 0: on each the same bytes came, then the end of the
+ * stream; 1: anything else, with a message.
  */
 
 #include "io/cli.h"
@@ -167,7 +167,7 @@ static void run(const struct options *o, const struct addrinfo *to)
 				begin(o, i, begun++, to);
 				continue;
 			}
-			/* The last takes its place, and its turn. */
+			/* The last connection moves to this place, and is served next. */
 			connections[i] = connections[--open];
 			fds[i--] = fds[open];
 		}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Captures that explain themselves, what reseg-replay makes of one, and ladders as text. The
- * pages are tested in a browser (tests/page).
+ * Captures with comments, and ladders as text. The pages are tested in a browser (tests/page).
  */
 
 #include "lab.h"
@@ -12,7 +11,7 @@
 
 TestSuite(capture, .timeout = 120);
 
-/* Comments, by tshark, as INTERFACE|COMMENT, one a line. */
+/* The comments of a capture, read by tshark, as INTERFACE|COMMENT, one a line. */
 static struct lab_result comments(const char *file)
 {
 	struct lab_result r;
@@ -28,7 +27,7 @@ static struct lab_result comments(const char *file)
 	return r;
 }
 
-/* What both captures of a stall say, at both sides. */
+/* Both captures of a stall must explain it, on the client's side. */
 LAB_TEST(capture, comments_of_a_stall)
 {
 	struct lab_result r;
@@ -41,11 +40,11 @@ LAB_TEST(capture, comments_of_a_stall)
 		lab_has(&r, "client|fault: off-by-one; cut: 512; stall: 513 pending, S = 512\n");
 		lab_has(&r, "client|forged ACK: the server does not have the last 1025 bytes\n");
 		lab_has(&r, "client|orphaned: 513 bytes ACKed to the client, never delivered\n");
-		/* Nothing that the server gets or sends is remarkable. */
+		/* No packet that the server gets or sends needs a comment. */
 		cr_assert_not(strstr(r.out, "server|"), "%s", r.out);
 	}
-	/* Nanoseconds in both; good checksums; and the ends' capture has as many packets of TCP as
-	 * the box's, or more if it lost none by the comments. */
+	/* Both must have nanoseconds and good checksums. The ends' capture must have at least as
+	 * many packets of TCP as the box's, or adding the comments has lost some. */
 	r = lab_run(
 		LAB_ROOT,
 		"cd $DIR/cap && capinfos box.pcapng lab.pcapng | grep -c 'precision: "
@@ -60,7 +59,7 @@ LAB_TEST(capture, comments_of_a_stall)
 	cr_assert_str_eq(r.out, "2\nall\n", "%s%s", r.out, r.err);
 }
 
-/* More data, and the other direction. */
+/* More data ends a stall, here in the other direction. */
 LAB_TEST(capture, comments_of_a_resumption)
 {
 	struct lab_result r;
@@ -109,7 +108,7 @@ LAB_TEST(capture, trains_are_taken_apart)
 	cr_assert_str_eq(r.out, "all\n", "%.2000s", r.out);
 }
 
-/* What a fault does to pieces is told with their octets. */
+/* A fault that acts on a piece is told with the piece's octets. */
 LAB_TEST(capture, comments_of_faults)
 {
 	struct lab_result r;
@@ -132,8 +131,8 @@ LAB_TEST(capture, comments_of_faults)
 	cr_assert(logged);
 }
 
-/* How often a word begins a part of a comment, in lines of NUMBER|PORT|PORT|COMMENT with this
- * port. */
+/* Counts the parts of comments that begin with this word, in those lines of
+ * NUMBER|PORT|PORT|COMMENT that have this port. */
 static unsigned parts_of(const char *lines, int64_t port, const char *word)
 {
 	char ours[32], begin[32];
@@ -150,7 +149,7 @@ static unsigned parts_of(const char *lines, int64_t port, const char *word)
 	return count;
 }
 
-/* Each event of this type in the log is told in the capture, on a packet of its own connection. */
+/* Each event of this type in the log must be in the capture, on a packet of its own connection. */
 static void each_event_is_told(const char *type, unsigned connections)
 {
 	json_t *events = lab_json_lines("cap/events.jsonl"), *event, *other;
@@ -179,7 +178,7 @@ static void each_event_is_told(const char *type, unsigned connections)
 	cr_assert(opened == connections && all >= connections, "%u, %u", opened, all);
 }
 
-/* Connections whose pieces a fault keeps back. */
+/* A fault keeps back pieces of n connections; each time its event must be told. */
 static void faults_of(struct lab_case c, unsigned n)
 {
 	char command[160];
@@ -199,7 +198,7 @@ LAB_TEST(capture, comments_of_faults_in_many_connections)
 	faults_of(c, 40);
 }
 
-/* Connections that stall, until the fault is taken away from all of them at once. */
+/* Connections that stall until the fault is removed from all of them at once. */
 static void resumes_of(struct lab_case c, unsigned n)
 {
 	char command[400];
@@ -227,13 +226,14 @@ LAB_TEST(capture, comments_of_many_resumptions)
 
 #define CAPTURE_PID "$(pgrep -x reseg-lab | grep -vx 1)"	/* in the lab */
 
-/* So many bytes to the echo server and back, on two connections, while nobody reads the capture. */
+/* Sends so many bytes to the echo server and back on two connections, while nobody reads the
+ * capture. */
 #define UPLOAD_UNREAD(bytes)                                                             \
 	"sh -c 'kill -STOP " CAPTURE_PID "; stream-client $RESEG_SERVER 7 " bytes " & "          \
 	"stream-client $RESEG_SERVER 7 " bytes " && wait $! && status=7; "                       \
 	"kill -CONT " CAPTURE_PID "; exit $status'"
 
-/* Whatever the machine is doing, 20 MiB find room in the kernel. */
+/* However busy the machine is, 20 MiB find room in the kernel. */
 LAB_TEST(capture, an_upload_is_captured_whole)
 {
 	struct lab_result r;
@@ -251,7 +251,8 @@ LAB_TEST(capture, an_upload_is_captured_whole)
 	cr_assert_str_eq(r.out, "all\nall\n", "%s%s", r.out, r.err);
 }
 
-/* The capture's trouble is said, there and in the report, and is not the command's. */
+/* Trouble with the capture is reported, in the capture and in the report, too, but does not change
+ * the command's status. */
 LAB_TEST(capture, what_is_not_captured_is_said)
 {
 	struct lab_result r;
@@ -297,14 +298,14 @@ LAB_TEST(capture, the_lab_reports_as_text)
 	lab_expect_status(&r, 0);
 	lab_has(&r, "Every byte that was acknowledged was delivered.\n");
 	cr_assert_not(strstr(r.out, "stall"), "%s", r.out);
-	/* Without a box, from end to end. */
+	/* Without a box an arrow goes from end to end. */
 	r = lab_run(
 		c.user,
 		"reseg-lab --no-box --report - -- sh -c 'reseg-probe one --size 513 --timeout 5 "
 		"[$RESEG_SERVER6] >/dev/null'");
 	lab_expect_status(&r, 0);
 	lab_has(&r, "P. 21:534(513) ack 43 ------------------------------------->|\n");
-	/* Nothing is left of what was captured for it. */
+	/* The capture that was made for the report is removed. */
 	r = lab_run(
 		c.user,
 		"mkdir $DIR/tmp; TMPDIR=$DIR/tmp reseg-lab --watch --report $DIR/page.html -- "
@@ -312,7 +313,7 @@ LAB_TEST(capture, the_lab_reports_as_text)
 	cr_assert_gt(atoi(r.out), 1000, "%s%s", r.out, r.err);
 }
 
-/* As it happens: what stalls is shown while the command still waits for it. */
+/* --watch shows a stall while the command is still waiting for it to end. */
 LAB_TEST(capture, the_lab_is_watched)
 {
 	struct lab_result r = lab_run(c.user,
@@ -329,7 +330,8 @@ LAB_TEST(capture, the_lab_is_watched)
 	lab_has(&r, "|  1\n");
 }
 
-/* A picture stays one, however many packets: what is left out is said, what matters is there. */
+/* A ladder stays short, however many packets there are: it says what it leaves out, and shows what
+ * matters. */
 LAB_TEST(capture, many_packets_are_folded)
 {
 	struct lab_result r;

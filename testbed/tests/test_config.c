@@ -98,7 +98,7 @@ Test(config, mistakes_in_a_file_are_pointed_at)
 	lab_expect_error(&r, 2, "--config FILE");
 }
 
-/* And none that is but another's consequence. */
+/* All mistakes are reported, except those that only follow from others. */
 Test(config, all_mistakes_of_a_file)
 {
 	static const char expected[] =
@@ -117,7 +117,7 @@ Test(config, all_mistakes_of_a_file)
 
 	lab_expect_status(&r, 2);
 	cr_assert_str_eq(r.err, expected, "%s", r.err);
-	/* However many there are. */
+	/* The number of messages is limited. */
 	r = lab_run(LAB_ROOT,
 		    "cd $DIR && yes nonsense | head -n 100000 >c; resegd -c c --check-config");
 	lab_expect_status(&r, 2);
@@ -143,8 +143,8 @@ Test(config, a_good_file_is_good)
 	cr_assert_str_eq(r.out, "");
 }
 
-/* Faults that may act are taken: on packets in either half, in a policy that has them from before
- * it. */
+/* Faults that may act are accepted: on packets of either half, and in a policy that inherits
+ * them. */
 Test(config, faults_that_may_act)
 {
 	static const char *const cases[] = {

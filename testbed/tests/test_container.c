@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The lab where others have made namespaces before it: in containers and chroots; and labs that
+/* The lab in containers and chroots, where others have made namespaces before it; and labs that
  * cannot be started. */
 
 #include "lab.h"
@@ -10,15 +10,16 @@
 
 TestSuite(container, .timeout = 120);
 
-/* A container for the command that follows, which is its first process. An ordinary user's is one
- * without root outside (rootless). */
+/* Makes a container whose first process is the command that follows. An ordinary user's has no root
+ * outside (rootless). */
 static const char *container(enum lab_user user)
 {
 	return user == LAB_ROOT ? "unshare --pid --fork --mount-proc " :
 				  "unshare --user --map-root-user --pid --fork --mount-proc ";
 }
 
-/* Enters it, as `docker exec` does: all namespaces of its first process, whose id is $1. */
+/* Enters such a container as `docker exec` does: all namespaces of its first process, whose id is
+ * $1. */
 static const char *enter(enum lab_user user)
 {
 	return user == LAB_ROOT ? "nsenter --target $1 --mount --pid " :
@@ -46,7 +47,7 @@ LAB_TEST(container, the_first_process_reports)
 	lab_has(&r, "* stall: 513 pending, S = 512\n");
 }
 
-/* Into a container with one lab, which is its first process, and then with two. */
+/* Enters a container with one lab, which is its first process, and then one with two. */
 LAB_TEST(container, further_commands_enter)
 {
 	struct lab_result r = lab_run(c.user,
@@ -80,7 +81,7 @@ LAB_TEST(container, further_commands_enter)
 	"unshare --mount --propagation private sh -c 'mount --bind /proc/sys /proc/sys && "      \
 	"mount -o remount,bind,ro /proc/sys && "
 
-/* As in most containers. The lab mounts a /proc of its own, where it may. */
+/* As in most containers. The lab mounts a /proc of its own where it may. */
 Test(container, sysctls_are_read_only)
 {
 	struct lab_result r;
@@ -107,7 +108,7 @@ Test(container, a_chroot)
 	struct lab_result r;
 
 	lab_start(LAB_ROOT);
-	lab_start(LAB_ORDINARY);	/* who must find the programs */
+	lab_start(LAB_ORDINARY);	/* this user must find the programs */
 	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r reseg-lab -- true'");
 	lab_expect_error(&r, 2, "this chroot is not a mount point");
 	r = lab_run(LAB_ROOT, IN_CHROOT "exec chroot $r " AS_NOBODY "reseg-lab -- true'");
@@ -119,7 +120,7 @@ Test(container, a_chroot)
 			      "reseg-probe sweep --sizes 512,513 --timeout 1 server'");
 	lab_expect_status(&r, 1);
 	lab_has(&r, "513  stalled");
-	/* No program with the address sanitizer runs there. */
+	/* A program with the address sanitizer cannot run there. */
 	r = lab_run(LAB_ROOT, IN_CHROOT "mount --rbind $r $r; umount -l $r/proc; "
 			      "chroot $r reseg-lab --version >/dev/null 2>&1 || exit 99; "
 			      "exec chroot $r reseg-lab -- true'");
@@ -127,7 +128,7 @@ Test(container, a_chroot)
 		lab_expect_error(&r, 2, "there is no /proc here");
 }
 
-/* A report that is there already stays as it was, none is begun, and one line says why. */
+/* An existing report stays as it was, a new one is not begun, and one line says why. */
 static void expect_no_report(enum lab_user user, const char *command, int status, const char *text)
 {
 	static const char *const names[] = { "old", "new" };
@@ -167,7 +168,7 @@ Test(container, a_lab_that_cannot_start_leaves_reports_alone)
 	}
 }
 
-/* Nor does it touch the captures that an earlier one has left. */
+/* Nor does such a lab touch the captures of an earlier one. */
 Test(container, a_lab_that_cannot_start_leaves_captures_alone)
 {
 	struct lab_result r;
@@ -183,7 +184,7 @@ Test(container, a_lab_that_cannot_start_leaves_captures_alone)
 	lab_expect_status(&r, 0);
 }
 
-/* A command that fails has run, whatever its status. */
+/* Even a command that fails has run, whatever its status, so there is a report. */
 LAB_TEST(container, a_command_that_fails_is_reported)
 {
 	struct lab_result r = lab_run(c.user,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What can be told a resegd that is running. */
+/* Commands for a resegd that is running. */
 
 #include "lab.h"
 
@@ -25,7 +25,8 @@ static bool second_stalls(const char *name)
 	return json_array_size(rows) == 3;
 }
 
-/* Each connection has the policy of its port, the command line has the last word on the rest. */
+/* Each connection has the policy of its port. The command line overrides what the file says before
+ * its policies. */
 LAB_TEST(control, policies)
 {
 	static const struct {
@@ -58,7 +59,7 @@ LAB_TEST(control, policies)
 	}
 }
 
-/* A stall ends with its fault, by resegctl and by SIGHUP, and no connection with it. */
+/* Removing a fault, by resegctl or SIGHUP, ends its stall but no connection. */
 LAB_TEST(control, faults_change_under_a_connection)
 {
 	static const char client[] =
@@ -87,7 +88,7 @@ LAB_TEST(control, faults_change_under_a_connection)
 		"before = status()[\"policies\"][0][\"faults\"][0]\n"
 		"flow = json.loads(subprocess.check_output([\"resegctl\", \"--control\", "
 		"sys.argv[1], \"--format\", \"json\", \"flows\"]))[\"flows\"][0]\n"
-		/* Nobody has spoken since the 0.3 s that spoilt() has waited. */
+		/* No packet has come since spoilt() began to wait for 0.3 s. */
 		"assert 0.2 < flow[\"idle_s\"] < 20, flow\n"
 		"ctl(\"fault\", \"change\", \"off-by-one\", \"off-by-one:over=2\")\n"
 		"print(take())\n"
@@ -126,7 +127,7 @@ LAB_TEST(control, faults_change_under_a_connection)
 	cr_assert(strstr(r.err, ":1:9: fault 3: no such fault"), "%s%s", r.out, r.err);
 }
 
-/* 10,000 times under load, and at the end nothing is lost. */
+/* A fault is toggled 10,000 times under load, and at the end nothing is lost. */
 LAB_TEST(control, toggled_under_load)
 {
 	static const char toggler[] =
@@ -154,11 +155,12 @@ LAB_TEST(control, toggled_under_load)
 			    CTL "status; echo $((n > 1))'", "%s", toggler, c.ip);
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.out, "toggled\n") && strstr(r.out, "\n1\n"), "%s%s", r.out, r.err);
-	cr_assert(strstr(r.out, "stalls "), "never in the way: %s%s", r.out, r.err);
+	cr_assert(strstr(r.out, "stalls "), "the fault was never in the way: %s%s", r.out, r.err);
 	cr_assert_not(strstr(r.out, "orphaned_bytes"), "%s%s", r.out, r.err);
 }
 
-/* Who asks and does not read, says half of a request, or nothing at all, is in nobody's way. */
+/* Clients that do not read their answers, send half a request or say nothing are in nobody's
+ * way. */
 LAB_TEST(control, clients_that_hang)
 {
 	static const char hanger[] =
@@ -189,7 +191,7 @@ LAB_TEST(control, clients_that_hang)
 		"    answer = f.readline()\n"
 		"    assert \"\\\"ok\\\":false\" in answer, (text[:20], answer)\n"
 		"    assert (\"at most 65536\" in answer) == (len(text) > 65536), answer\n"
-		/* It goes on after that, and the longest that is allowed is answered. */
+		/* Requests after that are answered, even the longest that is allowed. */
 		"    s.sendall(b\"y\" * 200000 * (len(text) > 65536) + b\"\\n\" * (len(text) > "
 		"65536) +\n"
 		"              b\"{\\\"command\\\": \\\"flows\\\"}\".ljust(65536) + b\"\\n\")\n"
@@ -209,9 +211,7 @@ LAB_TEST(control, clients_that_hang)
 	cr_assert_str_eq(r.err, "");
 }
 
-/* An answer with flows of all kinds, by a server that says the same again and again, but for what
- * is delivered. */
-/* What a reload cannot change is named, each key of it and no other. */
+/* A reload names each key that it cannot change, and no other. */
 Test(control, keys_that_want_a_restart)
 {
 	struct lab_result r;
@@ -247,7 +247,8 @@ Test(control, keys_that_want_a_restart)
 		"%s", r.out);
 }
 
-/* A connection that lives on without the box, which has ended when its socket is closed. */
+/* A drained connection goes on without the box, which has ended once its control socket is
+ * closed. */
 LAB_TEST(control, drain)
 {
 	static const char client[] =
@@ -306,7 +307,7 @@ LAB_TEST(control, the_socket_is_its_owners)
 	cr_assert(strstr(r.out, "gone\n"), "%s", r.out);
 }
 
-/* A fault that can never act is refused, as it is at the start, and nothing is changed. */
+/* A fault that can never act is refused, as at the start, and nothing changes. */
 Test(control, a_fault_that_can_never_act)
 {
 	static const char never[] =
@@ -324,7 +325,7 @@ Test(control, a_fault_that_can_never_act)
 		    "fault change all drop:direction=s2c --policy default; " CTL
 		    "fault on mtu-blackhole:direction=s2c && " CTL
 		    "fault on drop:direction=s2c --policy both && "
-		    /* in one of the policies it can */
+		    /* in one of the policies it can act */
 		    CTL "fault change all corrupt:direction=s2c && " CTL
 		    "fault on drop:client=nowhere; " CTL "fault; "
 		    "echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
@@ -339,7 +340,7 @@ Test(control, a_fault_that_can_never_act)
 		  r.out);
 }
 
-/* To whom it may be given; and who is not named stays out. */
+/* The socket may be given to a user or a group; others stay out. */
 Test(control, the_socket_is_given_away)
 {
 	static const struct {
@@ -388,7 +389,7 @@ LAB_TEST(control, the_event_log_is_rotated)
 	cr_assert_str_eq(r.out, "2\n1\n", "%s%s", r.out, r.err);
 }
 
-/* Another one's socket is left alone, and what a dead one has left is not in the way. */
+/* Another resegd's socket is left alone, and one that a dead resegd has left is replaced. */
 Test(control, a_place_that_is_taken)
 {
 	struct lab_result r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* Real kernels over links that lose packets, in every direction the box can take. */
+/* Real kernels over links that lose packets, with each direction intercepted. */
 
 #include "lab.h"
 
@@ -67,7 +67,7 @@ LAB_TEST(dirty, streams_are_byte_exact)
 	}
 }
 
-/* Some of them end with a RST in the middle. */
+/* Some connections end with a RST in the middle. */
 LAB_TEST(dirty, many_short_connections)
 {
 	static const char *const directions[] = { "c2s", "s2c", "both" };
@@ -84,7 +84,7 @@ LAB_TEST(dirty, many_short_connections)
 	}
 }
 
-/* Each way of sending, of taking in, and of what links do themselves. */
+/* Each injector and kind of arrival, with and without the links' offloads. */
 LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 {
 	static const char *const options[] = {
@@ -111,7 +111,7 @@ LAB_TEST(dirty, injectors_and_arrivals_are_byte_exact)
 	}
 }
 
-/* A stall is a matter of arrivals, whatever packets are sent by. */
+/* Stalls depend on arrivals, whatever injects the packets. */
 LAB_TEST(dirty, injectors_stall_alike)
 {
 	static const char *const options[] = { "--inject raw", "--inject auto", "--arrival wire" };
@@ -138,8 +138,8 @@ LAB_TEST(dirty, without_fault_every_size_works)
 	lab_expect_status(&r, 0);
 }
 
-/* The stall is where it was, whatever is lost: a client's kernel sends a lost packet
- * again as it was, and the box keeps the borders of what arrives out of order. */
+/* Loss must not move a stall: a client's kernel sends a lost packet again as it was, and the box
+ * keeps the borders of what arrives out of order. */
 LAB_TEST(dirty, loss_does_not_move_a_stall)
 {
 	struct lab_result r = lab_run(c.user,

@@ -43,7 +43,7 @@ static void expect_row(const json_t *root, int size, const char *outcome, int mi
 	cr_assert_eq(lab_number(row, "bytes_acked"), acked, "%d", size);
 }
 
-/* What the obvious reading of 2008 predicts, and was not seen: all replies but the last. */
+/* The obvious explanation in 2008 predicts this, but it was not seen: all replies but the last. */
 LAB_TEST(faults, lose_tail)
 {
 	json_t *root = sweep(c, "--fault lose-tail", "512-514,1025");
@@ -63,7 +63,7 @@ LAB_TEST(faults, off_by_one_elsewhere)
 	expect_row(root, 259, "ok", 0, 259);
 }
 
-/* What the postmaster first suspected: nothing of it is ACKed. */
+/* What the postmaster first suspected, but then nothing of the packet is ACKed. */
 LAB_TEST(faults, mtu_blackhole)
 {
 	json_t *root = sweep(c, "--fault mtu-blackhole:bytes=1000", "500,1200");
@@ -87,7 +87,7 @@ LAB_TEST(faults, corrupt)
 	cr_assert_str_eq(r.out, "hemlo", "%s%s", r.out, r.err);
 }
 
-/* Healthy ends survive these, also all at once. */
+/* Healthy ends survive these faults, even all at once. */
 LAB_TEST(faults, what_a_healthy_end_survives)
 {
 	static const char *const faults[] = {
@@ -132,7 +132,7 @@ LAB_TEST(faults, ecn)
 		"" CONNECT
 		"'",
 		c.ip);
-	/* Linux tries without, the second time. */
+	/* On its second try Linux does without ECN. */
 	cr_assert_str_eq(r.out, "True\n", "%s%s", r.out, r.err);
 	r = lab_run(
 		c.user,
@@ -163,7 +163,7 @@ LAB_TEST(faults, tfo_blackhole)
 	struct lab_result r;
 
 	lab_need("/usr/bin/python3");
-	/* 5: without a cookie. */
+	/* 5: Fast Open without a cookie. */
 	for (int with = 0; with < 2; with++) {
 		r = lab_run(c.user, "printf '%%s' '%s' >$DIR/tfo.py; reseg-lab -%d --fault %s -- "
 				    "sh -c 'echo 5 >/proc/sys/net/ipv4/tcp_fastopen; "
@@ -174,7 +174,7 @@ LAB_TEST(faults, tfo_blackhole)
 	}
 }
 
-/* An ordinary client: the first connection brings a cookie, and those that use it are delayed. */
+/* An ordinary client gets a cookie by its first connection, and those that use it are delayed. */
 LAB_TEST(faults, tfo_blackhole_with_cookies)
 {
 	static const char text[] =
@@ -210,7 +210,7 @@ LAB_TEST(faults, tfo_blackhole_with_cookies)
 			 r.err);
 }
 
-/* A client in Python: its commands, with `s` connected to a port. What it prints is the result. */
+/* Runs a client in Python by these commands; CLIENT_START connects `s` to the port. */
 static struct lab_result python(struct lab_case c, const char *lab_options, int port,
 				const char *commands)
 {
@@ -253,7 +253,7 @@ LAB_TEST(faults, banner_mask)
 	expect_output(&r, "b'220 **** *****\\r\\n'\n");
 }
 
-/* The reply tells that the verb is not known any more. */
+/* The reply shows that the server no longer knows the verb. */
 LAB_TEST(faults, split_command)
 {
 	struct lab_result r = python(c, "--fault split-command --segment-size 20", 25, CLIENT_START
@@ -261,7 +261,7 @@ LAB_TEST(faults, split_command)
 		"s.sendall(b\"NOOP 90123456789\\r\\nNOOP x\\r\\n\")\n"
 		"print(get(8), get(23))\n");
 
-	/* The second NOOP's first piece has three octets of it: too few to be known. */
+	/* The first piece has two octets of the second NOOP: too few to be known. */
 	expect_output(&r, "b'250 ok\\r\\n' (b'250 ok\\r\\n', 'silence')\n");
 	r = python(c, "--fault split-command --segment-size 24", 25, CLIENT_START
 		"get(16)\n"
@@ -270,7 +270,7 @@ LAB_TEST(faults, split_command)
 	expect_output(&r, "b'250 ok\\r\\n' b'500 command not known\\r\\n'\n");
 }
 
-/* The message's end does not reach the server; in one piece it does. */
+/* A message's end that is split does not reach the server; in one piece it does. */
 LAB_TEST(faults, split_eod)
 {
 	static const char commands[] = CLIENT_START
@@ -292,8 +292,8 @@ LAB_TEST(faults, split_eod)
 	expect_output(&r, "b'250'\nb'250'\n(b'', 'silence')\n");
 }
 
-/* No PSH in the middle of a write: Linux sets it on the last segment, and a client that sends by
- * MSG_MORE sets none until it is done. */
+/* Linux sets PSH only on the last segment of a write, and a client that sends by MSG_MORE sets none
+ * until it is done. */
 LAB_TEST(faults, psh_hold)
 {
 	struct lab_result r = python(c, "--fault psh-hold:bytes=65535", 7, CLIENT_START
@@ -305,7 +305,8 @@ LAB_TEST(faults, psh_hold)
 	cr_assert(strncmp(r.out, "5000\n", 5) == 0, "%s%s", r.out, r.err);
 }
 
-/* Bytes that the server got before the end it saw. What follows that, Linux answers with a RST. */
+/* Checks how many bytes the server got before the end that it saw. Linux answers what follows that
+ * with a RST. */
 static void expect_truncated(struct lab_case c, const char *fault, int bytes)
 {
 	char options[128];
@@ -337,7 +338,8 @@ LAB_TEST(faults, fin_early_and_fin_dup)
 	expect_truncated(c, "fin-dup", 512);
 }
 
-/* Loss costs more where SACK is useless, but all arrives; and without loss nothing is seen. */
+/* Loss costs more time where SACK is useless, but everything arrives; without loss nothing is
+ * noticed. */
 LAB_TEST(faults, what_costs_only_time)
 {
 	static const char *const faults[] = {
@@ -357,7 +359,7 @@ LAB_TEST(faults, what_costs_only_time)
 	}
 }
 
-/* The server's window looks 128 times smaller than it is. */
+/* The server's window looks 128 times smaller than it is, so the upload takes longer. */
 LAB_TEST(faults, wscale_strip)
 {
 	struct lab_result r = python(c, "--fault wscale-strip", 7, CLIENT_START
@@ -373,7 +375,7 @@ LAB_TEST(faults, wscale_strip)
 	cr_assert_str_neq(r.out, without.out, "%s%s", r.out, r.err);
 }
 
-/* To an echo server, which sends back what it gets of a TLS record. */
+/* An echo server sends back what it gets of a TLS record: of 256 octets, not everything. */
 LAB_TEST(faults, hello_256_511)
 {
 	struct lab_result r = python(c, "--fault hello-256-511", 7, CLIENT_START
@@ -408,7 +410,7 @@ LAB_TEST(faults, ack_then_die)
 		"print(len(get(500)))\n"
 		"s.sendall(bytes(600))\n"
 		"print(get(600))\n"
-		/* The kernel has not the least doubt: tcpi_unacked is 0. */
+		/* The kernel takes all for delivered: tcpi_unacked is 0. */
 		"print(struct.unpack_from(\"I\", s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, "
 		"104), 24)[0])\n"
 		"s.sendall(bytes(1))\n"
@@ -434,7 +436,7 @@ LAB_TEST(faults, the_first_two)
 		  r.out, r.err);
 }
 
-/* The table of docs/evidence.md is what the lab shows. */
+/* The table of docs/evidence.md must be what the lab shows. */
 Test(faults, the_evidence)
 {
 	struct lab_result r;
@@ -448,7 +450,7 @@ Test(faults, the_evidence)
 	cr_assert(r.status == 0 && r.err[0] == '\0', "%s%s", r.out, r.err);
 }
 
-/* What the page in docs/ says is what the program says. */
+/* docs/faults.md must be what resegd prints. */
 Test(faults, the_page_is_up_to_date)
 {
 	struct lab_result r = lab_run(LAB_ROOT,

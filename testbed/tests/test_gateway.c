@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* reseg-rules on gateways as they are: firewalls that look at the state of connections, and NAT. */
+/* reseg-rules on real-life gateways: firewalls that look at the state of connections, and NAT. */
 
 #include "lab.h"
 
@@ -10,11 +10,11 @@
 
 TestSuite(gateway, .timeout = 120);
 
-/* What a gateway has loaded before reseg-rules comes: $t is iptables or ip6tables. */
+/* What a gateway has loaded before reseg-rules runs: $t is iptables or ip6tables. */
 struct gateway {
 	const char *rules;
-	const char *ipv4, *ipv6;	/* where clients find the server, if not where it is */
-	const char *set;		/* the rules that reseg-rules should take */
+	const char *ipv4, *ipv6;	/* where clients connect; NULL: to the server's address */
+	const char *set;		/* the rules that reseg-rules should choose */
 	const char *options;		/* of reseg-rules load; NULL: none */
 };
 
@@ -54,15 +54,15 @@ static void check_gateway_by(struct lab_case c, const struct gateway *g, const c
 	lab_expect_status(&r, 0);
 	snprintf(loaded, sizeof(loaded), "loaded: %s rules", g->set);
 	cr_assert(strstr(r.out, loaded), "not %s: %s", g->set, r.out);
-	/* It took part: some hundred ACKs there, and as many back. */
+	/* resegd took part: more than a thousand ACKs are its own. */
 	acks = strstr(r.out, counter);
 	cr_assert(acks && atoi(acks + strlen(counter)) > 1000, "%s", r.out);
 	cr_assert(strstr(r.out, "reseg-rules: removed\n"), "%s", r.out);
 	cr_assert_not(strstr(r.out, "RESEG") || strstr(r.out, "let-in"), "%s", r.out);
 }
 
-/* 20 MB pass unharmed, intercepted in both directions, and then the fault stalls 513 octets
- * and no others. */
+/* 20 MB pass unharmed, intercepted in both directions; then the fault stalls 513 octets and no
+ * other size. */
 static void check_gateway(struct lab_case c, const struct gateway *g)
 {
 	check_gateway_by(c, g, "raw");
@@ -114,7 +114,7 @@ LAB_TEST(gateway, dnat)
 		.ipv4 = "198.51.100.1", .ipv6 = "2001:db8:1::1", .set = "gateway-dnat" });
 }
 
-/* Rule sets that others install, from a file; `change` is what sed makes of it. */
+/* Checks rules that other software installs, from a file that sed changes by `change`. */
 static void check_installed(struct lab_case c, const char *file, const char *change,
 	struct gateway g)
 {
@@ -154,7 +154,7 @@ Test(gateway, docker_and_libvirt_user)
 	installed_by_others(LAB_ORDINARY);
 }
 
-/* A firewall of nftables, whatever kind reseg-rules takes. */
+/* A firewall of nftables, whichever tool reseg-rules uses. */
 LAB_TEST(gateway, nftables)
 {
 	check_gateway(c, &(struct gateway){
@@ -180,8 +180,8 @@ LAB_TEST(gateway, nftables)
 		"END\n", .set = "gateway-stateful" });
 }
 
-/* A server that reads slowly, and sends much. The box holds more than the server's window then,
- * which tracking must not see: it would call INVALID what passes the other way. */
+/* A server that reads slowly and sends much. The box then holds more than the server's window
+ * allows; if tracking saw that, it would call what passes the other way INVALID. */
 LAB_TEST(gateway, a_slow_server_sends)
 {
 	static const char *const rules[] = {
@@ -235,7 +235,8 @@ LAB_TEST(gateway, a_slow_server_sends)
 	}
 }
 
-/* No rules can have resegd take part; a set that does not fit leaves them alone. */
+/* With both kinds of NAT no rules let resegd take part; rules that do not fit must leave
+ * connections alone. */
 LAB_TEST(gateway, both_kinds_of_nat_at_once)
 {
 	static const char *const sets[] = { "none", "stateful", "snat", "dnat" };
@@ -265,7 +266,7 @@ LAB_TEST(gateway, both_kinds_of_nat_at_once)
 	}
 }
 
-/* A host that drops what tracking does not know, over the network and over loopback. */
+/* A host that drops what connection tracking does not know, over the network and over loopback. */
 static void check_host(struct lab_case c, const char *rules, const char *injector)
 {
 	const char *self = c.ip == 4 ? "127.0.0.1" : "::1";
@@ -274,7 +275,7 @@ static void check_host(struct lab_case c, const char *rules, const char *injecto
 	lab_write_script("before", c, rules);
 	r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- sh -c '"
-		/* lo's packets are longer than a queue takes whole, which is slow */
+		/* lo's packets are longer than the queue can copy, which is slow */
 		"ip link set lo mtu 16000; sh -e $DIR/before || exit 10; "
 		"reseg-rules load --quiet --mode host --port 7,25,2525 || exit 11; "
 		"mkfifo $DIR/ready $DIR/sink; resegd --quiet --fault none --direction both "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* A box without a fault, between real kernels that make it hard: each must get all, as without
- * it. */
+/* A box without a fault, between real kernels under hard conditions: each end must get everything,
+ * as without it. */
 
 #include "lab.h"
 
@@ -9,8 +9,8 @@
 
 TestSuite(invisible, .timeout = 150);
 
-/* Both ends; what is told to one is in its environment. A connection that goes on by time-outs only
- * takes minutes for this; without the box it is a second at most. */
+/* The program of both ends; its settings are in the environment. A connection that only goes on by
+ * time-outs would take minutes; without the box it takes a second at most. */
 static const char ends[] =
 	"import os, socket, sys, threading, time\n"
 	"family = socket.AF_INET6 if \":\" in os.environ[\"RESEG_SERVER\"] else socket.AF_INET\n"
@@ -69,7 +69,7 @@ static void expect_all(struct lab_case c, const char *environment, const char *o
 	}
 }
 
-/* Its kernel tells by SACK what it throws away again. */
+/* Its kernel discards data that it has SACKed. */
 LAB_TEST(invisible, a_server_that_reads_slowly_into_a_small_buffer)
 {
 	expect_all(c, "UP=400000 DOWN=0 PAUSE=0.002 ACCEPTED_RCVBUF=4096", "--offloads");
@@ -90,7 +90,7 @@ LAB_TEST(invisible, a_path_that_carries_less_than_the_links)
 	expect_all(c, "UP=300000 DOWN=300000 PAUSE=0", "--segment-size 1448 --path-mtu 1300");
 }
 
-/* What a router says comes to the first worker, and the connection may be of another one. */
+/* A router's report comes to the first worker, but the connection may be another's. */
 LAB_TEST(invisible, a_path_that_carries_less_with_several_workers)
 {
 	for (unsigned workers = 2; workers <= 4; workers++) {
@@ -102,12 +102,12 @@ LAB_TEST(invisible, a_path_that_carries_less_with_several_workers)
 			"grep -c path.*segment_bytes.*:%d, $DIR/events.jsonl", c.ip, workers,
 			c.ip == 4 ? 1300 - 52 : 1300 - 72);
 
-		/* By time-outs it would have found less. */
+		/* By time-outs the box would have found a smaller size. */
 		cr_assert_str_eq(r.out, "1\n", "%u workers: %s%s", workers, r.out, r.err);
 	}
 }
 
-/* Such a router says nothing: the box tries smaller segments by itself. */
+/* A silent router reports nothing: the box must try smaller segments by itself. */
 LAB_TEST(invisible, a_path_that_carries_less_and_does_not_say_so)
 {
 	struct lab_result r = lab_run(c.user,

@@ -31,7 +31,8 @@ LAB_TEST(lab, exit_status_and_names)
 	lab_expect_status(&r, 128 + 9);
 	r = lab_run(c.user, "reseg-lab -%d -- /nosuch/program", c.ip);
 	lab_expect_error(&r, 127, "/nosuch/program");
-	/* A program that tries IPv6 first must not leave the version of IP that was asked for. */
+	/* Names have only the version of IP that was asked for, even for a program that tries IPv6
+	 * first. */
 	r = lab_run(c.user, "reseg-lab -%d -- sh -c 'getent ahosts server; getent ahosts box'",
 		    c.ip);
 	lab_expect_status(&r, 0);
@@ -47,8 +48,8 @@ LAB_TEST(lab, exit_status_and_names)
 					    "2001:db8:2::2 2001:db8:2::2 25\n");
 }
 
-/* Starts a lab whose command is this one for the shell; returns its process, with the read
- * end of a pipe that every process of the lab holds as standard output. */
+/* Starts a lab with this command for the shell. Returns its process, and the read end of a pipe
+ * that is the standard output of every process of the lab. */
 static pid_t start_lab(enum lab_user user, const char *command, int *pipe_end)
 {
 	int fds[2];
@@ -72,7 +73,7 @@ static pid_t start_lab(enum lab_user user, const char *command, int *pipe_end)
 	return pid;
 }
 
-/* The same with a command that says "up" and waits for ever, once it has said so. */
+/* The same with a command that waits for ever; returns once it has said "up". */
 static pid_t start_waiting_lab(enum lab_user user, int *pipe_end)
 {
 	pid_t pid = start_lab(user, "echo up; sleep 1000; exit 5", pipe_end);
@@ -99,7 +100,7 @@ LAB_TEST(lab, nothing_is_left_when_it_is_killed)
 	kill(lab, SIGKILL);
 	waitpid(lab, &status, 0);
 	cr_assert(WIFSIGNALED(status));
-	/* The end of the pipe: no process of the lab lives any more. */
+	/* The pipe has ended: no process of the lab lives any more. */
 	cr_assert_eq(read(pipe_end, &byte, 1), 0);
 	cr_assert_str_eq(mounts_and_links(), before);
 }
@@ -202,8 +203,8 @@ LAB_TEST(lab, each_link_has_its_mtu)
 	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
 }
 
-/* Rules that are not there: those of a reseg-rules that loads none, those that the command has
- * taken out, and those taken out between two connections. */
+/* Rules may be missing because reseg-rules has loaded none, or because the command has removed
+ * them, at once or between two connections. */
 LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
 {
 	struct lab_result r = lab_run(c.user,
@@ -229,7 +230,8 @@ LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
 	lab_expect_error(&r, 2, "the box saw none of the ");
 }
 
-/* No packet, none that are TCP, all of them lost, or at other ports: that is no fault. */
+/* It is no error if there is nothing to see, if all packets or some of them are lost, if links join
+ * them, or if another port is used than the lab waits for. */
 LAB_TEST(lab, what_there_is_to_see_is_seen)
 {
 	struct lab_result r = lab_run(c.user, "reseg-lab -%d -- reseg-lab enter --on box -- "
@@ -258,7 +260,7 @@ LAB_TEST(lab, what_there_is_to_see_is_seen)
 	cr_assert(strstr(r.out, "stalled"), "%s", r.out);
 }
 
-/* A megabyte there and back; and what both ends' kernels know of the path then. */
+/* After a megabyte there and back both ends' kernels must know the MTU of the path. */
 LAB_TEST(lab, a_router_takes_smaller_packets)
 {
 	struct lab_result r = lab_run(c.user,
@@ -275,7 +277,7 @@ LAB_TEST(lab, a_router_takes_smaller_packets)
 	cr_assert(strstr(router, "mtu 1400 "), "server: %s", r.out);
 	*router = '\0';
 	cr_assert(strstr(r.out, "mtu 1400 "), "client: %s", r.out);
-	/* IPv6 takes 1,280 octets everywhere. */
+	/* IPv6 needs links that carry 1,280 octets. */
 	r = lab_run(c.user, "reseg-lab -%d --no-box --path-mtu 576 -- sh -c '"
 			    "stream-client $RESEG_SERVER 7 100000 && ip route get $RESEG_SERVER'",
 			    c.ip);
@@ -283,7 +285,7 @@ LAB_TEST(lab, a_router_takes_smaller_packets)
 	cr_assert(strstr(r.out, c.ip == 4 ? "mtu 576 " : "mtu 1280 "), "%s", r.out);
 }
 
-/* Only a sender who finds out by itself gets through a router that says nothing (RFC 4821). */
+/* Only a sender that probes for the path's MTU gets through a silent router (RFC 4821). */
 LAB_TEST(lab, a_router_is_silent)
 {
 	struct lab_result r = lab_run(c.user,
@@ -348,7 +350,7 @@ LAB_TEST(lab, events_are_beside_the_capture)
 	events = lab_json_lines("events.jsonl");
 	json_array_foreach(events, i, event)
 		stalls += strcmp(lab_string(event, "event"), "stall") == 0;
-	cr_assert_eq(stalls, 1, "those of the last run only");
+	cr_assert_eq(stalls, 1, "not only the last run's events are there");
 }
 
 /* A shell with job control, on a terminal of its own. */
@@ -384,7 +386,7 @@ LAB_TEST(lab, doctor_finds_what_is_here)
 				  strcmp(name, "raw sockets") == 0);
 	}
 	cr_assert_eq(found, 3, "%s", r.out);
-	/* On a gateway, which the box of a lab is, it looks at the rules, too. */
+	/* On a gateway, such as the lab's box, it checks the rules, too. */
 	r = lab_run(c.user, "reseg-lab -- reseg-lab enter --on box -- sh -c '"
 			    "reseg-lab --doctor; reseg-rules remove --quiet; reseg-lab --doctor; "
 			    "true'");
@@ -449,8 +451,8 @@ Test(lab, bad_options)
 	lab_expect_usage_errors(LAB_ORDINARY, "reseg-lab", "-- true", cases);
 }
 
-/* Inside a user namespace of its own that may have no further ones, an ordinary user
- * meets what a machine without user namespaces would answer. */
+/* A user namespace that may have no further ones, for an ordinary user, behaves like a machine
+ * without user namespaces. */
 Test(lab, forbidden_user_namespaces_are_explained)
 {
 	struct lab_result r;

@@ -8,7 +8,7 @@
 
 TestSuite(lab_replay, .timeout = 120);
 
-/* Clean connections, of which the replay must tell what the lab would have shown. */
+/* From clean connections the replay must tell what the lab would have shown. */
 LAB_TEST(lab_replay, replay_foretells_the_lab)
 {
 	static const struct {
@@ -36,7 +36,7 @@ LAB_TEST(lab_replay, replay_foretells_the_lab)
 		root = lab_json(r.out);
 		cr_assert_eq(json_array_size(json_object_get(root, "rows")), 7);
 		json_array_foreach(json_object_get(root, "rows"), k, row) {
-			/* EHLO before it. */
+			/* Without the EHLO before it. */
 			int size = (int)lab_number(json_object_get(row, "c2s"), "acked") - 20;
 			bool expected = false;
 
@@ -51,7 +51,7 @@ LAB_TEST(lab_replay, replay_foretells_the_lab)
 	}
 }
 
-/* The same file and rules, the same octets; of pcap as of pcapng. */
+/* The same file and rules must give the same octets, from pcap as from pcapng. */
 LAB_TEST(lab_replay, replay_is_repeatable)
 {
 	struct lab_result r;
@@ -75,12 +75,12 @@ LAB_TEST(lab_replay, replay_is_repeatable)
 	lab_expect_status(&r, 0);
 	lab_has(&r, " ok ");
 	lab_has(&r, "1 connection");
-	/* The other end's packets tell of the same connection. */
+	/* The other end's packets show the same connection. */
 	r = lab_run(c.user, "reseg-replay --fault none --interface server $DIR/cap/lab.pcapng");
 	lab_expect_status(&r, 0);
 }
 
-/* A capture in which packets were lost and repeated on their way. */
+/* A capture whose packets were lost and repeated on their way. */
 LAB_TEST(lab_replay, replay_of_repetitions)
 {
 	struct lab_result r;
@@ -110,7 +110,8 @@ LAB_TEST(lab_replay, replay_and_report)
 	lab_has(&r, "* stall: 513 pending, S = 512");
 	lab_has(&r, "* forged ACK: the server has 0 of these 1,025 bytes");
 	lab_has(&r, "The client holds ACKs for 513 bytes that the server never got.");
-	/* Its client side is what the client then sent: half of a connection, and the rest hung. */
+	/* Its client side has only what the client could send: half of a connection, so the replay
+	 * may hang. */
 	r = lab_run(c.user, "reseg-replay --fault none $DIR/out.pcapng");
 	cr_assert_leq(r.status, 1, "%s", r.err);
 }

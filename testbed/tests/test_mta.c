@@ -34,7 +34,7 @@ static void expect_outcome(const json_t *rows, const char *sender, const char *w
 			 lab_string(row, "outcome"), lab_string(row, "detail"));
 }
 
-/* Those that write an envelope at once, and those that do not. */
+/* Senders that write the envelope at once stall at 513 octets; those that do not are delivered. */
 LAB_TEST(mta, each_sender_as_it_comes)
 {
 	static const struct sender {
@@ -60,13 +60,13 @@ LAB_TEST(mta, each_sender_as_it_comes)
 			       !runs ? "not-run" : s->pipelines ? "deferred" : "delivered");
 		expect_outcome(rows, s->name, "none", 514, runs ? "delivered" : "not-run");
 	}
-	/* One recipient at most, so no such envelope. */
+	/* It sends to one recipient only, so it has no such envelope. */
 	expect_outcome(rows, "dma", "none", 513, "not-run");
 }
 
-/* What is said of the wire, against tshark's reading of the same captures and the law of
- * docs/wire.md: a message was delayed if and only if some arrival left S + 1 octets pending,
- * and nothing came behind it. */
+/* Checks what reseg-mta says of the wire against tshark's reading of the same captures and the law
+ * of docs/wire.md: a message was delayed if and only if some arrival left S + 1 octets pending, and
+ * nothing followed. */
 Test(mta, captures_say_the_same)
 {
 	struct lab_case c = { LAB_ROOT, 4 };
@@ -96,7 +96,7 @@ Test(mta, captures_say_the_same)
 		cr_assert_neq(r.out[0], '\0');
 		for (char *line = strtok(r.out, "\n"); line; line = strtok(NULL, "\n")) {
 			cr_assert_eq(sscanf(line, "%lu\t%lu", &seq, &len), 2, "%s", line);
-			if (seq != next)	/* sent once more */
+			if (seq != next)	/* repeated */
 				continue;
 			next += len;
 			pending += len;
@@ -113,7 +113,7 @@ Test(mta, captures_say_the_same)
 	cr_assert_eq(read, 24);
 }
 
-/* A machine writes captures in its own byte order. */
+/* Captures are in the byte order of the machine that wrote them. */
 Test(mta, captures_of_either_byte_order)
 {
 	static const char script[] =
@@ -153,7 +153,8 @@ Test(mta, captures_of_either_byte_order)
 	cr_assert_str_eq(r.out, expected, "%s", r.out);
 }
 
-/* Each does what it says, on the wire and for the mail; those that only move the stall do so. */
+/* Each work-around does what it says, on the wire and for the mail; some only move the stall to
+ * another size. */
 Test(mta, work_arounds)
 {
 	static const struct {
@@ -240,8 +241,8 @@ LAB_TEST(mta, each_receiver)
 	}
 }
 
-/* Without the fault all is delivered, in both directions and over bad links; and the same again
- * is as expected. */
+/* Without the fault everything is delivered, intercepted in both directions; and a second run
+ * passes that expects the same. */
 LAB_TEST(mta, no_fault_no_trouble)
 {
 	struct lab_result r;
@@ -260,7 +261,8 @@ LAB_TEST(mta, no_fault_no_trouble)
 	cr_assert(strstr(r.out, "As expected"), "%s", r.out);
 }
 
-/* Senders that lose, repeat and refuse mail: what came of it is found out, whatever they say. */
+/* Senders that lose, repeat and refuse mail: reseg-mta must find out what became of it, whatever
+ * they say. */
 LAB_TEST(mta, every_message_is_accounted_for)
 {
 	static const char *const outcomes[][2] = {
@@ -304,8 +306,8 @@ static int recipients_of(const json_t *row, const char *outcome)
 	"--receiver rcpt-451-all --receiver rcpt-550-all --receiver rcpt-451-some "      \
 	"--receiver rcpt-550-some --receiver data-451 --receiver data-554 "
 
-/* A server refuses every second of eight recipients, or all. `whole`: the sender gives up all for
- * one. */
+/* The servers refuse every second recipient, or all. `whole`: the sender gives up all of them if
+ * one is refused. */
 static void expect_refusals(const json_t *rows, const char *sender, bool whole, int all)
 {
 	const json_t *row;
@@ -337,7 +339,7 @@ static void expect_refusals(const json_t *rows, const char *sender, bool whole, 
 	cr_assert_eq(seen, 6, "%s: %d", sender, seen);
 }
 
-/* Without a real mail server: smtplib tells of each recipient. */
+/* Needs no real mail server: smtplib tells of each recipient. */
 LAB_TEST(mta, some_recipients_are_refused)
 {
 	json_t *rows = lab_mta_rows(c, "refused", 1, REFUSE "--sender smtplib --sizes 514");
@@ -368,12 +370,12 @@ Test(mta, every_sender_is_refused)
 		"--sender swaks");
 	for (size_t i = 0; i < sizeof(senders) / sizeof(*senders); i++)
 		expect_refusals(rows, senders[i].name, senders[i].whole, 8);
-	/* It sends to one recipient, which is not the second. */
+	/* It sends to one recipient only, which is not the second, so "some" does not refuse it. */
 	rows = lab_mta_rows(c, "one", 1, REFUSE "--sizes 128 --segment-size 128 --sender dma");
 	expect_refusals(rows, "dma", false, 1);
 }
 
-/* The bounce goes to the same server, and is another message. */
+/* A bounce goes to the same server: it must not be taken for the message. */
 Test(mta, a_bounce_is_told_from_the_message)
 {
 	static const char *const senders[] = { "exim", "postfix", "sendmail" };
@@ -402,8 +404,8 @@ LAB_TEST(mta, an_altered_message)
 		expect_outcome(rows, "smtplib", "none", size, "altered");
 }
 
-/* What is written at once is seen in the capture, whatever it is; and who waits for good is found
- * to do so. */
+/* The capture must show which commands were written at once, whichever they are; and a sender that
+ * waits for ever must be found to do so. */
 LAB_TEST(mta, any_group_and_no_time_out)
 {
 	static const struct {
@@ -430,7 +432,7 @@ LAB_TEST(mta, any_group_and_no_time_out)
 	}
 }
 
-/* Another try would not help. */
+/* Another try would not help, so there must be none. */
 LAB_TEST(mta, a_stall_before_the_envelope)
 {
 	json_t *rows = lab_mta_rows(c, "hello", 1,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What reseg-mta is asked, and how it says what it found. */
+/* The options of reseg-mta, and how it prints what it found. */
 
 #include "lab.h"
 
@@ -8,7 +8,7 @@
 
 TestSuite(mta_usage, .timeout = 300);
 
-/* Results come first, whatever becomes of the rest. */
+/* Results are printed first, even if nothing else can be written. */
 LAB_TEST(mta_usage, a_full_disk)
 {
 	struct lab_result r = lab_run(c.user,
@@ -48,8 +48,7 @@ Test(mta_usage, expectations_and_formats)
 		"reseg-mta -6 --sender exim --workaround none --sizes 513 --expect "
 		"$DIR/first.json");
 	lab_expect_error(&r, 2, "first.json is of another kind of run: there ip is 4");
-	/* The work-around is no longer needed where the fault is mended, and somebody expected it
-	 * to be. */
+	/* A run with another fault is not in the expectations, and therefore not as expected. */
 	r = lab_run(
 		c.user,
 		"reseg-mta --sender exim --workaround none --sizes 513 --fault none --format tap "
@@ -84,7 +83,7 @@ Test(mta_usage, expectations_and_formats)
 	cr_assert(strstr(r.out, "| exim | none | together | DEFER |"), "%s", r.out);
 }
 
-/* One's own build, as a program and as what make install filled. */
+/* Your own build, as one program and as a folder that make install filled. */
 LAB_TEST(mta_usage, binary)
 {
 	struct lab_result r;
@@ -106,7 +105,7 @@ LAB_TEST(mta_usage, binary)
 	cr_assert_eq(r.status, 2, "%s", r.out);
 }
 
-/* What is not there is not run, and never good if it was asked for. */
+/* A mail server that is missing is not run, and that is an error if it was asked for. */
 LAB_TEST(mta_usage, an_mta_that_is_not_here)
 {
 	struct lab_result r = lab_run(c.user,
@@ -141,7 +140,7 @@ LAB_TEST(mta_usage, by_its_path)
 	lab_expect_status(&r, 0);
 }
 
-/* Nothing stays when it is interrupted. */
+/* An interrupted run leaves no files and no processes. */
 LAB_TEST(mta_usage, interrupt)
 {
 	struct lab_result r;

@@ -24,13 +24,13 @@ static void need_netem(struct lab_case c)
 
 	if (r.status == 0)
 		return;
-	/* A kernel without it gets a line that says so. */
+	/* On a kernel without netem one line must say so. */
 	lab_expect_error(&r, 2, "need netem");
 	cr_skip_test("this kernel has no netem");
 }
 
-/* The virtual machine is slow, and an ordinary user's queue short: what that loses is told,
- * and repaired like the rest. */
+/* The virtual machine is slow, and an ordinary user's queue is short: packets that it loses are
+ * reported, and repaired like the rest. */
 static void expect_no_complaint(const struct lab_result *r)
 {
 	cr_assert(r->err[0] == '\0' || lab_is_line_with(r->err, "some were lost: give a larger"),
@@ -53,7 +53,7 @@ LAB_TEST(netem, streams_are_byte_exact)
 	}
 }
 
-/* Four links in a round trip. */
+/* A round trip goes over four links. */
 LAB_TEST(netem, links_take_their_time)
 {
 	struct lab_result r;
@@ -107,8 +107,8 @@ LAB_TEST(netem, check_sees_a_flowtable)
 	lab_expect_error(&r, 1, "a flowtable lets packets go round");
 }
 
-/* A client's kernel sends a lost packet again as it was, and the box keeps the borders of
- * what arrives out of order; so neither moves a stall. */
+/* Neither loss nor reordering moves a stall: a client's kernel sends a lost packet again as it was,
+ * and the box keeps the borders of what arrives out of order. */
 LAB_TEST(netem, a_bad_network_does_not_move_a_stall)
 {
 	struct lab_result r;

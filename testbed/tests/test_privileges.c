@@ -11,7 +11,8 @@
 
 TestSuite(privileges, .timeout = 60);
 
-/* resegd on a host of a lab, with these options, while a command runs that knows its process id. */
+/* Runs resegd on a host of a lab with these options, and meanwhile a command that knows its process
+ * id. */
 #define BESIDE_RESEGD                                                                    \
 	"mkfifo $DIR/ready && chmod 666 $DIR/ready && reseg-lab --no-box -- sh -c \""    \
 	"resegd --quiet --ready-fd 3 %s 3>$DIR/ready & pid=\\$!; read line <$DIR/ready; " \
@@ -26,14 +27,14 @@ static struct lab_result beside_resegd(enum lab_user user, const char *options, 
 	"cat /proc/\\$pid/task/*/status | grep -E "          \
 	"'^(CapEff|CapPrm|NoNewPrivs|Seccomp):' | sort -u"
 
-/* Of all its threads: one capability, and no way to more. */
+/* Each of its threads has one capability, and no way to more. */
 static void keeps_one_capability(enum lab_user user)
 {
 	struct lab_result r = beside_resegd(user, "--queue 0:1", SHOW_PRIVILEGES);
 	const char *path = getenv("PATH");
 	char expected[256];
 
-	/* Sanitizers make system calls of their own: a build with them limits none. */
+	/* Sanitizers make system calls of their own, so a build with them has no seccomp filter. */
 	snprintf(expected, sizeof(expected),
 		 "CapEff:\t0000000000001000\nCapPrm:\t0000000000001000\n"
 		 "NoNewPrivs:\t1\nSeccomp:\t%d\n",
@@ -70,7 +71,7 @@ Test(privileges, it_becomes_a_user)
 	lab_expect_error(&r, 2, "--user nosuch-user: there is no such user");
 }
 
-/* It ends by itself, no earlier, and as after a signal. */
+/* It ends by itself, not too early, and in good order as after a signal. */
 Test(privileges, it_ends_after_its_duration)
 {
 	struct lab_result r;
@@ -84,7 +85,7 @@ Test(privileges, it_ends_after_its_duration)
 		"gone");
 	cr_assert_str_eq(r.out, "0 1\ngone\n", "%s%s", r.out, r.err);
 	cr_assert(strstr(r.err, "0 packets, 0 flows"), "%s", r.err);
-	/* What is held is waited for, for --grace at most. */
+	/* It waits for held data to be delivered, for --grace at most. */
 	r = lab_run(
 		LAB_ORDINARY,
 		"reseg-lab --no-box -- sh -c 'reseg-rules load --quiet --mode host --port 25 "
@@ -98,7 +99,7 @@ Test(privileges, it_ends_after_its_duration)
 	cr_assert(strstr(r.out, "\"shutdown\""), "%s", r.out);
 }
 
-/* What a service manager hears, from the first to the last. */
+/* What the service manager hears, from start to stop. */
 Test(privileges, it_tells_its_manager)
 {
 	struct lab_result r;
@@ -135,7 +136,7 @@ Test(privileges, it_tells_its_manager)
 }
 
 /* A worker that cannot go on ends the program with 1, but in good order: the others hand over, the
- * log has its end, the socket is gone. */
+ * log is complete, the socket is gone. */
 Test(privileges, a_worker_that_cannot_go_on)
 {
 	struct lab_result r;

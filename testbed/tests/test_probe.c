@@ -135,7 +135,7 @@ static int listener(uint16_t *port)
 	return fd;
 }
 
-/* Probes a server that does `serve` with one connection. */
+/* Probes a server that calls `serve` for its one connection. */
 static struct lab_result probe_server(void (*serve)(int fd))
 {
 	struct lab_result r;
@@ -363,7 +363,7 @@ Test(sink, mss)
 	int fd = connect_to_sink("--mss", "512", &sink);
 
 	cr_assert_eq(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
-	/* A sender takes its options off the MSS (RFC 6691). */
+	/* A sender subtracts its options from the MSS (RFC 6691). */
 	cr_assert_eq(info.tcpi_snd_mss, info.tcpi_options & TCPI_OPT_TIMESTAMPS ? 500 : 512);
 	kill(sink, SIGKILL);
 	waitpid(sink, NULL, 0);
@@ -417,7 +417,7 @@ LAB_TEST(identify, suspects)
 	}
 }
 
-/* Chance is told from a fault: what fails once and not again is none. */
+/* Chance must be told from a fault: what fails once, and not again, is none. */
 LAB_TEST(identify, loss_is_no_fault)
 {
 	struct lab_result r = lab_run(c.user,
@@ -428,7 +428,7 @@ LAB_TEST(identify, loss_is_no_fault)
 	cr_assert(strstr(r.out, "no fault found"), "%s%s", r.out, r.err);
 }
 
-/* A server's mishaps are not the network's. */
+/* A server's misbehaviour must not be taken for the network's. */
 LAB_TEST(identify, chaos)
 {
 	static const struct {
@@ -453,7 +453,7 @@ LAB_TEST(identify, chaos)
 	}
 }
 
-/* Without a server there is nothing to be found out. */
+/* Without a server identify has nothing to find out. */
 Test(identify, cannot_be_tried)
 {
 	static const struct lab_usage cases[] = {

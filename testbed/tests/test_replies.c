@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* The probe against servers that refuse, end, or keep sending; and sizes that are repeated. */
+/* The probe against servers that refuse, close, or keep sending; and sizes that are repeated. */
 
 #include "lab.h"
 #include "mood.h"
@@ -49,7 +49,7 @@ Test(replies, runs_and_words)
 	cr_assert_str_eq(codes, "220 250x2-3 450 554");
 }
 
-/* More changes than are kept, each with the longest of numbers. */
+/* More runs of codes than are kept, each with the largest number. */
 Test(replies, bounded)
 {
 	struct replies r = { 0 }, high;
@@ -153,7 +153,7 @@ static const struct refusal {
 	  NULL,
 	  "250 ok",
 	  "the server closed the connection" },
-	/* It says that it ends: that is no stall. */
+	/* A 421 announces the end of the session: that is no stall. */
 	{ { READY, .rcpt = "250 ok", .data = NULL, .rcpt_after = "421 too many" },
 	  "error",
 	  { "220 250x3 421", "220 250x3 421x2" },
@@ -210,7 +210,8 @@ static void expect_all(const struct lab_result *r, const char *const *texts)
 		cr_assert(strstr(r->out, *texts), "no \"%s\":\n%s%s", *texts, r->out, r->err);
 }
 
-/* Columns stay below their heads and within 80; the words have a line of their own. */
+/* Columns stay under their headings, and lines within 80 characters; the server's words have a line
+ * of their own. */
 Test(refusal, table)
 {
 	static const struct mood reject = { READY, .rcpt = "550 no", .data = "554 none" };
@@ -240,14 +241,15 @@ Test(refusal, table)
 	cr_assert_null(strchr(r.out, '\033'), "%s", r.out);
 	expect_all(&r,
 		   (const char *const[]){ "220 250x2 550 452 354\n", "... 550 452x2 354\n", NULL });
-	/* Sizes share a line if they differ in the number of recipients, but not if in codes. */
+	/* Sizes that differ only in the number of recipients share a line; those that differ in
+	 * codes do not. */
 	r = mood_run(4, &colourful, "reseg-probe sweep --sizes 285-288,600-601 --timeout 2 %s");
 	expect_all(&r, (const char *const[]){ "    285-286  rej", "    287-288  rej", NULL });
 	r = mood_run(4, &reject, "reseg-probe sweep --sizes 285-288 --timeout 2 %s");
 	expect_all(&r, (const char *const[]){ "    285-288  rej", " 250x2 550x1-2 554\n", NULL });
 }
 
-/* Nothing of the progress report is left over. */
+/* On a terminal nothing of the progress report is left over. */
 Test(refusal, on_a_terminal)
 {
 	static const struct mood reject = { READY, .rcpt = "550 no", .data = "554 none" };
@@ -262,7 +264,7 @@ Test(refusal, on_a_terminal)
 					      "        600  \033[33mrejected\033[0m  ", NULL });
 }
 
-/* The other formats say it, too. */
+/* The other formats show the server's words, too. */
 Test(refusal, tap_and_junit)
 {
 	static const struct mood closes = { READY, .rcpt = "250 ok", .data = "" };
@@ -280,7 +282,7 @@ Test(refusal, tap_and_junit)
 	expect_all(&r, (const char *const[]){ "failures=\"2\"", "; last reply: 250 ok\"/>", NULL });
 }
 
-/* What is expected is expected of the path: words against words, not replies against silence. */
+/* Expectations are about the path: a refusal meets them like any other reply, silence does not. */
 Test(refusal, meets_an_expectation)
 {
 	static const struct mood reject = { READY, .rcpt = "550 no", .data = "354 go" },
@@ -296,7 +298,7 @@ Test(refusal, meets_an_expectation)
 	lab_expect_status(&r, 1);
 }
 
-/* It says what it was told. */
+/* identify must show the server's words. */
 LAB_TEST(refusal, identify)
 {
 	struct lab_result r =
@@ -395,7 +397,8 @@ Test(limit, a_server_that_keeps_sending)
 		check_endless(&endless[i], i % 2 ? 6 : 4);
 }
 
-/* Without the option it is ten time-outs; identify is not caught, either, and says so in a line. */
+/* Without the option the limit is ten time-outs. identify has a limit, too, and reports it in a
+ * line. */
 Test(limit, of_itself)
 {
 	struct lab_result r =
@@ -408,7 +411,7 @@ Test(limit, of_itself)
 	lab_expect_error(&r, 2, "within --limit; last reply: 220 more more");
 }
 
-/* A server that is merely slow, but within the limit, is as ever. */
+/* A server that stays within the limit is not affected by it. */
 Test(limit, slow_is_not_endless)
 {
 	struct lab_result r =
@@ -456,7 +459,7 @@ Test(repeat, rows_in_order)
 	}
 }
 
-/* Rows that fared alike share a line; the n-th of a size is compared with the n-th. */
+/* Equal rows share a line; the n-th row of a size is compared with the n-th that is expected. */
 Test(repeat, table_and_expectation)
 {
 	static const struct mood good = { GOOD };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What resegctl shows, and what it is asked. */
+/* The tables and options of resegctl. */
 
 #include "lab.h"
 
@@ -8,6 +8,7 @@
 
 TestSuite(resegctl, .timeout = 60);
 
+/* A server that answers with flows of all kinds, always the same but for what is delivered. */
 static const char flow_server[] =
 	"import json, socket, sys\n"
 	"long = \"2001:db8:1111:2222:3333:4444:5555:%x\"\n"
@@ -36,7 +37,7 @@ static const char flow_server[] =
 	"    c.sendall(json.dumps(dict(ok=True, flows=flows)).encode() + b\"\\n\")\n"
 	"    c.close()\n";
 
-/* Runs resegctl for what that server says. */
+/* Runs resegctl against that server. */
 static struct lab_result ask_flow_server(const char *argument, const char *resegctl)
 {
 	lab_need("/usr/bin/python3");
@@ -60,7 +61,7 @@ Test(resegctl, flows_in_80_columns)
 		"12345 198.51.100.1:60000   203.0.113.1:25 stalled        513     513  30d\n"
 		"    7 203.0.113.255:60000  203.0.113.1:25 forgotten        0 2000000   2h\n",
 		"%s%s", r.out, r.err);
-	/* What is too wide has lines of its own. */
+	/* Addresses that are too wide have lines of their own. */
 	r = ask_flow_server("long", "resegctl --control ctl --sort flow flows | tail -n 3; "
 			    "resegctl --control ctl flows | awk \"length > 80\"");
 	cr_assert_str_eq(r.out, "12345 198.51.100.1:60000\n      203.0.113.1:25\n"
@@ -77,7 +78,7 @@ Test(resegctl, flows_that_are_wanted)
 			"--client=203.0.113.255 \"--stalled --client=203.0.113.0/24\"; do "
 			"resegctl --control ctl flows --format json $o | grep -c idle_s; done");
 	cr_assert_str_eq(r.out, "1\n2\n2\n1\n0\n", "%s%s", r.out, r.err);
-	/* The rate is that between two looks. */
+	/* A rate is known from the second look on. */
 	r = ask_flow_server(
 		"",
 		"timeout -s INT 10 resegctl --control ctl flows --watch 0.5 --client 203.0.113.255 "

@@ -51,7 +51,7 @@ Test(resegd, usage)
 	lab_expect_usage_errors(LAB_ROOT, "resegd", "", cases);
 }
 
-/* What is wrong is said of all at once. */
+/* All mistakes are reported at once. */
 Test(resegd, all_mistakes_of_a_command_line)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
@@ -64,7 +64,7 @@ Test(resegd, all_mistakes_of_a_command_line)
 				r.err);
 }
 
-/* All of its digits. */
+/* All digits count, after any number of zeros. */
 Test(resegd, the_queue_is_the_number_that_is_given)
 {
 	struct lab_result r;
@@ -99,7 +99,7 @@ Test(resegd, help_and_version)
 	}
 }
 
-/* On a terminal of the usual width. */
+/* Help must fit a terminal of the usual width. */
 Test(resegd, help_in_80_columns)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
@@ -136,7 +136,7 @@ Test(resegd, queue_is_taken)
 	lab_expect_error(&r, 2, "queue 7 is taken by another program");
 }
 
-/* A kernel without NFQUEUE, played by a library that refuses the netlink socket. */
+/* A kernel without NFQUEUE, imitated by a library that refuses the netlink socket. */
 Test(resegd, no_nfqueue)
 {
 	struct lab_result r;
@@ -149,8 +149,8 @@ Test(resegd, no_nfqueue)
 
 LAB_TEST(resegd, single_host)
 {
-	/* The client as a host that runs its own resegd: toward the server, and over
-	 * loopback to itself. */
+	/* The client is a host that runs its own resegd: toward the server, and over loopback to
+	 * itself. */
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- sh -c '"
 		"reseg-rules load --quiet --mode host --port 25,2525 --queue 3; "
@@ -166,7 +166,7 @@ LAB_TEST(resegd, single_host)
 	lab_expect_status(&r, 0);
 }
 
-/* Links that take packets longer than the queue does: lo, and one as wide as IP allows. */
+/* Links with packets longer than the queue takes: lo, and one as wide as IP allows. */
 LAB_TEST(resegd, the_widest_links)
 {
 	struct lab_result r = lab_run(c.user,
@@ -184,7 +184,7 @@ LAB_TEST(resegd, the_widest_links)
 	lab_expect_status(&r, 0);
 }
 
-/* BIG TCP, which IPv6 over lo has since Linux 5.19: nothing can be done, but said. */
+/* BIG TCP, which IPv6 over lo has since Linux 5.19: the box can do nothing but report it. */
 Test(resegd, packets_too_long_for_the_queue)
 {
 	struct lab_result r;
@@ -212,7 +212,7 @@ Test(resegd, packets_too_long_for_the_queue)
 	cr_assert(strstr(r.err, " packets were longer than the queue can copy"), "%s", r.err);
 }
 
-/* Rules that forget to leave out what resegd sends. */
+/* Rules that do not exclude what resegd sends. */
 LAB_TEST(resegd, packets_that_come_back_are_let_through)
 {
 	static const char *const injectors[] = { "auto", "raw" };
@@ -252,7 +252,7 @@ LAB_TEST(resegd, rules_load_check_and_remove)
 {
 	struct lab_result r = lab_run(c.user,
 		"reseg-lab -%d --no-box -- sh -c '"
-		/* every kind that is here; loading one takes the other out */
+		/* every kind that is here; loading one removes the other */
 		"for kind in iptables iptables-legacy auto; do"
 		"  reseg-rules load --quiet --mode host --kind $kind --queue 3 || exit 10;"
 		"  reseg-rules check --queue 3 2>/dev/null && exit 11;"	/* no resegd yet */
@@ -294,8 +294,7 @@ Test(resegd, rules_usage)
 	lab_expect_usage_errors(LAB_ROOT, "reseg-rules", "", cases);
 }
 
-/* What is not intercepted still passes: resegd stops under a connection, which lives
- * on, as sequence numbers are shared. */
+/* resegd stops in mid-connection, which lives on, as sequence numbers are shared. */
 static void check_outliving(struct lab_case c, const char *queue, const char *check)
 {
 	struct lab_result r;
@@ -320,8 +319,8 @@ LAB_TEST(resegd, a_flow_with_nothing_orphaned_outlives_resegd)
 	check_outliving(c, "3", "");
 }
 
-/* Connections of many host pairs are divided among the workers. The log has each line whole,
- * and no two flows of the same number: those of one worker are odd, of the other even. */
+/* Connections of many host pairs are divided among the workers. The log has each line whole, and no
+ * two flows have the same number: one worker's are odd, the other's even. */
 LAB_TEST(resegd, two_workers)
 {
 	static const char *const injectors[] = { "auto", "raw" };
@@ -353,7 +352,7 @@ LAB_TEST(resegd, two_workers)
 	}
 }
 
-/* What is lost since the queue is full is told, and repaired by TCP. */
+/* Packets lost because the queue is full are reported, and repaired by TCP. */
 LAB_TEST(resegd, overrun_is_told)
 {
 	struct lab_result r = lab_run(c.user, "reseg-lab --queue-buffer 65536 --fault none -- "
@@ -363,15 +362,15 @@ LAB_TEST(resegd, overrun_is_told)
 	cr_assert(strstr(r.err, "some were lost: give a larger --queue-buffer"), "%s", r.err);
 }
 
-/* Several workers are stopped and started like one. */
+/* Several workers stop and hand over like one. */
 LAB_TEST(resegd, workers_stop_and_hand_over)
 {
 	check_outliving(c, "3:5", "reseg-rules check --quiet --queue 3:5 || exit 10; "
 				  "reseg-rules check --quiet --queue 3:6 2>/dev/null && exit 11; ");
 }
 
-/* One worker has a stall to wait for, and waits long; the other ends at once, and leaves its
- * connections to their ends. Loopback has as many host pairs as one likes. */
+/* One worker has a stall and waits long; the other ends at once, and leaves its connections to
+ * their ends. Loopback has as many host pairs as are needed. */
 LAB_TEST(resegd, a_worker_that_ends_leaves_its_queue)
 {
 	struct lab_result r;
@@ -395,10 +394,10 @@ LAB_TEST(resegd, a_worker_that_ends_leaves_its_queue)
 		"test -e /proc/$resegd || exit 12; grep -c wait $DIR/log; kill $resegd; wait "
 		"$resegd'");
 	lab_expect_status(&r, 0);
-	cr_assert_str_eq(r.out, "1\n", "one line for all workers: %s", r.out);
+	cr_assert_str_eq(r.out, "1\n", "not one line for all workers: %s", r.out);
 }
 
-/* The same under load: what was ACKed is delivered, the rest goes end to end. */
+/* Under load, too: what was ACKed is delivered, the rest goes end to end. */
 LAB_TEST(resegd, a_busy_flow_is_handed_over)
 {
 	struct lab_result r;

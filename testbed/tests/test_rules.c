@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
-/* What reseg-rules says and does, and that it lets ICMP through. */
+/* What reseg-rules says and does, and which ICMP its rules give to the queue. */
 
 #include "lab.h"
 
@@ -9,7 +9,7 @@
 
 TestSuite(rules, .timeout = 120);
 
-/* Runs a script in place of the lab's command, with $t, on a client: a host as good as any. */
+/* Runs a script, with $t, as the lab's command on the client, which is as good a host as any. */
 static struct lab_result run_script(struct lab_case c, const char *text)
 {
 	lab_write_script("script", c, text);
@@ -21,7 +21,7 @@ static struct lab_result run_script(struct lab_case c, const char *text)
 	"for t in iptables ip6tables; do for table in raw mangle filter; do "            \
 	"$t -t $table -S; done; done"
 
-/* However many load at a time, it is as if one had. */
+/* However many load at the same time, it is as if one had. */
 LAB_TEST(rules, loads_at_the_same_time)
 {
 	struct lab_result r = run_script(c,
@@ -32,7 +32,7 @@ LAB_TEST(rules, loads_at_the_same_time)
 		"for pid in $pids; do wait $pid || exit 10; done\n"
 		RULES " >$DIR/eight; diff $DIR/one $DIR/eight || exit 11\n"
 		"reseg-rules remove; reseg-rules remove; " RULES " | grep -i reseg\n"
-		/* what others have left is taken out, too */
+		/* rules that others have left are removed, too */
 		"once; for i in 1 2 3; do $t -t raw -A PREROUTING -p tcp -j RESEG; done; "
 		"reseg-rules check 2>&1 | grep twice\n"
 		"reseg-rules remove --quiet; " RULES " | grep -i reseg; exit 0\n");
@@ -44,7 +44,7 @@ LAB_TEST(rules, loads_at_the_same_time)
 		r.out);
 }
 
-/* A copy that has lost its rules, and one whose tool says that all is well, and does nothing. */
+/* A copy of reseg-rules without its rules, and a tool that reports success but does nothing. */
 LAB_TEST(rules, load_sees_that_nothing_is_loaded)
 {
 	struct lab_result r = run_script(c,
@@ -64,7 +64,7 @@ LAB_TEST(rules, load_sees_that_nothing_is_loaded)
 	cr_assert(lab_is_line_with(r.err, "no rules are loaded by iptables"), "%s", r.err);
 }
 
-/* What --print shows is what load loads: fed to the tools it says, it leaves the same rules. */
+/* What --print shows, fed to the tools that it names, leaves the same rules as load. */
 LAB_TEST(rules, print_shows_what_load_would_do)
 {
 	static const char *const before[] = {
@@ -93,7 +93,7 @@ LAB_TEST(rules, print_shows_what_load_would_do)
 	}
 }
 
-/* By default it is the kind that load would take. */
+/* By default --print takes the kind that load would take. */
 LAB_TEST(rules, print_takes_the_kind_that_load_takes)
 {
 	struct lab_result r = run_script(c,
@@ -107,7 +107,7 @@ LAB_TEST(rules, print_takes_the_kind_that_load_takes)
 	cr_assert(strncmp(r.out, second, (size_t)(second - r.out)) == 0, "%s", r.out);
 }
 
-/* The multiport match takes 15 numbers; no tool is asked about a range that is none. */
+/* The multiport match takes 15 numbers; a range that is none never reaches a tool. */
 LAB_TEST(rules, many_ports)
 {
 	struct lab_result r = run_script(c,
@@ -124,7 +124,7 @@ LAB_TEST(rules, many_ports)
 		"%s", r.out);
 }
 
-/* With NAT the port tells who is the server. */
+/* With NAT only the port tells which end is the server. */
 LAB_TEST(rules, ports_of_clients_are_left_out)
 {
 	struct lab_result r = run_script(c,
@@ -140,8 +140,8 @@ LAB_TEST(rules, ports_of_clients_are_left_out)
 	cr_assert(strstr(r.err, "for port 45000:45099,"), "%s", r.err);
 }
 
-/* Runs each command on the box of one lab, where resegd runs and no rules are; in place of the
- * commands come what they print. In them $a is an address. */
+/* Runs each command on the box of one lab, where resegd runs and no rules are loaded, and replaces
+ * the command by what it prints. In a command $a is an address. */
 static void run_each(struct lab_case c, const char *commands[], size_t count)
 {
 	struct lab_result r;
@@ -182,7 +182,7 @@ struct choice {
 	const char *rules, *options, *set;
 };
 
-/* Which rules are taken for which host. */
+/* Which rules load chooses for which host. */
 LAB_TEST(rules, choices)
 {
 	static const struct choice choices[] = {
@@ -237,7 +237,7 @@ struct complaint {
 	const char *text;		/* of the one line; NULL: none */
 };
 
-/* What check sees. */
+/* What check finds. */
 LAB_TEST(rules, check)
 {
 	static const struct complaint complaints[] = {
@@ -297,7 +297,7 @@ LAB_TEST(rules, check)
 	}
 }
 
-/* Why resegd takes the slower way is told; it works. */
+/* check explains why resegd takes the slower way, which works. */
 LAB_TEST(rules, check_tells_of_a_strict_rp_filter)
 {
 	struct lab_result r = lab_run(c.user,
@@ -311,7 +311,7 @@ LAB_TEST(rules, check_tells_of_a_strict_rp_filter)
 
 /* ICMP ----------------------------------------------------------------------------------------- */
 
-/* Tells another host of a link that is too narrow. */
+/* Sends another host a router's report of a link that is too narrow. */
 #define TELL_TOO_BIG                                                                     \
 	"import socket, struct, sys\n"                                                   \
 	"v6 = ':' in sys.argv[1]\n"                                                      \
@@ -344,7 +344,8 @@ LAB_TEST(rules, check_tells_of_a_strict_rp_filter)
 	"    try: s.send(bytes(size))\n"                                                 \
 	"    except ConnectionRefusedError: pass\n"
 
-/* One that is forwarded, one that this host makes itself, and one that it gets. */
+/* Reports that are forwarded, made by this host itself, or addressed to it must all come to the
+ * first queue. */
 LAB_TEST(rules, too_big_goes_to_the_first_queue)
 {
 	static const char *const tracking[] = { "none", "stateful", "snat", "dnat" };

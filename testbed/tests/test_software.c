@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Software that people use, through the lab: byte for byte without the fault, and with it
- * failing only where the box says that it holds something back.
+ * Everyday software through the lab: byte for byte without the fault; with it, failing only where
+ * the box says that it holds something back.
  */
 
 #include "lab.h"
@@ -14,7 +14,7 @@ TestSuite(software, .timeout = 300);
 struct software {
 	const char *port;
 	const char *server;	/* command of reseg-lab --server */
-	const char *client;	/* a script that says by its status whether all is as it must be */
+	const char *client;	/* a script whose status says whether all is as it must be */
 };
 
 /* Files to move, of sizes that leave one byte more than a piece in their last packet, and
@@ -24,7 +24,7 @@ struct software {
 	"for n in 0 1 511 512 513 514 1024 1025 1961 100000 3000000; do "                \
 	"seq -f 'line %%.0f of the file' 200000 | head -c $n >$DIR/files/$n; done; "
 
-/* How many octets connections that failed had in the box. */
+/* How many octets the box still held of connections that closed. */
 static int64_t orphaned(void)
 {
 	json_t *events = lab_json_lines("events"), *event;
@@ -138,7 +138,7 @@ LAB_TEST(software, swaks)
 	check(c, &s);
 }
 
-/* Over ssh, both ways. The server's user changes are those of root, or of who has sub-ids. */
+/* Over ssh, both ways. The server changes users, which needs root or sub-ids. */
 LAB_TEST(software, git_over_ssh)
 {
 	static const struct software s = {

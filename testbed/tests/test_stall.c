@@ -14,8 +14,8 @@ static int segment_bytes(int ip)
 	return ip == 4 ? 1500 - 20 - 20 - 12 : 1500 - 40 - 20 - 12;
 }
 
-/* The law of 2008 in closed form, for one write over a path with full segments that
- * leave nothing themselves: what counts is the last arrival. */
+/* The law of 2008 in closed form, for one write over a path whose full segments leave nothing
+ * pending: only the last arrival counts. */
 static bool must_stall(int size, int ip, int s)
 {
 	int last = (size - 1) % segment_bytes(ip) + 1;
@@ -102,7 +102,7 @@ LAB_TEST(stall, split_write_works)
 	lab_expect_status(&r, 0);
 }
 
-/* What the server really got is read from its own log, by connection. */
+/* Reads from the server's own log what it really got on a connection. */
 static int64_t received_by_sink(json_t *log, int64_t port)
 {
 	int64_t connection = -1, received = -1;

@@ -125,12 +125,12 @@ static void check_stall(struct lab_case lab, int size, int delivered)
 		one_packet |= !p->at_server && !p->from_server && p->len == size &&
 			      p->seq == EHLO_BYTES + 1;
 	}
-	cr_assert(one_packet, "the envelope left in one packet");
+	cr_assert(one_packet, "the envelope took several packets");
 	cr_assert_eq(highest_octet(&c, false, false), EHLO_BYTES + size);
-	cr_assert_eq(highest_ack(&c, false, true), EHLO_BYTES + size + 1, "all of it was ACKed");
+	cr_assert_eq(highest_ack(&c, false, true), EHLO_BYTES + size + 1, "not all was ACKed");
 	cr_assert_eq(highest_octet(&c, true, false), EHLO_BYTES + delivered);
 	cr_assert_eq(highest_ack(&c, true, true), EHLO_BYTES + delivered + 1,
-		     "and not by the server");
+		     "the server ACKed another amount");
 }
 
 LAB_TEST(wire, at_513_the_server_gets_and_acks_nothing)
@@ -169,8 +169,8 @@ LAB_TEST(wire, without_box_both_ends_see_the_same)
 	cr_assert_eq(highest_ack(&cap, true, true), EHLO_BYTES + 513 + 1);
 }
 
-/* A segment may end no further than its receiver has offered. One octet more is a probe
- * of a closed window. */
+/* A segment may go no further than its receiver has offered. One octet more is a probe of a closed
+ * window. */
 static void check_windows(const char *file)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
@@ -188,7 +188,7 @@ static void check_windows(const char *file)
 			     5,
 			     "%s", line);
 		client = port != 7;
-		cr_assert(len == 0 || seq + len <= edge[!client] + 1, "%s: %s behind the window",
+		cr_assert(len == 0 || seq + len <= edge[!client] + 1, "%s: %s is past the window",
 			  file,
 			  line);
 		if (ack + window > edge[client])
@@ -198,7 +198,7 @@ static void check_windows(const char *file)
 	cr_assert_gt(packets, 1000);
 }
 
-/* The packets of a capture that a display filter picks, a line each. */
+/* The packets of a capture that a display filter picks, one a line. */
 static char *picked(const char *file, const char *filter)
 {
 	struct lab_result r = lab_run(LAB_ROOT,
@@ -212,7 +212,7 @@ static char *picked(const char *file, const char *filter)
 
 static void check_experts(const char *end, bool box_sends)
 {
-	/* 0xffff is a good checksum, the other zero: Linux writes it, tshark wonders. */
+	/* 0xffff is a good checksum, the other zero: Linux writes it, tshark doubts it. */
 	char *lines = picked(end, "tcp.analysis.lost_segment || tcp.analysis.ack_lost_segment || "
 				  "tcp.analysis.out_of_order || (ip && ip.checksum.status != 1) || "
 				  "(tcp.checksum.status != 1 && tcp.checksum != 0xffff)");
@@ -232,8 +232,8 @@ static void check_experts(const char *end, bool box_sends)
 	}
 }
 
-/* Both ends of a run in which nothing is lost, read by tshark's TCP analysis: as if the
- * box were not there. */
+/* In a run in which nothing is lost, tshark's TCP analysis must find nothing at either end: as if
+ * the box were not there. */
 LAB_TEST(wire, a_clean_run_gives_the_experts_nothing_to_say)
 {
 	static const char *const directions[] = { "c2s", "s2c", "both" };
@@ -241,8 +241,8 @@ LAB_TEST(wire, a_clean_run_gives_the_experts_nothing_to_say)
 
 	lab_need("tshark");
 	for (size_t d = 0; d < 3; d++) {
-		/* On one processor, for on several the kernel itself may reorder what a process
-		 * sends while it moves from one to another. */
+		/* On one processor: on several the kernel itself may reorder what a process sends
+		 * while it moves from one to another. */
 		struct lab_result r = lab_run(c.user,
 			"rm -rf $DIR/cap; taskset -c 0 reseg-lab -%d --fault none --direction %s "
 			"--capture $DIR/cap -- sh -c 'stream-client $RESEG_SERVER 7 2000000'",
@@ -255,15 +255,15 @@ LAB_TEST(wire, a_clean_run_gives_the_experts_nothing_to_say)
 					      "\"tcp && frame.interface_name == %s\" 2>/dev/null",
 					      ends[i], ends[i]);
 			lab_expect_status(&r, 0);
-			/* What the box sends, it sends to the sink. */
+			/* The box sends data only to the sink. */
 			check_experts(ends[i], d == 2 || d != i);
 			check_windows(ends[i]);
 		}
 	}
 }
 
-/* What the client's offloads have joined is cut as if it had come in segments; and the
- * trains that are sent of it are, on a wire, the same pieces. */
+/* Packets that the client's offloads joined are cut as if they had come in segments; the trains
+ * sent of them are, on a wire, the same pieces. */
 LAB_TEST(wire, joined_segments_are_cut_as_they_would_have_been)
 {
 	const char *const injectors[] = { "auto", "raw" };
@@ -299,7 +299,7 @@ LAB_TEST(wire, joined_segments_are_cut_as_they_would_have_been)
 			cr_assert_eq(p->len, piece, "%ld octets at %ld", p->len, p->seq);
 			octets += p->len;
 		}
-		cr_assert(joined, "the client has joined segments");
+		cr_assert(joined, "the client joined no segments");
 		cr_assert_geq(octets, total);
 	}
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * What the core tests use of Criterion, for processors that it knows nothing of, as s390x, or
- * that are emulated without the kernel's help, where it cannot start itself again. Each test
- * is a process; time limits are left to meson. Prints TAP. testbed/dev/cross uses it.
+ * The part of Criterion that the core tests use, for processors that Criterion does not know, such
+ * as s390x, or that are emulated without the kernel's help, where it cannot start itself again.
+ * Each test is a process; time limits are left to meson. Prints TAP. testbed/dev/cross uses it.
  */
 
 #ifndef RESEG_BARE_CRITERION_H
@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Who uses Criterion is not to meet warnings of this. */
+/* Users of Criterion must not see warnings about this file. */
 #pragma GCC system_header
 
 struct bare_options {
@@ -26,7 +26,7 @@ struct bare_options {
 	double timeout;
 };
 
-/* A test, or, without run, what holds for a suite. */
+/* A test; or, if run is NULL, what holds for a suite. */
 struct bare_test {
 	const char *suite, *name;
 	void (*run)(void);
@@ -34,7 +34,7 @@ struct bare_test {
 	struct bare_test *next;
 };
 
-/* Several files may include this; all of it is there once. The last one is first. */
+/* The list is there once, though several files may include this. The last test is first. */
 struct bare_test *bare_tests __attribute__((weak));
 
 #define bare_add(id, ...) \
