@@ -284,11 +284,11 @@ static enum fault_fate fin_dup(const struct fault *f, const struct fault_piece *
 const struct fault_kind fault_table[] = {
 	{
 		.name = "off-by-one",
-		.summary = "segment size + 1 bytes pending are never sent on (the firewall of "
-			   "2008)",
-		.symptom = "513 bytes hang with no reply, 1025 after the replies to the first 512; "
-			   "all is ACKed",
-		.param = { { "over", "bytes more than the segment size that are nobody's case", 1,
+		.summary = "data is held while exactly segment size + 1 bytes are pending (the "
+			   "firewall of 2008)",
+		.symptom = "513 bytes get no reply, 1025 only those to the first 512; all bytes "
+			   "are ACKed",
+		.param = { { "over", "bytes over the segment size that the loop has no case for", 1,
 			     65535, 1 } },
 		.cut = off_by_one,
 	},
@@ -299,81 +299,81 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "lose-tail",
-		.summary = "a last piece that is very short is never sent",
+		.summary = "a very short last piece is never sent",
 		.symptom = "513 bytes get replies to all commands but the last: the obvious "
-			   "reading of 2008, and the wrong one",
-		.param = { { "bytes", "longest last piece that is lost", 1, 65535, 1 } },
+			   "explanation of 2008, and the wrong one",
+		.param = { { "bytes", "the longest last piece that is lost", 1, 65535, 1 } },
 		.piece = lose_tail,
 	},
 	{
 		.name = "no-retransmit",
-		.summary = "what is lost behind the box is never sent again, though it was ACKed",
+		.summary = "pieces that the network loses are never sent again, though their data "
+			   "was ACKed",
 		.symptom = "connections stall for good wherever the network loses a packet",
 		.piece = no_retransmit,
 	},
 	{
 		.name = "corrupt",
-		.summary = "one bit in the middle of a piece is altered, and its checksum made "
-			   "good",
-		.symptom = "data is silently wrong, and no checksum below the application tells",
+		.summary = "one bit in the middle of a piece is altered, and the checksum "
+			   "corrected",
+		.symptom = "data is silently wrong; no checksum below the application shows it",
 		.every = 10,
 		.piece = corrupt,
 	},
 	{
 		.name = "drop",
-		.summary = "pieces are lost when they are first sent",
-		.symptom = "none but time: a healthy end survives it",
+		.summary = "pieces are lost the first time they are sent",
+		.symptom = "delays only: a healthy end gets all data",
 		.every = 10,
 		.piece = drop,
 	},
 	{
 		.name = "duplicate",
 		.summary = "pieces are sent twice",
-		.symptom = "none: a healthy end survives it",
+		.symptom = "none: a healthy end is not affected",
 		.every = 10,
 		.piece = duplicate,
 	},
 	{
 		.name = "reorder",
-		.summary = "pieces are overtaken by the next one",
-		.symptom = "none: a healthy end survives it",
+		.summary = "pieces are sent after the one that follows them",
+		.symptom = "none: a healthy end is not affected",
 		.every = 10,
 		.piece = reorder,
 	},
 	{
 		.name = "mtu-blackhole",
-		.summary = "packets over a length vanish on arrival, and nobody is told",
-		.symptom = "connections work until the first long packet: the envelope passes, the "
-			   "message hangs, and is not ACKed (what the postmaster of 2008 first "
+		.summary = "packets over a certain length vanish, and no ICMP message reports it",
+		.symptom = "connections work until the first long packet: the envelope passes, but "
+			   "the message hangs and is not ACKed (what the postmaster of 2008 first "
 			   "suspected)",
-		.param = { { "bytes", "longest IP packet that passes", 68, 65535, 1280 } },
+		.param = { { "bytes", "the longest IP packet that passes", 68, 65535, 1280 } },
 		.packet = mtu_blackhole,
 	},
 	{
 		.name = "ecn-drop",
 		.summary = "SYNs that ask for ECN vanish",
-		.symptom = "no connection from hosts with ECN on, until they fall back",
+		.symptom = "hosts with ECN on cannot connect until they try without it",
 		.packet = ecn_drop,
 	},
 	{
 		.name = "ecn-rst",
 		.summary = "SYNs that ask for ECN are refused",
-		.symptom = "\"connection refused\" for hosts with ECN on",
+		.symptom = "hosts with ECN on see \"connection refused\"",
 		.packet = ecn_rst,
 	},
 	{
 		.name = "tfo-blackhole",
 		.summary = "SYNs with data (TCP Fast Open) vanish",
-		.symptom = "the second connection to a server takes a second longer, or is never "
-			   "made",
+		.symptom = "the second connection to a server takes a second longer, or fails",
 		.keeps_fast_open = true,
 		.packet = tfo_blackhole,
 	},
 	{
 		.name = "banner-mask",
-		.summary = "what the server says before the client speaks becomes *, but for 2, 0 "
-			   "and space",
-		.symptom = "the server seems to know no ESMTP; Postfix switches on its "
+		.summary = "what the server says before the client speaks is masked with *, except "
+			   "2, 0, spaces and line ends",
+		.symptom = "the server seems not to know ESMTP; Postfix switches on its "
 			   "work-arounds for PIX",
 		.only = DIRECTION_S2C,
 		.packet = banner_mask,
@@ -381,89 +381,91 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "split-command",
-		.summary = "the verb of an SMTP command that goes on in the next piece becomes "
-			   "XXXX",
-		.symptom = "\"command unrecognized\" for one command out of many, at certain "
+		.summary = "the verb of an SMTP command that is cut in two becomes XXXX",
+		.symptom = "\"command unrecognized\" for one command among many, at certain "
 			   "lengths",
 		.reads_text = true,
 		.alter = overwrite_split_command,
 	},
 	{
 		.name = "split-eod",
-		.summary = "the dot that ends a message is not sent on if it and its CR LF are in "
-			   "two pieces",
-		.symptom = "a time-out after the message, which may have been taken: it comes "
-			   "twice",
+		.summary = "if the end mark of a message is cut after its dot, the rest is never "
+			   "sent on",
+		.symptom = "a time-out after the message; its sender cannot know whether the "
+			   "server took it, and sends it again",
 		.reads_text = true,
 		.cut = split_eod,
 	},
 	{
 		.name = "psh-hold",
-		.summary = "data is held until PSH is set, or so much has come",
-		.symptom = "transfers hang where the last segment has no PSH",
-		.param = { { "bytes", "that many are sent on in any case", 1, 65535, 4096 } },
+		.summary = "data is held until a segment with PSH comes, or enough bytes have come",
+		.symptom = "transfers hang if the last segment has no PSH",
+		.param = { { "bytes", "how many bytes are enough", 1, 65535, 4096 } },
 		.cut = psh_hold,
 	},
 	{
 		.name = "fin-early",
-		.summary = "the FIN goes with the last piece but one if the last is shorter than a "
-			   "header",
-		.symptom = "the end is missing; who sent it gets a RST, or never learns of it",
-		.param = { { "bytes", "pieces shorter than that are overlooked", 2, 65535, 20 } },
+		.summary = "if the last piece is shorter than a header, the FIN goes with the "
+			   "piece before it",
+		.symptom = "the end of the data is missing; its sender gets a RST, or never learns "
+			   "of it",
+		.param = { { "bytes", "shorter last pieces are overlooked", 2, 65535, 20 } },
 		.piece = fin_early,
 	},
 	{
 		.name = "fin-dup",
-		.summary = "all pieces of a segment with FIN have it",
-		.symptom = "all is missing behind the first piece; who sent it gets a RST, or "
+		.summary = "if a segment has a FIN, all pieces cut from it have one",
+		.symptom = "all data after the first piece is missing; its sender gets a RST, or "
 			   "never learns of it",
 		.piece = fin_dup,
 	},
 	{
 		.name = "isn-shift",
-		.summary = "sequence numbers are other ones behind the box, but not in SACK",
-		.symptom = "connections crawl under loss only, and only with SACK",
+		.summary = "sequence numbers are shifted, but not those in SACK blocks",
+		.symptom = "connections that use SACK crawl, but only where packets are lost",
 		.shifts = true,
 	},
 	{
 		.name = "wscale-strip",
-		.summary = "window scale is taken out of the SYN-ACK, which only one end can know",
+		.summary = "window scale is removed from the SYN-ACK, which only the client can "
+			   "notice",
 		.symptom = "large mail crawls or stalls",
 		.packet = wscale_strip,
 		.rewrite = strip_wscale,
 	},
 	{
 		.name = "ack-thin",
-		.summary = "only each N-th ACK passes, and there is no SACK",
-		.symptom = "bursts, and time-outs at the end of them",
-		.param = { { "pass", "one ACK in so many passes", 2, 1000, 4 } },
+		.summary = "only every N-th pure ACK passes, and SACK is removed from SYNs",
+		.symptom = "data comes in bursts, with time-outs at their ends",
+		.param = { { "pass", "N: every N-th ACK passes", 2, 1000, 4 } },
 		.packet = ack_thin,
 		.rewrite = strip_sack,
 	},
 	{
 		.name = "hello-256-511",
-		.summary = "TLS handshake records of certain lengths are ACKed and not sent on",
-		.symptom = "STARTTLS hangs with some clients, and for some names of servers",
-		.param = { { "least", "shortest such record, in bytes", 1, 65535, 256 },
-			   { "most", "longest such record, in bytes", 1, 65535, 511 } },
+		.summary = "TLS handshake records of certain lengths are ACKed, but never sent on",
+		.symptom = "STARTTLS hangs with some clients, and for server names of certain "
+			   "lengths",
+		.param = { { "least", "the shortest such record, in bytes", 1, 65535, 256 },
+			   { "most", "the longest such record, in bytes", 1, 65535, 511 } },
 		.reads_text = true,
 		.cut = swallow_hello,
 	},
 	{
 		.name = "first-segment-parser",
-		.summary = "a TLS ClientHello that takes two segments vanishes, or ends the "
+		.summary = "a TLS ClientHello that needs two segments vanishes, or ends the "
 			   "connection",
 		.symptom = "TLS hangs with clients that use post-quantum keys",
-		.param = { { "reset", "1: both ends get a RST", 0, 1, 0 } },
+		.param = { { "reset", "1: both ends get a RST instead", 0, 1, 0 } },
 		.only = DIRECTION_C2S,
 		.packet = first_segment_parser,
 	},
 	{
 		.name = "ack-then-die",
-		.summary = "once so much is ACKed the box forgets the connection, and lets nothing "
-			   "of it pass",
-		.symptom = "what was ACKed is lost, and is found out late or never",
-		.param = { { "bytes", "that many are ACKed", 1, 1000000000, 1024 },
+		.summary = "once so many bytes are ACKed, the box forgets the connection and lets "
+			   "none of its packets pass",
+		.symptom = "data that was ACKed is lost; the ends notice late or never",
+		.param = { { "bytes", "how many bytes are ACKed before that", 1, 1000000000, 1024 },
 			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1,
 			     0 } },
 		.cut = die_with_what_is_pending,

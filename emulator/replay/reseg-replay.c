@@ -37,25 +37,27 @@ struct options {
 static void print_help(void)
 {
 	printf("Usage: reseg-replay [OPTION]... CAPTURE\n"
-	       "Runs the connections of a capture (pcap or pcapng, also packed by gzip; -: from\n"
-	       "standard input) through the box, without a network: what would have become of\n"
-	       "them behind it.\n"
+	       "Shows what the box would have done to the connections of a capture, without a\n"
+	       "network. CAPTURE is pcap or pcapng, plain or compressed by gzip; - is standard\n"
+	       "input.\n"
 	       "\n"
 	       "  --output FILE, -o     write what the box took in and made, as pcapng with\n"
 	       "                        comments\n"
-	       "  --interface WHICH     of a pcapng file: the packets of this interface, by name\n"
-	       "                        or by number from 0 (the first with TCP)\n"
-	       "  --filter EXPRESSION   packets that match, as tcpdump takes it: 'tcp port 25'\n"
-	       "  --segment-size BYTES  as for resegd; or FIRST-LAST: try each of these, and say\n"
-	       "                        which hurt which connection\n"
+	       "  --interface WHICH     use this interface of a pcapng file, by name or by\n"
+	       "                        number from 0 (the first with TCP)\n"
+	       "  --filter EXPRESSION   use only packets that match, as for tcpdump: 'tcp port\n"
+	       "                        25'\n"
+	       "  --segment-size BYTES  as for resegd; or FIRST-LAST: try all these sizes, and\n"
+	       "                        show which of them hurt which connection\n"
 	       "  --fault NAME[:K=V,...], --direction WHICH, --arrival UNIT, --flows N,\n"
 	       "  --window BYTES, --memory BYTES, --overload WHAT, --events FILE,\n"
 	       "  --config FILE, -c     as for resegd\n"
-	       "  --only OUTCOME,...    rows of these outcomes only; bad: stalled,hung\n"
+	       "  --only OUTCOME,...    show only rows with these outcomes; bad: stalled,hung\n"
 	       "  --format table|json   (table)\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Exit status: 1 if a connection would have lost octets or hung by the fault.\n");
+	       "Exit status: 0 if the fault harmed no connection, 1 if one stalled or hung, 2 if\n"
+	       "the replay could not be run, or the capture could not be read to its end.\n");
 }
 
 /* "stalled,reset" */

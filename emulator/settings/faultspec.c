@@ -11,10 +11,10 @@
 #include <string.h>
 
 static const struct fault_param every = {
-	"every", "act on each such occasion", 1, FAULTSPEC_EVERY_MAX, 1,
+	"every", "act only on every N-th occasion", 1, FAULTSPEC_EVERY_MAX, 1,
 };
 static const struct fault_param percent = {
-	"percent", "and then with this probability, anew on each occasion", 1, 100, 100,
+	"percent", "and then only with this probability, in %", 1, 100, 100,
 };
 
 /* Keys for where and when a fault acts. */
@@ -29,20 +29,23 @@ static const struct scope_key {
 	uint32_t most;
 	uint32_t shift;		/* added to numbers that people count from 0 */
 } scope_keys[] = {
-	{ "direction", "the half that is concerned: of a packet, its own way", "c2s or s2c",
-	  offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0, 0 },
-	{ "client", "connections of these clients", "an address, or a prefix as 198.51.100.0/24",
-	  offsetof(struct fault_scope, match.client), SCOPE_PREFIX, 0, 0 },
-	{ "server", "connections to these servers", "likewise",
-	  offsetof(struct fault_scope, match.server), SCOPE_PREFIX, 0, 0 },
-	{ "port", "connections to these ports", "as 25, or 25-587",
+	{ "direction", "in this half only; a packet belongs to the half that it travels in",
+	  "c2s or s2c", offsetof(struct fault_scope, direction), SCOPE_DIRECTION, 0, 0 },
+	{ "client", "in connections of these clients only",
+	  "an address, or a prefix as 198.51.100.0/24", offsetof(struct fault_scope, match.client),
+	  SCOPE_PREFIX, 0, 0 },
+	{ "server", "in connections to these servers only",
+	  "an address, or a prefix as 198.51.100.0/24", offsetof(struct fault_scope, match.server),
+	  SCOPE_PREFIX, 0, 0 },
+	{ "port", "in connections to these server ports only", "as 25, or 25-587",
 	  offsetof(struct fault_scope, match.port), SCOPE_RANGE, UINT16_MAX, 0 },
-	{ "flows", "of those connections the N-th, since the fault is in use", "as 3, 1-2 or 3-",
-	  offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX, 0 },
-	{ "arrivals", "in a connection the N-th arrival of data in that half, up to 65534",
-	  "likewise", offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
-	{ "seconds", "the time since the fault is in use, from 0", "as 0, 10- or 0-59",
-	  offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX, 1 },
+	{ "flows",
+	  "in the N-th of these connections only, counted from 1 since the fault came into use",
+	  "as 3, 1-2 or 3-", offsetof(struct fault_scope, flows), SCOPE_RANGE, UINT32_MAX, 0 },
+	{ "arrivals", "at the N-th arrival of data in that half of a connection only, up to 65534",
+	  "as 3, 1-2 or 3-", offsetof(struct fault_scope, arrivals), SCOPE_RANGE, UINT16_MAX, 0 },
+	{ "seconds", "in the N-th second only, counted from 0 since the fault came into use",
+	  "as 0, 10- or 0-59", offsetof(struct fault_scope, seconds), SCOPE_RANGE, UINT32_MAX, 1 },
 };
 
 #define SCOPE_KEYS (sizeof(scope_keys) / sizeof(scope_keys[0]))
@@ -357,7 +360,7 @@ void faultspec_list(FILE *out)
 		if (k->every > 1)
 			print_param(out, "  %-12s  %s, %s\n", &every, k->every);
 	}
-	fprintf(out, "\nEach of them also takes\n");
+	fprintf(out, "\nEach of them also takes:\n");
 	print_param(out, "  %-12s  %s, %s\n", &every, every.preset);
 	print_param(out, "  %-12s  %s, %s\n", &percent, percent.preset);
 	for (size_t i = 0; i < SCOPE_KEYS; i++)
@@ -386,38 +389,32 @@ void faultspec_hooks(char *text, size_t size, const struct fault_kind *k)
 /* The keys for where and when. */
 static void page_scope(FILE *out)
 {
-	fprintf(out, "\n"
-		     "Where and when a fault acts, if not always:\n"
-		     "\n"
-		     "| key | which | value |\n"
-		     "|---|---|---|\n");
+	fprintf(out, "\nA fault can be limited in where and when it acts:\n\n"
+		     "| key | acts | value |\n|---|---|---|\n");
 	for (size_t i = 0; i < SCOPE_KEYS; i++)
 		fprintf(out, "| `%s` | %s | %s |\n", scope_keys[i].name, scope_keys[i].summary,
 			scope_keys[i].values);
-	fprintf(out, "\n"
-		     "A fault that can never act is refused: `lose-tail:direction=s2c` wants "
-		     "`--direction s2c` or\n"
-		     "`both`, as cuts and pieces are made of intercepted halves only. Packets are "
-		     "seen in both\n"
-		     "halves, whichever is intercepted.\n");
-	fprintf(out, "\n"
-		     "`percent` is of occasions, not of connections: `drop:every=1,percent=30` "
-		     "loses 30 %% of the\n"
-		     "pieces in each connection. That a fault spoils 30 %% of the connections "
-		     "cannot be said; `flows`\n"
-		     "names connections by their numbers. Only `isn-shift` has one occasion in "
-		     "each connection.\n"
-		     "\n"
-		     "`ack-then-die` forgets a connection when a packet of it comes, after so much "
-		     "is ACKed. So with\n"
-		     "`reset=1` the RSTs are sent with the next packet of either end, not with the "
-		     "ACK; as long as\n"
-		     "both wait for each other, none is sent.\n");
-	fprintf(out, "\n"
-		     "`off-by-one:flows=1-2` spoils the first two connections, and then works. "
-		     "Each worker counts\n"
-		     "for itself, in `every`, `flows` and `seconds`: with several, a range is that "
-		     "of each.\n");
+	fprintf(out,
+		"\n"
+		"A fault that can never act is refused. `lose-tail:direction=s2c`, for example,\n"
+		"needs `--direction s2c` or `both`, because cuts and pieces are made only in\n"
+		"intercepted halves. Packets are seen in both halves, whichever is intercepted.\n");
+	fprintf(out,
+		"\n"
+		"`percent` is a share of occasions, not of connections:\n"
+		"`drop:every=1,percent=30` loses 30 %% of the pieces of each connection. No key\n"
+		"makes a fault hit 30 %% of the connections; `flows` selects them by their\n"
+		"numbers. Only `isn-shift` has just one occasion in each connection.\n"
+		"\n"
+		"`ack-then-die` forgets a connection at the first packet that comes once enough\n"
+		"bytes are ACKed. So with `reset=1` the RSTs are sent when either end sends its\n"
+		"next packet, not with the ACK. While both ends wait for each other, none is\n"
+		"sent.\n");
+	fprintf(out,
+		"\n"
+		"`off-by-one:flows=1-2` breaks the first two connections, and none after them.\n"
+		"Each worker counts `every`, `flows` and `seconds` for itself, so with several\n"
+		"workers a range applies to each.\n");
 }
 
 void faultspec_page(FILE *out)
@@ -427,23 +424,25 @@ void faultspec_page(FILE *out)
 	fprintf(out,
 		"# Faults\n\n"
 		"Made by `resegd --list-faults=markdown`.\n\n"
-		"`--fault NAME[:KEY=VALUE,...]`, up to %d times: faults act side by side, in their "
-		"order.\n"
-		"Without it the box has the first of the table.\n\n"
-		"| fault | at | what the box does | what its users see |\n"
+		"`--fault NAME[:KEY=VALUE,...]` can be given up to %d times: the faults act side\n"
+		"by side, in the order given. Without it the box has the first fault of the\n"
+		"table.\n\n"
+		"| fault | at | what the box does | what users see |\n"
 		"|---|---|---|---|\n",
 		FAULTS_MAX);
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
 		faultspec_hooks(hooks, sizeof(hooks), k);
 		fprintf(out, "| `%s` | %s | %s | %s |\n", k->name, hooks, k->summary, k->symptom);
 	}
-	fprintf(out, "\n"
-		     "A *cut* is made when data arrives, and never again; a *piece* is what was "
-		     "cut, each time that it is\n"
-		     "sent; a *packet* is anything that comes, before the box looks at it; a "
-		     "*connection* is asked\n"
-		     "about once, at its first SYN.\n\n"
-		     "| fault | parameter | what it is | from, to (preset) |\n|---|---|---|---|\n");
+	fprintf(out,
+		"\n"
+		"The column *at* names the place where a fault acts. A *cut* is made once, when\n"
+		"data arrives. A *piece* is what was cut, each time that it is sent. A *packet*\n"
+		"is anything that comes in, before the box looks at it. A *connection* is\n"
+		"considered once, at its first SYN.\n"
+		"\n"
+		"| fault | parameter | what it is | from, to (preset) |\n"
+		"|---|---|---|---|\n");
 	for (const struct fault_kind *k = fault_table; k->name; k++) {
 		for (unsigned i = 0; i < FAULT_PARAMS_MAX && k->param[i].name; i++) {
 			fprintf(out, "| `%s` ", k->name);

@@ -15,11 +15,10 @@
 static void print_help(void)
 {
 	printf("Usage: reseg-sim [OPTION]...\n"
-	       "Runs the engine between two simulated ends, over networks that lose, reorder and "
-	       "repeat\n"
-	       "packets as each seed decides. With no fault in the box, every stream must arrive "
-	       "whole.\n"
-	       "The digest is of all packets: it is the same as long as the engine does the same.\n"
+	       "Runs the engine between two simulated ends, over networks that lose, reorder and\n"
+	       "repeat packets as each seed decides. With no fault in the box, every stream must\n"
+	       "arrive whole. The digest covers all packets: it changes only if the engine does\n"
+	       "something else.\n"
 	       "\n"
 	       "  --first SEED   first seed (1)\n"
 	       "  --seeds N      how many (1000)\n"

@@ -213,9 +213,10 @@ static enum host host_option(const char *name)
 static void print_help(void)
 {
 	printf("Usage: reseg-lab enter [--lab PID] [--on HOST] [-- COMMAND...]\n"
-	       "Runs a further command in a lab that is running; without one, a shell.\n"
+	       "Runs another command in a running lab; without COMMAND, a shell.\n"
 	       "\n"
-	       "  --lab PID   process id of the reseg-lab; not needed if only one is running\n"
+	       "  --lab PID   process id of the lab's reseg-lab; not needed in a lab, or if only\n"
+	       "              one is running\n"
 	       "  --on HOST   where to run it: client, box, server, router, client2 and so on\n"
 	       "              (client)\n"
 	       "  --help, --version\n");

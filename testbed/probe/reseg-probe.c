@@ -45,34 +45,36 @@ static void print_help(void)
 	       "       reseg-probe one   --size N     [OPTION]... HOST[:PORT]\n"
 	       "       reseg-probe identify           [OPTION]... HOST[:PORT]\n"
 	       "Sends SMTP envelopes (MAIL, RCPT, DATA, pipelined) of exact sizes, one write\n"
-	       "each, and says what came back. It ends each connection before the message: no\n"
+	       "each, and reports what came back. It ends each connection before the message: no\n"
 	       "mail is sent. identify finds out what is wrong with a path: a box that\n"
 	       "re-segments, an MTU black hole, a slow server... It makes some 1,500\n"
-	       "connections; --timeout, --limit, --parallel, --format table and json, -4 and -6\n"
-	       "are for it, too.\n"
+	       "connections, and takes only --timeout, --limit, --parallel, --format table or\n"
+	       "json, -4 and -6.\n"
 	       "\n"
-	       "  --sizes LIST       sizes in bytes, as 500-530,1025; %d to %d (echo: from 1)\n"
-	       "  --repeat N         sweep: try each size N times (1); a size that is listed\n"
-	       "                     twice is tried twice, too\n"
-	       "  --protocol NAME    smtp, or echo: any bytes, to a server that sends them back\n"
-	       "                     (smtp)\n"
-	       "  --split WHERE      write in two parts: first-line, or a number of bytes\n"
-	       "  --timeout S        give up after S seconds without progress (%d)\n"
+	       "  --sizes LIST       sizes in bytes, %d to %d (echo: from 1), as\n"
+	       "                     500-530,1025; a size listed twice is tried twice\n"
+	       "  --repeat N         sweep: try each listed size N times (1)\n"
+	       "  --protocol NAME    smtp; or echo: write any bytes to a server that sends them\n"
+	       "                     back (smtp)\n"
+	       "  --split WHERE      write in two parts, the first of which is first-line, or a\n"
+	       "                     number of bytes\n"
+	       "  --timeout S        give up after S seconds without progress (%d; identify: %d)\n"
 	       "  --limit S          end a connection after S seconds in any case (%d time-outs)\n"
 	       "  --parallel N       connections at once (%d)\n"
 	       "  --format NAME      table, json, tap or junit (table)\n"
 	       "  --expect WHAT      compare with finch2008, clean, or a FILE that --format json\n"
-	       "                     made; without it, every size should be ok\n"
+	       "                     wrote; without it, every size should be ok\n"
 	       "  --segment-size N   the box's segment size, for finch2008 (512)\n"
 	       "  -4, -6             use only that IP version\n"
 	       "  --help, --version\n"
 	       "\n"
-	       "Outcomes: ok; rejected (all replies came, and the server would not take the\n"
+	       "Outcomes: ok; rejected (all replies came, but the server would not take the\n"
 	       "mail; counts as ok); stalled (all bytes ACKed, replies missing); reset; refused\n"
 	       "(no connection); error.\n"
-	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be tried.\n",
+	       "Exit status: 0 as expected, 1 not as expected, 2 it could not be run.\n",
 	       ENVELOPE_MIN, ENVELOPE_MAX, (int)(TIMEOUT_DEFAULT_NS / NS_PER_S),
-	       SWEEP_LIMIT_TIMEOUTS, PARALLEL_DEFAULT);
+	       (int)(IDENTIFY_TIMEOUT_DEFAULT_NS / NS_PER_S), SWEEP_LIMIT_TIMEOUTS,
+	       PARALLEL_DEFAULT);
 }
 
 static uint32_t parse_size(const char **text, uint32_t min, const char *list)
