@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens when something beside resegd fails: an interface, a link, the clock, a client.
+
+The failures that reliability lists, which says what their texts mean."""
+
+import os
+import socket
+import time
+
+from boxes import BUILD, Box, Load, Stream, expect, on_box, wait_until
+
+
+def tun_down(_):
+    """`ip link set reseg0 down` under a stream
+    | nothing the box sends leaves; byte-exact once it is up
+    | `inject_failed`, a line"""
+    box = Box("--fault", "none", "--inject", "tun")
+    load = Load(30000000)
+    box.wait_for_traffic()
+    on_box("ip", "link", "set", "reseg0", "down")
+    box.wait_for("its TUN device is down: ip link set reseg0 up")
+    on_box("ip", "link", "set", "reseg0", "up")
+    load.join()
+    expect(box.counter("inject_failed") > 0, "nothing was refused")
+
+
+def tun_removed(_):
+    """`ip link delete reseg0`
+    | resegd ends with status 1, a manager starts it again; what has nothing orphaned goes on
+    | a line"""
+    box = Box("--fault", "none", "--inject", "tun")
+    quiet = Stream()
+    quiet.exchange(5000)
+    on_box("ip", "link", "delete", "reseg0")
+    Stream().send(600)
+    expect(box.wait() == 1, "it did not end with 1")
+    expect(box.has_said("its TUN device was removed"), "it did not say why")
+    quiet.exchange(5000)
+    Stream().exchange(5000)
+
+
+def control_clients_hang(_):
+    """40 clients of the control socket that ask and never read
+    | others are answered; streams do not notice
+    | none"""
+    box = Box("--fault", "none")
+    clients = []
+    for i in range(40):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(box.control)
+        client.settimeout(0.01)
+        try:
+            for _ in range(1000 * (i % 2)):
+                client.sendall(b'{"command": "metrics"}\n')
+        except (TimeoutError, BrokenPipeError, ConnectionResetError):
+            pass
+        clients.append(client)
+    Load(3000000).join()
+    expect(box.counter("flows_opened") == 1, "another number of flows")
+
+
+def clock_jumps(_):
+    """the time of day jumps by a day with each look at it
+    | byte-exact; times in the log go on evenly from the start
+    | none"""
+    box = Box(
+        "--fault", "none", env={
+            "LD_PRELOAD": os.environ.get("CLOCK_JUMPS", str(BUILD / "testbed/tests/clock-jumps.so"))
+        })
+    Load(300000, 20, 20).join()
+    wait_until(lambda: len(box.log("flow_closed")) == 20, "the connections to end")
+    times = [event["time_ns"] for event in box.log()]
+    expect(times == sorted(times), "times go back")
+    expect(times[-1] - times[0] < 60e9, "times jump")
+
+
+def link_down(name):
+    box = Box("--fault", "none")
+    load = Load(60000000)
+    box.wait_for_traffic()
+    on_box("sysctl", "-qw", "net.ipv6.conf.all.keep_addr_on_down=1")
+    on_box("ip", "link", "set", name, "down")
+    time.sleep(1)		# it is this that is tried
+    on_box("ip", "link", "set", name, "up")
+    load.join()
+    return box.counter("retransmissions")
+
+
+def link_to_server_down(_):
+    """the link to the server is down for 1 s under a stream
+    | what the box has ACKed it sends again: byte-exact
+    | `retransmissions`"""
+    expect(link_down("toserver") > 0, "nothing was sent again")
+
+
+def link_to_client_down(_):
+    """the link to the client is down for 1 s under a stream
+    | the client sends again what was not ACKed: byte-exact
+    | none"""
+    link_down("toclient")
+
+
+def clients_abort(_):
+    """300 connections, each second one ended by a RST half-way
+    | all others are byte-exact; none is left
+    | `flow_closed` with `reset`"""
+    box = Box("--fault", "none")
+    Load(200000, 300, 50, "--abort-every", "2").join()
+    wait_until(lambda: box.counter("orphaned_bytes") == 0 and box.counter("pages_used") == 0,
+               "all buffers to be given back")

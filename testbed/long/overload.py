@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens when something is full: a queue, the table, memory, a disk.
+
+The failures that reliability lists, which says what their texts mean."""
+
+import os
+import socket
+import struct
+
+from boxes import ECHO, Box, Load, Stream, expect, on_box, wait_until
+
+
+def queue_too_short(_):
+    """`--queue-length 8` under 40 streams
+    | lost before the box, sent again: byte-exact
+    | `queue_lost`"""
+    box = Box("--fault", "none", "--queue-length", "8")
+    Load(50000, 40, 40).join()
+    expect(box.counter("queue_lost") > 0, "nothing was lost")
+
+
+def queue_buffer_full(_):
+    """`--queue-buffer 65536` under a fast stream (`ENOBUFS`)
+    | the same
+    | `queue_overruns`, a line"""
+    box = Box("--fault", "none", "--queue-buffer", "65536")
+    Load(4000000).join()
+    expect(box.counter("queue_overruns") > 0, "it did not overrun")
+    box.wait_for("some were lost: give a larger --queue-buffer")
+
+
+def table_full(_):
+    """20 connections, `--flows 8`
+    | the first 8 go on; the others pass untouched
+    | `passed_overload`"""
+    box = Box("--fault", "none", "--flows", "8")
+    streams = [Stream() for _ in range(20)]
+    for stream in streams:
+        stream.exchange(5000)
+    expect(box.counter("passed_overload") == 12, "not 12 passed")
+    expect(box.counter("flows_active") == 8, "not 8 are known")
+
+
+def table_full_refuse(_):
+    """the same, `--overload refuse`
+    | the others get a RST; the first 8 go on
+    | `refused_overload`"""
+    box = Box("--fault", "none", "--flows", "8", "--overload", "refuse")
+    streams, refused = [], 0
+    for _ in range(20):
+        try:
+            streams.append(Stream())
+        except ConnectionRefusedError:
+            refused += 1
+    for stream in streams:
+        stream.exchange(5000)
+    expect(refused == 12 and box.counter("refused_overload") == 12, "%d were refused" % refused)
+
+
+def memory_for_new_used_up(_):
+    """100 stalled connections, `--memory 1048576`
+    | from three quarters on new ones pass; the old ones go on
+    | `passed_overload`"""
+    box = Box("--memory", "1048576")
+    streams = [Stream() for _ in range(101)]
+    for stream in streams[:-1]:
+        stream.send(513)		# two pages of 4,096 each, of 256
+    wait_until(lambda: box.counter("stalls") == 100, "all to stall")
+    late = [Stream() for _ in range(20)]
+    for stream in late:
+        stream.exchange(513)		# nobody holds it
+    expect(box.counter("passed_overload") == 20, "not 20 passed")
+    streams[-1].exchange(5000)
+    for stream in streams[:-1]:
+        stream.exchange(1)
+    expect(box.counter("orphaned_bytes") == 0, "octets are held")
+
+
+def memory_full(_):
+    """nothing gets through (`drop`), 8 streams of 400 kB, `--memory 1048576`
+    | what is no longer ACKed is sent again: byte-exact once it gets through
+    | `refused_arrivals`"""
+    box = Box("--fault", "drop:percent=100", "--memory", "1048576")
+    load = Load(400000, 8, 8)
+    wait_until(lambda: box.counter("refused_arrivals") > 0, "the memory to be full")
+    pages = box.counter("pages_used")
+    expect(pages <= 256, "%d pages are in use" % pages)
+    box.ask("fault", "off", "all")
+    load.join()
+
+
+def small_disk(name):
+    """What makes a place of 64 KiB there, for resegd."""
+    os.mkdir(name)
+    return "mount -t tmpfs -o size=64k tmpfs %s && " % name
+
+
+def event_log_full(_):
+    """the disk of `--events` is full, then not
+    | the box goes on; whole lines are missing, and the log says how many
+    | `events_lost`, a line"""
+    os.mkdir("disk")
+    box = Box("--fault", "none", before=small_disk("disk/small"),
+              events=os.path.abspath("disk/small/events"))
+    box.events = "/proc/%d/root%s" % (box.pid, box.events)	# its mounts may be its own
+    Load(100000, 20).join()
+    box.wait_for("the event log cannot be written (No space left on device)")
+    lost = box.counter("events_lost")
+    expect(lost > 0, "no line was lost")
+    on_box("mount", "-o", "remount,size=4m", os.path.abspath("disk/small"))
+    Stream().exchange(1000)
+    wait_until(lambda: box.log("events_lost"), "the log to say how many lines it lost")
+    told = sum(event["lines"] for event in box.log("events_lost"))
+    expect(told == box.counter("events_lost") >= lost, "it tells of %d lines" % told)
+    expect(len(box.log("flow_closed")) < 20, "nothing is missing")
+
+
+def capture_full(_):
+    """the disk of `--pcapng` is full
+    | the box goes on; the capture ends there
+    | a line"""
+    box = Box("--fault", "none", "--pcapng", os.path.abspath("small/c.pcapng"),
+              before=small_disk("small"))
+    Load(100000, 20).join()
+    box.wait_for("the capture cannot be written any more")
+    Stream().exchange(5000)
+
+
+def syn_flood(options):
+    """SYNs from 1,000,000 addresses, 65,536 flows at most
+    | the table fills, later ones pass; memory stays within its limit; a stream from before goes on
+    | `passed_overload`"""
+    box = Box("--fault", "none")
+    old = Stream()
+    old.exchange(5000)
+    raw = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    server = socket.inet_pton(socket.AF_INET6, os.environ["RESEG_SERVER6"])
+    # 2001:db8:ffff:0:A:~A:B:~B: so the checksum is the same for all.
+    prefix = socket.inet_pton(socket.AF_INET6, "2001:db8:ffff::")[:8]
+    tcp = struct.pack("!HHIIHHHH", 40000, ECHO, 1, 0, 0x5002, 65535, 0, 0)
+
+    def source(i):
+        low, high = i & 0x3ff, i >> 10
+        return prefix + struct.pack("!HHHH", low, low ^ 0xffff, high, high ^ 0xffff)
+
+    def checksum(data):
+        total = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+        while total >> 16:
+            total = (total & 0xffff) + (total >> 16)
+        return ~total & 0xffff
+    pseudo = source(0) + server + struct.pack("!IHBB", len(tcp), 0, 0, socket.IPPROTO_TCP)
+    tcp = tcp[:16] + struct.pack("!H", checksum(pseudo + tcp)) + tcp[18:]
+    header = struct.pack("!IHBB", 6 << 28, len(tcp), socket.IPPROTO_TCP, 64)
+    to = (os.environ["RESEG_SERVER6"], 0)
+    before = box.counter("packets")
+    sent = 0
+    while sent < options.syns:
+        raw.sendto(header + source(sent) + server + tcp, to)
+        sent += 1
+        if sent % 8192 == 0:		# as many as the queue has room for
+            old.exchange(5000)
+    wait_until(lambda: box.counter("passed_overload") + 65536 >= sent - box.counter("queue_lost"),
+               "all SYNs to be seen")
+    expect(box.counter("flows_active") <= 65536, "too many flows")
+    expect(box.counter("packets") - before >= 0.9 * sent, "the box saw too few of them")
+    memory = box.memory() / 1048576
+    expect(memory < 64, "it has %d MiB in memory" % memory)
+    old.exchange(500000)
+    Stream().exchange(5000)

@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What happens when resegd stands still, is killed, or is asked to stop.
+
+The failures that reliability lists, which says what their texts mean."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from boxes import ECHO, Box, Load, Stream, expect, on_box, stalled_stream, wait_until
+
+
+class Manager:
+    """What a service manager hears (sd_notify)."""
+
+    def __init__(self, seconds):
+        self.path = os.path.abspath("notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.env = {"NOTIFY_SOCKET": self.path, "WATCHDOG_USEC": str(seconds * 1000000)}
+
+    def hears_within(self, seconds, text=b""):
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.socket.settimeout(left)
+            try:
+                if text in self.socket.recv(1000):
+                    return True
+            except TimeoutError:
+                break
+        return False
+
+
+def worker_stuck(_):
+    """a worker waits, for whoever reads the FIFO of `--events` does not
+    | packets wait in the queue; the watchdog is not told, so a manager starts it again after 30 s;
+    if it moves again: byte-exact
+    | the manager's journal"""
+    os.mkfifo("fifo")
+    enough, stop = threading.Event(), threading.Event()
+
+    def reader():
+        with open("fifo", "rb") as lines:
+            while not enough.is_set():
+                lines.read(4096)
+            stop.wait()
+            while lines.read(1 << 16):
+                pass
+    threading.Thread(target=reader, daemon=True).start()
+    manager = Manager(2)
+    box = Box("--fault", "none", env=manager.env, events=os.path.abspath("fifo"))
+    quiet = Stream()
+    quiet.exchange(1000)
+    enough.set()
+    load = Load(3000000)
+    end = time.monotonic() + 30
+    while manager.hears_within(4):	# silence of two deadlines
+        expect(time.monotonic() < end, "the watchdog is still told")
+    answer = box.ask("status", check=False)
+    expect("a worker does not answer" in answer.stderr, "resegctl said: " + answer.stderr)
+    expect(load.runs(), "the stream went on")
+    stop.set()
+    load.join()
+    quiet.exchange(1000)
+    expect(manager.hears_within(4), "the watchdog is not told again")
+
+
+def held_up(_):
+    """the whole process stands still for 2 s (`SIGSTOP`) under 20 streams
+    | packets wait in the queue: byte-exact
+    | none"""
+    box = Box("--fault", "none")
+    load = Load(2000000, 20, 20)
+    box.wait_for_traffic()
+    box.kill(signal.SIGSTOP)
+    time.sleep(2)		# it is this that is tried
+    box.kill(signal.SIGCONT)
+    load.join()
+
+
+def killed(_):
+    """`SIGKILL`, then a new start
+    | packets pass without it; octets that only it held are lost, with their connection; all others
+    go on, and new ones are intercepted by the new one
+    | `passed_unknown_flow`"""
+    box = Box()
+    quiet = Stream()
+    quiet.exchange(5000)
+    stalled = stalled_stream(box)
+    box.kill(signal.SIGKILL)
+    box.wait()
+    quiet.exchange(5000)
+    fresh = Stream()
+    fresh.exchange(513)			# nobody holds it
+    box.start()
+    fresh.exchange(513)
+    quiet.exchange(513)
+    expect(stalled.is_silent(), "the stalled one got something")
+    stalled_stream(box).exchange(1)		# the new one intercepts
+    expect(box.counter("passed_unknown_flow") > 0, "nothing of the old ones was seen to pass")
+
+
+def killed_and_closed(_):
+    """the same with `reseg-rules load --without-resegd drop`
+    | no packet passes until the new start; then all go on but the stalled one
+    | none"""
+    box = Box()
+    on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--without-resegd", "drop")
+    quiet = Stream()
+    quiet.exchange(5000)
+    stalled = stalled_stream(box)
+    box.kill(signal.SIGKILL)
+    box.wait()
+    quiet.send(5000)
+    expect(quiet.is_silent(), "packets passed")
+    box.start("--fault", "none")
+    quiet.receive()
+    Stream().exchange(513)
+    expect(stalled.is_silent(), "the stalled one got something")
+
+
+def stop_while_stuck(*options, **where):
+    """With a FIFO, `fifo`, that somebody has open and does not read."""
+    os.mkfifo("fifo")
+    stop = threading.Event()
+
+    def reader():
+        with open("fifo", "rb"):
+            stop.wait()			# and reads nothing
+    threading.Thread(target=reader, daemon=True).start()
+    manager = Manager(2)
+    box = Box("--fault", "none", *options, env=manager.env, **where)
+    load = Load(3000000)
+    while manager.hears_within(4):
+        expect(load.runs(), "it was never stuck")
+    box.ask("fault", "on", "drop",
+            check=False)  # more that is to be answered; nobody waits for it for good
+    expect("a worker does not answer" in box.ask("status", check=False).stderr,
+           "resegctl said something else")
+    box.kill(signal.SIGTERM)
+    expect(manager.hears_within(5, b"STOPPING=1"), "it does not say that it stops")
+    box.kill(signal.SIGTERM)
+    expect(box.wait() == 1, "it did not end with 1")
+    expect(box.has_said("a worker is stuck"), "it did not say why")
+    stop.set()
+    load.kill()
+    Stream().exchange(5000)
+
+
+def stopped_while_stuck(_):
+    """SIGTERM twice while a worker is stuck
+    | it ends with status 1, its connections are not handed over
+    | a line"""
+    stop_while_stuck(events=os.path.abspath("fifo"))
+
+
+def stopped_while_stuck_in_a_capture(_):
+    """the same by the FIFO of `--pcapng`
+    | the same
+    | a line"""
+    stop_while_stuck("--pcapng", os.path.abspath("fifo"))
+
+
+def stopped_while_it_waits(_):
+    """SIGTERM while it is started, as nobody reads the FIFO of `--events`
+    | it ends at once
+    | none"""
+    os.mkfifo("fifo")
+    process = subprocess.Popen(
+        ["reseg-lab", "enter", "--on", "box", "--", "resegd", "--quiet", "--events", "fifo"])
+
+    def sleeping():
+        """In open(), where there is nothing else that it waits for. The lab has process ids of its
+        own."""
+        return [
+            int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/status")
+            if "Name:\tresegd\n" in (text := path.read_text(
+                encoding="utf-8")) and "State:\tS" in text
+        ]
+    wait_until(sleeping, "it to sleep")
+    os.kill(sleeping()[0], signal.SIGTERM)
+    expect(process.wait(5) != 0, "it ended well")
+
+
+def expect_one_lost(box):
+    """The log names the stalled one, and no other."""
+    lost = [event for event in box.log("flow_closed") if event["reason"] == "shutdown"]
+    expect([relay["orphaned"] for event in lost for relay in event["relays"]] == [513],
+           "these lost something: %s" % lost)
+
+
+def stopped_twice_late(_):
+    """one of two workers has handed over, the other has a stall to wait for; a second SIGTERM after
+    6 s
+    | it ends at once, with status 0; the stalled one is named
+    | `flow_closed` with `shutdown`"""
+    box = Box("--queue", "0:1", "--grace", "60")
+    on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--queue", "0:1")
+    stalled = stalled_stream(box)
+    box.kill(signal.SIGTERM)
+    time.sleep(6)		# longer than a worker that is stuck is taken for one that works
+    box.kill(signal.SIGTERM)
+    expect(box.wait(5) == 0, "it did not end with 0")
+    expect_one_lost(box)
+
+
+def restarted_under_load(_):
+    """five times SIGTERM and a new start each time under 200 streams, 40 at once; one more is
+    stalled
+    | all live on, byte-exact; the stalled one is named
+    | `flow_closed` with `handed_over` or, the stalled one, `shutdown`"""
+    box = Box("--fault", "off-by-one:flows=1")
+    stalled = stalled_stream(box)		# stays open
+    for _ in range(5):
+        load = Load(300000, 200, 40)
+        wait_until(lambda: box.counter("packets") > 200, "the streams to move")
+        expect(load.runs(), "the load ended too early")
+        box.kill(signal.SIGTERM)
+        expect(box.wait() == 0, "it did not end with 0")
+        box.start("--fault", "none")
+        load.join()
+    box.kill(signal.SIGTERM)
+    box.wait()
+    expect_one_lost(box)
+    expect(any(event["reason"] == "handed_over" for event in box.log("flow_closed")),
+           "none was handed over")
