@@ -5,6 +5,7 @@
 #include "io/inject.h"
 #include "io/queue.h"
 #include "lab/hosts.h"
+#include "lab/namespace.h"
 #include "lab/services.h"
 
 #include <errno.h>
@@ -204,7 +205,7 @@ static void make_lab(void *arg)
 {
 	char reason[512];
 
-	hosts_unshare();
+	namespace_unshare();
 	if (!attempt(examine, arg, reason, sizeof(reason)))
 		cli_die("%s", reason);
 }

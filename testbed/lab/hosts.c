@@ -2,21 +2,18 @@
 #include "lab/hosts.h"
 
 #include "io/cli.h"
-#include "io/decimal.h"
+#include "lab/namespace.h"
+#include "lab/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <net/if.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/ethtool.h>
@@ -66,194 +63,19 @@ const char *host_link_of_box(enum host host)
 	return links[host].box_name;
 }
 
-/* Files ------------------------------------------------------------------------- */
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
-}
-
-/* The number in a file of /proc/sys; -1 if there is no such file. */
-static long read_number(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	long value = -1;
-
-	if (f && fscanf(f, "%ld", &value) != 1)
-		value = -1;
-	if (f)
-		fclose(f);
-	return value;
-}
-
 /* Namespaces ---------------------------------------------------------------------- */
-
-/* Is this a chroot, other than one that is a mount point? */
-static bool is_chroot(void)
-{
-	struct statx root;
-
-	return statx(AT_FDCWD, "/", 0, 0, &root) == 0 &&
-	       (root.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) &&
-	       !(root.stx_attributes & STATX_ATTR_MOUNT_ROOT);
-}
-
-static _Noreturn void die_no_user_namespace(int error)
-{
-	if (is_chroot())
-		cli_die("Linux makes no user namespaces in a chroot: run the lab outside of it, or "
-			"in a container");
-	if (read_number("/proc/sys/user/max_user_namespaces") == 0 || error == ENOSPC)
-		cli_die("user namespaces are used up or switched off: run as root, or have root "
-			"do: sysctl -w user.max_user_namespaces=10000");
-	if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
-		cli_die("user namespaces are switched off for ordinary users: run as root, or have "
-			"root do: sysctl -w kernel.unprivileged_userns_clone=1");
-	if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
-		cli_die("AppArmor forbids user namespaces to ordinary users (as on Ubuntu 24.04): "
-			"run as root, or have root do: sysctl -w "
-			"kernel.apparmor_restrict_unprivileged_userns=0");
-	if (geteuid() == 0)
-		cli_die("root may not make namespaces here (%s): give this container --cap-add "
-			"SYS_ADMIN --cap-add NET_ADMIN, or --privileged",
-			strerror(error));
-	cli_die("user namespaces are forbidden here (%s): run as root; in a container, allow them "
-		"in its seccomp profile; a chroot allows none",
-		strerror(error));
-}
-
-/* The first range of ids that this user may use besides its own: a line "NAME:FIRST:COUNT" of
- * /etc/subuid or /etc/subgid, where NAME is a name or a number (subuid(5)). */
-static bool find_sub_ids(const char *path, unsigned *first, unsigned *count)
-{
-	const struct passwd *user = getpwuid(getuid());
-	char line[256], name[128];
-	FILE *f = fopen(path, "re");
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		uint64_t uid;
-
-		if (sscanf(line, "%127[^:]:%u:%u", name, first, count) != 3 || *count == 0)
-			continue;
-		found = (user && strcmp(name, user->pw_name) == 0) ||
-			(decimal_is(name, 0, UINT32_MAX, &uid) && uid == getuid());
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* Has a privileged program map this user to 0, and the range to the ids after it. */
-static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsigned own)
-{
-	char target[16], self[16], first_text[16], count_text[16];
-	unsigned first, count;
-	pid_t child;
-	int status;
-
-	if (!find_sub_ids(file, &first, &count))
-		return false;
-	snprintf(target, sizeof(target), "%d", pid);
-	snprintf(self, sizeof(self), "%u", own);
-	snprintf(first_text, sizeof(first_text), "%u", first);
-	snprintf(count_text, sizeof(count_text), "%u", count);
-	child = fork();
-	if (child == 0) {
-		/* Its messages do not matter: the lab can do without it. */
-		dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
-		execlp(program, program, target, "0", self, "1", "1", first_text, count_text,
-		       (char *)NULL);
-		_exit(127);
-	}
-	return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-	       WEXITSTATUS(status) == 0;
-}
-
-/* Starts a process that stays outside the new user namespace, and maps ids once it may: once `go`
- * is at its end. */
-static pid_t start_mapper(int go[2])
-{
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	pid_t target = getpid(), mapper;
-	char byte;
-
-	if (pipe2(go, O_CLOEXEC) < 0)
-		cli_die("pipe: %s", strerror(errno));
-	mapper = fork();
-	if (mapper < 0)
-		cli_die("fork: %s", strerror(errno));
-	if (mapper > 0) {
-		close(go[0]);
-		return mapper;
-	}
-	close(go[1]);
-	if (read(go[0], &byte, 1) != 0)
-		_exit(1);
-	_exit(map_sub_ids("newgidmap", "/etc/subgid", target, gid) &&
-			      map_sub_ids("newuidmap", "/etc/subuid", target, uid)
-		      ? 0
-		      : 1);
-}
-
-/* Becomes root of a new user namespace. This user is known there as root and, if there are sub-ids
- * (subuid(5)), there are many more users: servers that change users need them. */
-static void become_root(void)
-{
-	char map[32];
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-	int rc, go[2], status;
-	pid_t mapper = start_mapper(go);
-
-	if (unshare(CLONE_NEWUSER) < 0)
-		die_no_user_namespace(errno);
-	close(go[1]);
-	if (waitpid(mapper, &status, 0) == mapper && status == 0) {
-		if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0 || setgroups(0, NULL) < 0)
-			cli_die("cannot become root of a user namespace: %s", strerror(errno));
-		return;
-	}
-	rc = write_file("/proc/self/setgroups", "deny");
-	snprintf(map, sizeof(map), "0 %u 1\n", uid);
-	if (rc == 0)
-		rc = write_file("/proc/self/uid_map", map);
-	snprintf(map, sizeof(map), "0 %u 1\n", gid);
-	if (rc == 0)
-		rc = write_file("/proc/self/gid_map", map);
-	if (rc < 0)
-		die_no_user_namespace(-rc);
-}
-
-void hosts_unshare(void)
-{
-	if (geteuid() == 0 && unshare(CLONE_NEWPID) == 0)
-		return;
-	become_root();
-	if (unshare(CLONE_NEWPID) < 0)	/* AppArmor lets the previous step pass, and stops here */
-		die_no_user_namespace(errno);
-}
 
 static void make_netns(struct hosts *h, enum host host)
 {
 	int fd;
 
 	if (unshare(CLONE_NEWNET) < 0)
-		die_no_user_namespace(errno);
+		namespace_die(errno);
 	/* On links made later, link-local addresses work at once, too. A kernel without IPv6 has no
 	 * such file. */
-	write_file("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
-	write_file("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
-	write_file("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+	proc_write("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
+	proc_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
+	proc_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
 	h->netns[host] = HOSTS_FD + (int)host;
 	fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || dup3(fd, h->netns[host], O_CLOEXEC) < 0)
@@ -358,10 +180,10 @@ static void add_link(struct rtnl *r, const struct hosts *h, enum host host,
 
 static void forward(enum host host)
 {
-	int rc = write_file("/proc/sys/net/ipv4/ip_forward", "1");
+	int rc = proc_write("/proc/sys/net/ipv4/ip_forward", "1");
 
 	if (rc == 0)
-		rc = write_file("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+		rc = proc_write("/proc/sys/net/ipv6/conf/all/forwarding", "1");
 	if (rc == -EROFS)
 		cli_die("/proc/sys is read-only in this container, and it may not mount another: "
 			"give it --privileged, or --security-opt systempaths=unconfined (Podman: "
@@ -369,7 +191,7 @@ static void forward(enum host host)
 	if (rc < 0)
 		cli_die("cannot make the %s a router: %s", host_name(host), strerror(-rc));
 	/* This setting may be inherited from the machine, and would drop what resegd sends. */
-	write_file("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
+	proc_write("/proc/sys/net/ipv4/conf/all/rp_filter", "0");
 }
 
 static void add_route(struct rtnl *r, const char *name, const struct rtnl_route *route)
@@ -436,24 +258,6 @@ static void set_up_end(const struct hosts *h, enum host host, const struct hosts
 
 /* Mounts ---------------------------------------------------------------------------- */
 
-/* Mounts made from now on are seen in the lab only. */
-static void make_mounts_private(void)
-{
-	if (unshare(CLONE_NEWNS) < 0)
-		die_no_user_namespace(errno);
-	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0)
-		return;
-	if (errno == EINVAL && is_chroot())
-		cli_die("this chroot is not a mount point, so the lab cannot have mounts of its "
-			"own: leave it, run mount --bind DIR DIR for its folder, and enter it "
-			"again");
-	if (errno == EACCES || errno == EPERM)
-		cli_die("nothing may be mounted here (%s): give this container --privileged, or "
-			"--security-opt apparmor=unconfined",
-			strerror(errno));
-	cli_die("cannot make mounts private: %s", strerror(errno));
-}
-
 /* Mounts a /proc that shows the lab's own processes, and whose /proc/sys can be written to: that of
  * most containers is read-only. Where this is forbidden, /proc stays that of the outside. */
 static void mount_proc(void)
@@ -506,7 +310,7 @@ static void mount_names(const struct hosts *h, const struct hosts_options *o)
 
 void hosts_create(struct hosts *h, const struct hosts_options *o)
 {
-	make_mounts_private();
+	namespace_make_mounts();
 	mount_proc();
 	*h = (struct hosts){ .count = HOST_CLIENT2 + o->clients - 1 };
 	for (enum host host = HOST_CLIENT; host < h->count; host++)

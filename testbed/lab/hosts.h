@@ -61,14 +61,8 @@ struct hosts_options {
 	int names;		/* resolve to addresses of IP version 4 or 6 only; 0: to both */
 };
 
-/* Makes a user namespace (unless the user is root) and a PID namespace. The next child is the first
- * process of the latter. The mounts stay those of the outside: reseg-lab may be the first process
- * of a container, which others enter by its mounts. Exits with advice if this machine does not
- * allow it. */
-void hosts_unshare(void);
-
-/* In that child: makes a mount namespace, the hosts and their network, and a /proc and an
- * /etc/hosts to match. Exits with a message on any error. */
+/* In the first process of a PID namespace (namespace_unshare()): makes a mount namespace, the hosts
+ * and their network, and a /proc and an /etc/hosts to match. Exits with a message on any error. */
 void hosts_create(struct hosts *h, const struct hosts_options *o);
 
 /* Moves the calling process to a host. */

@@ -20,6 +20,7 @@
 #include "lab/doctor.h"
 #include "lab/enter.h"
 #include "lab/hosts.h"
+#include "lab/namespace.h"
 #include "lab/report.h"
 #include "lab/seen.h"
 #include "lab/services.h"
@@ -356,7 +357,7 @@ int main(int argc, char **argv)
 		watch = report_start_watch(&o);
 	if (o.report)
 		reporter = report_prepare_page(&o, argc, argv);
-	hosts_unshare();
+	namespace_unshare();
 	if (pipe2(parent_alive, O_CLOEXEC) < 0 || pipe2(begun, O_CLOEXEC) < 0)
 		cli_die("pipe: %s", strerror(errno));
 	lab = fork();
