@@ -5,39 +5,20 @@
 /*
  * What is wrong with a path, found out from the client's side only
  *
- * First the server itself is measured: its time for a recipient. Then some sizes between the
- * smallest envelope and a full segment are tried. If all sizes from some size on fail, that size is
- * searched for; otherwise all sizes are tried. What failed is tried again, because chance repeats
- * nothing. Then each hypothesis predicts, for each size, whether replies are missing and how many;
- * one wrong prediction rules it out. If several are left, experiments decide in which they predict
- * different results; the one that remains must predict the results of further ones. What cannot be
- * explained, comes and goes, or is the server's own refusal, is never called anything but unsure.
+ * First the server itself is measured (server.h): its time for a recipient. Then some sizes between
+ * the smallest envelope and a full segment are tried. If all sizes from some size on fail, that
+ * size is searched for (threshold.h); otherwise all sizes are tried (sizes.h). What failed is tried
+ * again, because chance repeats nothing. Then each hypothesis predicts, for each size, whether
+ * replies are missing and how many; one wrong prediction rules it out. If several are left,
+ * experiments decide in which they predict different results; the one that remains must predict the
+ * results of further ones. What cannot be explained, comes and goes, or is the server's own
+ * refusal, is never called anything but unsure.
  */
 
 #include "io/error.h"
-#include "probe/hypothesis.h"
-#include "probe/trials.h"
+#include "probe/evidence.h"
 
 #include <stdio.h>
-
-#define IDENTIFY_EVIDENCE_MAX 16
-
-struct identify {
-	struct trials trials;	/* how to try it, and what was noted on the way */
-	/* out */
-	enum identify_class class;
-	bool sure;		/* all but one hypothesis are ruled out */
-	uint32_t segment_size;	/* these as far as the class has them; else 0 */
-	uint32_t over;
-	uint32_t bytes;		/* lose-tail: longest piece lost; MTU: longest packet that passes;
-				 * ack-then-die: ACKed before it died */
-	uint64_t delay_ns;	/* for each recipient */
-	uint64_t time_ns;	/* that all of this took */
-	struct sweep_codes codes;	/* the server's replies to the smallest envelope */
-	size_t odd;		/* sizes with other replies, or with late ones */
-	char *evidence[IDENTIFY_EVIDENCE_MAX];	/* sentences */
-	size_t evidence_count;
-};
 
 /* Finds out. Returns false, and why, if it cannot be tried. */
 bool identify_run(struct identify *id, struct error *error);
