@@ -28,19 +28,25 @@ wait_apt_get() {
 	apt-get -o DPkg::Lock::Timeout=300 "$@"
 }
 
+# What dpkg says of a package: "installed", or something else.
+package_state() {
+	dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null
+}
+
 # Installs Debian packages that are missing; without root, says what to run.
 need_packages() {
 	command -v dpkg-query >/dev/null || return 0	# not Debian: meson names what is missing
 	missing=
 	for package in "$@"; do
-		case $(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null) in
+		case $(package_state "$package") in
 		installed) ;;
 		*) missing="$missing $package" ;;
 		esac
 	done
 	[ -n "$missing" ] || return 0
 	if [ "$(id -u)" -ne 0 ]; then
-		die "packages are missing; run: sudo apt-get install --no-install-recommends$missing"
+		die "packages are missing; run:" \
+			"sudo apt-get install --no-install-recommends$missing"
 	fi
 	echo "$program: installing$missing"
 	log=$(mktemp)
