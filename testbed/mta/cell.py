@@ -106,7 +106,8 @@ def message(mark, padding=0):
     Each octet of `padding` makes it longer by one, line ends counted as two octets.
     """
     headers = (
-        "From: <%s>\nTo: <r@x.example>\nSubject: through the box\nDate: Tue, 01 Jan 2008 00:00:00 +0000\n"
+        "From: <%s>\nTo: <r@x.example>\nSubject: through the box\n"
+        "Date: Tue, 01 Jan 2008 00:00:00 +0000\n"
         "Message-Id: <reseg.%s@client.example>\n%s: %s\n\n" %
         (FROM, mark, account.MARK_HEADER, mark))
     lines = [("hello " * 9).strip()] * (0 if padding else 5)
@@ -336,8 +337,8 @@ class Sizes:
         seen = account_for(cell, mail, folder, self.labs.options, talks)
         if seen["outcome"] == "stalled":
             raise NotRun(
-                "`send` did not end within %d s, without the box: it must end once it is known what "
-                "came of the message" % send_limit(self.labs.options), folder)
+                "`send` did not end within %d s, without the box: it must end once it is known "
+                "what came of the message" % send_limit(self.labs.options), folder)
         if seen["outcome"] != "delivered":
             raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
         return wire.about(talks, mail.to)

@@ -36,7 +36,8 @@ fi
 from=$1
 shift
 to=$(printf '%s' "$*" | sed 's/,* /", "/g')
-printf '{"event": "message", "from": "%s", "to": ["%s"], "saved": "%s"}\\n' "$from" "$to" "$saved" >>"$received"
+printf '{"event": "message", "from": "%s", "to": ["%s"], "saved": "%s"}\\n' \\
+	"$from" "$to" "$saved" >>"$received"
 """
 
 

@@ -59,7 +59,8 @@ def cell(x, y, row, number):
     what = "%s: %s%s" % (formats.title(row), row["outcome"],
                          ". " + row["detail"] if row["detail"] else "")
     return (
-        '<a href="#m%d"><title>%s</title><rect class="%s%s" x="%.1f" y="%.1f" width="%d" height="%d" rx="3"/>'
+        '<a href="#m%d"><title>%s</title>'
+        '<rect class="%s%s" x="%.1f" y="%.1f" width="%d" height="%d" rx="3"/>'
         '<text class="mark %s-mark" x="%.1f" y="%.1f">%s</text></a>' %
         (number, html.escape(what), row["outcome"], " bad" if row["outcome"] == "delivered"
          and not row["good"] else "", x, y + 1, CELL_WIDTH - 2, CELL_HEIGHT, row["outcome"],
@@ -133,11 +134,14 @@ def write(path, rows, about, expected, folder):
     versions = ", ".join(name + (" " + version if version else "")
                          for name, version in about["versions"].items())
     verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
+    summary = ("%s. Segment size %d, time-outs of %d s. Columns are octets of the envelope. "
+               "Each cell leads to its logs and its\ncapture." %
+               (html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"]))
     content = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title><style>%s</style></head><body>
+<html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title>\
+<style>%s</style></head><body>
 <h1>Mail servers behind the box</h1>
-<p>%s. Segment size %d, time-outs of %d s. Columns are octets of the envelope. Each cell leads to its logs and its
-capture.</p>
+<p>%s</p>
 %s
 <p class="faint">%s</p>
 <div class="scroll">%s</div>
@@ -145,8 +149,7 @@ capture.</p>
 <p class="faint">With the segments that the sender wrote, and their octets.</p>
 %s
 </body></html>
-""" % (STYLE, html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"], verdict,
-       html.escape(versions), heat_map(rows), "\n".join(
-           section(i, row, folder, path) for i, row in enumerate(rows)))
+""" % (STYLE, summary, verdict, html.escape(versions), heat_map(rows), "\n".join(
+        section(i, row, folder, path) for i, row in enumerate(rows)))
     with open(path, "w", encoding="utf-8") as file:
         file.write(content)
