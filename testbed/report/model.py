@@ -156,7 +156,8 @@ def tell(c, way, leg):
         acked = distance(relative(packet.ack, peer_isn)) - 1
         # What the box sends is what its receiver learns; what comes in is what its sender has.
         if is_last and not way.lost and acked > peer.acked:
-            way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)	# without a FIN
+            # Not counting a FIN.
+            way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)
             peer.acked = acked
         if leg == 0 and not way.made_by_box and acked > peer.delivered:
             peer.delivered = acked

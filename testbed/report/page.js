@@ -8,7 +8,8 @@ for (const section of document.querySelectorAll('section')) {
   const [top, step, bottom, lane, laneWidth] = numbers('const');
   const times = numbers('t'), before = numbers('b');
   const first = Number(svg.dataset.scale);
-  const bands = [...svg.querySelectorAll('.band')].map(band => [band, band.dataset.o.split(' ').map(Number)]);
+  const bands = [...svg.querySelectorAll('.band')].map(
+    band => [band, band.dataset.o.split(' ').map(Number)]);
   const most = Math.max(0, ...bands.map(([, orphans]) => Math.max(...orphans)));
   const ways = [...svg.querySelectorAll('.way')];
   let y = [];
@@ -17,12 +18,14 @@ for (const section of document.querySelectorAll('section')) {
   const duration = times.length ? times[times.length - 1] / 1e9 : 0;
   const largest = Math.max(1, Math.min(1e7, duration > 0 ? 30000 / duration : 1));
   const scaleOf = value => value === 0 ? 0 : Math.pow(largest, value / 100);
-  const valueOf = scale => scale <= 1 ? 0 : Math.min(100, 100 * Math.log(scale) / Math.log(largest));
+  const valueOf = scale =>
+    scale <= 1 ? 0 : Math.min(100, 100 * Math.log(scale) / Math.log(largest));
 
   function move(scale) {
     const old = y;
     y = times.map((t, i) => top + step * i + before[i] + scale * t / 1e9);
-    const lower = (part, place) => part.setAttribute('y', Number(part.getAttribute('y')) + y[place] - old[place]);
+    const lower = (part, place) =>
+      part.setAttribute('y', Number(part.getAttribute('y')) + y[place] - old[place]);
     const height = y.length ? y[y.length - 1] + bottom : top;
     svg.setAttribute('height', Math.round(height));
     svg.setAttribute('viewBox', `0 0 ${svg.getAttribute('width')} ${Math.round(height)}`);
@@ -49,8 +52,11 @@ for (const section of document.querySelectorAll('section')) {
     }
     for (const [band, orphans] of bands)
       band.setAttribute('d', [...orphans, 0].map((n, i) => {
-        const at = y[Math.min(i, y.length - 1)].toFixed(1), x = (lane + laneWidth * n / most).toFixed(1);
-        return !n && !orphans[i - 1] ? '' : `${orphans[i - 1] ? 'V' : `M${lane} `}${at} H${x}${n ? '' : ' Z'}`;
+        const at = y[Math.min(i, y.length - 1)].toFixed(1);
+        const x = (lane + laneWidth * n / most).toFixed(1);
+        if (!n && !orphans[i - 1])
+          return '';
+        return `${orphans[i - 1] ? 'V' : `M${lane} `}${at} H${x}${n ? '' : ' Z'}`;
       }).join(' '));
     section.querySelector('output').textContent = scale === 0 ? 'order only' :
       scale >= 1000 ? `1 ms is ${Math.round(scale / 1000)} px` : `1 s is ${Math.round(scale)} px`;
