@@ -19,7 +19,7 @@ ECHO = 7
 
 
 class Otherwise(Exception):
-    """What happened is not what was expected."""
+    """Something other than what was expected has happened; its text says what."""
 
 
 def expect(condition, text):
@@ -28,10 +28,10 @@ def expect(condition, text):
 
 
 def wait_until(condition, text, seconds=15):
-    """For what nothing tells."""
+    """Waits for what nothing tells; text: for what."""
     end = time.monotonic() + seconds
     while not condition():
-        expect(time.monotonic() < end, "waited %d s in vain: %s" % (seconds, text))
+        expect(time.monotonic() < end, "waited %d s in vain for %s" % (seconds, text))
         time.sleep(0.05)
 
 
@@ -78,6 +78,10 @@ class Box:
     def counter(self, name):
         return self.ask("status")["counters"][name]
 
+    def expect_counter(self, name, number):
+        found = self.counter(name)
+        expect(found == number, "%s is not %d, but %d" % (name, number, found))
+
     def kill(self, number):
         os.kill(self.pid, number)
 
@@ -90,11 +94,15 @@ class Box:
         self.reader.join()
         return status
 
+    def expect_status(self, status, seconds=20):
+        found = self.wait(seconds)
+        expect(found == status, "resegd ended with status %d, not %d" % (found, status))
+
     def has_said(self, text):
         return any(text in line for line in self.said)
 
     def wait_for(self, text):
-        wait_until(lambda: self.has_said(text), "to hear: " + text)
+        wait_until(lambda: self.has_said(text), "resegd to say: " + text)
 
     def log(self, *kinds):
         with open(self.events, encoding="utf-8") as lines:
@@ -123,9 +131,9 @@ class Stream:
         got = b""
         while len(got) < len(self.awaited):
             part = self.socket.recv(1 << 16)
-            expect(part, "the stream ended")
+            expect(part, "the server ended the stream before all octets came back")
             got += part
-        expect(got == self.awaited, "other octets came back")
+        expect(got == self.awaited, "other octets came back than were sent")
         self.awaited = b""
 
     def exchange(self, count):
@@ -144,10 +152,10 @@ class Stream:
 
 
 def stalled_stream(box):
-    """Behind the fault of 2008, which has held nothing before."""
+    """A connection that the fault of 2008 has stalled; the first for this resegd."""
     stream = Stream()
     stream.send(513)
-    wait_until(lambda: box.counter("stalls") == 1, "the stall")
+    wait_until(lambda: box.counter("stalls") == 1, "the connection to stall")
     return stream
 
 
@@ -172,7 +180,7 @@ class Load:
 
     def join(self):
         _, said = self.process.communicate()
-        expect(self.process.returncode == 0, "not byte-exact: " + said.strip())
+        expect(self.process.returncode == 0, "the streams were not byte-exact: " + said.strip())
 
 
 def find_programs(program):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What happens when something is full: a queue, the table, memory, a disk.
 
-The failures that reliability lists, which says what their texts mean."""
+Each docstring is a row of the table in docs/reliability.md; see reliability."""
 
 import os
 import socket
@@ -16,7 +16,7 @@ def queue_too_short(_):
     | `queue_lost`"""
     box = Box("--fault", "none", "--queue-length", "8")
     Load(50000, 40, 40).join()
-    expect(box.counter("queue_lost") > 0, "nothing was lost")
+    expect(box.counter("queue_lost") > 0, "queue_lost is 0: no packet was lost")
 
 
 def queue_buffer_full(_):
@@ -25,7 +25,7 @@ def queue_buffer_full(_):
     | `queue_overruns`, a line"""
     box = Box("--fault", "none", "--queue-buffer", "65536")
     Load(4000000).join()
-    expect(box.counter("queue_overruns") > 0, "it did not overrun")
+    expect(box.counter("queue_overruns") > 0, "queue_overruns is 0: the queue did not overrun")
     box.wait_for("some were lost: give a larger --queue-buffer")
 
 
@@ -37,8 +37,8 @@ def table_full(_):
     streams = [Stream() for _ in range(20)]
     for stream in streams:
         stream.exchange(5000)
-    expect(box.counter("passed_overload") == 12, "not 12 passed")
-    expect(box.counter("flows_active") == 8, "not 8 are known")
+    box.expect_counter("passed_overload", 12)
+    box.expect_counter("flows_active", 8)
 
 
 def table_full_refuse(_):
@@ -54,7 +54,8 @@ def table_full_refuse(_):
             refused += 1
     for stream in streams:
         stream.exchange(5000)
-    expect(refused == 12 and box.counter("refused_overload") == 12, "%d were refused" % refused)
+    expect(refused == 12, "%d connections were refused, not 12" % refused)
+    box.expect_counter("refused_overload", 12)
 
 
 def memory_for_new_used_up(_):
@@ -65,15 +66,16 @@ def memory_for_new_used_up(_):
     streams = [Stream() for _ in range(101)]
     for stream in streams[:-1]:
         stream.send(513)		# two pages of 4,096 each, of 256
-    wait_until(lambda: box.counter("stalls") == 100, "all to stall")
+    wait_until(lambda: box.counter("stalls") == 100, "all 100 connections to stall")
     late = [Stream() for _ in range(20)]
     for stream in late:
         stream.exchange(513)		# nobody holds it
-    expect(box.counter("passed_overload") == 20, "not 20 passed")
+    box.expect_counter("passed_overload", 20)
     streams[-1].exchange(5000)
     for stream in streams[:-1]:
         stream.exchange(1)
-    expect(box.counter("orphaned_bytes") == 0, "octets are held")
+    expect(box.counter("orphaned_bytes") == 0,
+           "octets are still held: orphaned_bytes is not 0")
 
 
 def memory_full(_):
@@ -82,15 +84,16 @@ def memory_full(_):
     | `refused_arrivals`"""
     box = Box("--fault", "drop:percent=100", "--memory", "1048576")
     load = Load(400000, 8, 8)
-    wait_until(lambda: box.counter("refused_arrivals") > 0, "the memory to be full")
+    wait_until(lambda: box.counter("refused_arrivals") > 0,
+               "the memory to be full (refused_arrivals above 0)")
     pages = box.counter("pages_used")
-    expect(pages <= 256, "%d pages are in use" % pages)
+    expect(pages <= 256, "pages_used is %d: more than the 256 of --memory" % pages)
     box.ask("fault", "off", "all")
     load.join()
 
 
 def small_disk(name):
-    """What makes a place of 64 KiB there, for resegd."""
+    """A command that mounts a disk of 64 KiB there, for resegd."""
     os.mkdir(name)
     return "mount -t tmpfs -o size=64k tmpfs %s && " % name
 
@@ -106,13 +109,17 @@ def event_log_full(_):
     Load(100000, 20).join()
     box.wait_for("the event log cannot be written (No space left on device)")
     lost = box.counter("events_lost")
-    expect(lost > 0, "no line was lost")
+    expect(lost > 0, "events_lost is 0: no line of the log was lost")
     on_box("mount", "-o", "remount,size=4m", os.path.abspath("disk/small"))
     Stream().exchange(1000)
-    wait_until(lambda: box.log("events_lost"), "the log to say how many lines it lost")
+    wait_until(lambda: box.log("events_lost"),
+               "an events_lost in the log, which says how many lines it lost")
     told = sum(event["lines"] for event in box.log("events_lost"))
-    expect(told == box.counter("events_lost") >= lost, "it tells of %d lines" % told)
-    expect(len(box.log("flow_closed")) < 20, "nothing is missing")
+    counted = box.counter("events_lost")
+    expect(told == counted, "the log reports %d lost lines, not the %d counted" % (told, counted))
+    expect(counted >= lost, "events_lost went back from %d to %d" % (lost, counted))
+    expect(len(box.log("flow_closed")) < 20,
+           "no line is missing from the log: all 20 flow_closed are there")
 
 
 def capture_full(_):
@@ -160,10 +167,12 @@ def syn_flood(options):
         if sent % 8192 == 0:		# as many as the queue has room for
             old.exchange(5000)
     wait_until(lambda: box.counter("passed_overload") + 65536 >= sent - box.counter("queue_lost"),
-               "all SYNs to be seen")
-    expect(box.counter("flows_active") <= 65536, "too many flows")
-    expect(box.counter("packets") - before >= 0.9 * sent, "the box saw too few of them")
+               "passed_overload to count all SYNs without room in the table")
+    flows, seen = box.counter("flows_active"), box.counter("packets") - before
+    expect(flows <= 65536, "flows_active is %d: more than 65,536" % flows)
+    expect(seen >= 0.9 * sent, "the box saw %d packets: less than nine tenths of %d SYNs" % (
+        seen, sent))
     memory = box.memory() / 1048576
-    expect(memory < 64, "it has %d MiB in memory" % memory)
+    expect(memory < 64, "resegd has %d MiB in memory: not less than 64" % memory)
     old.exchange(500000)
     Stream().exchange(5000)

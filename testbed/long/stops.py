@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What happens when resegd stands still, is killed, or is asked to stop.
 
-The failures that reliability lists, which says what their texts mean."""
+Each docstring is a row of the table in docs/reliability.md; see reliability."""
 
 import os
 import pathlib
@@ -12,6 +12,8 @@ import threading
 import time
 
 from boxes import ECHO, Box, Load, Stream, expect, on_box, stalled_stream, wait_until
+
+RESURRECTED = "the stalled connection is not silent, although resegd was killed with its octets"
 
 
 class Manager:
@@ -59,14 +61,16 @@ def worker_stuck(_):
     load = Load(3000000)
     end = time.monotonic() + 30
     while manager.hears_within(4):	# silence of two deadlines
-        expect(time.monotonic() < end, "the watchdog is still told")
+        expect(time.monotonic() < end, 
+               "the watchdog is still told after 30 s: the worker is not stuck")
     answer = box.ask("status", check=False)
-    expect("a worker does not answer" in answer.stderr, "resegctl said: " + answer.stderr)
-    expect(load.runs(), "the stream went on")
+    expect("a worker does not answer" in answer.stderr, 
+           "resegctl status did not say that a worker does not answer, but: " + answer.stderr)
+    expect(load.runs(), "the stream ended, although the worker is stuck")
     stop.set()
     load.join()
     quiet.exchange(1000)
-    expect(manager.hears_within(4), "the watchdog is not told again")
+    expect(manager.hears_within(4), "the watchdog is not told, although the worker goes on")
 
 
 def held_up(_):
@@ -99,9 +103,10 @@ def killed(_):
     box.start()
     fresh.exchange(513)
     quiet.exchange(513)
-    expect(stalled.is_silent(), "the stalled one got something")
+    expect(stalled.is_silent(), RESURRECTED)
     stalled_stream(box).exchange(1)		# the new one intercepts
-    expect(box.counter("passed_unknown_flow") > 0, "nothing of the old ones was seen to pass")
+    expect(box.counter("passed_unknown_flow") > 0,
+           "passed_unknown_flow is 0: no packet of an old connection passed the new resegd")
 
 
 def killed_and_closed(_):
@@ -116,11 +121,11 @@ def killed_and_closed(_):
     box.kill(signal.SIGKILL)
     box.wait()
     quiet.send(5000)
-    expect(quiet.is_silent(), "packets passed")
+    expect(quiet.is_silent(), "packets passed while no resegd ran")
     box.start("--fault", "none")
     quiet.receive()
     Stream().exchange(513)
-    expect(stalled.is_silent(), "the stalled one got something")
+    expect(stalled.is_silent(), RESURRECTED)
 
 
 def stop_while_stuck(*options, **where):
@@ -136,16 +141,17 @@ def stop_while_stuck(*options, **where):
     box = Box("--fault", "none", *options, env=manager.env, **where)
     load = Load(3000000)
     while manager.hears_within(4):
-        expect(load.runs(), "it was never stuck")
+        expect(load.runs(), "the stream ended: the worker never got stuck")
     box.ask("fault", "on", "drop",
             check=False)  # more that is to be answered; nobody waits for it for good
     expect("a worker does not answer" in box.ask("status", check=False).stderr,
-           "resegctl said something else")
+           "resegctl status did not say that a worker does not answer")
     box.kill(signal.SIGTERM)
-    expect(manager.hears_within(5, b"STOPPING=1"), "it does not say that it stops")
+    expect(manager.hears_within(5, b"STOPPING=1"), 
+           "the manager did not hear STOPPING=1 within 5 s of SIGTERM")
     box.kill(signal.SIGTERM)
-    expect(box.wait() == 1, "it did not end with 1")
-    expect(box.has_said("a worker is stuck"), "it did not say why")
+    box.expect_status(1)
+    expect(box.has_said("a worker is stuck"), "resegd did not say that a worker is stuck")
     stop.set()
     load.kill()
     Stream().exchange(5000)
@@ -174,23 +180,23 @@ def stopped_while_it_waits(_):
         ["reseg-lab", "enter", "--on", "box", "--", "resegd", "--quiet", "--events", "fifo"])
 
     def sleeping():
-        """In open(), where there is nothing else that it waits for. The lab has process ids of its
-        own."""
+        """Any resegd that waits, which can only be in open(). The lab has process ids of its own,
+        so it is ours."""
         return [
             int(path.parent.name) for path in pathlib.Path("/proc").glob("[0-9]*/status")
             if "Name:\tresegd\n" in (text := path.read_text(
                 encoding="utf-8")) and "State:\tS" in text
         ]
-    wait_until(sleeping, "it to sleep")
+    wait_until(sleeping, "resegd to wait in open()")
     os.kill(sleeping()[0], signal.SIGTERM)
-    expect(process.wait(5) != 0, "it ended well")
+    expect(process.wait(5) != 0, "resegd ended with status 0, not an error")
 
 
 def expect_one_lost(box):
-    """The log names the stalled one, and no other."""
+    """Fails unless the log names the stalled connection, and no other, as lost."""
     lost = [event for event in box.log("flow_closed") if event["reason"] == "shutdown"]
     expect([relay["orphaned"] for event in lost for relay in event["relays"]] == [513],
-           "these lost something: %s" % lost)
+           "the log does not name just the stalled connection as lost, but: %s" % lost)
 
 
 def stopped_twice_late(_):
@@ -204,7 +210,7 @@ def stopped_twice_late(_):
     box.kill(signal.SIGTERM)
     time.sleep(6)		# longer than a worker that is stuck is taken for one that works
     box.kill(signal.SIGTERM)
-    expect(box.wait(5) == 0, "it did not end with 0")
+    box.expect_status(0, 5)
     expect_one_lost(box)
 
 
@@ -217,14 +223,14 @@ def restarted_under_load(_):
     stalled = stalled_stream(box)		# stays open
     for _ in range(5):
         load = Load(300000, 200, 40)
-        wait_until(lambda: box.counter("packets") > 200, "the streams to move")
-        expect(load.runs(), "the load ended too early")
+        wait_until(lambda: box.counter("packets") > 200, "the box to see more than 200 packets")
+        expect(load.runs(), "the streams ended before resegd was stopped")
         box.kill(signal.SIGTERM)
-        expect(box.wait() == 0, "it did not end with 0")
+        box.expect_status(0)
         box.start("--fault", "none")
         load.join()
     box.kill(signal.SIGTERM)
     box.wait()
     expect_one_lost(box)
     expect(any(event["reason"] == "handed_over" for event in box.log("flow_closed")),
-           "none was handed over")
+           "no connection was handed over")
