@@ -11,8 +11,8 @@ from boxes import BUILD, Box, Load, Stream, expect, on_box, wait_until
 
 
 def tun_down(_):
-    """`ip link set reseg0 down` under a stream
-    | nothing the box sends leaves; byte-exact once it is up
+    """TUN device is down under a stream: `ip link set reseg0 down`
+    | nothing that the box sends gets out; byte-exact once the device is up again
     | `inject_failed`, a line"""
     box = Box("--fault", "none", "--inject", "tun")
     load = Load(30000000)
@@ -26,8 +26,9 @@ def tun_down(_):
 
 
 def tun_removed(_):
-    """`ip link delete reseg0`
-    | resegd ends with status 1, a manager starts it again; what has nothing orphaned goes on
+    """TUN device is removed: `ip link delete reseg0`
+    | resegd ends with status 1, for systemd to restart it; connections without orphaned octets go
+    on
     | a line"""
     box = Box("--fault", "none", "--inject", "tun")
     quiet = Stream()
@@ -42,8 +43,8 @@ def tun_removed(_):
 
 
 def control_clients_hang(_):
-    """40 clients of the control socket that ask and never read
-    | others are answered; streams do not notice
+    """40 clients of the control socket never read; half of them ask up to 1,000 times
+    | other clients are answered; streams do not notice
     | none"""
     box = Box("--fault", "none")
     clients = []
@@ -62,8 +63,8 @@ def control_clients_hang(_):
 
 
 def clock_jumps(_):
-    """the time of day jumps by a day with each look at it
-    | byte-exact; times in the log go on evenly from the start
+    """time of day jumps by a day each time it is read
+    | byte-exact; times in the log neither jump nor go back
     | none"""
     box = Box(
         "--fault", "none", env={
@@ -91,22 +92,22 @@ def link_down(name):
 
 
 def link_to_server_down(_):
-    """the link to the server is down for 1 s under a stream
-    | what the box has ACKed it sends again: byte-exact
+    """link to the server is down for 1 s under a stream
+    | the box sends again what it has ACKed: byte-exact
     | `retransmissions`"""
     expect(link_down("toserver") > 0, "retransmissions is 0: the box sent nothing again")
 
 
 def link_to_client_down(_):
-    """the link to the client is down for 1 s under a stream
+    """link to the client is down for 1 s under a stream
     | the client sends again what was not ACKed: byte-exact
     | none"""
     link_down("toclient")
 
 
 def clients_abort(_):
-    """300 connections, each second one ended by a RST half-way
-    | all others are byte-exact; none is left
+    """clients abort: every second of 300 connections ends by a RST half-way
+    | the others are byte-exact; the box holds no data afterwards
     | `flow_closed` with `reset`"""
     box = Box("--fault", "none")
     Load(200000, 300, 50, "--abort-every", "2").join()

@@ -11,8 +11,8 @@ from boxes import ECHO, Box, Load, Stream, expect, on_box, wait_until
 
 
 def queue_too_short(_):
-    """`--queue-length 8` under 40 streams
-    | lost before the box, sent again: byte-exact
+    """queue is too short: 40 streams, `--queue-length 8`
+    | the kernel drops packets before the box; the ends send them again: byte-exact
     | `queue_lost`"""
     box = Box("--fault", "none", "--queue-length", "8")
     Load(50000, 40, 40).join()
@@ -20,8 +20,8 @@ def queue_too_short(_):
 
 
 def queue_buffer_full(_):
-    """`--queue-buffer 65536` under a fast stream (`ENOBUFS`)
-    | the same
+    """queue's buffer is too small: one fast stream, `--queue-buffer 65536`
+    | packets overrun the buffer (`ENOBUFS`); the ends send them again: byte-exact
     | `queue_overruns`, a line"""
     box = Box("--fault", "none", "--queue-buffer", "65536")
     Load(4000000).join()
@@ -30,8 +30,8 @@ def queue_buffer_full(_):
 
 
 def table_full(_):
-    """20 connections, `--flows 8`
-    | the first 8 go on; the others pass untouched
+    """table is full: 20 connections, `--flows 8`
+    | the first 8 are intercepted; the others pass untouched
     | `passed_overload`"""
     box = Box("--fault", "none", "--flows", "8")
     streams = [Stream() for _ in range(20)]
@@ -42,8 +42,8 @@ def table_full(_):
 
 
 def table_full_refuse(_):
-    """the same, `--overload refuse`
-    | the others get a RST; the first 8 go on
+    """the same, with `--overload refuse`
+    | the first 8 are intercepted; the clients of the others get a RST
     | `refused_overload`"""
     box = Box("--fault", "none", "--flows", "8", "--overload", "refuse")
     streams, refused = [], 0
@@ -59,8 +59,8 @@ def table_full_refuse(_):
 
 
 def memory_for_new_used_up(_):
-    """100 stalled connections, `--memory 1048576`
-    | from three quarters on new ones pass; the old ones go on
+    """memory for new connections is used up: 100 stalled connections, `--memory 1048576`
+    | once three quarters are used, new connections pass untouched; the old ones go on
     | `passed_overload`"""
     box = Box("--memory", "1048576")
     streams = [Stream() for _ in range(101)]
@@ -79,8 +79,8 @@ def memory_for_new_used_up(_):
 
 
 def memory_full(_):
-    """nothing gets through (`drop`), 8 streams of 400 kB, `--memory 1048576`
-    | what is no longer ACKed is sent again: byte-exact once it gets through
+    """memory is full: 8 streams of 400 kB while `drop` lets nothing through, `--memory 1048576`
+    | data without room is not ACKed, so the clients send it again: byte-exact once `drop` is off
     | `refused_arrivals`"""
     box = Box("--fault", "drop:percent=100", "--memory", "1048576")
     load = Load(400000, 8, 8)
@@ -99,8 +99,8 @@ def small_disk(name):
 
 
 def event_log_full(_):
-    """the disk of `--events` is full, then not
-    | the box goes on; whole lines are missing, and the log says how many
+    """disk of `--events` is full, and has room again later
+    | connections go on; whole lines are missing, and the log says how many
     | `events_lost`, a line"""
     os.mkdir("disk")
     box = Box("--fault", "none", before=small_disk("disk/small"),
@@ -123,8 +123,8 @@ def event_log_full(_):
 
 
 def capture_full(_):
-    """the disk of `--pcapng` is full
-    | the box goes on; the capture ends there
+    """disk of `--pcapng` is full
+    | connections go on; the capture ends there
     | a line"""
     box = Box("--fault", "none", "--pcapng", os.path.abspath("small/c.pcapng"),
               before=small_disk("small"))
@@ -134,8 +134,9 @@ def capture_full(_):
 
 
 def syn_flood(options):
-    """SYNs from 1,000,000 addresses, 65,536 flows at most
-    | the table fills, later ones pass; memory stays within its limit; a stream from before goes on
+    """table is flooded: SYNs from 1,000,000 addresses, 65,536 flows at most
+    | once the table is full, SYNs pass untouched; memory stays below 64 MiB; an older stream goes
+    on
     | `passed_overload`"""
     box = Box("--fault", "none")
     old = Stream()

@@ -38,9 +38,9 @@ class Manager:
 
 
 def worker_stuck(_):
-    """a worker waits, for whoever reads the FIFO of `--events` does not
-    | packets wait in the queue; the watchdog is not told, so a manager starts it again after 30 s;
-    if it moves again: byte-exact
+    """worker is stuck: the reader of the FIFO of `--events` stops reading
+    | packets wait in the queue; the watchdog is no longer told, so systemd restarts resegd after
+    30 s; byte-exact if the reader goes on before that
     | the manager's journal"""
     os.mkfifo("fifo")
     enough, stop = threading.Event(), threading.Event()
@@ -74,7 +74,7 @@ def worker_stuck(_):
 
 
 def held_up(_):
-    """the whole process stands still for 2 s (`SIGSTOP`) under 20 streams
+    """whole process stands still for 2 s under 20 streams: `SIGSTOP`
     | packets wait in the queue: byte-exact
     | none"""
     box = Box("--fault", "none")
@@ -87,9 +87,9 @@ def held_up(_):
 
 
 def killed(_):
-    """`SIGKILL`, then a new start
-    | packets pass without it; octets that only it held are lost, with their connection; all others
-    go on, and new ones are intercepted by the new one
+    """resegd is killed by `SIGKILL`, and started again
+    | until the start packets pass without it; octets that only it held are lost, and their
+    connections hang; all others go on; after the start new connections are intercepted
     | `passed_unknown_flow`"""
     box = Box()
     quiet = Stream()
@@ -110,8 +110,8 @@ def killed(_):
 
 
 def killed_and_closed(_):
-    """the same with `reseg-rules load --without-resegd drop`
-    | no packet passes until the new start; then all go on but the stalled one
+    """the same, with `reseg-rules load --without-resegd drop`
+    | until the start no packet passes; then all connections but the stalled one go on
     | none"""
     box = Box()
     on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--without-resegd", "drop")
@@ -158,22 +158,22 @@ def stop_while_stuck(*options, **where):
 
 
 def stopped_while_stuck(_):
-    """SIGTERM twice while a worker is stuck
-    | it ends with status 1, its connections are not handed over
+    """SIGTERM twice while a worker is stuck in the FIFO of `--events`
+    | resegd ends with status 1, and does not hand its connections over
     | a line"""
     stop_while_stuck(events=os.path.abspath("fifo"))
 
 
 def stopped_while_stuck_in_a_capture(_):
-    """the same by the FIFO of `--pcapng`
+    """the same, with the FIFO of `--pcapng`
     | the same
     | a line"""
     stop_while_stuck("--pcapng", os.path.abspath("fifo"))
 
 
 def stopped_while_it_waits(_):
-    """SIGTERM while it is started, as nobody reads the FIFO of `--events`
-    | it ends at once
+    """SIGTERM during the start, which waits for a reader of the FIFO of `--events`
+    | resegd ends at once, with an error
     | none"""
     os.mkfifo("fifo")
     process = subprocess.Popen(
@@ -200,9 +200,8 @@ def expect_one_lost(box):
 
 
 def stopped_twice_late(_):
-    """one of two workers has handed over, the other has a stall to wait for; a second SIGTERM after
-    6 s
-    | it ends at once, with status 0; the stalled one is named
+    """SIGTERM, and again after 6 s: one of two workers is done, the other has a stalled connection
+    | resegd ends at once, with status 0; the log names the stalled connection
     | `flow_closed` with `shutdown`"""
     box = Box("--queue", "0:1", "--grace", "60")
     on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--queue", "0:1")
@@ -215,10 +214,9 @@ def stopped_twice_late(_):
 
 
 def restarted_under_load(_):
-    """five times SIGTERM and a new start each time under 200 streams, 40 at once; one more is
-    stalled
-    | all live on, byte-exact; the stalled one is named
-    | `flow_closed` with `handed_over` or, the stalled one, `shutdown`"""
+    """SIGTERM and a new start, five times, each under 200 streams, 40 at once; one more is stalled
+    | all 1,000 go on, byte-exact; the log names the stalled connection
+    | `flow_closed` with `handed_over`; with `shutdown` for the stalled one"""
     box = Box("--fault", "off-by-one:flows=1")
     stalled = stalled_stream(box)		# stays open
     for _ in range(5):
