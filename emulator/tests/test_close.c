@@ -15,21 +15,6 @@ TestSuite(close, .timeout = 20);
 	"* opened S 512\n"                                                              \
 	"pass\n"
 
-/* RFC 5961 section 3.2. The server's half is not intercepted, so the number that the client expects
- * lies between what it has ACKed and what has passed. A RST in that range may be forged: it passes,
- * for the client to judge, and the box asks the server by an ACK. */
-#define SUSPECTED_RST                                                                    \
-	SCRIPT_HANDSHAKE                                                                 \
-	"client > P. 1:101(100) ack 1 win 502\n"                                         \
-	"drop\n"                                                                         \
-	"client < . 1:1(0) ack 101\n"                                                    \
-	"server < P. 1:101(100) ack 1\n"                                                 \
-	"server > . 1:1001(1000) ack 1 win 509\n"                                        \
-	"pass . 1:1001(1000) ack 101\n"                                                  \
-	"server > R 501:501(0)\n"                                                        \
-	"pass R 501:501(0)\n"                                                            \
-	"server < . 101:101(0) ack 1\n"
-
 Test(close, half_closed_server_still_gets_data)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
@@ -149,7 +134,7 @@ Test(close, an_end_that_is_gone_is_not_asked)
 Test(close, the_server_is_asked_once_in_half_a_second)
 {
 	script_run((struct script){ 0 },
-		SUSPECTED_RST
+		SCRIPT_SUSPECTED_RST
 		"+0.3\n"
 		"server > R 502:502(0)\n"
 		"pass R 502:502(0)\n"

@@ -16,21 +16,6 @@ TestSuite(reset, .timeout = 20);
 	"client < . 1:1(0) ack 2\n"                                                      \
 	"server < F. 1:1(0) ack 1\n"
 
-/* RFC 5961 section 3.2. The server's half is not intercepted, so the number that the client expects
- * lies between what it has ACKed and what has passed. A RST in that range may be forged: it passes,
- * for the client to judge, and the box asks the server by an ACK. */
-#define SUSPECTED_RST                                                                    \
-	SCRIPT_HANDSHAKE                                                                 \
-	"client > P. 1:101(100) ack 1 win 502\n"                                         \
-	"drop\n"                                                                         \
-	"client < . 1:1(0) ack 101\n"                                                    \
-	"server < P. 1:101(100) ack 1\n"                                                 \
-	"server > . 1:1001(1000) ack 1 win 509\n"                                        \
-	"pass . 1:1001(1000) ack 101\n"                                                  \
-	"server > R 501:501(0)\n"                                                        \
-	"pass R 501:501(0)\n"                                                            \
-	"server < . 101:101(0) ack 1\n"
-
 Test(reset, client_closes_first)
 {
 	script_run((struct script){ .at_end = script_nothing_is_left },
@@ -170,7 +155,7 @@ Test(reset, rst_over_a_hole)
 Test(reset, a_rst_with_an_old_number_ends_nothing)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
-		SUSPECTED_RST
+		SCRIPT_SUSPECTED_RST
 		"client > . 101:101(0) ack 1001 win 502\n"
 		"pass\n"
 		"+1.1\n"
@@ -190,7 +175,7 @@ Test(reset, a_rst_with_an_old_number_ends_nothing)
 Test(reset, whoever_sends_more_has_sent_no_rst)
 {
 	script_run((struct script){ 0 },
-		SUSPECTED_RST
+		SCRIPT_SUSPECTED_RST
 		"server > . 1001:1101(100) ack 1 win 509\n"
 		"pass . 1001:1101(100) ack 101\n"
 		"+0.6\n"
@@ -208,7 +193,7 @@ Test(reset, whoever_sends_more_has_sent_no_rst)
 Test(reset, a_second_rst_with_the_acks_number_is_believed)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },
-		SUSPECTED_RST
+		SCRIPT_SUSPECTED_RST
 		"server > R 1:1(0)\n"
 		"pass R 1:1(0)\n"
 		"client > P. 101:201(100) ack 1 win 502\n"

@@ -163,4 +163,19 @@ void script_nothing_is_left(const struct engine_stats *stats);
 	"server < . 1:513(512) ack 1\n"                                                  \
 	"server < P. 513:514(1) ack 1\n"
 
+/* RFC 5961 section 3.2. The server's half is not intercepted, so the number that the client expects
+ * lies between what it has ACKed and what has passed. A RST in that range may be forged: it passes,
+ * for the client to judge, and the box asks the server by an ACK. */
+#define SCRIPT_SUSPECTED_RST                                                             \
+	SCRIPT_HANDSHAKE                                                                 \
+	"client > P. 1:101(100) ack 1 win 502\n"                                         \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 101\n"                                                    \
+	"server < P. 1:101(100) ack 1\n"                                                 \
+	"server > . 1:1001(1000) ack 1 win 509\n"                                        \
+	"pass . 1:1001(1000) ack 101\n"                                                  \
+	"server > R 501:501(0)\n"                                                        \
+	"pass R 501:501(0)\n"                                                            \
+	"server < . 101:101(0) ack 1\n"
+
 #endif
