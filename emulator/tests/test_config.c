@@ -2,6 +2,8 @@
 
 /* Configurations at their bounds and beyond, and the memory they take */
 
+#include "drive.h"
+
 #include "core/engine.h"
 #include "core/fault.h"
 #include "core/pool.h"
@@ -179,20 +181,24 @@ Test(config, a_range_begins_before_its_end)
 	CHECK_BOUND(rules.policy[0].fault[0].scope.seconds, good[1], bad);
 }
 
-/* An engine refuses rules out of range, and still takes good ones after them. */
+/* An engine refuses rules out of range as a whole. The former ones stay in force: by them, 101
+ * octets stall. It still takes good rules after that, which end the stall here. */
 Test(config, bad_rules_are_refused)
 {
+	struct engine *e = drive_make_open(100);
 	struct engine_config c;
 	struct engine_rules rules;
-	struct engine *e;
 
 	engine_config_init(&c);
-	cr_assert_eq(engine_create(&e, &c), 0);
 	rules = c.rules;
-	rules.policy[0].segment_size = 0;
+	rules.policy[0].faults = 0;
+	rules.policy[0].arrival = ARRIVAL_BURST + 1;
 	cr_assert_eq(engine_set_rules(e, 1, &rules), -EINVAL);
-	rules.policy[0].segment_size = 100;
+	drive_put_in(e, 1, CLIENT, TCP_ACK, 1, 1, 101);
+	cr_assert_eq(drive_take_all(e), 0);
+	rules.policy[0].arrival = ARRIVAL_BURST;
 	cr_assert_eq(engine_set_rules(e, 1, &rules), 0);
+	cr_assert_eq(drive_take_all(e), 100);
 	engine_destroy(e);
 }
 
