@@ -87,7 +87,8 @@ Test(fault_cuts, psh_hold_when_full)
 		"server < . 513:601(88) ack 1\n");
 }
 
-/* If the end of a message is split after its dot, the rest is held. */
+/* If the end of a message is split after its dot, the rest is held, and more data does not help:
+ * neither a command of its own nor octets that fill the piece. */
 Test(fault_cuts, split_eod)
 {
 	script_run((struct script){ .fault = "split-eod", .segment_size = 8 },
@@ -95,10 +96,17 @@ Test(fault_cuts, split_eod)
 		"client > P. 1:11(10) ack 1 win 502 'te..x\\r\\n.\\r\\n'\n"
 		"drop\n"
 		"client < . 1:1(0) ack 11\n"
-		"server < . 1:9(8) ack 1 'te..x\\r\\n.'\n");
+		"server < . 1:9(8) ack 1 'te..x\\r\\n.'\n"
+		"client > P. 11:12(1) ack 1 win 502 'Q'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 12\n"
+		"client > P. 12:117(105) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 117\n");
 }
 
-/* The first octets of a connection begin a line, too, so a dot there ends the message. */
+/* The first octets of a connection begin a line, too, so a dot there ends the message. More data
+ * does not help. */
 Test(fault_cuts, split_eod_at_the_beginning)
 {
 	script_run((struct script){ .fault = "split-eod", .segment_size = 2 },
@@ -106,9 +114,14 @@ Test(fault_cuts, split_eod_at_the_beginning)
 		"client > P. 1:4(3) ack 1 win 502 '.\\r\\n'\n"
 		"drop\n"
 		"client < . 1:1(0) ack 4\n"
-		"server < . 1:3(2) ack 1 '.\\r'\n");
+		"server < . 1:3(2) ack 1 '.\\r'\n"
+		"client > P. 4:10(6) ack 1 win 502 'QUIT\\r\\n'\n"
+		"drop\n"
+		"client < . 1:1(0) ack 10\n");
 }
 
+/* An end of message that arrives in two parts is split there, however long a piece may be. More
+ * data does not help. */
 Test(fault_cuts, split_eod_by_arrivals)
 {
 	script_run((struct script){ .fault = "split-eod" },
@@ -125,7 +138,8 @@ Test(fault_cuts, split_eod_by_arrivals)
 		"client < . 1:1(0) ack 16\n");
 }
 
-/* The dot may follow a line, the end of a message, or a line with an extra CR. */
+/* The dot may follow a line, the end of a message, or a line with an extra CR. More data does not
+ * help. */
 Test(fault_cuts, split_eod_by_three_arrivals)
 {
 	static const char *const before[] = { "text\\r\\n", "a\\r\\n.\\r\\n", "abc\\r\\r\\n" };
@@ -145,7 +159,10 @@ Test(fault_cuts, split_eod_by_three_arrivals)
 			"server < P. 7:8(1) ack 1\n"
 			"client > P. 8:10(2) ack 1 win 502 '\\r\\n'\n"
 			"drop\n"
-			"client < . 1:1(0) ack 10\n", before[i]);
+			"client < . 1:1(0) ack 10\n"
+			"client > P. 10:16(6) ack 1 win 502 'QUIT\\r\\n'\n"
+			"drop\n"
+			"client < . 1:1(0) ack 16\n", before[i]);
 		script_run((struct script){ .fault = "split-eod" }, text);
 	}
 }
