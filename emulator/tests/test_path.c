@@ -247,11 +247,16 @@ Test(path, a_small_piece_stays_as_it_is_for_long)
 		"count unanswered 1\n");
 }
 
-/* A report limits the half that it quotes, be it the server's, and not the other. */
+/* A report limits the half that it quotes, be it the server's. It limits neither the other half nor
+ * another connection between the same ends. */
 Test(path, a_router_speaks_of_one_half_of_one_connection)
 {
 	script_run((struct script){ .segment_size = 1400, .direction = DIRECTION_BOTH },
 		SCRIPT_HANDSHAKE_BOTH
+		"client:2000 > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server:2000 > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
 		"client > P. 1:1401(1400) ack 1 win 502\n"
 		"drop\n"
 		"client < . 1:1(0) ack 1401\n"
@@ -272,7 +277,12 @@ Test(path, a_router_speaks_of_one_half_of_one_connection)
 		"client > P. 1401:2801(1400) ack 1401 win 502\n"
 		"drop\n"
 		"client < . 1401:1401(0) ack 2801\n"
-		"server < P. 1401:2801(1400) ack 1401\n");
+		"server < P. 1401:2801(1400) ack 1401\n"
+		/* nor is the other connection */
+		"server:2000 > P. 1:1401(1400) ack 1 win 65160\n"
+		"drop\n"
+		"server:2000 < . 1:1(0) ack 1401\n"
+		"client:2000 < P. 1:1401(1400) ack 1\n");
 }
 
 /* A report on a connection that is not open, or that the box does not know, is for its ends. */
