@@ -333,3 +333,19 @@ Test(opening, a_connection_of_which_one_direction_comes_by_is_counted)
 		"pass\n"
 		"count one_sided 1\n");
 }
+
+/* Another SYN-ACK begins a new connection: what the box still owed for the old one is not sent. */
+Test(opening, another_syn_ack_ends_what_was_owed)
+{
+	script_run((struct script){ 0 },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"hold\n"
+		"server > . 1:101(100) ack 70000 win 65160\n"
+		"drop\n"
+		"server > S. 5000:5000(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"take\n");
+}
