@@ -194,8 +194,9 @@ Test(arrivals, pieces_are_sent_as_trains_where_that_is_wanted)
 		"drop\n");
 }
 
-/* PSH ends a train, as only its last segment can carry it. After a time-out only the first piece is
- * repeated. */
+/* PSH ends a train, as only its last segment can carry it. So does a piece that the sink has
+ * reported by SACK: the next piece to be repeated lies beyond it. After a time-out only the first
+ * piece is repeated. */
 Test(arrivals, a_train_ends_where_it_must)
 {
 	script_run((struct script){ .offload = true },
@@ -216,6 +217,23 @@ Test(arrivals, a_train_ends_where_it_must)
 		"drop\n"
 		"+1.1\n"
 		"server < P. 1:513(512) ack 1\n");
+	script_run((struct script){ .offload = true },
+		SCRIPT_HANDSHAKE
+		"client > P. 1:4097(4096) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 4097\n"
+		"server < P. 1:4097(4096) ack 1 seg 512\n"
+		"server > . 1:1(0) ack 1 win 509 <sack 2049:2561>\n"
+		"drop\n"
+		"+1.1\n"
+		"server < . 1:513(512) ack 1\n"
+		"server > . 1:1(0) ack 513 win 509 <sack 2049:2561>\n"
+		"drop\n"
+		"server < . 513:1537(1024) ack 1 seg 512\n"
+		"server > . 1:1(0) ack 1537 win 509 <sack 2049:2561>\n"
+		"drop\n"
+		"server < . 1537:2049(512) ack 1\n"
+		"server < . 2561:3585(1024) ack 1 seg 512\n");
 }
 
 Test(arrivals, what_this_host_sends_itself_is_no_train)
