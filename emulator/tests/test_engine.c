@@ -111,19 +111,29 @@ Test(engine, serial_numbers_are_of_one_connection)
 	}
 }
 
-/* The counts of as many faults as a policy can have are filled in, and nothing after them. */
+/* The counts of as many faults as a policy can have are filled in, in the order of the faults, and
+ * nothing after them. Here fault i acts in the first i connections, so its count is i. */
 Test(engine, faults_are_counted_in_their_order)
 {
 	uint64_t acted[FAULTS_MAX + 1];
 	struct engine_config config;
+	struct engine_policy *p = &config.rules.policy[0];
 	struct engine *e;
 
 	memset(acted, 0xff, sizeof(acted));
 	engine_config_init(&config);
+	p->faults = FAULTS_MAX;
+	for (uint32_t i = 0; i < FAULTS_MAX; i++) {
+		p->fault[i] = fault_of(fault_find("isn-shift"));
+		p->fault[i].scope.flows = (struct range){ i == 0 ? FAULTS_MAX + 1 : 1,
+							  i == 0 ? FAULTS_MAX + 1 : i };
+	}
 	cr_assert_eq(engine_create(&e, &config), 0);
+	for (uint16_t port = 1; port <= FAULTS_MAX; port++)
+		cr_assert_neq(put_in_syn(e, port), VERDICT_DROP);
 	engine_get_faults(e, 0, acted);
 	for (size_t i = 0; i < FAULTS_MAX; i++)
-		cr_assert_eq(acted[i], 0);
+		cr_assert_eq(acted[i], i);
 	cr_assert_eq(acted[FAULTS_MAX], UINT64_MAX);
 	engine_destroy(e);
 }
