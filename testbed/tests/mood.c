@@ -25,6 +25,8 @@ static void answer(int fd, const struct mood *m, const char *to, const char *rep
 	}
 	if (!reply)
 		return;
+	if (m->delay_us > 0)
+		usleep(m->delay_us);
 	if (reply[0] == '\0')
 		_exit(0);
 	say(fd, reply, strlen(reply));

@@ -15,6 +15,7 @@ struct mood {
 	const char *endless;	/* sent for ever in place of the reply to `endless_to` */
 	const char *endless_to; /* "greeting", or a verb */
 	useconds_t pause_us;	/* between two of these */
+	useconds_t delay_us;	/* before each reply */
 };
 
 #define EHLO_REPLY "250-test\r\n250 PIPELINING"

@@ -411,19 +411,20 @@ Test(limit, of_itself)
 	lab_expect_error(&r, 2, "within --limit; last reply: 220 more more");
 }
 
-/* A server that stays within the limit is not affected by it. */
+/* A slow server that stays within the limit is not taken for an endless one. All of its replies
+ * together take longer than --timeout, but none of them does. A shorter limit shows that it is
+ * slow. */
 Test(limit, slow_is_not_endless)
 {
+	static const struct mood slow = { GOOD, .delay_us = 250000 };
 	struct lab_result r =
-		mood_run(4,
-			 &(struct mood){ .greeting = "220-a\r\n220-b\r\n220 c",
-					 .ehlo = EHLO_REPLY,
-					 .mail = "250 ok",
-					 .rcpt = "250 ok",
-					 .data = "354 go" },
-			 "reseg-probe sweep --sizes 300,600 --timeout 2 --limit 2 %s");
+		mood_run(4, &slow, "reseg-probe sweep --sizes 300,600 --timeout 1 --limit 20 %s");
 
 	lab_expect_status(&r, 0);
+	r = mood_run(4, &slow, "reseg-probe sweep --sizes 300,600 --timeout 1 --limit 1 %s");
+	lab_expect_status(&r, 1);
+	expect_all(&r,
+		   (const char *const[]){ "300  error ", "600  error ", "within --limit; ", NULL });
 }
 
 /* Repetition -------------------------------------------------------------------------------- */
