@@ -28,21 +28,18 @@ wait_apt_get() {
 	apt-get -o DPkg::Lock::Timeout=300 "$@"
 }
 
-# What dpkg says of a package: "installed", or something else.
-package_state() {
-	dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null
-}
-
 # Installs Debian packages that are missing; without root, says what to run.
 need_packages() {
 	command -v dpkg-query >/dev/null || return 0	# not Debian: meson names what is missing
-	missing=
-	for package in "$@"; do
-		case $(package_state "$package") in
-		installed) ;;
-		*) missing="$missing $package" ;;
-		esac
-	done
+	missing=$(
+		dpkg-query --show --showformat '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+		awk -v wanted="$*" '$2 == "installed" { there[$1] = 1 }
+			END {
+				n = split(wanted, name)
+				for (i = 1; i <= n; i++)
+					if (!there[name[i]])
+						printf " %s", name[i]
+			}')
 	[ -n "$missing" ] || return 0
 	if [ "$(id -u)" -ne 0 ]; then
 		die "packages are missing; run:" \
