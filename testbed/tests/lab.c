@@ -60,6 +60,11 @@ static char *read_file(const char *path)
 	return text;
 }
 
+/* $RESEG_TEST_VM runs a command under another kernel; such as "testbed/vm --quiet". */
+#define IN_VM                                                                            \
+	"$RESEG_TEST_VM --keep $DIR -- env DIR=$DIR TMPDIR=$DIR PATH=\"$PATH\" "           \
+	"LAB_COMMAND=\"$LAB_COMMAND\" LAB_LINE=\"$LAB_LINE\" "
+
 static struct lab_result run(const char *prefix, const char *command)
 {
 	static unsigned serial;
@@ -70,9 +75,11 @@ static struct lab_result run(const char *prefix, const char *command)
 	snprintf(out, sizeof(out), "%s/.out-%u", lab_dir(), ++serial);
 	snprintf(err, sizeof(err), "%s/.err-%u", lab_dir(), serial);
 	setenv("LAB_COMMAND", command, 1);
-	cr_assert_geq(asprintf(&line,
-			       "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\" </dev/null >%s 2>%s",
-			       prefix, out, err),
+	cr_assert_geq(asprintf(&line, "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\"", prefix), 0);
+	setenv("LAB_LINE", line, 1);
+	free(line);
+	cr_assert_geq(asprintf(&line, "%s sh -c 'eval \"$LAB_LINE\"' </dev/null >%s 2>%s",
+			       getenv("RESEG_TEST_VM") ? IN_VM : "", out, err),
 		      0);
 	status = system(line);	/* NOLINT(cert-env33-c): the test's own command line */
 	free(line);

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Sourced after prepare.sh: builds the kernel of User-mode Linux, once, from the source that Debian
+# has. Debian's own package user-mode-linux knows no time travel.
+
+uml=$build/uml
+uml_packages="bc binutils bison flex gcc iproute2 libc6-dev make python3 util-linux \
+	xz-utils"
+
+# What is built, so that an old kernel is noticed. Raise the number if uml_build_alone() makes
+# another one of the same.
+uml_recipe() {
+	{ echo 1 && cat "$top/testbed/dev/uml.config" "$top/testbed/dev/uml-seed.c"; } |
+		sha256sum | cut -d ' ' -f 1
+}
+
+# Is that kernel there, whole, and of this recipe?
+uml_is_built() {
+	[ "$(cat "$uml/recipe" 2>/dev/null)" = "$(uml_recipe)" ] &&
+		(cd "$uml" && sha256sum --status -c sums 2>/dev/null)
+}
+
+# The package that linux-source stands for today.
+uml_source_package() {
+	apt-cache show --no-all-versions linux-source 2>/dev/null |
+		sed -n 's/^Depends: \(linux-source-[^ ,]*\).*/\1/p' | grep .
+}
+
+# Tells how many files are compiled, on a terminal.
+uml_progress() {
+	count=0
+	while read -r what _; do
+		case $what in
+		CC | AS | LD | AR) count=$((count + 1)) ;;
+		esac
+		[ ! -t 2 ] || printf '\r%s: building User-mode Linux: %d files' "$program" "$count" >&2
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# Others may be at it: they build it for all.
+uml_build() {
+	! uml_is_built || return 0
+	exec 9>"$build/uml.lock"
+	flock 9
+	uml_build_alone
+	exec 9>&-
+}
+
+uml_build_alone() {
+	! uml_is_built || return 0
+	if ! package=$(uml_source_package); then
+		[ "$(id -u)" -ne 0 ] || wait_apt_get update >/dev/null 2>&1 || true
+		package=$(uml_source_package) || die "there is no package linux-source here: this" \
+			"needs Debian; if this is Debian, run: sudo apt-get update"
+	fi
+	echo "$program: building User-mode Linux from $package, once: this takes some minutes" >&2
+	rm -rf "$uml" "$uml.part"
+	mkdir -p "$uml.part/deb" "$uml.part/source"
+	if ! log=$(cd "$uml.part/deb" && { wait_apt_get download "$package" ||
+		{ wait_apt_get update && wait_apt_get download "$package"; }; } 2>&1); then
+		echo "$log" >&2
+		die "apt-get could not download $package: see above"
+	fi
+	dpkg -x "$uml.part"/deb/*.deb "$uml.part/deb"
+	tar -xf "$uml.part/deb/usr/src/$package.tar.xz" -C "$uml.part/source" --strip-components 1
+	rm -r "$uml.part/deb"
+	(
+		cd "$uml.part"
+		# Nothing that the caller's environment sets is for this kernel.
+		make="env -i PATH=$PATH make -C source ARCH=um"
+		$make KCONFIG_ALLCONFIG="$top/testbed/dev/uml.config" allnoconfig >log 2>&1
+		grep '^CONFIG' "$top/testbed/dev/uml.config" >wanted
+		if grep -vxFf source/.config wanted >missing; then
+			echo "not known to $package: $(tr '\n' ' ' <missing)" >>log
+			exit 1
+		fi
+		{ $make -j"$(nproc)" linux 2>&1 && touch done; } | tee -a log | uml_progress
+		[ -e done ]
+		cp source/linux .
+		gcc -shared -fPIC -O2 -o seed.so "$top/testbed/dev/uml-seed.c"
+		# Where the machine's clock is, and who runs: testbed/dev/uml-run looks there.
+		nm linux | awk '$3 ~ /^(time_travel_time|cpu_tasks|init_task)$/ { print $3, $1 }' >symbols
+		rm -r source wanted missing done log
+	) || {
+		tail -n 40 "$uml.part/log" >&2
+		die "User-mode Linux could not be built: see above"
+	}
+	(cd "$uml.part" && sha256sum linux seed.so symbols >sums)
+	uml_recipe >"$uml.part/recipe"
+	mv "$uml.part" "$uml"
+}
