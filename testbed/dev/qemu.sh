@@ -73,7 +73,8 @@ make_tree() {
 		mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=262144 host /host
 		mount -t tmpfs layer /layer
 		mkdir /layer/upper /layer/work
-		mount -t overlay -o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work new /new
+		mount -t overlay \
+			-o lowerdir=/host,upperdir=/layer/upper,workdir=/layer/work new /new
 		mount -t proc proc /new/proc
 		mount -t sysfs sys /new/sys
 		mount -t devtmpfs dev /new/dev
@@ -98,7 +99,8 @@ make_tree() {
 		cat <<-'END'
 			mkdir -p /lib/modules
 			ln -sfn "$modules" /lib/modules/
-			until [ -c /dev/vport0p1 ] && [ -c /dev/vport0p2 ] && [ -c /dev/vport0p3 ]; do
+			until [ -c /dev/vport0p1 ] && [ -c /dev/vport0p2 ] &&
+				[ -c /dev/vport0p3 ]; do
 				:
 			done
 			(cd "$directory" && exec "$@") </dev/null >/dev/vport0p1 2>/dev/vport0p2
@@ -152,7 +154,8 @@ run_in_qemu() {
 		-chardev file,id=stdout,path=stdout -chardev file,id=stderr,path=stderr \
 		-chardev file,id=status,path=status \
 		-device virtio-serial-pci \
-		-device virtserialport,nr=1,chardev=stdout -device virtserialport,nr=2,chardev=stderr \
+		-device virtserialport,nr=1,chardev=stdout \
+		-device virtserialport,nr=2,chardev=stderr \
 		-device virtserialport,nr=3,chardev=status \
 		-fsdev local,id=host,path=/,security_model=none,readonly=on,multidevs=remap \
 		-device virtio-9p-pci,fsdev=host,mount_tag=host \

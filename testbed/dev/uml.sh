@@ -4,6 +4,7 @@
 # has. Debian's own package user-mode-linux knows no time travel.
 
 uml=$build/uml
+uml_nice=	# what the build is started with
 uml_packages="bc binutils bison flex gcc iproute2 libc6-dev make python3 util-linux \
 	xz-utils"
 
@@ -33,7 +34,8 @@ uml_progress() {
 		case $what in
 		CC | AS | LD | AR) count=$((count + 1)) ;;
 		esac
-		[ ! -t 2 ] || printf '\r%s: building User-mode Linux: %d files' "$program" "$count" >&2
+		[ ! -t 2 ] ||
+			printf '\r%s: building User-mode Linux: %d files' "$program" "$count" >&2
 	done
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 }
@@ -68,7 +70,7 @@ uml_build_alone() {
 	(
 		cd "$uml.part"
 		# Nothing that the caller's environment sets is for this kernel.
-		make="env -i PATH=$PATH make -C source ARCH=um"
+		make="env -i PATH=$PATH ${uml_nice-} make -C source ARCH=um"
 		$make KCONFIG_ALLCONFIG="$top/testbed/dev/uml.config" allnoconfig >log 2>&1
 		grep '^CONFIG' "$top/testbed/dev/uml.config" >wanted
 		if grep -vxFf source/.config wanted >missing; then
@@ -80,7 +82,8 @@ uml_build_alone() {
 		cp source/linux .
 		gcc -shared -fPIC -O2 -o seed.so "$top/testbed/dev/uml-seed.c"
 		# Where the machine's clock is, and who runs: testbed/dev/uml-run looks there.
-		nm linux | awk '$3 ~ /^(time_travel_time|cpu_tasks|init_task)$/ { print $3, $1 }' >symbols
+		nm linux | grep -E ' (time_travel_time|cpu_tasks|init_task)$' |
+			awk '{ print $3, $1 }' >symbols
 		rm -r source wanted missing done log
 	) || {
 		tail -n 40 "$uml.part/log" >&2
