@@ -75,7 +75,7 @@ static struct lab_result run(const char *prefix, const char *command)
 	snprintf(out, sizeof(out), "%s/.out-%u", lab_dir(), ++serial);
 	snprintf(err, sizeof(err), "%s/.err-%u", lab_dir(), serial);
 	setenv("LAB_COMMAND", command, 1);
-	cr_assert_geq(asprintf(&line, "%s timeout -k 5 100 sh -c \"$LAB_COMMAND\"", prefix), 0);
+	cr_assert_geq(asprintf(&line, "%s timeout -k 5 400 sh -c \"$LAB_COMMAND\"", prefix), 0);
 	setenv("LAB_LINE", line, 1);
 	free(line);
 	cr_assert_geq(asprintf(&line, "%s sh -c 'eval \"$LAB_LINE\"' </dev/null >%s 2>%s",

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(capture, .timeout = 120);
+TestSuite(capture, .timeout = 500);
 
 /* The comments of a capture, read by tshark, as INTERFACE|COMMENT, one a line. */
 static struct lab_result comments(const char *file)

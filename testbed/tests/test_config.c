@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(config, .timeout = 60);
+TestSuite(config, .timeout = 500);
 
 static struct lab_result check(const char *text)
 {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(container, .timeout = 120);
+TestSuite(container, .timeout = 500);
 
 /* Makes a container whose first process is the command that follows. An ordinary user's has no root
  * outside (rootless). */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(control, .timeout = 120);
+TestSuite(control, .timeout = 500);
 
 #define CTL "resegctl --control $DIR/ctl "
 

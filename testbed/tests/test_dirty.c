@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(dirty, .timeout = 300);
+TestSuite(dirty, .timeout = 500);
 
 /* Bulk both ways at once, and a half-close: the server echoes what it gets. */
 static void check_stream(struct lab_case c, const char *direction, const char *loss, long bytes)

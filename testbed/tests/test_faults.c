@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(faults, .timeout = 120);
+TestSuite(faults, .timeout = 500);
 
 /* The row of a sweep for this size. */
 static const json_t *row_of(const json_t *root, int size)

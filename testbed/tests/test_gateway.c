@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(gateway, .timeout = 120);
+TestSuite(gateway, .timeout = 500);
 
 /* What a gateway has loaded before reseg-rules runs: $t is iptables or ip6tables. */
 struct gateway {

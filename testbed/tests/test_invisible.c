@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-TestSuite(invisible, .timeout = 150);
+TestSuite(invisible, .timeout = 500);
 
 /* The program of both ends; its settings are in the environment. A connection that only goes on by
  * time-outs would take minutes; without the box it takes a second at most. */

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(lab, .timeout = 120);
+TestSuite(lab, .timeout = 500);
 
 LAB_TEST(lab, default_command_is_the_sweep)
 {

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-TestSuite(lab_replay, .timeout = 120);
+TestSuite(lab_replay, .timeout = 500);
 
 /* From clean connections the replay must tell what the lab would have shown. */
 LAB_TEST(lab_replay, replay_foretells_the_lab)

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(mta, .timeout = 300);
+TestSuite(mta, .timeout = 500);
 
 static const json_t *row_of(const json_t *rows, const char *sender, const char *workaround,
 			    int size)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(privileges, .timeout = 60);
+TestSuite(privileges, .timeout = 500);
 
 /* Runs resegd on a host of a lab with these options, and meanwhile a command that knows its process
  * id. */

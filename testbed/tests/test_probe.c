@@ -16,9 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-TestSuite(probe, .timeout = 60);
-TestSuite(sink, .timeout = 60);
-TestSuite(identify, .timeout = 120);
+TestSuite(probe, .timeout = 500);
+TestSuite(sink, .timeout = 500);
+TestSuite(identify, .timeout = 500);
 
 /* RFC 5321 section 4.5.3.1, for each line of an envelope. */
 static void check_line(const char *line, size_t len)

@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(replies, .timeout = 60);
-TestSuite(refusal, .timeout = 60);
-TestSuite(limit, .timeout = 60);
-TestSuite(repeat, .timeout = 60);
+TestSuite(replies, .timeout = 500);
+TestSuite(refusal, .timeout = 500);
+TestSuite(limit, .timeout = 500);
+TestSuite(repeat, .timeout = 500);
 
 static const json_t *row_at(const json_t *root, size_t i)
 {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(resegctl, .timeout = 60);
+TestSuite(resegctl, .timeout = 500);
 
 /* A server that answers with flows of all kinds, always the same but for what is delivered. */
 static const char flow_server[] =

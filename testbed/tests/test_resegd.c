@@ -4,7 +4,7 @@
 
 #include "lab.h"
 
-TestSuite(resegd, .timeout = 60);
+TestSuite(resegd, .timeout = 500);
 
 Test(resegd, usage)
 {

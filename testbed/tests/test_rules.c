@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-TestSuite(rules, .timeout = 120);
+TestSuite(rules, .timeout = 500);
 
 /* Runs a script, with $t, as the lab's command on the client, which is as good a host as any. */
 static struct lab_result run_script(struct lab_case c, const char *text)

@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-TestSuite(software, .timeout = 300);
+TestSuite(software, .timeout = 500);
 
 struct software {
 	const char *port;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(stall, .timeout = 120);
+TestSuite(stall, .timeout = 500);
 
 /* Octets of payload in a full segment: MTU 1500 less IP, TCP and timestamps. */
 static int segment_bytes(int ip)

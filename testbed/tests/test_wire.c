@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-TestSuite(wire, .timeout = 120);
+TestSuite(wire, .timeout = 500);
 
 #define EHLO_BYTES 20	/* "EHLO probe.example\r\n" */
 
