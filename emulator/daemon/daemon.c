@@ -7,6 +7,7 @@
 #include "io/clock.h"
 #include "io/inject.h"
 #include "io/notify.h"
+#include "io/random.h"
 #include "io/sandbox.h"
 
 #include <errno.h>
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -220,6 +220,15 @@ static void ending_signals(sigset_t *set)
 	sigaddset(set, SIGINT);
 }
 
+/* What the engine chooses at random follows from its key. */
+static void draw_key(struct engine_config *engine)
+{
+	int rc = random_bytes("resegd", engine->hash_key, sizeof(engine->hash_key));
+
+	if (rc < 0)
+		cli_die("getrandom: %s", strerror(-rc));
+}
+
 void daemon_set_up(struct daemon *d, control_handler *answer)
 {
 	struct settings *o = &d->settings;
@@ -247,8 +256,7 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 	if (d->signals < 0)
 		cli_die("signalfd: %s", strerror(errno));
 
-	if (getrandom(o->engine.hash_key, sizeof(o->engine.hash_key), 0) < 0)
-		cli_die("getrandom: %s", strerror(errno));
+	draw_key(&o->engine);
 	d->draining = eventfd(0, EFD_CLOEXEC);
 	d->ended = eventfd(0, EFD_CLOEXEC);
 	if (d->draining < 0 || d->ended < 0)

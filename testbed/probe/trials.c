@@ -2,6 +2,7 @@
 #include "probe/trials.h"
 
 #include "io/cli.h"
+#include "io/random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,11 +19,13 @@ bool trials_all_acked(const struct row *row)
 	return row->bytes_acked == row->size;
 }
 
-/* Shuffles rows, so that a fault of one moment is not taken for one of a size. */
+/* Shuffles rows, so that a fault of one moment is not taken for one of a size. Without a seed the
+ * order is always the same, so that two runs can be compared. */
 static void shuffle(struct row *rows, size_t count)
 {
 	uint64_t random = 513;
 
+	random_from_seed("reseg-probe", &random, sizeof(random));
 	for (size_t i = count; i > 1; i--) {
 		struct row row = rows[i - 1];
 		size_t k;
