@@ -13,6 +13,24 @@
 
 #define PORT 25
 
+static void print_link_help(void)
+{
+	printf("  --mtu BYTES[,BYTES]  MTU of both links, or of the client's and the server's\n"
+	       "                       (1500)\n"
+	       "  --path-mtu BYTES[,silent]\n"
+	       "                       put a router between box and server that forwards no\n"
+	       "                       larger packets; it reports this by ICMP, unless silent\n"
+	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
+	       "                       (0)\n"
+	       "  --delay MS           delay of each link, in each direction (0)\n"
+	       "  --rate MBITS         most that each link carries a second, in each direction\n"
+	       "  --reorder PERCENT    share of delayed packets that overtake the others (0)\n"
+	       "  --duplicate PERCENT  share of packets that each link delivers twice (0)\n"
+	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, for both\n"
+	       "                       links or that of client or server; by default they are\n"
+	       "                       off, and packets are as they would be on a real wire\n");
+}
+
 static void print_help(void)
 {
 	printf("Usage: reseg-lab [OPTION]... [-- COMMAND...]\n"
@@ -33,22 +51,10 @@ static void print_help(void)
 	       "                       the number of a descriptor, to which it must write a line\n"
 	       "                       feed once it is ready\n"
 	       "  -4, -6               use only this IP version, in host names and RESEG_SERVER\n"
-	       "                       (names: both; RESEG_SERVER: IPv4)\n"
-	       "  --mtu BYTES[,BYTES]  MTU of both links, or of the client's and the server's\n"
-	       "                       (1500)\n"
-	       "  --path-mtu BYTES[,silent]\n"
-	       "                       put a router between box and server that forwards no\n"
-	       "                       larger packets; it reports this by ICMP, unless silent\n"
-	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
-	       "                       (0)\n"
-	       "  --delay MS           delay of each link, in each direction (0)\n"
-	       "  --rate MBITS         most that each link carries a second, in each direction\n"
-	       "  --reorder PERCENT    share of delayed packets that overtake the others (0)\n"
-	       "  --duplicate PERCENT  share of packets that each link delivers twice (0)\n"
-	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, for both\n"
-	       "                       links or that of client or server; by default they are\n"
-	       "                       off, and packets are as they would be on a real wire\n"
-	       "  --capture DIR        write to DIR what client and server send and receive\n"
+	       "                       (names: both; RESEG_SERVER: IPv4)\n",
+	       HOSTS_CLIENTS_MAX);
+	print_link_help();
+	printf("  --capture DIR        write to DIR what client and server send and receive\n"
 	       "                       (lab.pcapng), what the box takes in and makes\n"
 	       "                       (box.pcapng), and resegd's event log (events.jsonl)\n"
 	       "  --report FILE        draw what happened: a page (HTML), or text if FILE is -\n"
@@ -58,6 +64,8 @@ static void print_help(void)
 	       "  --port N             TCP port of the server, also in RESEG_PORT (%d)\n"
 	       "  --sink-options 'OPTIONS'\n"
 	       "                       further options for reseg-sink\n"
+	       "  --seed N             what reseg's programs choose at random comes from N: the\n"
+	       "                       same N, the same choices\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "COMMAND's environment has RESEG_SERVER and RESEG_SERVER6 (addresses) and\n"
@@ -71,7 +79,7 @@ static void print_help(void)
 	       "       reseg-lab --doctor [--format table|json]\n"
 	       "Checks what a lab needs from this machine, and says what to do about each thing\n"
 	       "that is missing.\n",
-	       HOSTS_CLIENTS_MAX, PORT);
+	       PORT);
 }
 
 /* Passes an option on to resegd. */
@@ -129,6 +137,7 @@ enum {
 	SERVER_COMMAND,
 	SERVER_PORT,
 	SINK_OPTIONS,
+	SEED,
 	MTU,
 	PATH_MTU,
 	LOSS,
@@ -155,6 +164,7 @@ static const struct option others[] = {
 	{ "server", required_argument, NULL, SERVER_COMMAND },
 	{ "port", required_argument, NULL, SERVER_PORT },
 	{ "sink-options", required_argument, NULL, SINK_OPTIONS },
+	{ "seed", required_argument, NULL, SEED },
 	{ "mtu", required_argument, NULL, MTU },
 	{ "path-mtu", required_argument, NULL, PATH_MTU },
 	{ "loss", required_argument, NULL, LOSS },
@@ -218,6 +228,10 @@ static bool host_option(struct lab_options *o, int option)
 		return true;
 	case SINK_OPTIONS:
 		o->sink_options = optarg;
+		return true;
+	case SEED:
+		o->seed = cli_number("--seed", optarg, 0, UINT64_MAX);
+		o->seeded = true;
 		return true;
 	case '4':
 	case '6':

@@ -28,10 +28,12 @@ struct lab_options {
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
 	const char *const *command;	/* NULL: the sweep */
+	uint64_t seed;		/* if seeded: of what reseg's programs choose at random */
 	uint32_t segment_size;
 	unsigned faults;
 	unsigned workers;
 	uint16_t port;
+	bool seeded;
 	bool config;		/* a file has more settings */
 	bool no_box;
 	bool ipv6;

@@ -250,12 +250,16 @@ static const char *const *default_command(const struct lab_options *o)
 
 static void set_environment(const struct lab_options *o)
 {
-	char port[8];
+	char port[8], seed[24];
 
 	setenv("RESEG_SERVER", o->ipv6 ? HOST_SERVER_IPV6 : HOST_SERVER_IPV4, 1);
 	setenv("RESEG_SERVER6", HOST_SERVER_IPV6, 1);
 	snprintf(port, sizeof(port), "%u", o->port);
 	setenv("RESEG_PORT", port, 1);
+	if (o->seeded) {
+		snprintf(seed, sizeof(seed), "%" PRIu64, o->seed);
+		setenv("RESEG_SEED", seed, 1);	/* emulator/io/random.h */
+	}
 	services_set_environment();
 }
 

@@ -444,6 +444,8 @@ Test(lab, bad_options)
 		{ "--events /nonexistent/file", "/nonexistent/file" },
 		{ "--capture /nonexistent/folder", "/nonexistent/folder" },
 		{ "--inject nosuch", "no such injector" },
+		{ "--seed x", "give a whole number from 0 to" },
+		{ "--seed -1", "give a whole number from 0 to" },
 		{ NULL, NULL },
 	};
 
