@@ -339,12 +339,23 @@ static bool has_begun(int begun)
 	return read(begun, &c, 1) == 1;
 }
 
+/* In virtual time testbed/dev/uml-run has noted what repeats the run to the byte. That is for a
+ * shell, so it is not escaped. */
+static void say_what_repeats_it(void)
+{
+	const char *command = getenv("RESEG_VM_REPEAT");
+
+	if (command)
+		fprintf(stderr, "%s: to repeat this: %s\n", cli_program, command);
+}
+
 int main(int argc, char **argv)
 {
 	struct lab_options o;
 	int parent_alive[2], begun[2], status;
 	pid_t lab, watch = 0;
 	struct reporter reporter = { 0 };
+	bool ran;
 
 	cli_program = "reseg-lab";
 	if (argc > 1 && strcmp(argv[1], "enter") == 0)
@@ -380,8 +391,11 @@ int main(int argc, char **argv)
 		kill(watch, SIGTERM);
 		waitpid(watch, NULL, 0);
 	}
-	if (o.report && WIFEXITED(status) && has_begun(begun[0]))
+	ran = WIFEXITED(status) && has_begun(begun[0]);
+	if (o.report && ran)
 		report_write(reporter);
+	if (ran && WEXITSTATUS(status) != 0)
+		say_what_repeats_it();
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	cli_say("the lab was killed (signal %d)", WTERMSIG(status));

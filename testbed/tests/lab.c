@@ -62,8 +62,8 @@ static char *read_file(const char *path)
 
 /* $RESEG_TEST_VM runs a command under another kernel; such as "testbed/vm --quiet". */
 #define IN_VM                                                                            \
-	"$RESEG_TEST_VM --keep $DIR -- env DIR=$DIR TMPDIR=$DIR PATH=\"$PATH\" "           \
-	"LAB_COMMAND=\"$LAB_COMMAND\" LAB_LINE=\"$LAB_LINE\" "
+	"$RESEG_TEST_VM --keep $DIR -- env -u RESEG_VM_REPEAT DIR=$DIR TMPDIR=$DIR "       \
+	"PATH=\"$PATH\" LAB_COMMAND=\"$LAB_COMMAND\" LAB_LINE=\"$LAB_LINE\" "
 
 static struct lab_result run(const char *prefix, const char *command)
 {
