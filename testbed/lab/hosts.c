@@ -149,9 +149,9 @@ static void set_up_link(struct rtnl *r, enum host host, const char *name, const 
 		int rc = rtnl_add_netem(r, name, netem);
 
 		if (rc == -ENOENT)
-			cli_die("--delay, --rate, --reorder and --duplicate need netem, which this "
-				"kernel lacks (module sch_netem); testbed/vm runs the lab under a "
-				"kernel that has it");
+			cli_die("--delay, --jitter, --rate, --reorder and --duplicate need netem, "
+				"which this kernel lacks (module sch_netem); testbed/vm runs the "
+				"lab under a kernel that has it");
 		must(rc, "add netem to", name);
 	}
 }

@@ -23,6 +23,8 @@ static void print_link_help(void)
 	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
 	       "                       (0)\n"
 	       "  --delay MS           delay of each link, in each direction (0)\n"
+	       "  --jitter MS          the delay of each packet varies by up to this (0); packets\n"
+	       "                       may overtake each other\n"
 	       "  --rate MBITS         most that each link carries a second, in each direction\n"
 	       "  --reorder PERCENT    share of delayed packets that overtake the others (0)\n"
 	       "  --duplicate PERCENT  share of packets that each link delivers twice (0)\n"
@@ -142,6 +144,7 @@ enum {
 	PATH_MTU,
 	LOSS,
 	DELAY,
+	JITTER,
 	RATE,
 	REORDER,
 	DUPLICATE,
@@ -169,6 +172,7 @@ static const struct option others[] = {
 	{ "path-mtu", required_argument, NULL, PATH_MTU },
 	{ "loss", required_argument, NULL, LOSS },
 	{ "delay", required_argument, NULL, DELAY },
+	{ "jitter", required_argument, NULL, JITTER },
 	{ "rate", required_argument, NULL, RATE },
 	{ "reorder", required_argument, NULL, REORDER },
 	{ "duplicate", required_argument, NULL, DUPLICATE },
@@ -261,6 +265,10 @@ static bool link_option(struct lab_options *o, int option)
 	case DELAY:
 		netem->delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * NS_PER_MS);
 		return true;
+	case JITTER:	/* netem knows it as a number of nanoseconds with 31 bits */
+		netem->jitter_ns = (uint64_t)(cli_fraction("--jitter", optarg, 0, 2000) *
+					      NS_PER_MS);
+		return true;
 	case RATE:	/* a megabit is 125,000 bytes */
 		netem->rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) *
 					       125000);
@@ -308,6 +316,8 @@ static void check_options(const struct lab_options *o)
 {
 	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
 		cli_die("--reorder lets packets overtake those that --delay delays: give both");
+	if (o->hosts.netem.jitter_ns > o->hosts.netem.delay_ns)
+		cli_die("--jitter varies what --delay gives: give a --delay that is not smaller");
 	if (o->doctor)
 		return;
 	if (o->server && o->sink_options)

@@ -163,6 +163,7 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	options->duplicate = netem_probability(netem->duplicate);
 	options->gap = netem->reorder > 0 ? 1 : 0;
 	mnl_attr_put_u64(nlh, TCA_NETEM_LATENCY64, netem->delay_ns);
+	mnl_attr_put_u64(nlh, TCA_NETEM_JITTER64, netem->jitter_ns);
 	if (netem->reorder > 0)
 		mnl_attr_put(nlh, TCA_NETEM_REORDER, sizeof(reorder), &reorder);
 	if (netem->rate_bytes > 0)

@@ -28,6 +28,7 @@ int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint
 /* How a link treats the packets it is given to send. Probabilities are 0..1. */
 struct rtnl_netem {
 	uint64_t delay_ns;
+	uint64_t jitter_ns;	/* the delay varies by up to this, both ways */
 	uint64_t rate_bytes;	/* per second; 0: as fast as it can */
 	double duplicate;
 	double reorder;		/* sent at once, before delayed ones */

@@ -67,6 +67,33 @@ LAB_TEST(netem, links_take_their_time)
 	cr_assert_geq(json_real_value(json_object_get(row, "time_s")), 0.08);
 }
 
+/* A packet and its answer take 80 ms, and up to 4 more or less for each link. */
+LAB_TEST(netem, delays_vary)
+{
+	static const char *const options[] = { "", "--jitter 4" };
+	double least[2] = { 1, 1 }, most[2] = { 0, 0 };
+
+	need_netem(c);
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --no-box --delay 20 %s -- reseg-probe sweep --sizes 100-139 "
+			"--format json --parallel 1 server", c.ip, options[i]);
+		json_t *row;
+		size_t k;
+
+		lab_expect_status(&r, 0);
+		json_array_foreach(lab_rows(&r), k, row) {
+			double s = json_real_value(json_object_get(row, "time_s"));
+
+			least[i] = s < least[i] ? s : least[i];
+			most[i] = s > most[i] ? s : most[i];
+		}
+	}
+	cr_assert(least[0] >= 0.08 && most[0] < 0.082, "%f to %f s", least[0], most[0]);
+	cr_assert(least[1] >= 0.064 && least[1] < 0.079, "from %f s", least[1]);
+	cr_assert(most[1] > 0.081 && most[1] < 0.098, "to %f s", most[1]);
+}
+
 /* A megabyte there and back at 8 Mbit/s takes a second at least. */
 LAB_TEST(netem, links_have_a_rate)
 {
