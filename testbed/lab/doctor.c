@@ -109,7 +109,7 @@ static const struct check checks[] = {
 	{ "raw sockets", "resegd", 3, inject, "raw" },
 	{ "/dev/net/tun", "speed: --inject tun", 0, inject, "tun" },
 	{ "statistic match", "--loss", 0, loss, NULL },
-	{ "netem", "--delay, --jitter, --rate, --reorder, --duplicate", 0, netem, NULL },
+	{ "netem", "--burst, --delay, --jitter, --rate, --reorder, --duplicate", 0, netem, NULL },
 	{ "sub-ids", "servers that change users", 0, sub_ids, NULL },
 };
 #define CHECKS (sizeof(checks) / sizeof(checks[0]))

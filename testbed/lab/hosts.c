@@ -145,13 +145,14 @@ static void set_up_link(struct rtnl *r, enum host host, const char *name, const 
 	must(rtnl_add_address(r, name, ipv4, links[host].ipv4_prefix), "give an address to", name);
 	must(rtnl_add_address(r, name, ipv6, 64), "give an IPv6 address to", name);
 	must(rtnl_set_up(r, name), "bring up", name);
-	if (netem->delay_ns > 0 || netem->duplicate > 0 || netem->rate_bytes > 0) {
+	if (netem->delay_ns > 0 || netem->duplicate > 0 || netem->rate_bytes > 0 ||
+	    netem->burst > 0) {
 		int rc = rtnl_add_netem(r, name, netem);
 
 		if (rc == -ENOENT)
-			cli_die("--delay, --jitter, --rate, --reorder and --duplicate need netem, "
-				"which this kernel lacks (module sch_netem); testbed/vm runs the "
-				"lab under a kernel that has it");
+			cli_die("--burst, --delay, --jitter, --rate, --reorder and --duplicate "
+				"need netem, which this kernel lacks (module sch_netem); "
+				"testbed/vm runs the lab under a kernel that has it");
 		must(rc, "add netem to", name);
 	}
 }

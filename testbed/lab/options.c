@@ -22,6 +22,7 @@ static void print_link_help(void)
 	       "                       larger packets; it reports this by ICMP, unless silent\n"
 	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
 	       "                       (0)\n"
+	       "  --burst MEAN         the lost packets come this many in a row, on average\n"
 	       "  --delay MS           delay of each link, in each direction (0)\n"
 	       "  --jitter MS          the delay of each packet varies by up to this (0); packets\n"
 	       "                       may overtake each other\n"
@@ -143,6 +144,7 @@ enum {
 	MTU,
 	PATH_MTU,
 	LOSS,
+	BURST,
 	DELAY,
 	JITTER,
 	RATE,
@@ -171,6 +173,7 @@ static const struct option others[] = {
 	{ "mtu", required_argument, NULL, MTU },
 	{ "path-mtu", required_argument, NULL, PATH_MTU },
 	{ "loss", required_argument, NULL, LOSS },
+	{ "burst", required_argument, NULL, BURST },
 	{ "delay", required_argument, NULL, DELAY },
 	{ "jitter", required_argument, NULL, JITTER },
 	{ "rate", required_argument, NULL, RATE },
@@ -262,6 +265,9 @@ static bool link_option(struct lab_options *o, int option)
 	case LOSS:
 		o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
 		return true;
+	case BURST:
+		netem->burst = cli_fraction("--burst", optarg, 1, 1000);
+		return true;
 	case DELAY:
 		netem->delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * NS_PER_MS);
 		return true;
@@ -311,6 +317,24 @@ static void output_option(struct lab_options *o, int option)
 	}
 }
 
+/* With --burst netem makes the loss, otherwise rules do. */
+static void check_burst(struct lab_options *o)
+{
+	struct rtnl_netem *netem = &o->hosts.netem;
+
+	if (netem->burst == 0)
+		return;
+	if (o->loss == 0)
+		cli_die("--burst says how many packets --loss loses in a row: give both");
+	/* Between two bursts one packet at least gets through. */
+	if (o->loss > netem->burst / (1 + netem->burst))
+		cli_die("--loss %g with --burst %g: give a larger --burst, or a --loss of at most "
+			"%g",
+			o->loss * 100, netem->burst, 100 * netem->burst / (1 + netem->burst));
+	netem->loss = o->loss;
+	o->loss = 0;
+}
+
 /* Ends the program if options contradict each other. */
 static void check_options(const struct lab_options *o)
 {
@@ -354,6 +378,7 @@ void options_read(struct lab_options *o, int argc, char **argv)
 		else if (!host_option(o, option) && !link_option(o, option))
 			output_option(o, option);
 	}
+	check_burst(o);
 	check_options(o);
 	if (o->doctor)
 		exit(doctor_run(o->json));

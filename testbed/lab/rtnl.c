@@ -141,6 +141,18 @@ static uint32_t netem_probability(double p)
 	return (uint32_t)(p * UINT32_MAX);
 }
 
+/* Gilbert's model: in the bad state all packets are lost, in the good one none. It leaves the bad
+ * state with probability r, after 1/r packets on average, and is in it for p / (p + r) of them. */
+static void put_bursts(struct nlmsghdr *nlh, const struct rtnl_netem *netem)
+{
+	double r = 1 / netem->burst, p = netem->loss * r / (1 - netem->loss);
+	struct tc_netem_gemodel model = { .p = netem_probability(p), .r = netem_probability(r) };
+	struct nlattr *nest = mnl_attr_nest_start(nlh, TCA_NETEM_LOSS);
+
+	mnl_attr_put(nlh, NETEM_LOSS_GE, sizeof(model), &model);
+	mnl_attr_nest_end(nlh, nest);
+}
+
 int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *netem)
 {
 	struct nlmsghdr *nlh = request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
@@ -164,6 +176,8 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	options->gap = netem->reorder > 0 ? 1 : 0;
 	mnl_attr_put_u64(nlh, TCA_NETEM_LATENCY64, netem->delay_ns);
 	mnl_attr_put_u64(nlh, TCA_NETEM_JITTER64, netem->jitter_ns);
+	if (netem->burst > 0)
+		put_bursts(nlh, netem);
 	if (netem->reorder > 0)
 		mnl_attr_put(nlh, TCA_NETEM_REORDER, sizeof(reorder), &reorder);
 	if (netem->rate_bytes > 0)

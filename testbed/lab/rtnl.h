@@ -30,6 +30,8 @@ struct rtnl_netem {
 	uint64_t delay_ns;
 	uint64_t jitter_ns;	/* the delay varies by up to this, both ways */
 	uint64_t rate_bytes;	/* per second; 0: as fast as it can */
+	double loss;		/* on average, in bursts (Gilbert's model) */
+	double burst;		/* mean packets lost in a row, at least 1; 0: no loss */
 	double duplicate;
 	double reorder;		/* sent at once, before delayed ones */
 };

@@ -94,6 +94,46 @@ LAB_TEST(netem, delays_vary)
 	cr_assert(most[1] > 0.081 && most[1] < 0.098, "to %f s", most[1]);
 }
 
+/* Numbered datagrams cross one link. Prints which share is lost, and how many in a row. */
+#define COUNT_LOSSES                                                                      \
+	"import socket\n"                                                                 \
+	"s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"                         \
+	"s.bind((\"::\", 5000)); s.settimeout(3); print(\"ready\", flush=True)\n"        \
+	"got = []\n"                                                                      \
+	"try:\n"                                                                          \
+	"    while True: got.append(int(s.recv(99)))\n"                                   \
+	"except TimeoutError: pass\n"                                                     \
+	"runs = [b - a - 1 for a, b in zip(got, got[1:]) if b - a > 1]\n"                 \
+	"print(sum(runs) / (got[-1] - got[0]), sum(runs) / len(runs))\n"
+
+#define SEND                                                                              \
+	"import socket, time\n"                                                           \
+	"a = socket.getaddrinfo(\"box\", 5000, type=socket.SOCK_DGRAM)[0]\n"              \
+	"s = socket.socket(a[0], socket.SOCK_DGRAM)\n"                                    \
+	"for i in range(4000): s.sendto(b\"%%d\" %% i, a[4]); time.sleep(0.001)\n"
+
+LAB_TEST(netem, losses_come_in_bursts)
+{
+	static const int mean[] = { 1, 8 };
+
+	need_netem(c);
+	for (size_t i = 0; i < 2; i++) {
+		double lost, in_a_row;
+		struct lab_result r = lab_run(c.user,
+			"cat >$DIR/count.py <<'E'\n" COUNT_LOSSES "E\n"
+			"cat >$DIR/send.py <<'E'\n" SEND "E\n"
+			"reseg-lab -%d --no-box --loss 20 --burst %d -- sh -c '"
+			"mkfifo $DIR/out; " ON_BOX "python3 $DIR/count.py >$DIR/out & "
+			"{ read line; python3 $DIR/send.py; cat; } <$DIR/out'", c.ip, mean[i]);
+
+		lab_expect_status(&r, 0);
+		cr_assert_eq(sscanf(r.out, "%lf %lf", &lost, &in_a_row), 2, "%s%s", r.out, r.err);
+		cr_assert(lost > 0.15 && lost < 0.25, "%f lost", lost);
+		cr_assert(in_a_row >= mean[i] * 0.8 && in_a_row < mean[i] * 1.3, "%f in a row",
+			  in_a_row);
+	}
+}
+
 /* A megabyte there and back at 8 Mbit/s takes a second at least. */
 LAB_TEST(netem, links_have_a_rate)
 {
