@@ -228,6 +228,6 @@ def lab_words(case):
 
 
 def command(seed, case):
-    """For a person: in the source folder."""
-    return "mkdir -p %s && testbed/vm --virtual-time --seed %d --keep %s -- %s" % (
+    """For a person, in the source folder. The folder must be new: logs are appended to."""
+    return "mkdir %s && testbed/vm --virtual-time --seed %d --keep %s -- %s" % (
         OUT, seed, OUT, shlex.join(lab_words(case)))
