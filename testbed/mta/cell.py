@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import secrets
+import select
 import shlex
 import shutil
 import signal
@@ -46,6 +47,7 @@ TRIES = 30		# of what needs luck
 NO_BOX = ["--no-box"]
 PATIENCE = 5		# times the time-out, to wait for replies without the box
 SEND_SECONDS = 30	# and ten time-outs: more than any message takes; then `send` is ended
+NO_LIMIT = 720		# a time-out for those that have none: ten of it are two hours
 LAB_SECONDS = 30	# more, for everything around it
 
 
@@ -141,6 +143,17 @@ class Labs:
             for process in self.running:
                 process.send_signal(signal.SIGTERM)
 
+    @staticmethod
+    def wait(process, limit):
+        """As process.wait(limit), which looks 20 times a second, and virtual time has many."""
+        end = os.pidfd_open(process.pid)
+        try:
+            if not select.select([end], [], [], limit)[0]:
+                raise subprocess.TimeoutExpired(process.args, limit)
+        finally:
+            os.close(end)
+        return process.wait()
+
     def run(self, arguments, log, limit):
         """The exit status of reseg-lab; None if it took too long."""
         with self.lock:
@@ -150,7 +163,7 @@ class Labs:
                                        stdout=log, stderr=log, start_new_session=True)
             self.running.add(process)
         try:
-            return process.wait(timeout=limit)
+            return self.wait(process, limit)
         except subprocess.TimeoutExpired:
             process.terminate()
             process.wait()
@@ -160,12 +173,15 @@ class Labs:
                 self.running.discard(process)
 
 
-def send_limit(options):
-    return SEND_SECONDS + 10 * options.timeout
+def send_limit(options, sender):
+    return SEND_SECONDS + 10 * options.timeout_of(sender)
 
 
-def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
-    """Writes what host.py is to do on one host. Returns the command that does it."""
+def end_of_lab(role, mta, part, folder, values, settings, scripts, limits, options):
+    """
+    Writes what host.py is to do on one host. `limits`: how long `send` may take, and how long it
+    goes on afterwards, in seconds. Returns the command that does it.
+    """
     out = folder / role
     out.mkdir(parents=True)
     out.chmod(0o777)	# for the instance's users, while it runs; it is in its owner's folder
@@ -184,7 +200,8 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, options):
         "tmpfs": part.tmpfs,
         "sink": options.sink if role == "server" else "",
         # Settings are filled in first, and may have values in them.
-        "limit_s": send_limit(options),
+        "limit_s": limits[0],
+        "for_s": limits[1],
         "values": {**part.settings, **settings, **values},
         "scripts": {name: script for name, script in scripts.items() if script},
     }
@@ -199,10 +216,14 @@ def run_lab(labs, cell, workaround, mail, folder, box):
     options = labs.options
     sender, receiver = options.mtas[cell.sender], options.mtas[cell.receiver]
     # Where nothing can stall, a late reply only means a slow, busy machine, and is never a finding.
-    timeout = options.timeout * (PATIENCE if box == NO_BOX else 1)
+    timeout = options.timeout_of(cell.sender)
+    if box == NO_BOX and not options.real:
+        timeout *= PATIENCE
+    limits = send_limit(options, cell.sender), 0 if box == NO_BOX else options.seconds
     folder.mkdir(parents=True)
     values = {
         **VALUES, "timeout": str(timeout), "measures": "1" if box == NO_BOX else "",
+        "real": "1" if options.real else "",
         "mark": mail.mark, **(SERVER_IPV6 if options.ipv6 else SERVER_IPV4)
     }
     offered = {}
@@ -211,19 +232,20 @@ def run_lab(labs, cell, workaround, mail, folder, box):
     for keyword in workaround.without:
         offered.update(receiver.receiver.without.get(keyword, {}))
     serve = end_of_lab("server", receiver, receiver.receiver, folder, values, offered,
-                       {"serve": receiver.receiver.serve}, options)
+                       {"serve": receiver.receiver.serve}, limits, options)
     part = dataclasses.replace(sender.sender,
                                files={**sender.sender.files, "/mnt/message": mail.text})
+    settings = {**(part.real if options.real else {}), **workaround.settings}
     send = end_of_lab("client", sender, part, folder,
-                      {**values, "from": mail.sender, "to": " ".join(mail.to)}, workaround.settings,
+                      {**values, "from": mail.sender, "to": " ".join(mail.to)}, settings,
                       {"network": workaround.network, "setup": part.setup, "send": part.send,
-                       "queue": part.queue}, options)
+                       "keep_trying": part.keep_trying, "queue": part.queue}, limits, options)
     try:
         with open(folder / "lab.log", "wb") as log:
             status = labs.run([
                 *options.lab, *box, "--capture",
                 str(folder), "--server", "exec " + shlex.join(serve), "--", *send
-            ], log, LAB_SECONDS + send_limit(options))
+            ], log, LAB_SECONDS + sum(limits))
     finally:
         for role in ("client", "server"):
             (folder / role).chmod(0o755)
@@ -248,8 +270,9 @@ def read_wire(cell, mail, folder, options, talks):
         "message_sizes": [len(text) for text in texts],
         "style": style,
         "as_described": style == workaround.wire if workaround.wire else None,
+        "waited_s": round(wire.longest_silence(folder / "lab.pcapng", PORT), 1),
         "must_stall": any(
-            wire.is_stalled(talk, options.segment_size, options.timeout / 2)
+            wire.is_stalled(talk, options.segment_size, options.timeout_of(cell.sender) / 2)
             for talk in ours) if options.is_law(cell.fault) else None,
     }
 
@@ -338,7 +361,7 @@ class Sizes:
         if seen["outcome"] == "stalled":
             raise NotRun(
                 "`send` did not end within %d s, without the box: it must end once it is known "
-                "what came of the message" % send_limit(self.labs.options), folder)
+                "what came of the message" % send_limit(options, cell.sender), folder)
         if seen["outcome"] != "delivered":
             raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
         return wire.about(talks, mail.to)
@@ -414,10 +437,13 @@ def attempt(labs, cell, mail, folder):
     shutil.rmtree(folder, ignore_errors=True)
     run_lab(labs, cell, options.workaround(cell), mail, folder, options.box(cell.fault))
     talks = wire.dialogues(folder / "lab.pcapng", PORT)
-    return {
+    row = {
         **read_wire(cell, mail, folder, options, talks),
         **account_for(cell, mail, folder, options, talks)
     }
+    if options.seconds:
+        row["timeline"] = wire.timeline(talks, mail.to)
+    return row
 
 
 def is_settled(row, style):
@@ -436,7 +462,8 @@ def run(labs, sizes, cell):
     options = labs.options
     row = {
         **dataclasses.asdict(cell), "outcome": "not-run", "detail": "", "wire": [], "sizes": [],
-        "message_sizes": [], "style": "", "as_described": None, "must_stall": None,
+        "message_sizes": [], "style": "", "as_described": None, "waited_s": 0.0,
+        "must_stall": None,
         "recipients": [], "tries": 0, "time_s": 0.0, "folder": ""
     }
     reason = options.why_not(cell)

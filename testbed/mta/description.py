@@ -56,6 +56,12 @@ class Sender(Part):
     deferred: str = ""		# regular expressions for lines of the log; a group is the reason
     bounced: str = ""
     permanent: list = field(default_factory=list)	# exit statuses of `send` that mean this
+    # For --real-timeouts: for how many seconds it waits for a reply to MAIL or RCPT as its package
+    # has it (0: for ever), where that is said, and settings in place of the others.
+    default_timeout: int = 0
+    default_source: str = ""
+    real: dict = field(default_factory=dict)
+    keep_trying: str = ":"	# a script for --for: its queue runner, as the package has it
     pipelines: bool = False
     group: str = ""		# in older descriptions: the capture shows what is written at once
     max_recipients: int = 0	# of one transaction; 0: any number

@@ -137,11 +137,58 @@ def table(rows, about, expected):
                           j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
         out.append("  ".join(cells).rstrip())
     out.append("")
+    out += waits(rows) if about["timeout_s"] == "real" else []
+    out += [line for row in rows if "timeline" in row for line in [title(row) + ":"] + told(row)]
     out += reasons(rows)
     out.append(totals(rows) + ".")
     if expected:
         out.append(verdict(rows, expected))
     return "\n".join(out) + "\n"
+
+
+def duration(time_s):
+    """As people say it: 5 min, 1 d 3 h."""
+    rest, parts = round(time_s), []
+    for name, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if rest >= size and len(parts) < 2:
+            parts.append("%d %s" % (rest // size, name))
+        rest %= size
+    return " ".join(parts) or "0 s"
+
+
+def waits(rows):
+    """How long each sender waited for a reply that did not come."""
+    longest = collections.OrderedDict()
+    for row in rows:
+        if row["outcome"] not in ("delivered", "not-run"):
+            longest[row["sender"]] = max(row["waited_s"], longest.get(row["sender"], 0))
+    return ["%s waited %s for a reply." % (name, duration(time_s))
+            for name, time_s in longest.items()] + [""] if longest else []
+
+
+def told(row):
+    """The timeline of a row; tries that had the same reply share a line."""
+    out, run = [], []
+
+    def end_run():
+        if len(run) > 2:
+            out.append("  %-12s tried %d times, until %s: %s" % (
+                duration(run[0]["time_s"]), len(run), duration(run[-1]["time_s"]),
+                run[0]["detail"]))
+        else:
+            out.extend("  %-12s tried: %s" % (duration(one["time_s"]), one["detail"])
+                       for one in run)
+        run.clear()
+
+    for one in row["timeline"]:
+        if one["event"] != "tried" or (run and run[0]["detail"] != one["detail"]):
+            end_run()
+        if one["event"] == "tried":
+            run.append(one)
+        else:
+            out.append("  %-12s its author is told: %s" % (duration(one["time_s"]), one["detail"]))
+    end_run()
+    return out + [""]
 
 
 def reasons(rows):

@@ -9,6 +9,7 @@ what was in them, and whether a firewall with the off-by-one must have held some
 
 import bisect
 import collections
+import re
 import struct
 
 import dpkt
@@ -109,6 +110,36 @@ def connections(path, port):
 def segments(path, port):
     """The new data that clients of this port sent: a list of Segments for each connection."""
     return [sent for sent, _ in connections(path, port)]
+
+
+def longest_silence(path, port):
+    """
+    How long a client of this port waited for the server before it did something else: sent more, or
+    ended the connection. In seconds; the longest of all its connections, but not the time after
+    which it begins another one.
+    """
+    last, streams, longest = {}, {}, 0.0
+    for time, ip in packets(path):
+        tcp = getattr(ip, "data", None)
+        if not isinstance(tcp, dpkt.tcp.TCP) or port not in (tcp.dport, tcp.sport):
+            continue
+        sent = tcp.dport == port
+        key = (ip.src, tcp.sport) if sent else (ip.dst, tcp.dport)
+        if tcp.flags & dpkt.tcp.TH_SYN:
+            streams[key, sent] = Stream(tcp.seq + 1)
+            continue
+        stream = streams.get((key, sent))
+        if stream is None or key not in last and not tcp.data:
+            continue
+        ends = sent and tcp.flags & (dpkt.tcp.TH_FIN | dpkt.tcp.TH_RST)
+        if not ends and not (tcp.data and stream.add(time, tcp, True)):
+            continue
+        if sent and key in last:
+            longest = max(longest, time - last[key])
+        last[key] = time
+        if ends:
+            del last[key], streams[key, sent]
+    return longest
 
 
 # Words ---------------------------------------------------------------------------------
@@ -268,6 +299,33 @@ def answers(talks, to):
     return found
 
 
+def subject(text):
+    """Of a message; its first line if it has none."""
+    head = text.partition(b"\r\n\r\n")[0].decode("ascii", "replace")
+    found = re.search(r"^subject:\s*(.*(?:\r\n[ \t].*)*)", head, re.M | re.I)
+    return " ".join((found.group(1) if found else head.partition("\r\n")[0]).split())
+
+
+def timeline(talks, to):
+    """
+    What happened when: a list of {"time_s", "event", "detail"}. Events: "tried", a connection with
+    the message to these addresses, and the receiver's last word in it; "told", a report to the
+    message's author. Times count from the first connection.
+    """
+    began = min((talk.segments[0].time for talk in talks), default=0)
+    found = []
+    for talk in talks:
+        for one in transactions(talk):
+            if one.sender == "" and one.text:
+                found.append((talk.segments[-1].time, "told", subject(one.text)))
+            elif is_of(one, to) or not one.to:
+                said = one.end or one.data or next(
+                    (answer for answer in [*one.to.values(), one.mail] if answer), None)
+                found.append((talk.segments[0].time, "tried", said.text if said else "no reply"))
+    return [{"time_s": round(time - began, 1), "event": event, "detail": detail}
+            for time, event, detail in sorted(found)]
+
+
 def group(talk, to):
     """
     The part of the envelope to these addresses that the sender wrote at once: the commands from
@@ -288,7 +346,6 @@ def group(talk, to):
             return None
         return talk.stream[found[0][1]:found[-1][2]]
     return None
-
 
 
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-TestSuite(mta_usage, .timeout = 300);
+TestSuite(mta_usage, .timeout = 500);
 
 /* Results are printed first, even if nothing else can be written. */
 LAB_TEST(mta_usage, a_full_disk)
@@ -173,6 +173,11 @@ Test(mta_usage, usage)
 		{ "--sender exim --binary /etc/passwd",
 		  "--binary /etc/passwd: it is neither a program that may be run nor a folder" },
 		{ "--message-size=-1", "--message-size: up to" },
+		{ "--for 6d", "--for: it needs --real-timeouts" },
+		{ "--real-timeouts --for 6", "a number and s, m, h or d, as 6d: 6" },
+		{ "--shard 3/2", "part and number of parts, as 1/2: 3/2" },
+		{ "--sizes 512 --sender exim --workaround none --shard 2/2",
+		  "--shard 2/2: nothing is left for this part" },
 		{ "--report /dev/null/x.html", "/dev/null/x.d: Not a directory" },
 		{ "--report x.d", "--report x.d: its folder would have the same name" },
 		{ "--expect /nowhere", "/nowhere: No such file or directory" },
