@@ -116,7 +116,7 @@ Test(engine, serial_numbers_are_of_one_connection)
 Test(engine, faults_are_counted_in_their_order)
 {
 	uint64_t acted[FAULTS_MAX + 1];
-	struct engine_config config;
+	struct engine_config config = { .flows_max = 0 };
 	struct engine_policy *p = &config.rules.policy[0];
 	struct engine *e;
 
