@@ -61,6 +61,15 @@ def packets(path):
                 yield ns / 1e9, dpkt.ethernet.Ethernet(body[20:20 + captured]).data
 
 
+def port_packets(path, port):
+    """Those of TCP with this port: (seconds, client, is it the client's?, TCP segment)."""
+    for time, ip in packets(path):
+        tcp = getattr(ip, "data", None)
+        if isinstance(tcp, dpkt.tcp.TCP) and port in (tcp.dport, tcp.sport):
+            sent = tcp.dport == port
+            yield time, (ip.src, tcp.sport) if sent else (ip.dst, tcp.dport), sent, tcp
+
+
 class Stream:
     """One direction of a connection, put together in order."""
 
@@ -87,12 +96,7 @@ class Stream:
 def connections(path, port):
     """The new data of both directions: (sent, came back) for each connection to this port."""
     found = {}
-    for time, ip in packets(path):
-        tcp = getattr(ip, "data", None)
-        if not isinstance(tcp, dpkt.tcp.TCP) or port not in (tcp.dport, tcp.sport):
-            continue
-        sent = tcp.dport == port
-        key = (ip.src, tcp.sport) if sent else (ip.dst, tcp.dport)
+    for time, key, sent, tcp in port_packets(path, port):
         if tcp.flags & dpkt.tcp.TH_SYN and sent:
             found[key] = {True: Stream(tcp.seq + 1), "begins": True}
         elif tcp.flags & dpkt.tcp.TH_SYN and key in found:
@@ -119,12 +123,7 @@ def longest_silence(path, port):
     which it begins another one.
     """
     last, streams, longest = {}, {}, 0.0
-    for time, ip in packets(path):
-        tcp = getattr(ip, "data", None)
-        if not isinstance(tcp, dpkt.tcp.TCP) or port not in (tcp.dport, tcp.sport):
-            continue
-        sent = tcp.dport == port
-        key = (ip.src, tcp.sport) if sent else (ip.dst, tcp.dport)
+    for time, key, sent, tcp in port_packets(path, port):
         if tcp.flags & dpkt.tcp.TH_SYN:
             streams[key, sent] = Stream(tcp.seq + 1)
             continue
