@@ -27,7 +27,7 @@ _Static_assert(POLICIES_MAX == 16, "four bits name a policy");
 struct piece {
 	uint64_t offset;
 	uint32_t bytes;		/* 0 for a FIN or a probe */
-	uint32_t unit;		/* of a train: the length of all but the last; else 0 */
+	uint32_t unit;		/* of a train: the length of each piece but the last; else 0 */
 	bool push;
 	bool fin;
 	bool again;		/* it was sent before */
@@ -49,10 +49,10 @@ struct engine {
 	struct pool pool;
 	struct engine_stats stats;
 	uint64_t flows_seen;
-	uint64_t flows_over;	/* those that are only remembered: see lifetime_end_state() */
+	uint64_t flows_over;	/* ended, and only remembered: see lifetime_end_state() */
 	struct engine_subject subject;	/* of the last packet that came in */
 	uint64_t now_ns;
-	uint32_t now_ms;	/* the low half of the same in milliseconds */
+	uint32_t now_ms;	/* now_ns in milliseconds, only the low half */
 	flow_handle output_first;	/* flows that may have something to send */
 	flow_handle output_last;
 	bool draining;		/* see engine_drain() */
@@ -132,14 +132,14 @@ static inline const struct engine_policy *box_policy(const struct engine *e, con
 	return &e->config.rules.policy[f->policy];
 }
 
-/* S of one half of a flow. */
+/* S, the segment size, of one half of a flow. */
 uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum engine_side source);
 
 /* The most octets of data that one segment to the sink may hold, by its MSS and by what the path is
  * known to carry. */
 uint32_t box_path_max(const struct flow *f, enum engine_side source);
 
-/* If segments were joined: the most data that one segment of this packet had on the wire. */
+/* The most data that one segment of this packet had on the wire, if offloads joined several. */
 uint32_t box_wire_segment(const struct flow *f, enum engine_side source, const struct packet *p);
 
 #endif

@@ -16,7 +16,7 @@ static const char *check_transit(const struct flow *f, const struct relay *r,
 	uint64_t sendable = t->cut_nxt + (box_has_fin(r) && t->cut_nxt == relay_fin(r));
 
 	if (r->snd_una > t->snd_nxt || t->snd_nxt > t->snd_max || t->cut_nxt > box_data_end(r))
-		return "what is sent, cut and acknowledged is in no order";
+		return "what is sent, cut and acknowledged is out of order";
 	if (t->snd_max > sendable && !t->early_fin)
 		return "more was sent than there is";
 	if (f->output_queued)
@@ -28,8 +28,8 @@ static const char *check_transit(const struct flow *f, const struct relay *r,
 	return NULL;
 }
 
-/* In any intercepted half: does the source know of the room that there is? Before its first octet
- * the window is the sink's own. */
+/* Does the source of an intercepted half know that there is room for its data? Until its first
+ * octet comes, the window is the sink's own. */
 static bool knows_of_room(const struct engine *e, const struct flow *f, enum engine_side source)
 {
 	const struct relay *r = &f->relay[source];
@@ -59,7 +59,7 @@ const char *engine_wrong(const struct engine *e)
 				continue;
 			orphaned += box_orphaned(r);
 			if (!knows_of_room(e, f, side))
-				return "a source knows of no room, and there is some";
+				return "a source does not know that there is room";
 		}
 	}
 	return orphaned == e->stats.orphaned_bytes ? NULL : "orphaned octets are miscounted";

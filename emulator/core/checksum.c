@@ -45,7 +45,7 @@ void checksum_add(struct checksum *c, const void *data, size_t len)
 
 		sum = (uint16_t)(folded << 8 | folded >> 8);
 	}
-	/* 2^48 additions fit before the 64-bit sum could overflow. */
+	/* 2^32 words fit before the 64-bit sum could overflow. */
 	c->sum += sum;
 	c->odd ^= len & 1;
 }

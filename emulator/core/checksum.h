@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 struct checksum {
-	uint64_t sum;	/* of 16-bit words in memory order, not folded */
+	uint64_t sum;	/* of words in memory order, not folded */
 	unsigned odd;	/* 1 when an odd number of bytes was added so far */
 };
 
@@ -24,7 +24,7 @@ void checksum_add(struct checksum *c, const void *data, size_t len);
 void checksum_add_pseudo(struct checksum *c, const void *addrs, size_t addr_len, uint32_t tcp_len);
 
 /* The folded one's complement sum, in memory order: store it with memcpy. Zero
- * over data that holds its own right checksum. */
+ * if the data holds its own checksum, and that is correct. */
 uint16_t checksum_finish(const struct checksum *c);
 
 #endif

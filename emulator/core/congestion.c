@@ -32,7 +32,7 @@ static void grow(const struct engine *e, struct relay *r, uint32_t smss, uint32_
 		r->cwnd += acked < 2 * smss ? acked : 2 * smss;
 	else
 		r->cwnd += smss * smss / r->cwnd > 0 ? smss * smss / r->cwnd : 1;
-	if (r->cwnd > e->config.window_bytes) /* more can never be out */
+	if (r->cwnd > e->config.window_bytes) /* more can never be in flight */
 		r->cwnd = e->config.window_bytes;
 }
 

@@ -15,7 +15,7 @@ void congestion_begin(struct relay *r, uint16_t segment_size);
 void congestion_acked(const struct engine *e, struct relay *r, struct transit *t, uint64_t ack,
 		      uint32_t acked);
 
-/* The sink sent a duplicate ACK (RFC 5681 section 2) while something was out. */
+/* The sink sent a duplicate ACK (RFC 5681 section 2) while something was in flight. */
 void congestion_duplicate_ack(struct relay *r, struct transit *t);
 
 /* The next hole to fill in recovery: the offset of a piece that the sink lacks and that was not yet
@@ -25,11 +25,11 @@ uint64_t congestion_next_hole(const struct relay *r, const struct transit *t);
 /* The retransmission timer went off, for the first time in a row if t->backoff is 0. */
 void congestion_timed_out(struct relay *r, const struct transit *t);
 
-/* All that is out counts as lost: it is sent again, as the windows allow. */
+/* All that is in flight counts as lost: it is sent again, as the windows allow. */
 void congestion_go_back(const struct relay *r, struct transit *t);
 
-/* Something is sent after a pause of more than one retransmission time-out: nobody knows what the
- * network can take then (RFC 5681 section 4.1). */
+/* Something is sent after a pause of more than one retransmission time-out: what the network
+ * can take is no longer known (RFC 5681 section 4.1). */
 void congestion_restart(struct relay *r, const struct transit *t);
 
 #endif

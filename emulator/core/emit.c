@@ -32,8 +32,8 @@ uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side
 
 	/* What was sent may end past the window: the window was shrunk, or is closed and probed.
 	 * The sink would ignore an ACK numbered past it. Less than one unit past it may only be
-	 * rounding; then keep the number, since an ACK numbered before others does not open the
-	 * box's window. */
+	 * rounding; then keep the number, since the sink takes no window from an ACK that is
+	 * numbered before others (SND.WL1). */
 	if (end <= edge || (sink->window > 0 && (end - edge) >> sink->window_shift == 0))
 		return end;
 	return edge;

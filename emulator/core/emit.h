@@ -8,8 +8,8 @@
 
 #include "box.h"
 
-/* What the end `side` says to the other one in a packet written now: its sequence number, its
- * acknowledgment and its window, its own or the box's. */
+/* The sequence number, acknowledgment and window of a packet written now in the name of `side`:
+ * each is that end's own, or the box's. */
 uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side side);
 uint64_t emit_ack(const struct flow *f, enum engine_side side);
 uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_side side);
@@ -17,10 +17,10 @@ uint16_t emit_window(const struct engine *e, const struct flow *f, enum engine_s
 /* The most octets of one packet to send, without its headers. */
 #define EMIT_PAYLOAD_MAX (65535 - 40 - TCP_HEADER_BYTES - TCP_OPTIONS_MAX)
 
-/* May the caller be left to segment and checksum a packet in the name of side? */
+/* Are the segmentation and the checksum of a packet in the name of side left to the caller? */
 bool emit_offloads(const struct engine *e, const struct flow *f, enum engine_side side);
 
-/* Notes that a packet with all this just went to the other end. */
+/* Notes that the other end was just sent this acknowledgment and window. */
 void emit_told(const struct engine *e, struct flow *f, enum engine_side side);
 
 /* Writes a pure ACK, a piece, or a RST in the name of side. */

@@ -263,8 +263,8 @@ static enum engine_verdict judge_packet(struct engine *e, struct packet *p)
 	return verdict == VERDICT_ACCEPT && rewritten ? VERDICT_REPLACE : verdict;
 }
 
-/* Is this a router's report that a piece of the box's is too big? Its source could do nothing about
- * that. */
+/* Is this a router's report that a piece is too big? It is for the box, which sent the piece: the
+ * source of the data could do nothing about that. */
 static bool take_icmp(struct engine *e, void *data, size_t len)
 {
 	struct packet quoted;

@@ -5,9 +5,9 @@
 /*
  * The box: packets in, packets out, one deadline
  *
- * This is core's only public header. The engine makes no system call, reads no
- * clock, prints nothing and allocates nothing after engine_create(). So it can run
- * behind a kernel queue, in a simulator, under a fuzzer or over a capture.
+ * To drive the engine, include only this header. The engine makes no system call, reads no clock,
+ * prints nothing and allocates nothing after engine_create(). So it can run behind a kernel queue,
+ * in a simulator, under a fuzzer or over a capture.
  *
  * How to drive it:
  *
@@ -32,7 +32,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The defaults: S = 512, the first fault of the table, client to server. */
+/* The defaults: segment size (S) 512, the first fault of the table, client to server. */
 void engine_config_init(struct engine_config *config);
 
 struct engine;
@@ -51,8 +51,8 @@ enum engine_verdict engine_input(struct engine *e, uint64_t now_ns, void *packet
  * true if it was about a connection of this one. */
 bool engine_icmp(struct engine *e, uint64_t now_ns, void *packet, size_t len);
 
-/* The subject of the last packet handed in. It has no flow if the packet passed as one that the box
- * does not know. */
+/* The subject of the last packet handed in. Its flow is 0 if the packet belongs to no connection
+ * that the box knows. */
 struct engine_subject engine_input_subject(const struct engine *e);
 
 /* Takes out the next packet to send. It stays valid until the next call of any function of the
@@ -67,8 +67,8 @@ void engine_expire(struct engine *e, uint64_t now_ns);
 
 /* Begins to hand all flows back to their ends. A flow can go once its sink has everything that was
  * ACKed, since the numbers on both sides of the box are the same. From now on new flows pass
- * untouched, and the box opens no window any further; it still takes and delivers what it has
- * offered to a source. Draining is over when no flow is active. */
+ * untouched, and the box opens no window any further; it still takes what it has offered to
+ * take, and delivers it. Draining is over when no flow is active. */
 void engine_drain(struct engine *e, uint64_t now_ns);
 
 /* Reports every flow as closed, with what it orphans, and forgets it. */
@@ -76,7 +76,7 @@ void engine_shutdown(struct engine *e, uint64_t now_ns);
 
 void engine_get_stats(const struct engine *e, struct engine_stats *out);
 
-/* For tests, once all output was taken out: NULL if everything is as it must be, else what is
+/* For tests, once all output was taken out: NULL if the engine's state is consistent, else what is
  * wrong. */
 const char *engine_wrong(const struct engine *e);
 

@@ -13,11 +13,11 @@
 
 enum engine_event_type {
 	EVENT_FLOW_OPENED,	/* both SYNs were seen */
-	EVENT_ARRIVAL,		/* data came in, in order now */
+	EVENT_ARRIVAL,		/* data came in, and all before it is there */
 	EVENT_FORGED_ACK,	/* the box ACKed octets in the sink's name */
 	EVENT_CUT,		/* pending octets were cut into pieces */
 	EVENT_STALL,		/* a fault allows no cut */
-	EVENT_RESUME,		/* more data ended the stall */
+	EVENT_RESUME,		/* more data, or new rules, ended the stall */
 	EVENT_FAULT,		/* a fault acted */
 	EVENT_PATH,		/* the path to the sink carries less than assumed */
 	EVENT_FLOW_CLOSED,
@@ -30,7 +30,7 @@ enum engine_close_reason {
 	CLOSE_TIMEOUT,		/* the sink did not acknowledge a piece in time */
 	CLOSE_IDLE,		/* no packet for a long time */
 	CLOSE_REPLACED,		/* a new connection uses the same addresses and ports */
-	CLOSE_HANDED_OVER,	/* the box is being stopped, and the ends can go on without it */
+	CLOSE_HANDED_OVER,	/* the ends go on without the box, which is stopping or bypassed */
 	CLOSE_SHUTDOWN,		/* the box is stopped */
 	CLOSE_FORGOTTEN,	/* by a fault: none of its packets pass any longer */
 	CLOSE_REASONS
@@ -54,17 +54,18 @@ struct engine_event {
 	uint8_t version;		/* 4 or 6 */
 	const uint8_t *address[2];	/* by side; 4 or 16 bytes, network order */
 	uint16_t port[2];
-	enum engine_side source;	/* of the relay, or fault: of the packet it acted on; all
-					 * types but opened and closed */
+	enum engine_side source;	/* of the relay; fault: of what it acted on. Not in
+					 * opened and closed */
 	uint64_t offset;		/* arrival, cut, stall, resume: the first octet;
 					 * forged ACK: the next one expected; fault: of a piece */
 	uint32_t bytes;			/* arrival, cut; fault: of a piece, else 0; path: the most
 					 * that one segment can hold now */
 	uint32_t pieces;		/* cut: how many */
 	uint32_t last_piece;		/* cut: length of the last; the others are S */
-	uint32_t pending;		/* stall; arrival: with these octets */
+	uint32_t pending;		/* stall, resume; arrival: with its own octets */
 	uint64_t orphaned;		/* forged ACK: octets the sink does not have */
-	uint32_t segment_size;		/* opened, stall: S of this flow; path: of its policy */
+	uint32_t segment_size;		/* opened, stall, resume: S of this flow; path: of its
+					 * policy */
 	const char *fault;		/* fault: its name */
 	enum engine_close_reason reason;	/* closed */
 	struct engine_totals totals[2];		/* closed, by source */
@@ -99,8 +100,8 @@ struct engine_stats {
 	uint64_t retransmissions;
 	uint64_t paths_limited;		/* paths to sinks found to carry less than assumed */
 	uint64_t one_sided;		/* flows of which the box sees only one direction */
-	uint64_t unanswered;		/* flows in which an end was sent something again and again,
-					 * not by a fault, and acknowledged nothing */
+	uint64_t unanswered;		/* flows in which an end acknowledged nothing through six
+					 * time-outs, and no fault acts on pieces */
 	uint64_t urgent_segments;	/* their data was taken like any other */
 	uint64_t refused_arrivals;	/* no buffer: not ACKed, so the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */

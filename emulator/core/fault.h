@@ -31,7 +31,7 @@ struct fault_param {
 /* Pending octets, from which the next piece is about to be cut. */
 struct fault_cut {
 	uint32_t pending;
-	uint32_t arrived;	/* of them when the cutting began: since the last arrival */
+	uint32_t arrived;	/* how many were pending when this cutting began */
 	uint32_t segment_size;
 	uint32_t bytes;		/* the cut policy's proposal: 1..segment_size, at most pending */
 	bool push;		/* the last arrival ended with PSH */
@@ -55,7 +55,7 @@ struct fault_packet {
 /* A piece, or a FIN, that is about to be sent to the sink. */
 struct fault_piece {
 	uint32_t bytes;		/* of data; 0: a FIN */
-	bool last;		/* it ends what its source pushed */
+	bool last;		/* it carries PSH, or is a FIN */
 	bool again;		/* it was sent before */
 	bool with_fin;		/* it came in the segment that carried the FIN */
 	uint32_t behind;	/* octets after it up to the source's FIN; UINT32_MAX: no FIN has
@@ -80,12 +80,12 @@ struct fault_kind {
 	const char *summary;	/* one line without a full stop */
 	const char *symptom;	/* what its users see */
 	struct fault_param param[FAULT_PARAMS_MAX];
-	uint32_t every;		/* the preset of the one in struct fault */
+	uint32_t every;		/* the preset of struct fault's `every` */
 	uint8_t only;		/* enum engine_direction, of the only source whose packets it can
 				 * concern; 0: both */
 	bool reads_text;
-	bool keeps_fast_open;	/* clients must be able to get cookies */
-	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher behind the box;
+	bool keeps_fast_open;	/* clients must be able to get Fast Open cookies */
+	bool shifts;		/* an end's sequence numbers are FAULT_SHIFT higher for its peer;
 				 * SACK blocks stay as they are */
 
 	/* Hook "cut": how many octets become the next piece; 0 is a stall: nothing is cut until
@@ -105,7 +105,8 @@ struct fault_kind {
 	enum fault_fate (*piece)(const struct fault *f, const struct fault_piece *p);
 };
 
-/* Half of what two sequence numbers may differ by; a window is at most half of it. */
+/* Half of what two sequence numbers may differ by, 2^31; any window is smaller (RFC 7323 section
+ * 2.3). */
 #define FAULT_SHIFT (UINT32_C(1) << 30)
 
 /* Where and when a fault may act; all zero: always. */
@@ -113,8 +114,8 @@ struct fault_scope {
 	struct match match;
 	uint8_t direction;	/* enum engine_direction, of the source; 0: both */
 	struct range flows;	/* of those that match, counted from 1 since it came into use */
-	struct range arrivals;	/* of data in its half, counted from 1: number of the last one */
-	struct range seconds;	/* since it came into use, counted from 1: the one it began in */
+	struct range arrivals;	/* number of the last arrival of data in its half, from 1 */
+	struct range seconds;	/* since it came into use; the first one is number 1 */
 };
 
 /* A kind in use. An occasion is a moment at which it would change something. */

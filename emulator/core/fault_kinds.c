@@ -36,7 +36,7 @@ static uint32_t split_eod(const struct fault *f, const struct fault_cut *c)
 	unsigned left = sizeof(eod) - 1 - c->dot_state;
 
 	(void)f;
-	/* A match needs the dot to be cut already, or also the CR after it. */
+	/* It is split only if its dot was cut before, with or without the CR after it. */
 	if (c->dot_state < 3 || c->bytes < left)
 		return c->bytes;
 	return memcmp(c->text, eod + c->dot_state, left) == 0 ? 0 : c->bytes;
@@ -68,7 +68,7 @@ static uint32_t die_with_what_is_pending(const struct fault *f, const struct fau
 	return c->acked >= f->value[0] ? 0 : c->bytes;
 }
 
-/* Are these five octets a command that relays knew then, and the end of its verb? */
+/* Are these five octets an SMTP verb of this list, and the blank or CR after it? */
 static bool is_command(const uint8_t *text)
 {
 	static const char commands[][5] = { "DATA", "EHLO", "EXPN", "HELO", "HELP", "MAIL",

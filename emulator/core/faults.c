@@ -190,8 +190,8 @@ static bool is_same(const struct fault *a, const struct fault *b)
 	       is_same_range(&a->scope.seconds, &b->scope.seconds);
 }
 
-/* Must a stalled half be cut again, because the fault that stalls it is not what it was
- * `before`? */
+/* Must a stalled half be cut again, because the fault that stalled it under the policy `before` has
+ * changed or is gone? */
 static bool is_to_be_cut(const struct engine *e, const struct flow *f, const struct relay *r,
 			 const struct engine_policy *before)
 {
@@ -240,7 +240,7 @@ void faults_renew(struct engine *e, struct flow *f, const struct engine_rules *o
 		struct relay *r = &f->relay[side];
 
 		again[side] = f->state == FLOW_OPEN && is_to_be_cut(e, f, r, before);
-		/* So far nobody has looked at how the cut text ends. */
+		/* Until now no fault has tracked how the cut text ends. */
 		if (!text_faults(before, faults[side]) && (e->text_faults[f->policy] & r->faults))
 			r->dot_state = 0;
 	}

@@ -11,7 +11,7 @@
 /* Prepares a new engine whose configuration is set. */
 void faults_begin(struct engine *e);
 
-/* Changes the rules, which must be good. Afterwards each flow needs faults_renew(). */
+/* Changes the rules, which rules_good() must accept. Afterwards each flow needs faults_renew(). */
 void faults_set_rules(struct engine *e, const struct engine_rules *rules);
 
 /* Does a policy say that a connection of this client passes untouched? */
@@ -21,8 +21,8 @@ bool faults_passes(const struct engine *e, const struct flow_key *key, unsigned 
 void faults_start(struct engine *e, struct flow *f);
 
 /* The same for an existing flow, after the rules were changed; old: what they were. again: by
- * source, whether stalled data must be cut again because the fault that stalled it is not what it
- * was. */
+ * source, whether stalled data must be cut again because the fault that stalled it has changed
+ * or is gone. */
 void faults_renew(struct engine *e, struct flow *f, const struct engine_rules *old, bool again[2]);
 
 /* How many of the pending octets, which are stored, are cut next; 0: a stall. arrived: how many

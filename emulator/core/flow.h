@@ -11,7 +11,7 @@
  *
  *      FLOW_OPENING    one SYN was seen; nothing is intercepted
  *      FLOW_OPEN       both SYNs were seen; the relays work
- *      FLOW_RESET      a RST passed; kept for a while, to answer for its sender
+ *      FLOW_RESET      a RST passed, or the box gave up an end: for a while it answers for that end
  *      FLOW_CLOSED     both ends have each other's FIN, but a fault shifted their numbers:
  *                      later packets pass with the numbers corrected
  *      FLOW_FORGOTTEN  by a fault: none of its packets pass
@@ -112,8 +112,8 @@ struct relay {
 	bool intercepted : 1;
 	bool ack_owed : 1;	/* the source is to be sent an ACK */
 	bool keep_alive : 1;	/* the source's keep-alive was passed on: its answer may pass */
-	bool recovered : 1;	/* all that was out when recovery last began is acknowledged, and
-				 * nothing after it (RFC 6582: `recover` is snd_una) */
+	bool recovered : 1;	/* all that was in flight when recovery last began is acknowledged,
+				 * and nothing after it (RFC 6582: `recover` is snd_una) */
 	uint8_t dot_state : 3;	/* see struct fault_cut */
 	uint8_t faults;		/* a bit for each of the policy's faults that is for this half */
 	uint16_t arrivals;	/* of data so far; the count stops at UINT16_MAX */
@@ -125,7 +125,7 @@ struct transit {
 	uint64_t cut_nxt;	/* all before it is cut into pieces */
 	uint64_t snd_nxt;	/* next to send */
 	uint64_t snd_max;	/* highest snd_nxt so far; snd_nxt goes back on a timeout */
-	uint64_t recover;	/* RFC 6582: end of what was out when recovery began */
+	uint64_t recover;	/* RFC 6582: end of what was in flight when recovery began */
 	uint64_t resend_nxt;	/* in recovery: all octets before this one were sent again */
 	uint64_t timed_end;	/* an ACK of this offset ends the RTT measurement; 0: none */
 	uint64_t timed_at_ns;
@@ -151,8 +151,8 @@ struct flow {
 	flow_handle output_next;	/* in the engine's list of flows with output */
 	/* Times in milliseconds, only the low half; see struct engine. */
 	uint32_t touched_ms;	/* when its last packet was seen */
-	/* By side: the last challenge ACK (RFC 5961 section 7), and separately the last for a
-	 * RST. */
+	/* By side: when the last challenge ACK was sent (RFC 5961 section 7), and separately the
+	 * last for a RST. */
 	uint32_t challenge_ms[2];
 	uint32_t rst_challenge_ms[2];
 	uint8_t state : 4;	/* enum flow_state */
@@ -257,7 +257,7 @@ static inline uint64_t relay_fin(const struct relay *r)
 	return seq_near(r->fin_low, r->rcv_nxt);
 }
 
-/* How many octets are out: sent and not acknowledged. */
+/* How many octets are in flight: sent and not acknowledged. */
 static inline uint32_t relay_flight(const struct relay *r, const struct transit *t)
 {
 	return (uint32_t)(t->snd_max - r->snd_una);

@@ -13,9 +13,9 @@
  * From the first SYN to an open flow
  *
  *      handshake_first_packet()   a SYN makes a flow in state FLOW_OPENING
- *      handshake_segment()        the other SYN: start_relays() opens it
+ *      handshake_segment()        the other SYN: handshake_start_relays() opens it
  *
- * SYNs pass to the other end, without the options that the box could not keep up. What both ends
+ * SYNs pass to the other end, without the options that the box does not support. What both ends
  * say in them is noted here: whatever the box sends later must agree with it.
  */
 
@@ -23,8 +23,8 @@
 #define MSS_DEFAULT_IPV4 536
 #define MSS_DEFAULT_IPV6 1220
 
-/* What an IPv6 packet of ENGINE_PACKET_MAX bytes leaves to each of two segments in it. Even where
- * only one fits, offloads still join two, and the queue would cut off what is longer. */
+/* Two segments must fit into an IPv6 packet of ENGINE_PACKET_MAX bytes. Otherwise offloads would
+ * still join two, and the queue would cut off what is too long. */
 #define MSS_MAX ((ENGINE_PACKET_MAX - 40 - TCP_HEADER_BYTES) / 2)
 
 /* The most that a SYN can offer, and so the most that comes before a window is scaled (RFC 7323
@@ -60,7 +60,7 @@ void handshake_learn_syn(struct endpoint *end, const struct packet *p, const str
 	end->syn_seen = true;
 }
 
-/* Removes from a SYN or SYN-ACK what the box could not keep up: Fast Open, with any data that comes
+/* Removes from a SYN or SYN-ACK what the box does not support: Fast Open, with any data that comes
  * along, Multipath TCP, and ECN (RFC 3168 section 6.1.1). Limits the MSS so that nobody sends
  * longer packets than the box can be handed. A Fast Open fault needs clients that have a cookie.
  * They get it by a SYN without data, so such a SYN keeps the option then. */
@@ -177,8 +177,8 @@ static enum engine_verdict overload(struct engine *e, const struct flow_key *key
 	return VERDICT_DROP;
 }
 
-/* Takes a packet of no flow. A SYN makes one, *made; the packet still has to go through
- * handshake_segment(). */
+/* Takes a packet that belongs to no flow. A SYN makes a new flow, *made; then the packet still has
+ * to go through handshake_segment(). */
 enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_key *key,
 					   unsigned sender, struct packet *p, flow_handle *made)
 {

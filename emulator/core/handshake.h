@@ -8,8 +8,8 @@
 
 #include "box.h"
 
-/* Takes a packet of no flow. A SYN makes one, *made; the packet still has to go through
- * handshake_segment(). */
+/* Takes a packet that belongs to no flow. A SYN makes a new flow, *made; then the packet still has
+ * to go through handshake_segment(). */
 enum engine_verdict handshake_first_packet(struct engine *e, const struct flow_key *key,
 					   unsigned sender, struct packet *p, flow_handle *made);
 
@@ -27,11 +27,11 @@ void handshake_learn_header(struct endpoint *end, const struct packet *p);
 /* Notes what an end offers in its SYN. */
 void handshake_learn_syn(struct endpoint *end, const struct packet *p, const struct tcpopt *o);
 
-/* Both SYNs are known: the flow is open. */
+/* Opens a flow, once both SYNs are known. */
 void handshake_start_relays(struct engine *e, struct flow *f);
 
-/* Passes on a SYN or SYN-ACK of an open flow, which may offer a wider window, without what the box
- * removes from it. */
+/* Passes on a repeated SYN or SYN-ACK of an open flow, without what the box removes from it. It may
+ * offer a wider window than the first. */
 enum engine_verdict handshake_pass_syn_again(const struct engine *e, struct flow *f,
 					     enum engine_side side, struct packet *p);
 

@@ -16,8 +16,8 @@
 /* Ports and sequence number. */
 #define QUOTED_TCP_BYTES 8
 
-/* RFC 1191 section 7.1: older routers do not report the MTU. Take the next of the MTUs that links
- * had, below the length of what was not sent on. */
+/* RFC 1191 section 7.1: older routers do not report the MTU. Take the largest of the usual
+ * MTUs that is below the length of the packet that was too big. */
 static uint32_t plateau_below(uint32_t bytes)
 {
 	static const uint16_t plateaus[] = { 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296 };

@@ -18,12 +18,12 @@
  */
 
 /* How long a flow lives without a packet. Open flows: RFC 5382 REQ-5. Flows in which an end has not
- * acknowledged the other's SYN: longer than the longest pause between two SYNs of Linux, 64 s. */
+ * acknowledged the other's SYN: longer than Linux ever waits for the answer to a SYN, 64 s. */
 #define IDLE_OPEN_NS (7440 * NS_PER_S)
 #define IDLE_OPENING_NS (130 * NS_PER_S)
 /* How long to answer in the name of an end that sent a RST. */
 #define IDLE_RESET_NS (30 * NS_PER_S)
-/* How long Linux waits, at both ends, for the last FIN to be repeated. */
+/* How long Linux keeps TIME-WAIT; until then a FIN may be repeated. */
 #define IDLE_CLOSED_NS (60 * NS_PER_S)
 
 /* A source that sends no packet for this long has nothing under way: a packet does not take that
@@ -241,7 +241,7 @@ bool lifetime_is_finished(const struct flow *f)
 }
 
 /*
- * Is an end gone? The box has ACKed its FIN, and it has ACKed the other's. For that end the
+ * Is an end gone? Then the box has ACKed its FIN, and it has ACKed the other end's. For it the
  * connection is over, though the box may still have its data to deliver. It answers whatever still
  * reaches it with a RST, and that must not end the delivery.
  */

@@ -47,10 +47,10 @@ void lifetime_finish(struct engine *e, flow_handle h);
 void lifetime_reset(struct engine *e, struct flow *f, enum engine_side by,
 		    enum engine_close_reason reason);
 
-/* Owes both ends a RST. */
+/* Notes that both ends must be sent a RST. */
 void lifetime_owe_rsts(struct flow *f);
 
-/* Is an end gone, even if the box still has its data to deliver? */
+/* Is an end gone, even if the box still has to deliver its data? */
 bool lifetime_is_gone(const struct flow *f, enum engine_side side);
 
 #endif

@@ -196,8 +196,8 @@ bool receive_acceptable(const struct engine *e, const struct relay *r, uint64_t 
 {
 	uint64_t end = offset + bytes + fin, edge = receive_edge(e, r);
 
-	/* A source that has probed a closed window with an octet counts that octet, and its ACKs
-	 * must be heard all the same (RFC 9293 section 3.10.7.4). */
+	/* A source that has probed a closed window counts that octet as sent, so its ACKs are
+	 * numbered one past the edge; accept them (RFC 9293 section 3.10.7.4). */
 	if (bytes == 0 && !fin)
 		return offset >= r->rcv_nxt && offset <= edge + 1;
 	return end > r->rcv_nxt && (offset < edge || (offset == edge && bytes == 0));

@@ -16,7 +16,7 @@
  *      --------+-------------------------------------------+----------
  *              acknowledged up to here                     seen up to here
  *
- * There a forger who knows only the window could destroy data that the box has ACKed and not
+ * In between, a forger who knows only the window could destroy data that the box has ACKed and not
  * delivered. So the box sends an ACK to the end that the RST claims to come from. An end that is
  * gone answers with another RST, whose number is the ACK number of that ACK; an end that is alive
  * does not answer. A RST that answers a piece confirms the first one too, since the box sends
@@ -50,7 +50,8 @@ enum engine_verdict reset_segment(struct engine *e, struct flow *f, enum engine_
 	if (lifetime_is_gone(f, side))
 		return VERDICT_DROP;
 	/* The other end still waits for a SYN-ACK: the first was lost after it passed the box, and
-	 * this end no longer knows of it. Then the ACK counts (RFC 9293 section 3.10.7.3). */
+	 * this end no longer knows the connection. Then the ACK counts (RFC 9293 section
+	 * 3.10.7.3). */
 	if (!peer->acked_syn && (p->flags & TCP_ACK) && p->ack == peer->isn + 1) {
 		lifetime_reset(e, f, side, CLOSE_RESET);
 		return VERDICT_ACCEPT;

@@ -58,8 +58,8 @@ bool rules_good(const struct engine_rules *rules);
 
 struct engine_config {
 	struct engine_rules rules;
-	enum engine_overload overload;	/* beyond flows_max, or with a quarter of memory_bytes left:
-					 * that is kept for existing flows */
+	enum engine_overload overload;	/* beyond flows_max, or once only a quarter of memory_bytes
+					 * is left, which is kept for existing flows */
 	uint32_t flows_max;
 	uint32_t window_bytes;		/* receive buffer of a relay: ENGINE_WINDOW_MIN to
 					 * STREAM_WINDOW_MAX */
@@ -67,7 +67,7 @@ struct engine_config {
 	bool offload;			/* the caller segments what is sent and finishes TCP
 					 * checksums; see struct engine_emit */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
-	uint64_t start_ns;		/* when it begins; its faults are in use since then */
+	uint64_t start_ns;		/* when it begins, and its faults come into use */
 	uint32_t number;		/* of this engine, from 0, and how many work side by */
 	uint32_t engines;		/* side: no two give flows the same serial number */
 	engine_observer *observer;	/* may be NULL */

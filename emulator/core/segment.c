@@ -136,8 +136,8 @@ static bool learn_segment(struct flow *f, enum engine_side side, const struct se
 		if (g->offset <= out->rcv_nxt && !seq_ts_before(o->ts_val, self->ts_recent))
 			self->ts_recent = o->ts_val;
 	}
-	/* RFC 9293 section 3.10.7.4 checks SND.WL1 even when the ACK is newer. The old window would
-	 * then advance with the new ACK, past what was offered. */
+	/* RFC 9293 section 3.10.7.4 checks SND.WL1 even when the ACK is newer. Not so here: the old
+	 * window would advance with the new ACK, past what was offered. */
 	if (g->ack > in->snd_una ||
 	    (g->ack == in->snd_una && seq_near(in->wl1_low, g->offset) <= g->offset)) {
 		window_changed = self->window != window;

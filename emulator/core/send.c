@@ -12,9 +12,9 @@
  * The relay toward the sink: a TCP sender in the source's name
  *
  * RFC 9293 section 3.8.6 (window, zero window); rto.c has the retransmission timer, congestion.c
- * how much may be out. The relay sends whole pieces, as they were cut; SMSS is S. After a timeout
- * snd_nxt goes back to snd_una, and what the sink lacks is sent again in the same pieces, as the
- * window opens.
+ * how much may be in flight. The relay sends whole pieces, as they were cut; SMSS is S. After a
+ * timeout snd_nxt goes back to snd_una, and what the sink lacks is sent again in the same pieces,
+ * as the window opens.
  */
 
 /* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
@@ -27,12 +27,12 @@
 /* What nearly every path carries: RFC 1122 section 3.3.3; every IPv6 path must. */
 #define MSS_SURE_IPV4 (576 - 40)
 #define MSS_SURE_IPV6 (MTU_MIN_IPV6 - 60)
-/* After this many timeouts in a row a smaller piece is tried: that takes a second or two, or about
- * half a minute. */
+/* If the timer goes off again after this many timeouts in a row, a smaller piece is tried. With a
+ * first timeout of 200 ms that takes a second or two, or about half a minute. */
 #define TIMEOUTS_TOO_BIG 2
 #define TIMEOUTS_TOO_BIG_SURE 6
-/* After this many timeouts in a row it is worth reporting that nobody answers: half a minute,
- * too. */
+/* After this many timeouts in a row it is worth reporting that nobody answers: 13 s with a first
+ * timeout of 200 ms, a minute with one of a second. */
 #define TIMEOUTS_UNANSWERED 6
 /* One segment may fill a window of this size or less. Linux: TCP_MSS_DEFAULT. */
 #define WINDOW_SMALL 536
@@ -40,7 +40,7 @@
  * may have been reordered. */
 #define RENEGE_DELAY_MS 10
 
-/* Is the FIN next, or out? */
+/* Is all data cut, so that the FIN may be sent after it? */
 static bool fin_is_due(const struct relay *r, const struct transit *t)
 {
 	return box_has_fin(r) && t->cut_nxt == relay_fin(r);
@@ -69,7 +69,7 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
-	/* If most of the buffer is held for long, a good part may never open. */
+	/* If most of the buffer stays full, a good part may never open: tell of one segment. */
 	if (told == 0 && window >= f->end[sink].mss)
 		r->ack_owed = true;
 }
@@ -220,8 +220,8 @@ static void piece_at(const struct flow *f, enum engine_side source, struct trans
 		return;
 	}
 	out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
-	/* What was sent before in other parts may end where a window ended: it can be sent again up
-	 * to there, whatever fits now. */
+	/* If only a part of this was sent before, up to where a window ended, that part can be sent
+	 * again whatever fits now. */
 	if (offset < t->snd_max && offset + most > t->snd_max &&
 	    offset + most > flow_window_edge(f, source))
 		most = (uint32_t)(t->snd_max - offset);
@@ -368,12 +368,12 @@ void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uin
 	uint32_t options = f->timestamps ? TCPOPT_TIMESTAMPS_BYTES : 0;
 	uint32_t least = f->version == 4 ? MTU_MIN_IPV4 : MTU_MIN_IPV6;
 
-	/* RFC 5927 section 4.1: believe it only about what is out and can be too big. */
+	/* RFC 5927 section 4.1: believe it only about what is in flight and can be too big. */
 	if (!t || offset < r->snd_una || offset >= t->snd_max || mtu < least ||
 	    mtu >= headers + options + segment_max(f, source, t))
 		return;
 	limit_path(e, f, source, mtu - headers);
-	/* What was out in larger segments is lost, but that is not a sign of a loaded network. */
+	/* What was in flight in larger segments is lost, but not because the network is loaded. */
 	congestion_go_back(r, t);
 }
 
@@ -417,7 +417,7 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	seek_path(e, f, source, t);
 	congestion_timed_out(r, t);
 	/* A sink may discard what it has reported by SACK (RFC 2018 section 8), so its report is
-	 * believed only once. */
+	 * forgotten at the second timeout in a row. */
 	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
 	if (++t->backoff == TIMEOUTS_UNANSWERED && f->end[engine_other(source)].window > 0 &&

@@ -39,7 +39,7 @@ struct tcpopt {
  * and BSD; the options before it count. */
 void tcpopt_parse(struct tcpopt *o, const struct packet *p);
 
-/* Overwrites with NOPs, in a SYN or SYN-ACK, the options that the box could not keep up: TCP Fast
+/* Overwrites with NOPs, in a SYN or SYN-ACK, the options that the box does not support: TCP Fast
  * Open (RFC 7413, also its experimental form) and Multipath TCP (RFC 8684). Returns true if there
  * were any. keep_fast_open: leaves TCP Fast Open in. */
 bool tcpopt_remove_unkept(struct packet *p, bool keep_fast_open);

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The longest packet that a caller must be able to hand in: the most that NFQUEUE copies. The MSS
- * that the box lets pass keeps the ends from sending a segment that makes a longer one. */
+/* The longest packet that a caller must be able to hand in: the most that NFQUEUE copies. The box
+ * lowers MSS options so that the ends send no segment that makes a longer one. */
 #define ENGINE_PACKET_MAX 65531
 
 enum engine_verdict {
@@ -35,7 +35,7 @@ enum engine_hint {
 
 /* What a packet is about. */
 struct engine_subject {
-	uint64_t flow;			/* serial number; 0: of none */
+	uint64_t flow;			/* serial number; 0: no flow */
 	enum engine_side source;	/* who sent it, or in whose name it is sent */
 	uint64_t orphaned;		/* octets that it acknowledges when it goes on, but that its
 					 * source does not have */

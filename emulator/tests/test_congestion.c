@@ -152,7 +152,7 @@ Test(congestion, more_than_4_gib_in_one_stream, .timeout = 300)
 	engine_destroy(e);
 }
 
-/* The simulator and the fuzzers rely on engine_wrong(): it must see each state that must not be. */
+/* The simulator and the fuzzers rely on engine_wrong(): it must see each wrong state. */
 Test(congestion, what_must_hold_is_watched)
 {
 	struct engine *e = drive_make_open(512);
@@ -183,7 +183,7 @@ Test(congestion, what_must_hold_is_watched)
 	cr_assert_null(engine_wrong(e));
 	*t = was;
 	t->snd_nxt = t->snd_max + 1;
-	cr_assert_str_eq(engine_wrong(e), "what is sent, cut and acknowledged is in no order");
+	cr_assert_str_eq(engine_wrong(e), "what is sent, cut and acknowledged is out of order");
 	*t = was;
 	t->cut_nxt -= 5;
 	cr_assert_str_eq(engine_wrong(e), "more was sent than there is");
@@ -191,7 +191,7 @@ Test(congestion, what_must_hold_is_watched)
 	cr_assert_null(engine_wrong(e));
 	*t = was;
 	r->edge_low = (uint32_t)r->rcv_nxt;
-	cr_assert_str_eq(engine_wrong(e), "a source knows of no room, and there is some");
+	cr_assert_str_eq(engine_wrong(e), "a source does not know that there is room");
 	r->ack_owed = true;	/* the source will be told */
 	cr_assert_null(engine_wrong(e));
 	*f = flow;
