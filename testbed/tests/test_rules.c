@@ -242,9 +242,9 @@ LAB_TEST(rules, check)
 {
 	static const struct complaint complaints[] = {
 		{ ":", ":", NULL },
-		{ ":", "$t -t raw -D PREROUTING -p tcp -j RESEG", "some are missing" },
+		{ ":", "$t -t raw -D PREROUTING -p tcp -j RESEG", "are missing" },
 		{ ":", "$t -t raw -F", "no rules are loaded by" },
-		{ ":", "iptables -t raw -F RESEG; ip6tables -t raw -F RESEG", "some are missing" },
+		{ ":", "iptables -t raw -F RESEG; ip6tables -t raw -F RESEG", "are missing" },
 		{ ":", "$t -t raw -A PREROUTING -p tcp -j RESEG", "are there twice" },
 		{ ":", "echo 0 >/proc/sys/net/ipv4/ip_forward", "does not forward IPv4" },
 		{ ":", "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding", "does not forward IPv6" },
