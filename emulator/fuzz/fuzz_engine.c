@@ -105,8 +105,8 @@ static bool may_stall(const struct engine_policy *p)
 	return false;
 }
 
-/* Without a fault that decides on cuts nothing stalls, unless there is no room for another cut:
- * then the sink lacks as many runs as can be remembered, each of at least an octet. */
+/* Without a fault that decides on cuts nothing stalls. The last alternative below is from when a
+ * relay could run out of room for cuts: it excuses nothing any more. */
 static void check_flows(const struct fuzz *f)
 {
 	struct engine_flow_info flows[FLOWS_MAX];
@@ -240,7 +240,7 @@ static void change_faults(struct engine_policy *p, struct input *in)
 	}
 }
 
-/* Sets or removes a second policy. Which end sent the SYN decides whether it is the flow's. */
+/* Sets or removes a second policy. Whether it is for the flow depends on which end sent the SYN. */
 static void change_policy(struct fuzz *f, struct input *in)
 {
 	struct engine_policy *p = &f->rules.policy[1];

@@ -3,7 +3,7 @@
 #define RESEG_TESTS_DRIVE_H
 
 /*
- * Drives an engine without a script, for tests with too many packets or too exact times for one
+ * Drives an engine without a script, for tests with more packets or more exact times than fit one
  *
  * One connection over IPv4 from port 40000 to port 25; both ends take segments of 65,471 octets.
  */

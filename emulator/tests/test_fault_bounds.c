@@ -289,7 +289,8 @@ Test(fault_bounds, what_can_act_in_which_halves)
 	}
 }
 
-/* Derived from the functions that a fault has, so it cannot differ from what the engine does. */
+/* The text is derived from the functions that a fault has, so it cannot differ from what the engine
+ * does. */
 Test(fault_bounds, faults_are_told)
 {
 	static const char *const expected[][2] = {

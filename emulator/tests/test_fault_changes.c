@@ -75,8 +75,8 @@ Test(fault_changes, a_stall_stays_with_its_fault)
 		"faults psh-hold:bytes=500\n"
 		"server < . 1:513(512) ack 1\n"
 		"server < . 513:514(1) ack 1\n");
-	/* The second occasion stalls. If new rules had the fault asked again, that third one would
-	 * pass. */
+	/* The second occasion stalls. If new rules made the fault be asked again, that third
+	 * occasion would pass. */
 	script_run((struct script){ .fault = "off-by-one:every=2" },
 		SCRIPT_HANDSHAKE SCRIPT_513_PASSES
 		"client > P. 514:1027(513) ack 1 win 502\n"
@@ -89,7 +89,7 @@ Test(fault_changes, a_stall_stays_with_its_fault)
 		"server < P. 1026:1027(1) ack 1\n");
 }
 
-/* A change of either parameter makes it another fault, which ends the stall. And a fault of one
+/* A change of either parameter makes a fault another one, which ends the stall. And a fault of one
  * half, unchanged, stays with the connection that it has counted. */
 Test(fault_changes, a_fault_with_another_parameter_is_another)
 {

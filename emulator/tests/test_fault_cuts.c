@@ -168,7 +168,7 @@ Test(fault_cuts, split_eod_by_three_arrivals)
 }
 
 /* An end of message in one piece passes, even if the CR LF before it is in another. A dot at the
- * end of a line is none. */
+ * end of a line is not an end of message. */
 Test(fault_cuts, split_eod_passes_a_whole_dot)
 {
 	script_run((struct script){ .fault = "split-eod", .at_end = script_nothing_is_held },

@@ -153,8 +153,8 @@ Test(fault_scope, scope_of_flows_and_other_rules)
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
-/* The second policy is first for other ports, then for this connection; last it lets new ones
- * pass. */
+/* The second policy is at first for other ports, then for this connection; in the end it lets new
+ * connections pass. */
 Test(fault_scope, policies)
 {
 	script_run((struct script){ .fault = "off-by-one" },
@@ -277,7 +277,8 @@ Test(fault_scope, isn_shift_after_the_end)
 		"+61\n");
 }
 
-/* Its numbers are needed as long as it is open: a draining engine must keep it, and not spin. */
+/* The box must shift a connection's numbers as long as it is open: a draining engine must keep the
+ * connection, and not spin. */
 Test(fault_scope, isn_shift_while_draining, .timeout = 10)
 {
 	script_run((struct script){ .fault = "isn-shift:direction=c2s" },

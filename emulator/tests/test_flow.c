@@ -129,7 +129,7 @@ Test(flow, a_table_begins_empty)
 	flow_table_destroy(&t);
 }
 
-/* Buckets follow from a key that only the engine knows, from all of it, so that an attacker who
+/* Buckets follow from the whole of a key that only the engine knows, so that an attacker who
  * chooses ports cannot choose buckets. With the same key a run can be repeated. */
 Test(flow, the_key_decides_on_buckets)
 {

@@ -402,7 +402,7 @@ Test(handshake, a_repeated_syn_ack_tells_how_much_may_pass)
 		"client < P. 1:11(10) ack 1\n");
 }
 
-/* A repeated SYN-ACK that comes late tells an old window, which must not replace a wider one. */
+/* A repeated SYN-ACK that comes late has an old window, which must not replace a wider one. */
 Test(handshake, a_repeated_syn_ack_takes_no_window_back)
 {
 	script_run((struct script){ 0 },

@@ -64,7 +64,7 @@ Test(icmp, a_routers_word_is_read_if_it_is_sound)
 	static const struct icmp_try tries[] = {
 		{ 0, 0x45, true, true },
 		{ 0, 0x44, true, false },	/* a header too short */
-		{ 0, 0x65, true, false },	/* of no version */
+		{ 0, 0x65, true, false },	/* claims to be IPv6 */
 		{ 3, 28, true, false },		/* longer than it says: quotes nothing */
 		{ 3, 55, true, false },		/* quotes too little */
 		{ 6, 0x20, true, false },	/* a fragment, the first */
@@ -89,7 +89,7 @@ Test(icmp, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 {
 	static const struct icmp_try tries[] = {
 		{ 0, 0x60, true, true },
-		{ 0, 0x50, true, false },	/* of no version */
+		{ 0, 0x50, true, false },	/* of an unknown version */
 		{ 5, 55, true, false },		/* shorter than it must be */
 		{ 5, 57, true, false },		/* longer than it is */
 		{ 6, 6, true, false },		/* TCP itself */

@@ -51,8 +51,8 @@ Test(path, a_router_of_ipv4_may_carry_very_little)
 	engine_destroy(e);
 }
 
-/* At the third time-out the box tries what every path carries: over IPv4, 536 octets (RFC 1122
- * section 3.3.3). */
+/* At the third time-out the box tries what nearly every path carries: over IPv4, 536 octets (RFC
+ * 1122 section 3.3.3). */
 Test(path, a_piece_that_is_lost_three_times_is_sent_in_parts)
 {
 	struct engine *e = drive_make_open(1400);

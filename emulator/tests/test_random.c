@@ -39,7 +39,7 @@ Test(random, a_seed_repeats_itself)
 	cr_assert_not(are_equal(draw("reseg-probe", "5"), first));
 	/* The border between name and seed counts. */
 	cr_assert_not(are_equal(draw("resegd5", "5"), draw("resegd", "55")));
-	/* Not only the first word is filled, and no word is that before it. */
+	/* Not only the first word is filled, and no word equals the one before it. */
 	cr_assert_neq(memcmp(first.at, first.at + 8, 8), 0);
 	cr_assert_neq(memcmp(first.at + 16, "\0\0\0\0", 4), 0);
 }

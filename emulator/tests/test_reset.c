@@ -139,7 +139,7 @@ Test(reset, rst_after_the_servers_fin)
 		"pass R. 101:101(0) ack 2\n");
 }
 
-/* Data that waits after a hole is let go, too. */
+/* Data that waits after a hole is discarded, too. */
 Test(reset, rst_over_a_hole)
 {
 	script_run((struct script){ .at_end = script_nothing_is_held },

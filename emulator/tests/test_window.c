@@ -107,8 +107,8 @@ Test(window, without_memory_data_is_not_acked)
 
 Test(window, data_in_order_is_taken_when_nothing_more_can_wait)
 {
-	/* 510 segments of one octet after a hole, with holes between them, fill the list; then the
-	 * first one comes after all. */
+	/* 520 segments of one octet after a hole, with holes between them, more than fill the list;
+	 * then the first one comes after all. */
 	static char text[1 << 16];
 	size_t n = 0;
 

@@ -11,7 +11,7 @@
 #define LINE_BYTES 512
 #define SAID_MAX 8192
 
-/* In what the runs of a script differ. */
+/* What the runs of a script differ in. */
 struct variant {
 	const char *name;
 	uint8_t version;
@@ -52,8 +52,8 @@ struct script_run {
 	struct engine_rules rules;	/* those in force */
 };
 
-/* By side. What the IP headers of an end say besides; the box must copy it when it speaks for that
- * end. */
+/* Ports, addresses and, by side, what else an end's IP headers say: the box must copy it when it
+ * speaks for that end. */
 #define SCRIPT_CLIENT_PORT 40000
 #define SCRIPT_SERVER_PORT 25
 extern const char *const script_side_names[2];

@@ -22,7 +22,7 @@ const uint8_t script_addresses6[2][16] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 1, [15] = 2 },
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 2, [15] = 2 },
 };
-/* What the IP headers of an end say besides: the box must copy it when it speaks for that end. */
+/* What else an end's IP headers say: the box must copy it when it speaks for that end. */
 const uint8_t script_ttl[2] = { 61, 53 };
 const uint32_t script_labels4[2] = { 0x10, 0x28 };
 const uint32_t script_labels6[2] = { 0x04812345, 0x0a0fedcb };	/* class and flow */
