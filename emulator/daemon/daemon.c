@@ -195,7 +195,7 @@ static void set_up_workers(struct daemon *d)
 	}
 }
 
-/* From here on packets are read. */
+/* No packet is read before this is done. */
 static void give_up_privileges(const struct daemon *d)
 {
 	const struct settings *o = &d->settings;
@@ -373,8 +373,8 @@ static int time_to_wait_ms(const struct daemon *d, uint64_t watchdog_ns, uint64_
 	return wait_ns < INT_MAX ? (int)wait_ns : INT_MAX;
 }
 
-/* Returns once all workers have ended: because of signals, requests, or this time of
- * CLOCK_MONOTONIC. */
+/* Returns once all workers have ended: because of signals or requests, or because this time of
+ * CLOCK_MONOTONIC has come. */
 void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns)
 {
 	enum { SIGNALS, DRAINING, ENDED, CONTROL };

@@ -52,8 +52,8 @@ void daemon_stop(struct daemon *d);
  * handles the requests of the control socket; its arg is d. */
 void daemon_set_up(struct daemon *d, control_handler *answer);
 
-/* Returns once all workers have ended: because of signals, requests, or this time of
- * CLOCK_MONOTONIC. */
+/* Returns once all workers have ended: because of signals or requests, or because this time of
+ * CLOCK_MONOTONIC has come. */
 void daemon_run(struct daemon *d, bool quiet, uint64_t end_ns);
 
 void daemon_tear_down(struct daemon *d);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a command line may have and a file may not. */
+/* The options that only a command line may have. */
 struct invocation {
 	const char *config;
 	bool check;

@@ -49,7 +49,7 @@ static const struct counter {
 	ENGINE(replaced, "packets that went on changed"),
 	ENGINE(dropped, "packets that the box took"),
 	ENGINE(emitted, "packets that the box sent"),
-	ENGINE(passed_not_tcp, "packets that passed untouched: no TCP"),
+	ENGINE(passed_not_tcp, "packets that passed untouched: not TCP"),
 	ENGINE(passed_fragment, "packets that passed untouched: fragments"),
 	ENGINE(passed_extension, "packets that passed untouched: an IPv6 extension header before "
 				 "TCP"),
@@ -74,9 +74,8 @@ static const struct counter {
 	ENGINE(retransmissions, "pieces sent again"),
 	ENGINE(paths_limited, "paths found to carry less than was thought, so pieces are smaller "
 			      "than S"),
-	ENGINE(one_sided, "connections of which only one direction comes by"),
-	ENGINE(unanswered, "connections in which an end acknowledges nothing, for half a minute or "
-			   "so"),
+	ENGINE(one_sided, "connections of which the box sees only one direction"),
+	ENGINE(unanswered, "connections in which an end acknowledged nothing for six time-outs"),
 	ENGINE(urgent_segments, "segments with urgent data, taken as any other"),
 	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
 	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not "
@@ -87,7 +86,7 @@ static const struct counter {
 	QUEUE("queue_truncated", truncated, "packets too long for the queue"),
 	QUEUE("queue_looped", looped, "packets of the box's own that came back"),
 	QUEUE("queue_errors", errors, "verdicts that the kernel refused"),
-	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their way"),
+	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their route"),
 	INJECTOR("inject_congested", congested, "packets for which the way out had no room"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
 	{ "events_lost", "lines of the event log that could not be written", false,
@@ -341,7 +340,7 @@ static unsigned change(struct engine_policy *p, const char *which, const struct 
 	return changed;
 }
 
-#define GIVE_DIRECTION "start resegd, or write into its file and reload, with direction "
+#define GIVE_DIRECTION "restart resegd, or change its file and reload, with direction "
 
 /* A requested change of faults. */
 struct change {

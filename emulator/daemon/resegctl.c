@@ -117,8 +117,7 @@ static int connect_to(const char *path)
 	return fd;
 }
 
-/* Sends a request and returns the answer. If that is not a good one, ends the program. Takes the
- * request over. */
+/* Sends a request, frees it, and returns the answer. Ends the program if the request failed. */
 static json_t *ask(const struct options *o, json_t *request)
 {
 	int fd = connect_to(o->socket);
@@ -190,7 +189,7 @@ static void ask_and_show(const struct options *o, const char *command)
 	json_decref(answer);
 }
 
-/* Shows it until a signal comes. */
+/* Repeats a command that shows something until a signal comes. */
 static void watch(const struct options *o, const char *command)
 {
 	time_t seconds = (time_t)(o->watch_ns / NS_PER_S);

@@ -14,7 +14,7 @@
 struct tables_choice {
 	const char *sort;	/* orphaned, acked, idle or flow */
 	bool stalled;		/* only stalled ones, */
-	bool of_client;		/* and only of the clients of match */
+	bool of_client;		/* and only those of the clients in match */
 	struct match match;
 };
 

@@ -30,7 +30,7 @@ void worker_add_one(int event_fd)
 
 	if (write(event_fd, &one, sizeof(one)) == sizeof(one))
 		return;
-	/* Without it no thread would learn of anything any more. */
+	/* Without eventfds the threads could not wake each other any more. */
 	cli_say("eventfd: %s", strerror(errno));
 	_exit(EXIT_FINDING);
 }
@@ -157,7 +157,7 @@ static bool is_first(bool happened, bool *told)
 	return first;
 }
 
-/* Reports why the worker cannot go on, and ends its thread. The first thread sees to the rest:
+/* Reports why the worker cannot go on, and makes its thread end. The first thread sees to the rest:
  * exit() would run the exit handlers of the program while other workers go on. */
 __attribute__((format(printf, 2, 3))) static void fail(struct worker *w, const char *format, ...)
 {

@@ -6,9 +6,9 @@
  * Workers: each is a thread with a queue, an engine and an injector of its own
  *
  * The kernel sends all packets between two hosts to the same queue, so no worker needs another's
- * connections, and while packets pass they share only the event log. The exception is ICMP from
- * routers: all of it comes to the first worker, whether the connection is its own or not, so that
- * worker passes it on to the others.
+ * connections; while packets pass, workers share only the event log and the capture. The exception
+ * is ICMP from routers: all of it comes to the first worker, whether the connection is its own or
+ * not, so that worker passes it on to the others.
  */
 
 #include "core/engine.h"
@@ -39,7 +39,8 @@ struct worker_question {
 	int asked;			/* eventfd */
 	enum worker_question_type what;
 	struct engine_rules rules;	/* only the newest matter, so they need no queue */
-	uint64_t rules_wanted, rules_used;	/* how many were set, and up to which applied */
+	uint64_t rules_wanted, rules_used;	/* how many times they were set, and how many of
+						 * these the worker has dealt with */
 	int rules_error;		/* of the last ones applied: why the engine refused them */
 	struct worker_report report;
 	struct engine_flow_info *flows;

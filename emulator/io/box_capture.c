@@ -20,13 +20,13 @@
 #define PART_BYTES 128
 /* One place for each flow, by its serial number. The serial numbers of one engine go up in steps of
  * the number of engines (struct engine_config). Since this is a prime, two flows that share a place
- * are at least this many flows apart; by then the older one has ended, or has waited too long. */
+ * are at least this many flows apart; by then the older one has ended, or its remark is too old. */
 #define REMARKS 65521
 #define CUTS_MAX 3	/* that are reported of a packet in which many segments were joined */
 #define PACKET_BYTES 65536
 
-/* What precedes each packet. Not LINKTYPE_RAW: libpcap 1.10 reads no such file with more than one
- * interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
+/* What precedes each packet. Not LINKTYPE_RAW: libpcap 1.10 cannot read a file of that type with
+ * more than one interface. https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL.html */
 #define COOKED_BYTES 16
 #define COOKED_INBOUND 0
 #define COOKED_OUTBOUND 4
@@ -367,7 +367,7 @@ void box_capture_emit(struct box_capture_tap *tap, uint64_t now_ns, const struct
 		copy_parts(emit, headers + at, n, tap->out.packet + headers);
 		make_segment(tap->out.packet, emit->version, at, number++, headers + n,
 			     at + n == payload);
-		/* It may have been left to the caller. */
+		/* The checksum may have been left to the caller. */
 		finish_checksum(tap->out.packet, headers + n);
 		write_packet(tap, emit->subject.flow, end, PCAPNG_OUTBOUND, now_ns, &tap->out,
 			     headers + n);

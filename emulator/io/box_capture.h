@@ -6,9 +6,9 @@
  * A capture of what a box takes in and sends, with comments that explain it
  *
  * A pcapng file with two interfaces, `client` and `server`: the packets between the box and each of
- * them, for the connections that the box knows. What came in is inbound; what the box let go on or
- * made itself is outbound. Both are as on the wire, with trains in their segments. A packet that
- * matters has a comment: parts separated by "; ", each beginning with a word that docs/captures.md
+ * them, for the connections that the box knows. What came in is inbound; what the box passed on
+ * or made itself is outbound. A train that it made appears as its segments. A packet that matters
+ * has a comment: parts separated by "; ", each beginning with a word that docs/captures.md
  * lists.
  */
 

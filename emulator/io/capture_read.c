@@ -136,7 +136,7 @@ static struct interface *add_interface(struct capture_read *c)
 	return &c->interface[c->interfaces++];
 }
 
-/* Units to nanoseconds, without leaving 64 bits. */
+/* Units to nanoseconds, without an overflow of 64 bits. */
 static uint64_t time_ns(const struct interface *i, uint64_t stamp)
 {
 	uint64_t s = stamp / i->units, rest = stamp % i->units;
@@ -181,12 +181,12 @@ static int open_pcap(struct capture_read *c, uint32_t magic, struct error *error
 	if (rc < 0)
 		return rc;
 	if (rc == 0 || get16(c, head) != 2)
-		return BROKEN(error, "it is no capture: give a pcap or pcapng file");
+		return BROKEN(error, "it is not a capture: give a pcap or pcapng file");
 	i = add_interface(c);
 	if (!i)
 		return BROKEN(error, "out of memory");
 	i->units = magic == MAGIC_NANOSECONDS ? 1000000000 : 1000000;
-	i->link_type = (uint16_t)get32(c, head + 16);	/* above: whether there is a FCS */
+	i->link_type = (uint16_t)get32(c, head + 16);	/* upper half: whether there is an FCS */
 	c->extra = magic == MAGIC_PATCHED ? PATCHED_BYTES : 0;
 	return 1;
 }
@@ -223,7 +223,7 @@ static char *text_option(const struct capture_read *c, uint32_t at, uint16_t wan
 static int section_header(struct capture_read *c, struct error *error)
 {
 	if (get16(c, c->block) != 1)
-		return BROKEN(error, "a section is of a version that is not known");
+		return BROKEN(error, "a section has an unknown version");
 	c->first = c->interfaces;
 	return 1;
 }
@@ -269,7 +269,7 @@ static int packet_block(struct capture_read *c, struct capture_read_packet *out,
 	const struct interface *i;
 
 	if (which >= c->interfaces - c->first)
-		return BROKEN(error, "a packet is of an interface that there is not");
+		return BROKEN(error, "a packet is of an interface that does not exist");
 	if (bytes > c->bytes - at)
 		return BROKEN(error, "a packet is longer than its block");
 	i = &c->interface[c->first + which];
@@ -340,7 +340,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, struct
 			return rc;
 		c->swapped = magic != BYTE_ORDER_MAGIC;
 		if (c->swapped && bswap_32(magic) != BYTE_ORDER_MAGIC)
-			return BROKEN(error, "a section is of no byte order");
+			return BROKEN(error, "a section has an unknown byte order");
 	} else if (c->swapped) {
 		*type = bswap_32(*type);
 	}
@@ -352,7 +352,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, struct
 		rc = take_bytes(c, tail, sizeof(tail), error);
 		c->cut |= rc == 0;
 		if (rc > 0 && get32(c, tail) != length)
-			return BROKEN(error, "a block makes no sense: it says two lengths");
+			return BROKEN(error, "a block makes no sense: its two lengths differ");
 	}
 	return rc;
 }
@@ -412,8 +412,8 @@ static int open_file(struct capture_read *c, const char *path, struct error *err
 		    magic == MAGIC_PATCHED)
 			return open_pcap(c, magic, error);
 	}
-	return BROKEN(error, rc == 0 ? "it is empty, or no capture"
-				     : "it is no capture: give a pcap or pcapng file");
+	return BROKEN(error, rc == 0 ? "it is empty, or not a capture"
+				     : "it is not a capture: give a pcap or pcapng file");
 }
 
 bool capture_read_open(struct capture_read **out, const char *path, struct error *error)
@@ -425,7 +425,7 @@ bool capture_read_open(struct capture_read **out, const char *path, struct error
 	if (rc <= 0) {
 		capture_read_close(c);
 		return error_set(error, 0, "%s: %s", path,
-				 rc < 0 ? why.text : "it ends in its first lines");
+				 rc < 0 ? why.text : "it ends within its first block or header");
 	}
 	*out = c;
 	return true;

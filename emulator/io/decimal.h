@@ -11,8 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Reads the digits of text[*at..len); *at is then behind them. Returns false if there are none, or
- * if the number is larger than most: then *at is at the digit that is too many. */
+/* Reads the digits of text[*at..len); *at is then after them. Returns false if there are none, or
+ * if the number is larger than most: then *at is at the first digit too many. */
 static inline bool decimal_read(const char *text, size_t len, size_t *at, uint64_t most,
 				uint64_t *out)
 {

@@ -155,8 +155,8 @@ int eventlog_reopen(struct eventlog *log)
 {
 	int rc;
 
-	/* A pipe stays what it is, and so does its reader: the thread that holds the lock may be
-	 * waiting for that reader. */
+	/* A pipe is not replaced; so do not wait for the lock, whose holder may be waiting for the
+	 * pipe's reader. */
 	if (!log->regular || is_in_place(log))
 		return 0;
 	rc = open_file(log->path);

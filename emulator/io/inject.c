@@ -203,9 +203,9 @@ static int raw_open(struct injector *out[], unsigned count)
 
 /*
  * tun: packets enter this host through a TUN device, as if they had come from a network, and are
- * forwarded like any other. Segmentation and checksums are left to the way out, often to the end
- * that receives them. What is sent in the name of this host itself cannot come from a network (it
- * would be a martian, RFC 1812 section 5.3.7), so it goes the raw way.
+ * forwarded like any other. Segmentation and checksums are left to the outgoing device, which may
+ * leave them to the receiver. What is sent in the name of this host itself cannot come from a
+ * network (it would be a martian, RFC 1812 section 5.3.7), so it goes the raw way.
  */
 
 struct tun_injector {
@@ -301,7 +301,7 @@ static char ipv4_setting(const char *interface, const char *setting)
 }
 
 /* In strict mode (RFC 3704 section 2.2) what comes from the interface would be dropped, since the
- * way back to its source is another. */
+ * route back to its source is another. */
 static bool is_filtered(const char *interface)
 {
 	char all = ipv4_setting("all", "rp_filter");
@@ -310,7 +310,7 @@ static bool is_filtered(const char *interface)
 }
 
 /* Each interface has its own switch for IPv4 forwarding, and a new one takes the default. (IPv6 has
- * one switch for all.) If it may not be set here, it stays as its owner wants it. */
+ * one switch for all.) If it may not be set here, it stays as the administrator set it. */
 static void forward_from(const char *interface)
 {
 	int fd = open_ipv4_setting(interface, "forwarding", O_WRONLY);

@@ -12,7 +12,7 @@
  * Each function gets what is left of a packet, takes off its own header, and hands the rest on. A
  * tunnel may be inside a tunnel, so they count how deep they are, and go DEPTH_MAX deep at most.
  */
-/* NOLINTBEGIN(misc-no-recursion): see there */
+/* NOLINTBEGIN(misc-no-recursion): see above */
 
 #define DEPTH_MAX 12
 
@@ -195,7 +195,7 @@ size_t linklayer_upper(const uint8_t *ip, size_t bytes, uint8_t *protocol)
 	return at;
 }
 
-/* What is in this IP packet is TCP, or does not concern the box; unless it is a tunnel. */
+/* Stays at this IP packet, unless it is a tunnel for another one. */
 static bool ip(struct rest *r)
 {
 	struct rest inner = *r;
@@ -239,8 +239,8 @@ static bool ppp(struct rest *r)
 		       : protocol == PPP_MPLS && by_type(r, TYPE_MPLS);
 }
 
-/* RFC 3032. Only the routers know what is below the labels. IP shows by its version, and a
- * pseudowire's control word (RFC 4385) by the lack of one. */
+/* RFC 3032. Only the routers know what is below the labels. IP is known by its version, and a
+ * pseudowire's control word (RFC 4385) by a 0 in that place. */
 static bool mpls(struct rest *r)
 {
 	bool last = false;

@@ -49,7 +49,7 @@ static int configure(struct queue *q, struct nlmsghdr *nlh)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	/* A bound queue may already send packets; here none is bound earlier. */
+	/* A queue bound earlier could send packets in between; on this socket there is none. */
 	if (mnl_cb_run(answer, (size_t)n, 0, q->portid, NULL, NULL) < 0)
 		return -errno;
 	return 0;
@@ -130,7 +130,7 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 	q->portid = mnl_socket_get_portid(q->socket);
 	rc = bind_queue(q, config);
 	if (rc == -EPERM || rc == -EBUSY) {
-		/* The kernel returns EPERM for both: no privilege, and not yours. */
+		/* The kernel returns EPERM both without privilege and if the queue is another's. */
 		read_proc(q, owner, &lost);
 		rc = *owner != 0 ? -EBUSY : -EPERM;
 	}
@@ -210,9 +210,9 @@ static bool has_value(const struct nlattr *attr, uint32_t value)
 	return attr && value != 0 && ntohl(mnl_attr_get_u32(attr)) == value;
 }
 
-/* A packet that the kernel could not copy whole: the last four octets of what IP can carry do not
- * fit. The box would miss the unseen data, so the packet must not pass if that can be avoided: what
- * offloads have joined, its source sends again in other portions. */
+/* A packet that the kernel could not copy whole: the last four octets of the longest IP packet do
+ * not fit. The box would miss the unseen data, so the packet must not pass if that can be avoided:
+ * if offloads have joined it, its source sends the data again, in other portions. */
 static enum engine_verdict truncated(struct queue *q, unsigned hints)
 {
 	q->stats.truncated++;

@@ -6,7 +6,7 @@
  * All that reseg's programs choose at random
  *
  * It comes from the kernel, or from the environment variable RESEG_SEED if that is set, as
- * reseg-lab --seed does: any text, of which an empty one counts as none. The same seed gives a
+ * reseg-lab --seed does. Any text will do; an empty one counts as none. The same seed gives a
  * program the same bytes each time it asks, and other programs other bytes.
  */
 
@@ -17,8 +17,8 @@
  * leaves `to` as it is, if there is no seed. */
 bool random_from_seed(const char *program, void *to, size_t size);
 
-/* The same, and without a seed with bytes that nobody can guess. Returns 0 or a negative errno,
- * with which the program cannot go on. */
+/* The same; but without a seed it fills `to` with bytes that nobody can guess. Returns 0, or a
+ * negative errno: then the program cannot go on. */
 int random_bytes(const char *program, void *to, size_t size);
 
 #endif

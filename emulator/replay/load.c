@@ -163,7 +163,7 @@ static bool read_one(struct load *l, const struct capture_read_packet *packet)
 		leave_out(r, PACKET_MALFORMED, ip, bytes, false);
 		return true;
 	}
-	/* What the capture cut off becomes zeros: where the box cuts does not depend on the
+	/* What the capture cut off becomes zeros: only faults that read text depend on the
 	 * data. */
 	memcpy(copy, ip, bytes);
 	memset(copy + bytes, 0, whole - bytes);

@@ -16,15 +16,15 @@ struct hurt {
 	uint32_t *size;
 	size_t sizes;
 	enum replay_outcome
-		outcome; /* with the first of them; of none: with the last that was tried */
+		outcome; /* with the first of them; if none hurt it, with the last that was tried */
 };
 
 struct shown {
 	const struct replay *replay;
 	unsigned only;			/* OUTCOME_BITs */
 	bool json;
-	/* Of several segment sizes: */
-	const struct hurt *hurt;	/* by connection; NULL: there was one */
+	/* If several segment sizes were tried: */
+	const struct hurt *hurt;	/* by connection; NULL: there was only one size */
 	uint32_t first_size, last_size;
 };
 

@@ -23,7 +23,7 @@ static void close_holes(struct replay_end *end)
 	memmove(end->beyond, end->beyond + used, end->beyond_count * sizeof(*end->beyond));
 }
 
-/* Keeps data that came out of order. If there are too many holes, they are lost, and come again. */
+/* Keeps data that came out of order. If there are too many holes, it is lost, and comes again. */
 static void keep_beyond(struct replay_end *end, uint64_t first, uint64_t after)
 {
 	size_t i = 0, joined;

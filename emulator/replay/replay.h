@@ -12,8 +12,8 @@
  * real one did. Where the capture has no packet, an end also acknowledges by itself, as its TCP
  * would: data out of order and every second segment at once, anything else after 40 ms.
  *
- * A capture may lack packets, or one direction, or have been edited. So what goes wrong is replayed
- * without a fault, too, and the fault is to blame only for what went well there.
+ * A capture may lack packets, or one direction, or have been edited. So if a connection goes
+ * wrong, all are replayed without the fault, too; it is to blame only for those that go well then.
  *
  * The box stands where the capture was made; the way to it and from it takes no time. The same
  * capture and rules give the same packets, to the last bit.
@@ -43,13 +43,13 @@ struct replay_connection {
 	bool whole;			/* its SYN is in the capture */
 	uint64_t packets[2];		/* in the capture, by who sent them */
 	struct replay_result result;
-	struct replay_result without;	/* the same without faults: what the capture lacks is
-					 * lacking here, too; only if one result is bad */
+	struct replay_result without;	/* the same without faults, to tell them from what the
+					 * capture lacks; only if a connection went wrong */
 };
 
 enum replay_outcome {
 	REPLAY_OK,			/* everything came through */
-	REPLAY_STALLED,			/* it did without the fault only: that kept something
+	REPLAY_STALLED,			/* it did only without the fault, which kept something
 					 * back */
 	REPLAY_HUNG,			/* the same, but the fault did something else */
 	REPLAY_RESET,			/* it did not even without the fault: an end sent a RST, */
@@ -68,20 +68,20 @@ struct replay {
 	const char
 		*interface; /* of pcapng: its name or number; NULL: the first by which TCP comes */
 	struct capture_filter *filter;	/* NULL: every packet */
-	/* Called often, unless NULL; of: 0: not known. */
+	/* Called often, unless NULL. `of` is 0 if it is not known. */
 	void (*progress)(const char *what, uint64_t done, uint64_t of);
 	/* out of replay_load() */
 	struct captured *captured;	/* packets of TCP, in their order */
 	uint64_t packets;
 	struct replay_connection *connection;	/* in the order of their first packets */
 	size_t connections;
-	uint64_t other_interfaces;	/* packets left out: of these, */
-	uint64_t filtered_out;
-	uint64_t not_tcp, fragments;
-	uint64_t malformed;		/* of TCP, too long, or lengths contradict each other, */
-	uint64_t headless;		/* or that are cut off too early to tell, */
-	uint64_t unread;		/* of a link type that is not read, for example */
-	uint16_t unread_type;		/* this one */
+	uint64_t other_interfaces;	/* packets left out: those of other interfaces, */
+	uint64_t filtered_out;		/* those that the filter does not match, */
+	uint64_t not_tcp, fragments;	/* these, */
+	uint64_t malformed;		/* TCP that is too long, or of contradictory lengths, */
+	uint64_t headless;		/* TCP that is cut off within its headers, */
+	uint64_t unread;		/* and those of a link type that cannot be read, */
+	uint16_t unread_type;		/* such as this one */
 	uint64_t cut_off;		/* packets cut short; zeros stand for the rest */
 	uint64_t first_cut_off;
 	uint64_t repaired;		/* checksums that were wrong only in the capture */

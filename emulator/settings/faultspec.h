@@ -24,7 +24,7 @@ bool faultspec_read(struct fault *f, const char *text, struct error *error);
 bool faultspec_add(struct engine_policy *policy, const char *text, struct error *error);
 
 /* Returns false, and says so, if the fault can never act where these halves are intercepted. The
- * text what_to_do goes before the direction that would do. */
+ * message ends with what_to_do and the direction with which it could act. */
 bool faultspec_can_act(const struct fault *f, unsigned intercepted, const char *what_to_do,
 		       struct error *error);
 

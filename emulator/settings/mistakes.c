@@ -44,6 +44,6 @@ void settings_conclude(struct settings_mistakes *m, const char *text)
 {
 	size_t used = strlen(m->text);
 
-	/* There is room: that for the count is larger than the count. */
+	/* There is room: the count needs less than is kept for it. */
 	snprintf(m->text + used, sizeof(m->text) - used, "; %s", text);
 }

@@ -43,7 +43,7 @@ struct settings {
 	char *pcapng;		/* the same */
 	char *control;		/* the same */
 	char *control_owner;	/* who owns that, USER:GROUP; NULL: resegd's own user */
-	char *user;		/* the user it becomes; NULL: it keeps its user */
+	char *user;		/* the user that resegd becomes; NULL: it keeps its own */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
 	uint32_t given
 		[POLICIES_MAX]; /* keys that a policy sets for itself: a bit for each, GIVEN_... */
@@ -57,11 +57,11 @@ struct settings {
 struct settings_key {
 	const char *name;
 	enum {
-		SETTINGS_WHOLE = 1,	/* for the whole */
-		SETTINGS_POLICY = 2,	/* also for a policy */
-		SETTINGS_MATCH = 4,	/* only for a policy */
-		SETTINGS_ENGINE = 8,	/* with one of these: needs no network */
-		SETTINGS_LAB = 16,	/* the same: reseg-lab passes it on */
+		SETTINGS_WHOLE = 1,	/* for all connections; not in a policy */
+		SETTINGS_POLICY = 2,	/* for all connections, or in a policy */
+		SETTINGS_MATCH = 4,	/* only in a policy */
+		SETTINGS_ENGINE = 8,	/* besides: it needs no network */
+		SETTINGS_LAB = 16,	/* besides: reseg-lab passes it on */
 	} where;
 	bool (*set)(struct settings *s, unsigned policy, const char *value, struct error *error);
 };

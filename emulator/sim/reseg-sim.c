@@ -17,8 +17,8 @@ static void print_help(void)
 	printf("Usage: reseg-sim [OPTION]...\n"
 	       "Runs the engine between two simulated ends, over networks that lose, reorder and\n"
 	       "repeat packets as each seed decides. With no fault in the box, every stream must\n"
-	       "arrive whole. The digest covers all packets: it changes only if the engine does\n"
-	       "something else.\n"
+	       "arrive whole. The digest covers all packets: it changes only if the engine\n"
+	       "behaves differently.\n"
 	       "\n"
 	       "  --first SEED   first seed (1)\n"
 	       "  --seeds N      how many (1000)\n"
@@ -26,7 +26,7 @@ static void print_help(void)
 	       "  --help, --version\n");
 }
 
-/* A flow whose end was aborted need not arrive whole, but it must not hang either. */
+/* If an end was aborted, streams need not arrive whole, but the flow must not hang either. */
 static const char *what_is_wrong(const struct sim_result *r)
 {
 	if (r->error)

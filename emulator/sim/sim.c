@@ -401,8 +401,8 @@ static void pump(struct sim *s, enum engine_side side)
 		if (after <= end->una)
 			continue;
 		if (after > end->nxt && seg->start + seg->bytes > end->edge) {
-			/* Probe a closed window with one octet of the segment; use a window that is
-			 * too small after a while. */
+			/* Probe a closed window with one octet of the segment; after a while, use
+			 * a window that is too small for it. */
 			if (end->una == end->nxt && s->now_ns >= end->rto_at_ns && !is_fin) {
 				uint32_t fits = end->edge > first ? end->edge - first : 1;
 

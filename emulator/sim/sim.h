@@ -34,7 +34,7 @@ struct sim_options {
 	bool sack;
 	uint8_t window_shift;
 	double loss, repeat, reorder;	/* probability for each packet on each leg, 0..1 */
-	uint64_t delay_ns;		/* of each leg; a reordered packet takes up to four times */
+	uint64_t delay_ns;		/* of each leg; up to four times that if reordered */
 	uint32_t rate;			/* of each leg, in bytes a second; 0: no limit */
 	uint32_t mss[2];		/* by side: the largest segment that fits its leg; packets
 					 * larger than that must never be sent there */

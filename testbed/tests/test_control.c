@@ -311,9 +311,8 @@ LAB_TEST(control, the_socket_is_its_owners)
 Test(control, a_fault_that_can_never_act)
 {
 	static const char never[] =
-		"resegctl: it can never act, as what the server sends is not intercepted: start "
-		"resegd, or "
-		"write into its file and reload, with direction both\n";
+		"resegctl: it can never act, as what the server sends is not intercepted: restart "
+		"resegd, or change its file and reload, with direction both\n";
 	char expected[3 * sizeof(never) + 100];
 	struct lab_result r;
 
