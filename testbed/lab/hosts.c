@@ -135,10 +135,19 @@ static enum host next_to_server(const struct hosts_options *o)
 	return o->path_mtu > 0 ? HOST_ROUTER : HOST_SERVER;
 }
 
+/* What an interface of a host's link sends goes this way. */
+static enum way way_of(enum host host, const char *interface)
+{
+	bool on_box = strcmp(interface, links[host].box_name) == 0;
+	bool beyond_box = host == HOST_SERVER || host == HOST_ROUTER;
+
+	return on_box == beyond_box ? TO_SERVER : TO_CLIENT;
+}
+
 static void set_up_link(struct rtnl *r, enum host host, const char *name, const char *ipv4,
 			const char *ipv6, const struct hosts_options *o)
 {
-	const struct rtnl_netem *netem = &o->netem;
+	const struct rtnl_netem *netem = &o->netem[way_of(host, name)];
 
 	if (!link_of(o, host)->offloads)
 		switch_offloads_off(name);

@@ -50,6 +50,9 @@ struct hosts {
 	int netns[HOSTS_MAX];	/* descriptors, from HOSTS_FD on */
 };
 
+/* The two directions of a path. */
+enum way { TO_SERVER, TO_CLIENT, WAYS };
+
 struct hosts_options {
 	unsigned clients;
 	struct hosts_link {
@@ -57,7 +60,7 @@ struct hosts_options {
 		bool offloads;	/* leave checksum and segmentation offloads on */
 	} client, server;	/* their links; of all clients */
 	uint32_t path_mtu;	/* from a router to the ends, in both directions; 0: no router */
-	struct rtnl_netem netem;	/* of both links, in both directions */
+	struct rtnl_netem netem[WAYS];	/* of both links */
 	int names;		/* resolve to addresses of IP version 4 or 6 only; 0: to both */
 };
 

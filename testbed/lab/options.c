@@ -20,8 +20,7 @@ static void print_link_help(void)
 	       "  --path-mtu BYTES[,silent]\n"
 	       "                       put a router between box and server that forwards no\n"
 	       "                       larger packets; it reports this by ICMP, unless silent\n"
-	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
-	       "                       (0)\n"
+	       "  --loss PERCENT       share of packets that each link loses (0)\n"
 	       "  --burst MEAN         the lost packets come this many in a row, on average\n"
 	       "  --delay MS           delay of each link, in each direction (0)\n"
 	       "  --jitter MS          the delay of each packet varies by up to this (0), and\n"
@@ -29,6 +28,8 @@ static void print_link_help(void)
 	       "  --rate MBITS         most that each link carries a second, in each direction\n"
 	       "  --reorder PERCENT    share of delayed packets that overtake the others (0)\n"
 	       "  --duplicate PERCENT  share of packets that each link delivers twice (0)\n"
+	       "                       --loss to --duplicate also take a value for each\n"
+	       "                       direction: 1/0 is 1 to the server, 0 to the client\n"
 	       "  --offloads[=LINK]    leave checksum and segmentation offloads on, for both\n"
 	       "                       links or that of client or server; by default they are\n"
 	       "                       off, and packets are as they would be on a real wire\n");
@@ -250,11 +251,71 @@ static bool host_option(struct lab_options *o, int option)
 	}
 }
 
+/* N for both directions, or N/M. */
+static void read_ways(const char *option, double min, double max, double value[WAYS])
+{
+	char *slash = strchr(optarg, '/');
+
+	if (slash)
+		*slash++ = '\0';
+	value[TO_SERVER] = cli_fraction(option, optarg, min, max);
+	value[TO_CLIENT] = slash ? cli_fraction(option, slash, min, max) : value[TO_SERVER];
+}
+
+/* Options for how a link treats packets, each way. Returns false for any other option. */
+static bool way_option(struct lab_options *o, int option)
+{
+	static const struct {
+		const char *name;
+		double min, max;
+	} values[] = {
+		[LOSS] = { "--loss", 0, 100 },
+		[BURST] = { "--burst", 1, 1000 },
+		[DELAY] = { "--delay", 0, 10000 },
+		/* netem knows it as a number of nanoseconds with 31 bits. */
+		[JITTER] = { "--jitter", 0, 2000 },
+		[RATE] = { "--rate", 0.001, 100000 },
+		[REORDER] = { "--reorder", 0, 100 },
+		[DUPLICATE] = { "--duplicate", 0, 100 },
+	};
+	double value[WAYS];
+
+	if (option < LOSS || option > DUPLICATE)
+		return false;
+	read_ways(values[option].name, values[option].min, values[option].max, value);
+	for (enum way way = TO_SERVER; way < WAYS; way++) {
+		struct rtnl_netem *netem = &o->hosts.netem[way];
+
+		switch (option) {
+		case LOSS:
+			o->loss[way] = value[way] / 100;
+			break;
+		case BURST:
+			netem->burst = value[way];
+			break;
+		case DELAY:
+			netem->delay_ns = (uint64_t)(value[way] * NS_PER_MS);
+			break;
+		case JITTER:
+			netem->jitter_ns = (uint64_t)(value[way] * NS_PER_MS);
+			break;
+		case RATE:	/* a megabit is 125,000 bytes */
+			netem->rate_bytes = (uint64_t)(value[way] * 125000);
+			break;
+		case REORDER:
+			netem->reorder = value[way] / 100;
+			break;
+		case DUPLICATE:
+			netem->duplicate = value[way] / 100;
+			break;
+		}
+	}
+	return true;
+}
+
 /* Options for the links. Returns false for any other option. */
 static bool link_option(struct lab_options *o, int option)
 {
-	struct rtnl_netem *netem = &o->hosts.netem;
-
 	switch (option) {
 	case MTU:
 		mtu_option(&o->hosts, optarg);
@@ -262,34 +323,11 @@ static bool link_option(struct lab_options *o, int option)
 	case PATH_MTU:
 		path_mtu_option(o, optarg);
 		return true;
-	case LOSS:
-		o->loss = cli_fraction("--loss", optarg, 0, 100) / 100;
-		return true;
-	case BURST:
-		netem->burst = cli_fraction("--burst", optarg, 1, 1000);
-		return true;
-	case DELAY:
-		netem->delay_ns = (uint64_t)(cli_fraction("--delay", optarg, 0, 10000) * NS_PER_MS);
-		return true;
-	case JITTER:	/* netem knows it as a number of nanoseconds with 31 bits */
-		netem->jitter_ns = (uint64_t)(cli_fraction("--jitter", optarg, 0, 2000) *
-					      NS_PER_MS);
-		return true;
-	case RATE:	/* a megabit is 125,000 bytes */
-		netem->rate_bytes = (uint64_t)(cli_fraction("--rate", optarg, 0.001, 100000) *
-					       125000);
-		return true;
-	case REORDER:
-		netem->reorder = cli_fraction("--reorder", optarg, 0, 100) / 100;
-		return true;
-	case DUPLICATE:
-		netem->duplicate = cli_fraction("--duplicate", optarg, 0, 100) / 100;
-		return true;
 	case OFFLOADS:
 		offloads_option(&o->hosts, optarg);
 		return true;
 	default:
-		return false;
+		return way_option(o, option);
 	}
 }
 
@@ -318,30 +356,44 @@ static void output_option(struct lab_options *o, int option)
 }
 
 /* With --burst netem makes the loss, otherwise rules do. */
-static void check_burst(struct lab_options *o)
+static void check_burst(double *loss, struct rtnl_netem *netem)
 {
-	struct rtnl_netem *netem = &o->hosts.netem;
+	double most = netem->burst / (1 + netem->burst);
 
+	if (*loss == 0)
+		netem->burst = 0;
 	if (netem->burst == 0)
 		return;
-	if (o->loss == 0)
-		cli_die("--burst says how many packets --loss loses in a row: give both");
 	/* Between two bursts one packet at least gets through. */
-	if (o->loss > netem->burst / (1 + netem->burst))
+	if (*loss > most)
 		cli_die("--loss %g with --burst %g: give a larger --burst, or a --loss of at most "
 			"%g",
-			o->loss * 100, netem->burst, 100 * netem->burst / (1 + netem->burst));
-	netem->loss = o->loss;
-	o->loss = 0;
+			*loss * 100, netem->burst, 100 * most);
+	netem->loss = *loss;
+	*loss = 0;
+}
+
+/* Ends the program if options for the links contradict each other. */
+static void check_links(struct lab_options *o)
+{
+	struct rtnl_netem *netem = o->hosts.netem;
+
+	if (netem[TO_SERVER].burst > 0 && o->loss[TO_SERVER] == 0 && o->loss[TO_CLIENT] == 0)
+		cli_die("--burst says how many packets --loss loses in a row: give both");
+	for (enum way way = TO_SERVER; way < WAYS; way++) {
+		check_burst(&o->loss[way], &netem[way]);
+		if (netem[way].reorder > 0 && netem[way].delay_ns == 0)
+			cli_die("--reorder lets packets overtake those that --delay delays: give "
+				"both");
+		if (netem[way].jitter_ns > netem[way].delay_ns)
+			cli_die("--jitter varies what --delay gives: give a --delay that is not "
+				"smaller");
+	}
 }
 
 /* Ends the program if options contradict each other. */
 static void check_options(const struct lab_options *o)
 {
-	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
-		cli_die("--reorder lets packets overtake those that --delay delays: give both");
-	if (o->hosts.netem.jitter_ns > o->hosts.netem.delay_ns)
-		cli_die("--jitter varies what --delay gives: give a --delay that is not smaller");
 	if (o->doctor)
 		return;
 	if (o->server && o->sink_options)
@@ -378,7 +430,7 @@ void options_read(struct lab_options *o, int argc, char **argv)
 		else if (!host_option(o, option) && !link_option(o, option))
 			output_option(o, option);
 	}
-	check_burst(o);
+	check_links(o);
 	check_options(o);
 	if (o->doctor)
 		exit(doctor_run(o->json));

@@ -21,7 +21,7 @@ struct lab_options {
 	const char *box_command;	/* in place of resegd; NULL: none */
 	struct hosts_options hosts;
 	bool path_mtu_silent;	/* the router does not report it */
-	double loss;		/* probability, for each packet on each link; by rules */
+	double loss[WAYS];	/* probability, for each packet on each link; by rules */
 	const char *capture;	/* a folder; NULL: none */
 	const char *pcapng;	/* where resegd's capture is; NULL: in that folder */
 	const char *report;	/* NULL: none */

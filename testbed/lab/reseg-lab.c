@@ -167,26 +167,43 @@ static void load_rules(const struct hosts *h, const struct lab_options *o)
 	free(rules);
 }
 
-/* Makes a host lose packets that arrive by a link, but not those of resegd. The rule stands before
- * those of reseg-rules, so the box loses what nobody has seen yet, and a capture shows what was
- * sent. */
-static void lose_packets(const struct hosts *h, enum host host, double loss)
+/* Makes a host lose packets that arrive by an interface. The rule stands before those of
+ * reseg-rules, so the box loses what nobody has seen yet, and a capture shows what was sent. */
+static void lose_arriving(const struct hosts *h, enum host host, const char *interface, double loss)
 {
 	static const char *const tools[] = { "iptables", "ip6tables" };
 	char probability[32];
 
+	if (loss == 0)
+		return;
 	snprintf(probability, sizeof(probability), "%.6f", loss);
 	for (size_t i = 0; i < 2; i++) {
-		const char *argv[] = { tools[i],    "-w",         "-t",     "raw",
-				       "-I",        "PREROUTING", "!",      "-i",
-				       "reseg+",    "-p",         "tcp",    "-m",
-				       "statistic", "--mode",     "random", "--probability",
-				       probability, "-j",         "DROP",   NULL };
+		const char *argv[] = {
+			tools[i],     "-w",        "-t",      "raw",    "-I",
+			"PREROUTING", "-i",        interface, "-p",     "tcp",
+			"-m",         "statistic", "--mode",  "random", "--probability",
+			probability,  "-j",        "DROP",    NULL
+		};
 
 		if (services_run(h, host, argv, NULL, 0, NULL) != 0)
 			cli_die("--loss needs iptables and its statistic match (module "
 				"xt_statistic)");
 	}
+}
+
+static void lose_packets(const struct hosts *h, const struct lab_options *o)
+{
+	for (enum host host = HOST_CLIENT; host < h->count; host++) {
+		if (host != HOST_BOX && host != HOST_SERVER)
+			lose_arriving(h, host, "eth0", o->loss[TO_CLIENT]);
+	}
+	lose_arriving(h, HOST_BOX, "toclient+", o->loss[TO_SERVER]);
+	lose_arriving(h, HOST_BOX, "toserver", o->loss[TO_CLIENT]);
+	if (o->hosts.path_mtu > 0) {
+		lose_arriving(h, HOST_ROUTER, "tobox", o->loss[TO_SERVER]);
+		lose_arriving(h, HOST_ROUTER, "toserver", o->loss[TO_CLIENT]);
+	}
+	lose_arriving(h, HOST_SERVER, "eth0", o->loss[TO_SERVER]);
 }
 
 /* Makes the router drop the ICMP that would tell a sender that a packet is too large. */
@@ -302,10 +319,7 @@ static int run_lab(const struct lab_options *o, int begun)
 					       : start_resegd(&hosts, o);
 		load_rules(&hosts, o);
 	}
-	for (enum host host = HOST_CLIENT; host < hosts.count && o->loss > 0; host++)
-		lose_packets(&hosts, host, o->loss);
-	if (o->loss > 0 && o->hosts.path_mtu > 0)
-		lose_packets(&hosts, HOST_ROUTER, o->loss);
+	lose_packets(&hosts, o);
 	if (o->path_mtu_silent)
 		silence_router(&hosts);
 	for (size_t i = 0; i < SERVICES; i++) {

@@ -70,11 +70,11 @@ void seen_start(struct seen *s, const struct hosts *h)
 	}
 }
 
-/* How many since the taps were opened, including those that did not fit in the buffer. */
-static uint32_t crossed(struct seen *s)
+/* How many went each way since the taps were opened, including those that did not fit in the
+ * buffer. */
+static void count_crossed(struct seen *s, uint32_t in[WAYS])
 {
-	uint32_t sum = 0;
-
+	memset(in, 0, WAYS * sizeof(*in));
 	for (enum host host = HOST_CLIENT; host < HOSTS_MAX; host++) {
 		struct tpacket_stats stats;
 		socklen_t size = sizeof(stats);
@@ -83,9 +83,8 @@ static uint32_t crossed(struct seen *s)
 			continue;
 		if (getsockopt(s->taps[host], SOL_PACKET, PACKET_STATISTICS, &stats, &size) < 0)
 			cli_die("cannot count packets at the box: %s", strerror(errno));
-		sum += stats.tp_packets;
+		in[host == HOST_SERVER ? TO_CLIENT : TO_SERVER] += stats.tp_packets;
 	}
-	return sum;
 }
 
 /* How many came to the queues of the network namespace that this process is in; see
@@ -109,20 +108,24 @@ static uint32_t queued(void)
  * number? Without loss, any missing packet is too few. This takes a difference, because counters
  * wrap. There may also be more than expected: the queue may get in parts what came as one packet of
  * an offloading card. */
-static bool too_few(uint32_t in, uint32_t seen, double loss)
+static bool too_few(const uint32_t in[WAYS], uint32_t seen, const double loss[WAYS])
 {
-	double missing = (int32_t)(in - seen) - in * loss;
+	double missing = (int32_t)(in[TO_SERVER] + in[TO_CLIENT] - seen), variance = 0;
 
-	return missing > 0 && missing * missing > 36 * in * loss * (1 - loss);
+	for (enum way way = TO_SERVER; way < WAYS; way++) {
+		missing -= in[way] * loss[way];
+		variance += in[way] * loss[way] * (1 - loss[way]);
+	}
+	return missing > 0 && missing * missing > 36 * variance;
 }
 
-bool seen_all(struct seen *s, const struct hosts *h, double loss)
+bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 {
 	const struct timespec again = { .tv_nsec = 1000000 };
-	uint32_t in, seen;
+	uint32_t in[WAYS], seen;
 
 	hosts_enter(h, HOST_BOX);
-	in = crossed(s);
+	count_crossed(s, in);
 	seen = queued();
 	for (unsigned ms = 0; too_few(in, seen, loss) && ms < WAIT_MS; ms++) {
 		nanosleep(&again, NULL);
@@ -133,10 +136,10 @@ bool seen_all(struct seen *s, const struct hosts *h, double loss)
 	if (seen == 0)
 		cli_say("the box saw none of the %" PRIu32 " TCP packets that crossed it, so "
 			"the command's result does not count: its rules are not loaded",
-			in);
+			in[TO_SERVER] + in[TO_CLIENT]);
 	else
 		cli_say("the box saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed "
 			"it, so the command's result does not count: keep its rules loaded",
-			seen, in);
+			seen, in[TO_SERVER] + in[TO_CLIENT]);
 	return false;
 }

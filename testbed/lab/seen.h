@@ -22,7 +22,7 @@ struct seen {
 void seen_start(struct seen *s, const struct hosts *h);
 
 /* To be called once, while resegd is still there: did all of them come to the queue? If not, says
- * so. loss: the probability that a packet is lost at the box before the rules. */
-bool seen_all(struct seen *s, const struct hosts *h, double loss);
+ * so. loss: the probability, each way, that a packet is lost at the box before the rules. */
+bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS]);
 
 #endif

@@ -64,16 +64,26 @@ def draw_segment_size(r, mtu, ip):
     return min(most, r.choice([512, 512, 100, 536, 1000, r.randint(2, 64), r.randint(64, 1448)]))
 
 
+def each_way(r, value):
+    """A value for both directions of a link, or for one of them."""
+    return r.choice(["%d", "%d", "%d/0", "0/%d"]) % value
+
+
 def draw_links(r):
     links = {}
     if r.random() < 0.6:
-        links["--loss"] = r.randint(1, 5)
+        links["--loss"] = each_way(r, r.randint(1, 5))
+        if r.random() < 0.3:
+            links["--burst"] = r.choice([1, 3, 10])
     if r.random() < 0.5:
-        links["--delay"] = r.choice([1, 3, 10, 50])
+        delay = r.choice([1, 3, 10, 50])
+        links["--delay"] = delay
         if r.random() < 0.6:
-            links["--reorder"] = r.choice([5, 20, 50])
+            links["--reorder"] = each_way(r, r.choice([5, 20, 50]))
+        if r.random() < 0.3:
+            links["--jitter"] = each_way(r, r.randint(1, delay))
     if r.random() < 0.3:
-        links["--duplicate"] = r.choice([1, 5, 20])
+        links["--duplicate"] = each_way(r, r.choice([1, 5, 20]))
     if r.random() < 0.3:
         links["--mtu"] = r.choice([1280, 9000])
     return links
@@ -145,6 +155,9 @@ def smaller_clients(client):
             yield {name: value for name, value in client.items() if name != key}
 
 
+NEEDED = {"--burst": "--loss", "--jitter": "--delay", "--reorder": "--delay"}
+
+
 def smaller(case):
     """Cases with one thing less; what helps most is first."""
     clients = case["clients"]
@@ -152,7 +165,7 @@ def smaller(case):
         yield dict(case, clients=clients[:i] + clients[i + 1:])
     for key in case["links"]:
         yield dict(case, links={name: value for name, value in case["links"].items()
-                                if name != key and (name, key) != ("--reorder", "--delay")})
+                                if name != key and NEEDED.get(name) != key})
     for i, client in enumerate(clients):
         for other in smaller_clients(client):
             yield dict(case, clients=clients[:i] + [other] + clients[i + 1:])

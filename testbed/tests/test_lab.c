@@ -191,18 +191,6 @@ LAB_TEST(lab, several_clients)
 	lab_expect_error(&r, 2, "no such host");
 }
 
-LAB_TEST(lab, each_link_has_its_mtu)
-{
-	struct lab_result r = lab_run(c.user,
-				      "reseg-lab -%d --no-box --mtu 9000,1400 --server 'ip link "
-				      "show eth0 "
-				      ">$DIR/server; exec reseg-sink' -- ip link show eth0; cat "
-				      "$DIR/server", c.ip);
-
-	lab_expect_status(&r, 0);
-	cr_assert(strstr(strstr(r.out, "mtu 9000 "), "mtu 1400 "), "%s", r.out);
-}
-
 /* Rules may be missing because reseg-rules has loaded none, or because the command has removed
  * them, at once or between two connections. */
 LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
@@ -258,48 +246,6 @@ LAB_TEST(lab, what_there_is_to_see_is_seen)
 			    "\"[$RESEG_SERVER6]:25\"'", c.ip);
 	lab_expect_status(&r, 1);
 	cr_assert(strstr(r.out, "stalled"), "%s", r.out);
-}
-
-/* After a megabyte there and back both ends' kernels must know the MTU of the path. */
-LAB_TEST(lab, a_router_takes_smaller_packets)
-{
-	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --no-box --path-mtu 1400 -- sh -c '"
-		"stream-client $RESEG_SERVER 7 1000000 && ip route get $RESEG_SERVER && "
-		"getent ahosts router >/dev/null && reseg-lab enter --on router -- hostname && "
-		"exec reseg-lab enter --on server -- ip route get %s'", c.ip,
-		c.ip == 4 ? "198.51.100.2" : "2001:db8:1::2");
-	char *router;
-
-	lab_expect_status(&r, 0);
-	router = strstr(r.out, "\nrouter\n");
-	cr_assert(router, "%s", r.out);
-	cr_assert(strstr(router, "mtu 1400 "), "server: %s", r.out);
-	*router = '\0';
-	cr_assert(strstr(r.out, "mtu 1400 "), "client: %s", r.out);
-	/* IPv6 needs links that carry 1,280 octets. */
-	r = lab_run(c.user, "reseg-lab -%d --no-box --path-mtu 576 -- sh -c '"
-			    "stream-client $RESEG_SERVER 7 100000 && ip route get $RESEG_SERVER'",
-			    c.ip);
-	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, c.ip == 4 ? "mtu 576 " : "mtu 1280 "), "%s", r.out);
-}
-
-/* Only a sender that probes for the path's MTU gets through a silent router (RFC 4821). */
-LAB_TEST(lab, a_router_is_silent)
-{
-	struct lab_result r = lab_run(c.user,
-		"reseg-lab -%d --no-box --path-mtu 1400,silent -- sh -c '"
-		"reseg-probe one --size 1300 --expect clean $RESEG_SERVER && "
-		"! reseg-probe one --size 2000 --timeout 2 --expect clean $RESEG_SERVER && "
-		"ip route get $RESEG_SERVER && "
-		"echo 2 >/proc/sys/net/ipv4/tcp_mtu_probing && "
-		"reseg-lab enter --on server -- sh -c \"echo 2 "
-		">/proc/sys/net/ipv4/tcp_mtu_probing\" && "
-		"stream-client $RESEG_SERVER 7 1000000'", c.ip);
-
-	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.out, "not every byte was ACKed") && !strstr(r.out, "mtu"), "%s", r.out);
 }
 
 LAB_TEST(lab, further_commands_enter)
@@ -426,6 +372,12 @@ Test(lab, bad_options)
 		{ "--path-mtu 1400,loud", "give silent" },
 		{ "--rate 0", "0.001 to 100000" },
 		{ "--loss 101", "0 to 100" },
+		{ "--loss 1/101", "--loss 101: give a number from 0 to 100" },
+		{ "--loss 1/", "--loss : give a number" },
+		{ "--loss 1/2/3", "--loss 2/3: give a number" },
+		{ "--delay 5/0 --reorder 5", "give both" },
+		{ "--delay 5/3 --jitter 4", "give a --delay that is not smaller" },
+		{ "--loss 1/90 --burst 2", "--loss 90 with --burst 2: give a larger --burst" },
 		{ "--direction up", "c2s, s2c, both or none" },
 		{ "--arrival packet", "give segment, wire or burst" },
 		{ "--reorder 5", "give both" },

@@ -67,6 +67,28 @@ LAB_TEST(netem, links_take_their_time)
 	cr_assert_geq(json_real_value(json_object_get(row, "time_s")), 0.08);
 }
 
+/* A capture says when each end had the SYN, which crosses two links. */
+LAB_TEST(netem, links_have_a_delay_for_each_direction)
+{
+	static const char *const options[] = { "40/5", "5/40" };
+	static const double there[] = { 0.08, 0.01 };
+
+	need_netem(c);
+	for (size_t i = 0; i < 2; i++) {
+		struct lab_result r = lab_run(c.user,
+			"reseg-lab -%d --no-box --delay %s --capture $DIR -- "
+			"reseg-probe one --size 100 server >/dev/null && "
+			"tshark -r $DIR/lab.pcapng -Y \"tcp.flags.syn==1 && tcp.flags.ack==0\" "
+			"-T fields -e frame.time_epoch",
+			c.ip, options[i]);
+		double left, arrived;
+
+		lab_expect_status(&r, 0);
+		cr_assert_eq(sscanf(r.out, "%lf %lf", &left, &arrived), 2, "%s", r.out);
+		cr_assert_float_eq(arrived - left, there[i], 0.004, "%f s", arrived - left);
+	}
+}
+
 /* A packet and its answer take 80 ms, and up to 4 more or less for each link. */
 LAB_TEST(netem, delays_vary)
 {
