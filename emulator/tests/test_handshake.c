@@ -36,23 +36,6 @@ Test(handshake, data_on_a_syn_is_taken_off)
 		"pass S 0:0(0) <mss 1460>\n");
 }
 
-/* A server that has agreed to timestamps, and sends its text without: what the box sends in its name
- * has those of its SYN-ACK. */
-Test(handshake, timestamps_of_a_syn_serve_until_others_come)
-{
-	script_run((struct script){ .direction = DIRECTION_S2C, .segment_size = 500 },
-		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
-		"pass\n"
-		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,TS val 70 ecr 10>\n"
-		"pass\n"
-		"client > . 1:1(0) ack 1 win 64240 <TS val 11 ecr 70>\n"
-		"anything\n"
-		"server > P. 1:101(100) ack 1 win 65160\n"
-		"drop\n"
-		"server < . 1:1(0) ack 101 <TS val 11 ecr 70>\n"
-		"client < P. 1:101(100) ack 1 <TS val 70 ecr 10>\n");
-}
-
 Test(handshake, syn_window_is_no_larger_than_the_buffer)
 {
 	script_run((struct script){ .window_bytes = 16384 },

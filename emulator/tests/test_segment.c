@@ -449,3 +449,20 @@ Test(segment, a_segment_out_of_place_tells_nothing)
 		script_run((struct script){ .direction = DIRECTION_BOTH }, text);
 	}
 }
+
+/* A server agrees to timestamps, and then sends none: in its name the box repeats those of its
+ * SYN-ACK. */
+Test(segment, timestamps_of_a_syn_serve_until_others_come)
+{
+	script_run((struct script){ .direction = DIRECTION_S2C, .segment_size = 500 },
+		"client > S 0:0(0) win 64240 <mss 1460,TS val 10 ecr 0>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460,TS val 70 ecr 10>\n"
+		"pass\n"
+		"client > . 1:1(0) ack 1 win 64240 <TS val 11 ecr 70>\n"
+		"anything\n"
+		"server > P. 1:101(100) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 101 <TS val 11 ecr 70>\n"
+		"client < P. 1:101(100) ack 1 <TS val 70 ecr 10>\n");
+}
