@@ -39,9 +39,9 @@ int daemon_set_rules(struct daemon *d, const struct settings *before, struct err
 		error_set(error, 0, "%s",
 			  rc == -ESRCH ? "resegd is being stopped"
 			  : rc == -EINVAL
-				  ? "the engine refuses this, and all stays as it was: it is a bug "
+				  ? "the engine refuses this, and nothing was changed: it is a bug "
 				    "of resegd, please report it"
-				  : "a worker does not answer, and will change later: it is "
+				  : "a worker does not answer, and will follow later: it is "
 				    "overloaded, or the machine is");
 	return rc;
 }
@@ -69,7 +69,7 @@ bool daemon_reload(struct daemon *d, char changed[SETTINGS_NAMES_BYTES],
 	}
 	if (!options_read_settings(&fresh, d->config, d->argc, d->argv, false, m)) {
 		settings_free(&fresh);
-		settings_conclude(m, "all stays as it was");
+		settings_conclude(m, "nothing was changed");
 		return false;
 	}
 	settings_fixed_changes(&before, &fresh, changed);

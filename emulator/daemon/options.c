@@ -79,7 +79,7 @@ static _Noreturn void list_faults(const char *format)
 	else if (strcmp(format, "markdown") == 0)
 		faultspec_page(stdout);
 	else
-		cli_die("--list-faults: nothing, or markdown: %s", format);
+		cli_die("--list-faults=%s: give markdown, or nothing", format);
 	exit(EXIT_GOOD);
 }
 

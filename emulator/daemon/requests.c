@@ -62,21 +62,22 @@ static const struct counter {
 	ENGINE(passed_draining, "SYNs that passed untouched: the box is being stopped"),
 	ENGINE(passed_policy, "SYNs that passed untouched: by their policy"),
 	ENGINE(refused_overload, "connections refused: no room"),
-	ENGINE(flows_opened, "connections whose both SYNs were seen"),
+	ENGINE(flows_opened, "connections of which both SYNs were seen"),
 	/* "Active" as an operator uses the word. The engine calls a flow active if it takes a
 	 * place in its table. */
 	{ "flows_active", "connections that are being opened, or open", true,
 	  offsetof(struct worker_report, engine.flows_alive) },
-	{ "flows_known", "connections that take a place: those, and some that have ended", true,
+	{ "flows_known", "connections in the table, also some that have ended", true,
 	  offsetof(struct worker_report, engine.flows_active) },
-	ENGINE(stalls, "times that octets were pending and a fault let none be cut"),
+	ENGINE(stalls, "times that a fault held octets back"),
 	ENGINE(forged_acks, "ACKs sent in the name of an end"),
 	ENGINE(retransmissions, "pieces sent again"),
 	ENGINE(paths_limited, "paths found to carry less than was thought, so pieces are smaller "
 			      "than S"),
-	ENGINE(one_sided, "connections of which the box sees only one direction"),
-	ENGINE(unanswered, "connections in which an end acknowledged nothing for six time-outs"),
-	ENGINE(urgent_segments, "segments with urgent data, taken as any other"),
+	ENGINE(one_sided, "connections of which only one direction is seen"),
+	ENGINE(unanswered, "connections in which an end acknowledges nothing, for half a minute or "
+			   "so"),
+	ENGINE(urgent_segments, "segments with urgent data, treated as any others"),
 	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
 	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not "
 				   "acknowledged"),
@@ -87,7 +88,7 @@ static const struct counter {
 	QUEUE("queue_looped", looped, "packets of the box's own that came back"),
 	QUEUE("queue_errors", errors, "verdicts that the kernel refused"),
 	INJECTOR("inject_too_big", too_big, "packets larger than the MTU of their route"),
-	INJECTOR("inject_congested", congested, "packets for which the way out had no room"),
+	INJECTOR("inject_congested", congested, "packets for which the kernel had no room"),
 	INJECTOR("inject_failed", failed, "packets that the kernel refused to send"),
 	{ "events_lost", "lines of the event log that could not be written", false,
 	  offsetof(struct worker_report, events_lost) },
@@ -404,7 +405,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 	    (strcmp(c.what, "on") != 0 && strcmp(c.what, "off") != 0 &&
 	     strcmp(c.what, "change") != 0))
 		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with "
-			      "\"fault\", \"which\" or both, and perhaps \"policy\"; all texts");
+			      "\"fault\", \"which\" or both, and perhaps \"policy\"; all strings");
 	if (!c.policy && strcmp(c.what, "on") == 0)
 		c.policy = d->settings.policy_name[0];
 	if (strcmp(c.what, "off") != 0 && !faultspec_read(&c.to, c.text, &error))
@@ -453,7 +454,7 @@ json_t *requests_answer(void *daemon, json_t *request)
 	const char *command = json_string_value(json_object_get(request, "command"));
 
 	if (!command)
-		return failed("a request has a \"command\"");
+		return failed("a request needs a \"command\"");
 	if (strcmp(command, "status") == 0)
 		return status(d);
 	if (strcmp(command, "flows") == 0)

@@ -3,7 +3,7 @@
 /*
  * resegctl: talks to a running resegd
  *
- * A request is a JSON object in one line, and so is its answer; docs/control.md describes them.
+ * A request is a JSON object on one line, and so is its answer; docs/control.md describes them.
  */
 
 #include "tables.h"

@@ -71,7 +71,7 @@ static void print_summary(const struct daemon *d)
 		sum.packets, sum.flows_opened, sum.stalls, sum.orphaned_bytes, lost);
 	if (truncated > 0)
 		cli_say("%" PRIu64 " packets were longer than the queue can copy, and were lost: "
-			"reseg-rules check says of which links",
+			"reseg-rules check names the links",
 			truncated);
 }
 

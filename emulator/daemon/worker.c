@@ -211,8 +211,8 @@ static void warn(struct worker *w)
 		cli_say("its own packets come back into the queue, and are let through: load the "
 			"rules with reseg-rules, and look for other rules that use the same queue");
 	if (is_first(queue_truncated(w->queue), &w->warned_truncated))
-		cli_say("packets are longer than the queue can copy, and were lost: ip link set "
-			"DEVICE gso_max_size 65536 gro_max_size 65536 on the links they come by");
+		cli_say("packets are longer than the queue can copy, and were lost: on their "
+			"links, ip link set DEVICE gso_max_size 65536 gro_max_size 65536");
 	warn_of_flows(w);
 	if (w->log && is_first((rc = eventlog_flush(w->log)) < 0, &w->warned_log))
 		cli_say("the event log cannot be written (%s) and has a gap: make it writable",
@@ -220,7 +220,7 @@ static void warn(struct worker *w)
 	if (is_first(w->capture && !box_capture_flush(w->capture), &w->warned_capture))
 		cli_say("the capture cannot be written any more: it ends here");
 	if (s->failed > 0 && s->last_error == EBADFD)
-		fail(w, "its TUN device was removed: start it again");
+		fail(w, "its TUN device was removed: start resegd again");
 }
 
 /* Nanoseconds until the deadline, in the form that ppoll() takes; NULL: no deadline. */

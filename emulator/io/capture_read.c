@@ -108,7 +108,7 @@ static int take_block(struct capture_read *c, uint32_t bytes, struct error *erro
 	int rc;
 
 	if (bytes > BLOCK_BYTES_MAX)
-		return BROKEN(error, "%u bytes in one piece make no sense", bytes);
+		return BROKEN(error, "a packet or block of %u bytes is too long", bytes);
 	block = realloc(c->block, bytes + 1u);
 	if (!block)
 		return BROKEN(error, "out of memory");
@@ -235,7 +235,7 @@ static int interface_block(struct capture_read *c, struct error *error)
 	uint16_t bytes;
 
 	if (c->bytes < 8)
-		return BROKEN(error, "an interface makes no sense");
+		return BROKEN(error, "the block of an interface is too short");
 	i = add_interface(c);
 	if (!i)
 		return BROKEN(error, "it has too many interfaces");
@@ -247,7 +247,7 @@ static int interface_block(struct capture_read *c, struct error *error)
 		unsigned power = *value & 0x7f;
 
 		if (power > (*value & 0x80 ? 63 : 19))
-			return BROKEN(error, "its time stamps make no sense");
+			return BROKEN(error, "its time stamps have an impossible resolution");
 		for (i->units = 1; power > 0; power--)
 			i->units *= *value & 0x80 ? 2 : 10;
 	}
@@ -269,7 +269,7 @@ static int packet_block(struct capture_read *c, struct capture_read_packet *out,
 	const struct interface *i;
 
 	if (which >= c->interfaces - c->first)
-		return BROKEN(error, "a packet is of an interface that does not exist");
+		return BROKEN(error, "a packet names an interface that does not exist");
 	if (bytes > c->bytes - at)
 		return BROKEN(error, "a packet is longer than its block");
 	i = &c->interface[c->first + which];
@@ -291,7 +291,7 @@ static int simple_packet(struct capture_read *c, struct capture_read_packet *out
 	uint32_t wire_bytes, bytes, limit;
 
 	if (c->bytes < 4 || c->first == c->interfaces)
-		return BROKEN(error, "a packet makes no sense");
+		return BROKEN(error, "the block of a packet is too short, or has no interface");
 	wire_bytes = get32(c, c->block);
 	limit = c->interface[c->first].snaplen;
 	bytes = limit != 0 && limit < wire_bytes ? limit : wire_bytes;
@@ -307,7 +307,7 @@ static int full_packet(struct capture_read *c, struct capture_read_packet *out, 
 	int rc;
 
 	if (c->bytes < 20)
-		return BROKEN(error, "a packet makes no sense");
+		return BROKEN(error, "the block of a packet is too short");
 	stamp = (uint64_t)get32(c, c->block + 4) << 32 | get32(c, c->block + 8);
 	bytes = get32(c, c->block + 12);
 	rc = packet_block(c, out, old ? get16(c, c->block) : get32(c, c->block), stamp, 20, bytes,
@@ -340,7 +340,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, struct
 			return rc;
 		c->swapped = magic != BYTE_ORDER_MAGIC;
 		if (c->swapped && bswap_32(magic) != BYTE_ORDER_MAGIC)
-			return BROKEN(error, "a section has an unknown byte order");
+			return BROKEN(error, "a section has no valid byte order");
 	} else if (c->swapped) {
 		*type = bswap_32(*type);
 	}
@@ -352,7 +352,7 @@ static int next_block(struct capture_read *c, bool typed, uint32_t *type, struct
 		rc = take_bytes(c, tail, sizeof(tail), error);
 		c->cut |= rc == 0;
 		if (rc > 0 && get32(c, tail) != length)
-			return BROKEN(error, "a block makes no sense: its two lengths differ");
+			return BROKEN(error, "a block gives two different lengths");
 	}
 	return rc;
 }
@@ -425,7 +425,7 @@ bool capture_read_open(struct capture_read **out, const char *path, struct error
 	if (rc <= 0) {
 		capture_read_close(c);
 		return error_set(error, 0, "%s: %s", path,
-				 rc < 0 ? why.text : "it ends within its first block or header");
+				 rc < 0 ? why.text : "it ends within its header");
 	}
 	*out = c;
 	return true;

@@ -42,7 +42,7 @@ _Static_assert(CONTROL_PATH_MAX + 1 == sizeof(((struct sockaddr_un *)NULL)->sun_
 
 #define CONNECT_SECONDS 2
 #define IN_BYTES (CONTROL_REQUEST_MAX + 1)
-#define TOO_LONG "a request has at most 65536 characters in its line"
+#define TOO_LONG "the line of a request has at most 65536 characters"
 
 static int address_of(const char *path, struct sockaddr_un *address)
 {
@@ -309,7 +309,7 @@ static bool answer_line(struct control *c, struct client *client, const char *li
 	json_error_t error;
 	json_t *request = json_loadb(line, len, 0, &error);
 	json_t *answer = request ? c->handler(c->arg, request)
-				 : refusal("a request is a JSON object in one line");
+				 : refusal("a request is a JSON object on one line");
 
 	json_decref(request);
 	return reply(c, client, answer);

@@ -57,7 +57,7 @@ static void print_help(void)
 	       "  --help, --version\n"
 	       "\n"
 	       "Exit status: 0 if the fault harmed no connection, 1 if one stalled or hung, 2 if\n"
-	       "the replay could not be run, or the capture could not be read to its end.\n");
+	       "the replay could not be run, or the capture is unreadable from some packet on.\n");
 }
 
 /* "stalled,reset" */
@@ -252,8 +252,8 @@ static void die_without_packets(const struct options *o, const struct replay *r,
 		cli_die("%s: there is no whole TCP segment in it, but %" PRIu64 " fragments and "
 			"%" PRIu64 " malformed packets",
 			o->in, r->fragments, r->malformed);
-	cli_die("%s: there is no TCP in it%s%s", o->in, o->interface ? ", by that interface" : "",
-		o->filter ? ", that --filter takes" : "");
+	cli_die("%s: there is no TCP in it%s%s", o->in, o->interface ? " from that interface" : "",
+		o->filter ? " that matches --filter" : "");
 }
 
 /* Reports what there is to say about the capture besides the results. */
@@ -266,7 +266,7 @@ static void warn(const struct options *o, const struct replay *r)
 		cli_say("%s: %s: what comes before was replayed", o->in, r->broken.text);
 	if (r->cut_off > 0)
 		cli_say("%s: %" PRIu64 " packet%s cut off (the first is number %" PRIu64 "): zeros "
-			"stand for what is missing; capture whole packets, as with tcpdump -s 0",
+			"replace what is missing; capture whole packets, as with tcpdump -s 0",
 			o->in, r->cut_off, r->cut_off == 1 ? " is" : "s are", r->first_cut_off);
 }
 

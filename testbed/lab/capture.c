@@ -339,7 +339,7 @@ void capture_run(struct capture *c, int stop)
 	free(c);
 	if (dropped > 0)
 		cli_say("the capture misses %" PRIu32 " packets, as this machine was too slow: "
-			"send fewer bytes, or run less beside the lab",
+			"send fewer bytes, or run fewer other programs",
 			dropped);
 	if (!written)
 		cli_say("the capture could not be written whole: is the disk full?");

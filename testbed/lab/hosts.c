@@ -92,7 +92,7 @@ void hosts_enter(const struct hosts *h, enum host host)
 void hosts_take_name(enum host host)
 {
 	if (unshare(CLONE_NEWUTS) < 0 || sethostname(host_name(host), strlen(host_name(host))) < 0)
-		cli_die("cannot take the name %s: %s", host_name(host), strerror(errno));
+		cli_die("cannot set the host name %s: %s", host_name(host), strerror(errno));
 }
 
 /* Network --------------------------------------------------------------------------- */

@@ -20,8 +20,9 @@ static void print_link_help(void)
 	       "  --path-mtu BYTES[,silent]\n"
 	       "                       put a router between box and server that forwards no\n"
 	       "                       larger packets; it reports this by ICMP, unless silent\n"
-	       "  --loss PERCENT       share of packets that each link loses (0)\n"
-	       "  --burst MEAN         the lost packets come this many in a row, on average\n"
+	       "  --loss PERCENT       share of packets that each link loses, in both directions\n"
+	       "                       (0)\n"
+	       "  --burst MEAN         packets are lost this many in a row, on average\n"
 	       "  --delay MS           delay of each link, in each direction (0)\n"
 	       "  --jitter MS          the delay of each packet varies by up to this (0), and\n"
 	       "                       packets may overtake each other\n"
@@ -68,8 +69,8 @@ static void print_help(void)
 	       "  --port N             TCP port of the server, also in RESEG_PORT (%d)\n"
 	       "  --sink-options 'OPTIONS'\n"
 	       "                       further options for reseg-sink\n"
-	       "  --seed N             what reseg's programs choose at random comes from N: the\n"
-	       "                       same N, the same choices\n"
+	       "  --seed N             reseg's programs derive their random choices from N: the\n"
+	       "                       same N makes the same choices\n"
 	       "  --help, --version\n"
 	       "\n"
 	       "COMMAND's environment has RESEG_SERVER and RESEG_SERVER6 (addresses) and\n"
@@ -394,6 +395,10 @@ static void check_links(struct lab_options *o)
 /* Ends the program if options contradict each other. */
 static void check_options(const struct lab_options *o)
 {
+	if (o->hosts.netem.reorder > 0 && o->hosts.netem.delay_ns == 0)
+		cli_die("--reorder lets packets overtake those that --delay delays: give both");
+	if (o->hosts.netem.jitter_ns > o->hosts.netem.delay_ns)
+		cli_die("--jitter may not be larger than --delay: give a larger --delay");
 	if (o->doctor)
 		return;
 	if (o->server && o->sink_options)

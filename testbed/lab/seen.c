@@ -134,12 +134,12 @@ bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 	if (!too_few(in, seen, loss))
 		return true;
 	if (seen == 0)
-		cli_say("the box saw none of the %" PRIu32 " TCP packets that crossed it, so "
+		cli_say("resegd saw none of the %" PRIu32 " TCP packets that crossed the box, so "
 			"the command's result does not count: its rules are not loaded",
 			in[TO_SERVER] + in[TO_CLIENT]);
 	else
-		cli_say("the box saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed "
-			"it, so the command's result does not count: keep its rules loaded",
-			seen, in[TO_SERVER] + in[TO_CLIENT]);
+		cli_say("resegd saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed the "
+			"box, so the command's result does not count: keep its rules loaded",
+			seen, in);
 	return false;
 }

@@ -284,7 +284,7 @@ bool services_stop(struct service *s)
 	sigaddset(&child, SIGCHLD);
 	while (waitpid(s->pid, &status, WNOHANG) == 0) {
 		if (sigtimedwait(&child, NULL, &limit) < 0 && errno == EAGAIN) {
-			cli_say("%s does not end and is killed", s->name);
+			cli_say("%s does not end, and is killed", s->name);
 			kill(s->pid, SIGKILL);
 			waitpid(s->pid, &status, 0);
 			break;
@@ -294,7 +294,7 @@ bool services_stop(struct service *s)
 	if (s->ignore_status || (WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM))
 		return true;
 	if (services_exit_status(status) != 0)
-		cli_say("%s ended badly (status %d)", s->name, services_exit_status(status));
+		cli_say("%s failed (status %d)", s->name, services_exit_status(status));
 	return s->aside || services_exit_status(status) == 0;
 }
 
@@ -342,8 +342,8 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 				if (services[i].pid != ended)
 					continue;
 				services[i].pid = 0;
-				cli_say("%s ended in the middle (status %d)", services[i].name,
-					services_exit_status(status));
+				cli_say("%s ended while the command ran (status %d)",
+					services[i].name, services_exit_status(status));
 				if (!services[i].aside)
 					return EXIT_USAGE;
 			}

@@ -26,7 +26,7 @@ void evidence_quote(struct identify *id, const struct row *row)
 
 	print_note(note, row);
 	if (note[0] != '\0')
-		evidence(id, "of one of %" PRIu32 " bytes: %s", row->size, note);
+		evidence(id, "an envelope of %" PRIu32 " bytes: %s", row->size, note);
 }
 
 void evidence_unsure(struct identify *id)

@@ -247,7 +247,8 @@ static void check_options(const struct options *o, const struct given *given, bo
 		cli_die("--repeat is for sweep: say sweep --sizes %s --repeat %" PRIu32, o->sizes,
 			o->repeat);
 	if (o->sweep.limit_ns > 0 && o->sweep.limit_ns < o->sweep.timeout_ns)
-		cli_die("--limit is shorter than --timeout: give at least %g s, or less --timeout",
+		cli_die("--limit is shorter than --timeout: give at least %g s, or a shorter "
+			"--timeout",
 			(double)o->sweep.timeout_ns / NS_PER_S);
 }
 

@@ -63,8 +63,8 @@ static void measure_delay(struct identify *id, const struct row *rows, size_t co
 	if (by_size >= SLOW_NS && by_size > one / 2) {
 		id->odd++;
 		evidence(id,
-			 "%" PRIu32 " bytes more, with the same recipients, take %.2f s "
-			 "more",
+			 "%" PRIu32 " extra bytes, with the same recipients, take %.2f s "
+			 "longer",
 			 group_first[2] - group_first[1], (double)by_size / NS_PER_S);
 		return;
 	}

@@ -36,11 +36,11 @@ static size_t decide(struct identify *id, struct hypothesis *h, size_t count, ui
 	}
 	if (left == 1 && h[0].class == CLASS_OFF_BY_ONE)
 		evidence(id,
-			 "more data ends a stall of %" PRIu32 " bytes, but %" PRIu32 " bytes more "
-			 "do not",
+			 "more data ends a stall of %" PRIu32 " bytes, unless it is exactly "
+			 "%" PRIu32 " bytes",
 			 first, h[0].segment_size);
 	if (left == 1 && count > 1)
-		evidence(id, "of %zu hypotheses that explain the rest, that leaves one", count);
+		evidence(id, "%zu hypotheses explain the rest; this leaves one of them", count);
 	free(rows);
 	free(sizes);
 	return left;
@@ -106,7 +106,7 @@ static void conclude_sizes(struct identify *id, const struct row *rows, size_t c
 	first = least->size;
 	list_failed(rows, count, text, sizeof(text));
 	evidence(id,
-		 "of all sizes from %" PRIu32 " to %" PRIu32 " in one segment these fail: "
+		 "of all sizes from %" PRIu32 " to %" PRIu32 ", each in one segment, these fail: "
 		 "%s",
 		 rows[0].size, rows[count - 1].size, text);
 	evidence(id, acked ? "every byte of them was ACKed" : "not every byte of them was ACKed");
@@ -158,8 +158,8 @@ static void note_codes(struct identify *id, const struct row *rows, size_t count
 		return;
 	id->odd += n;
 	evidence(id,
-		 "%zu sizes get other replies than the smallest, as %" PRIu32 " bytes: %cxx, "
-		 "%cxx%s, %cxx, and not %cxx, %cxx, %cxx to MAIL, RCPT, DATA",
+		 "%zu sizes get other replies than the smallest: %" PRIu32 " bytes, for example, "
+		 "get %cxx, %cxx%s, %cxx, not %cxx, %cxx, %cxx, to MAIL, RCPT, DATA",
 		 n, odd->size, odd->codes.mail, odd->codes.rcpt,
 		 odd->codes.mixed ? " and others" : "", odd->codes.data, id->codes.mail,
 		 id->codes.rcpt, id->codes.data);
@@ -202,7 +202,7 @@ void sizes_try_all(struct identify *id, uint32_t most, uint32_t header)
 		bad += trials_failed(&rows[i]);
 	first = threshold_find(rows, count);
 	if (!systematic) {
-		evidence(id, "%zu of %zu sizes fail, but other ones each time", bad, count);
+		evidence(id, "%zu of %zu sizes fail, but different ones each time", bad, count);
 		evidence_unsure(id);
 	} else if (bad == 0 && id->trials.unserved > 0) {
 		evidence(id, "all %zu sizes for which the server was ready are answered", count);

@@ -58,7 +58,7 @@ void threshold_conclude(struct identify *id, struct row good, struct row bad, ui
 			 "at all; %" PRIu32 " are answered",
 			 bad.size, good.size);
 		evidence(id,
-			 "with EHLO before it that is the %" PRIu32 "th byte of the "
+			 "counting EHLO, that is the %" PRIu32 "th byte of the "
 			 "connection",
 			 id->bytes);
 		evidence(id, reset ? "whatever is written after that is answered by a RST"

@@ -118,7 +118,7 @@ class Blocks:
     def packet(self, body):
         number, high, low, captured = struct.unpack(self.order + "IIII", body[:16])
         if number >= len(self.interfaces):
-            raise Broken("a packet by an interface that there is not")
+            raise Broken("a packet of an interface that does not exist")
         name, link_type, unit = self.interfaces[number]
         way, comment = 0, ""
         for code, value in self.options(body[20 + (captured + 3) // 4 * 4:]):
@@ -142,7 +142,7 @@ class Blocks:
                     self.order = "<" if self.left[at + 8:at + 12] == b"\x4d\x3c\x2b\x1a" else ">"
                     self.interfaces = []
                 if self.order is None:
-                    raise Broken("it is no pcapng file")
+                    raise Broken("it is not a pcapng file")
                 kind, length = struct.unpack(self.order + "II", self.left[at:at + 8])
                 if length < 12 or length % 4 or length > BLOCK_MAX:
                     raise Broken("a block that makes no sense")
@@ -207,7 +207,7 @@ def read(path, of_box):
                     check_start(path, data)
                 packets.extend(blocks.feed(data))
         if blocks.order is None:
-            raise Broken("it is no pcapng file")
+            raise Broken("it is not a pcapng file")
         if blocks.left:
             raise Broken("its end is missing")
         check_names(path, blocks.interfaces)

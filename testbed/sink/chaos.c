@@ -12,7 +12,7 @@
 static struct chaos *next_place(struct chaos_list *l, const char *option)
 {
 	if (l->count == CHAOS_MAX)
-		cli_die("%s: %d mishaps at most", option, CHAOS_MAX);
+		cli_die("%s: it can be given %d times at most", option, CHAOS_MAX);
 	l->chaos[l->count] = (struct chaos){ .every = 1 };
 	return &l->chaos[l->count++];
 }

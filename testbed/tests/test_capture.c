@@ -354,8 +354,8 @@ Test(capture, usage)
 	static const struct lab_usage report[] = {
 		{ "", "give a capture" },
 		{ "/nonexistent", "/nonexistent: No such file" },
-		{ "/dev/null", "it is no pcapng file" },
-		{ "--most 0 /dev/null", "it is no pcapng file" },
+		{ "/dev/null", "it is not a pcapng file" },
+		{ "--most 0 /dev/null", "it is not a pcapng file" },
 		{ "--watch a b", "give one file only" },
 		{ "--nosuch", "see --help" },
 		{ NULL, NULL },

@@ -312,7 +312,8 @@ Test(control, a_fault_that_can_never_act)
 {
 	static const char never[] =
 		"resegctl: it can never act, as what the server sends is not intercepted: restart "
-		"resegd, or change its file and reload, with direction both\n";
+		"resegd, or "
+		"change its file and reload, with direction both\n";
 	char expected[3 * sizeof(never) + 100];
 	struct lab_result r;
 

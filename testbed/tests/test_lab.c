@@ -202,20 +202,20 @@ LAB_TEST(lab, a_box_that_sees_nothing_proves_nothing)
 		"printf '#!/bin/sh\\n' >reseg-rules && chmod +x reseg-rules && "
 		"./reseg-lab -%d -- ./reseg-probe one --size 513 server", c.ip);
 
-	lab_expect_error(&r, 2, "the box saw none of the ");
+	lab_expect_error(&r, 2, "resegd saw none of the ");
 	r = lab_run(c.user, "reseg-lab -%d -- sh -c '"
 			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
 			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
-	lab_expect_error(&r, 2, "the box saw none of the ");
+	lab_expect_error(&r, 2, "resegd saw none of the ");
 	r = lab_run(c.user, "reseg-lab -%d --fault none -- sh -c '"
 			    "reseg-probe one --size 513 $RESEG_SERVER && "
 			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
 			    "reseg-probe one --size 513 $RESEG_SERVER'", c.ip);
-	lab_expect_error(&r, 2, "the box saw only ");
+	lab_expect_error(&r, 2, "resegd saw only ");
 	r = lab_run(c.user, "reseg-lab -%d --loss 5 --fault none -- sh -c '"
 			    "reseg-lab enter --on box -- reseg-rules remove --quiet; "
 			    "stream-client $RESEG_SERVER 7 200000'", c.ip);
-	lab_expect_error(&r, 2, "the box saw none of the ");
+	lab_expect_error(&r, 2, "resegd saw none of the ");
 }
 
 /* It is no error if there is nothing to see, if all packets or some of them are lost, if links join
@@ -384,8 +384,8 @@ Test(lab, bad_options)
 		{ "--burst 5", "give both" },
 		{ "--loss 1 --burst 0.5", "1 to 1000" },
 		{ "--loss 90 --burst 2", "give a larger --burst" },
-		{ "--jitter 5", "give a --delay that is not smaller" },
-		{ "--jitter 5 --delay 4", "give a --delay that is not smaller" },
+		{ "--jitter 5", "give a larger --delay" },
+		{ "--jitter 5 --delay 4", "give a larger --delay" },
 		{ "--jitter 2001 --delay 5000", "0 to 2000" },
 		{ "--offloads=box", "give client, server" },
 		{ "--workers 0", "from 1" },

@@ -145,7 +145,7 @@ Test(lab_replay, what_replay_refuses)
 	expect_refusal("usb.pcapng", "its link type is 189");
 	expect_refusal("other.pcapng", "there is no TCP in it");
 	expect_refusal("cap/lab.pcapng --interface nosuch", "no interface of that name");
-	expect_refusal("cap/lab.pcapng --interface 7", "there is no TCP in it, by that interface");
+	expect_refusal("cap/lab.pcapng --interface 7", "there is no TCP in it from that interface");
 	expect_refusal("cap/lab.pcapng -o /nonexistent/x", "--output /nonexistent/x");
 	expect_refusal("cap/lab.pcapng --fault nosuch", "no such fault");
 	expect_refusal("cap/lab.pcapng --queue 3", "see --help");

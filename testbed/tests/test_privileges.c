@@ -154,7 +154,7 @@ Test(privileges, a_worker_that_cannot_go_on)
 		"echo gone; "
 		"grep -c flow_closed $DIR/events'");
 	cr_assert_str_eq(r.out, "before\n1\ngone\n1\n", "%s%s", r.out, r.err);
-	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start it again\n"), "%s",
+	cr_assert(strstr(r.err, "resegd: its TUN device was removed: start resegd again\n"), "%s",
 		  r.err);
 	cr_assert(strstr(r.err, " 1 flows,"), "%s", r.err);
 }

@@ -206,7 +206,7 @@ Test(resegd, packets_too_long_for_the_queue)
 		cr_skip_test("this kernel has no BIG TCP");
 	lab_expect_status(&r, 0);
 	cr_assert(strstr(r.err,
-			 "reseg-rules: a link joins packets to more than the queue can copy"),
+			 "reseg-rules: a link makes packets that are longer than"),
 		  "%s", r.err);
 	cr_assert(strstr(r.err, "resegd: packets are longer than the queue can copy"), "%s", r.err);
 	cr_assert(strstr(r.err, " packets were longer than the queue can copy"), "%s", r.err);
@@ -278,7 +278,7 @@ Test(resegd, rules_usage)
 		{ "load remove", "not both" },
 		{ "load --port 0", "1 to 65535" },
 		{ "load --port 25,", "1 to 65535" },
-		{ "load --port 25:20", "the first is the larger: give 20:25" },
+		{ "load --port 25:20", "begins with the larger number: give 20:25" },
 		{ "load --tracking nat", "none, stateful, snat, dnat or auto" },
 		{ "load --queue 65536", "0 to 65535" },
 		{ "load --queue 2:1", "two with : between" },

@@ -34,13 +34,13 @@ LAB_TEST(rules, loads_at_the_same_time)
 		"reseg-rules remove; reseg-rules remove; " RULES " | grep -i reseg\n"
 		/* rules that others have left are removed, too */
 		"once; for i in 1 2 3; do $t -t raw -A PREROUTING -p tcp -j RESEG; done; "
-		"reseg-rules check 2>&1 | grep twice\n"
+		"reseg-rules check 2>&1 | grep duplicated\n"
 		"reseg-rules remove --quiet; " RULES " | grep -i reseg; exit 0\n");
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.err, "reseg-rules: removed\nreseg-rules: no rules are loaded\n", "%s",
 		r.err);
-	cr_assert(lab_is_line_with(r.out, "are there twice: run reseg-rules load again"), "%s",
+	cr_assert(lab_is_line_with(r.out, "duplicated: run reseg-rules load again"), "%s",
 		r.out);
 }
 
@@ -53,7 +53,7 @@ LAB_TEST(rules, load_sees_that_nothing_is_loaded)
 
 	lab_expect_status(&r, 0);
 	cr_assert_str_eq(r.out, "2\n", "%s", r.out);
-	cr_assert(lab_is_line_with(r.err, "are missing: install reseg whole"), "%s", r.err);
+	cr_assert(lab_is_line_with(r.err, "are missing: install all of reseg"), "%s", r.err);
 	r = run_script(c,
 		"mkdir $DIR/tools; for tool in iptables ip6tables; do\n"
 		"printf '#!/bin/sh\\ncat >/dev/null\\n' >$DIR/tools/$tool-restore; chmod +x "
@@ -119,7 +119,7 @@ LAB_TEST(rules, many_ports)
 		"2>&1 | grep -c load\n"
 		"reseg-rules load --port 25,30:20\n");
 
-	lab_expect_error(&r, 2, "in 30:20 the first is the larger: give 20:30");
+	lab_expect_error(&r, 2, "30:20 begins with the larger number: give 20:30");
 	cr_assert_str_eq(r.out, "1,3,5,7,9,11,13,15,17,19,21,23,25,27,29\n31,33,40,100:300\n1\n",
 		"%s", r.out);
 }
@@ -134,7 +134,7 @@ LAB_TEST(rules, ports_of_clients_are_left_out)
 		"--port 45000:45099\n");
 
 	lab_expect_status(&r, 0);
-	cr_assert(strstr(r.err, "ports from 30000 on are left out: clients have them\n"), "%s",
+	cr_assert(strstr(r.err, "ports from 30000 on are left out: clients use them\n"), "%s",
 		r.err);
 	cr_assert(strstr(r.err, "for port 1:29999,"), "%s", r.err);
 	cr_assert(strstr(r.err, "for port 45000:45099,"), "%s", r.err);
@@ -242,10 +242,10 @@ LAB_TEST(rules, check)
 {
 	static const struct complaint complaints[] = {
 		{ ":", ":", NULL },
-		{ ":", "$t -t raw -D PREROUTING -p tcp -j RESEG", "are missing" },
+		{ ":", "$t -t raw -D PREROUTING -p tcp -j RESEG", "are missing or duplicated" },
 		{ ":", "$t -t raw -F", "no rules are loaded by" },
-		{ ":", "iptables -t raw -F RESEG; ip6tables -t raw -F RESEG", "are missing" },
-		{ ":", "$t -t raw -A PREROUTING -p tcp -j RESEG", "are there twice" },
+		{ ":", "iptables -t raw -F RESEG; ip6tables -t raw -F RESEG", "or duplicated" },
+		{ ":", "$t -t raw -A PREROUTING -p tcp -j RESEG", "are missing or duplicated" },
 		{ ":", "echo 0 >/proc/sys/net/ipv4/ip_forward", "does not forward IPv4" },
 		{ ":", "echo 0 >/proc/sys/net/ipv6/conf/all/forwarding", "does not forward IPv6" },
 		{ ":", "$t -A FORWARD -m conntrack --ctstate INVALID -j DROP; reseg-rules load "
