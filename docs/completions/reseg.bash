@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Completion of reseg's programs, for bash; zsh uses it too, see _reseg. It knows no option by
-# name: all is read from what PROGRAM --help says at that moment. To try it:
+# Completion of reseg's programs, for bash; zsh uses it too, see _reseg. It has no list of options:
+# it reads them from PROGRAM --help at that moment. To try it:
 #
 #     . docs/completions/reseg.bash
 #
-# In a help text these mean something:
+# It understands these parts of a help text:
 #
-#     Usage: PROGRAM a|b ...        commands; COMMAND at the end: lines below are, as "  a b  text"
-#     "  --option VALUE  text"      an option; so it is in a usage line
-#     a|b or {a,b} as VALUE         what there is to choose from
+#     Usage: PROGRAM a|b ...        commands
+#     Usage: PROGRAM ... COMMAND    each line "  a b  text" below is a command
+#     "  --option VALUE  text"      an option; options in a usage line count, too
+#     a|b or {a,b} as VALUE         the values to choose from
 #
-# After --fault and "fault on" stands one of resegd --list-faults. All else may be a file.
+# --fault and "fault on" are completed from resegd --list-faults. All else may be a file.
 
-# _reseg_words PROGRAM [WORD...]: what may follow these, one a line.
+# _reseg_words PROGRAM [WORD...]: prints what may follow these, one word a line.
 _reseg_words() {
 	local program=$1 found
 

@@ -227,11 +227,11 @@ WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": id
 def main():
     parser = argparse.ArgumentParser(prog="testbed/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true",
-                        help="less of everything: to see that it runs")
+                        help="measure less, only to see that it runs")
     parser.add_argument("--json", metavar="FILE", help="write all figures and goals to FILE, too")
     parser.add_argument("--svg", metavar="FILE", help="draw the figures into FILE")
     parser.add_argument("--work", choices=WORKS, action="append",
-                        help="only this (more than once: these)")
+                        help="measure only this; may be repeated")
     options = parser.parse_args()
     results = []
     for name in options.work or WORKS:

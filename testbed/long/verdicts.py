@@ -2,7 +2,7 @@
 """verdicts.py: what must be true after a run of testbed/long/seeds, whatever the lab was
 
 It looks from outside: at the event log, what the clients printed, and the box's counters. Each
-problem is a kind and a text; the kind tells two failures apart when a case is made smaller.
+problem is a kind and a text; the kind distinguishes failures when a case is made smaller.
 """
 
 import collections

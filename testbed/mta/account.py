@@ -174,12 +174,12 @@ def of_untaken(seen, address, to):
     if seen.keeps(address):
         return "deferred", why
     if not seen.knows():
-        return "lost", "the sender is content, and nobody has the message"
+        return "lost", "the sender reports no failure, and nobody has the message"
     if seen.keeps(address) is False and (seen.reports or seen.keeps_any()):
         return "bounced", why or "the sender reported that it has given up"
     said_so = seen.status != 0 or general and general[0] == "bounced"
     if seen.keeps(address) is False and not said_so:
-        return "lost", "the sender no longer has it, and did not say so: " + why
+        return "lost", "the sender no longer has it, and reported no failure: " + why
     if own:
         return own
     if refused:
@@ -206,7 +206,7 @@ def of_taken(seen, address, to, all_taken):
         # Others failed, which explains the status. Did the sender learn that this one is done?
         again = seen.status != 0 and address in seen.answers and (not answer or answer.code >= 400)
     if again:
-        return "duplicated", "taken, and still to be sent" + (": " + why if why else "")
+        return "duplicated", "taken, but will be sent again" + (": " + why if why else "")
     return "delivered", ""
 
 

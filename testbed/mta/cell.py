@@ -360,8 +360,8 @@ class Sizes:
         seen = account_for(cell, mail, folder, self.labs.options, talks)
         if seen["outcome"] == "stalled":
             raise NotRun(
-                "`send` did not end within %d s, without the box: it must end once it is known "
-                "what came of the message" % send_limit(options, cell.sender), folder)
+                "`send` did not end within %d s, without the box: it must end once it knows what "
+                "became of the message" % send_limit(options, cell.sender), folder)
         if seen["outcome"] != "delivered":
             raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
         return wire.about(talks, mail.to)
@@ -412,12 +412,13 @@ def mail_for(labs, sizes, cell):
     overhead, repeats, added = sizes.measured(cell, count)
     sender_address, to = envelope(cell.size, count, overhead, repeats)
     if not to:
-        raise NotRun("no envelope of %d octets: it has %d recipient%s" % (
-            cell.size, count, " at most" if most else "s"))
+        raise NotRun("no envelope of %d octets can be made (recipients: %d%s)" % (
+            cell.size, count, " at most" if most else ""))
     mail = Mail.make(sender_address, to, options.message_size
                      and max(1, options.message_size - added))
     if mail is None:
-        raise NotRun("no message of %d octets: its headers alone have more" % options.message_size)
+        raise NotRun("no message of %d octets can be made: its headers alone have more" %
+                     options.message_size)
     return mail
 
 
@@ -479,7 +480,7 @@ def run(labs, sizes, cell):
             if is_settled(seen, style):
                 break
         else:
-            raise NotRun("in %d tries its envelope never was in one segment" % TRIES, folder)
+            raise NotRun("in %d tries its envelope was never in one segment" % TRIES, folder)
         check_sizes(cell, seen, options)
     except NotRun as reason:
         place = reason.folder or (folder if folder.is_dir() else None)

@@ -38,7 +38,8 @@ class Expected:
         except (ValueError, KeyError, TypeError) as error:
             raise Problem("%s: it is not what --format json writes" % path) from error
         if other:
-            raise Problem("%s is of another kind of run: there %s" % (path, ", ".join(other)))
+            raise Problem("%s is from a run with other settings: there %s" % (path,
+                                                                              ", ".join(other)))
 
     def outcome(self, row):
         return self.outcomes.get(tuple(row[key] for key in KEYS))
@@ -52,11 +53,11 @@ def judge(row, expected, named):
         if wanted != "not-run" if expected else named:
             problem = "not run: " + row["detail"]
     elif row["must_stall"] is True and row["outcome"] == "delivered":
-        problem = "delivered, though by its capture the box must have held it"
+        problem = "delivered, though its capture shows that the box must have held it"
     elif row["must_stall"] is False and row["outcome"] in ("deferred",
                                                            "stalled") and row["outcome"] != wanted:
-        problem = "%s, though by its capture the box held nothing: %s" % (row["outcome"],
-                                                                          row["detail"])
+        problem = "%s, though its capture shows that the box held nothing: %s" % (row["outcome"],
+                                                                                  row["detail"])
     elif row["as_described"] is False:
         problem = "the work-around does not show on the wire: " + row["style"]
     elif row["outcome"] != wanted:

@@ -135,7 +135,7 @@ def write(path, rows, about, expected, folder):
                          for name, version in about["versions"].items())
     verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
     summary = ("%s. Segment size %d, time-outs of %d s. Columns are octets of the envelope. "
-               "Each cell leads to its logs and its\ncapture." %
+               "Each cell links to its logs and its\ncapture." %
                (html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"]))
     content = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title>\
@@ -146,7 +146,7 @@ def write(path, rows, about, expected, folder):
 <p class="faint">%s</p>
 <div class="scroll">%s</div>
 <h2>Messages</h2>
-<p class="faint">With the segments that the sender wrote, and their octets.</p>
+<p class="faint">With the segments that the sender wrote, and their lengths in octets.</p>
 %s
 </body></html>
 """ % (STYLE, summary, verdict, html.escape(versions), heat_map(rows), "\n".join(

@@ -16,8 +16,8 @@ from description import Problem
 def apt(*command, cwd=None):
     if shutil.which(command[0]) is None:
         raise Problem(
-            "mail servers are fetched by %s, which is not here: unpack them by other means, see "
-            "--binary" % command[0])
+            "fetching mail servers needs %s, which is not here: unpack them by other means, or "
+            "use --binary" % command[0])
     # Another apt may be at work: wait for it.
     wait = ["-o", "DPkg::Lock::Timeout=300"] if command[0].startswith("apt") else []
     run = subprocess.run([command[0], *wait, *command[1:]],

@@ -20,7 +20,7 @@ PLACES = ("client", "box", "server")
 
 def missing_text(packets):
     """What is wrong with a capture that lacks so many packets; empty: nothing."""
-    return "The capture misses %s: what seems lost may have come." % count(
+    return "The capture misses %s: data that seems lost may have arrived." % count(
         packets, "packet") if packets else ""
 
 

@@ -47,7 +47,7 @@ Test(mta_usage, expectations_and_formats)
 		c.user,
 		"reseg-mta -6 --sender exim --workaround none --sizes 513 --expect "
 		"$DIR/first.json");
-	lab_expect_error(&r, 2, "first.json is of another kind of run: there ip is 4");
+	lab_expect_error(&r, 2, "first.json is from a run with other settings: there ip is 4");
 	/* A run with another fault is not in the expectations, and therefore not as expected. */
 	r = lab_run(
 		c.user,
@@ -160,19 +160,19 @@ Test(mta_usage, usage)
 		{ "--sender none", "--sender none is not known: one of curl, dma, exim" },
 		{ "--receiver curl", "--receiver curl is not known" },
 		{ "--workaround magic", "--workaround magic is not known: see --list" },
-		{ "--sizes 5x", "--sizes: not a list of sizes" },
-		{ "--sizes 514-", "--sizes: not a list of sizes" },
-		{ "--sizes 0", "--sizes: from 1 to 65536" },
-		{ "--sizes 99999", "--sizes: from 1 to 65536" },
+		{ "--sizes 5x", "--sizes 5x: give sizes as 511-515,1025" },
+		{ "--sizes 514-", "--sizes 514-: give sizes as 511-515,1025" },
+		{ "--sizes 0", "--sizes 0: give sizes from 1 to 65536" },
+		{ "--sizes 99999", "--sizes 99999: give sizes from 1 to 65536" },
 		{ "--jobs 0", "--jobs is at least 1" },
 		{ "--timeout x", "argument --timeout: invalid int value: 'x'" },
 		{ "--binary /bin/true", "--binary is for one --sender" },
 		{ "--sender exim --binary /nowhere", "--binary /nowhere: there is no such thing" },
 		{ "--sender postfix --binary /bin/true",
-		  "of postfix it takes the folder that make install filled" },
+		  "for postfix give the folder that make install filled" },
 		{ "--sender exim --binary /etc/passwd",
 		  "--binary /etc/passwd: it is neither a program that may be run nor a folder" },
-		{ "--message-size=-1", "--message-size: up to" },
+		{ "--message-size=-1", "--message-size: give 0 to" },
 		{ "--for 6d", "--for: it needs --real-timeouts" },
 		{ "--real-timeouts --for 6", "a number and s, m, h or d, as 6d: 6" },
 		{ "--shard 3/2", "part and number of parts, as 1/2: 3/2" },
