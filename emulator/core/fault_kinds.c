@@ -288,7 +288,7 @@ const struct fault_kind fault_table[] = {
 			   "firewall of 2008)",
 		.symptom = "513 bytes get no reply, 1025 only those to the first 512; all bytes "
 			   "are ACKed",
-		.param = { { "over", "bytes over the segment size that the loop has no case for", 1,
+		.param = { { "over", "data is held at segment size + this many bytes pending", 1,
 			     65535, 1 } },
 		.cut = off_by_one,
 	},
