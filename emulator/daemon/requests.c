@@ -75,8 +75,7 @@ static const struct counter {
 	ENGINE(paths_limited, "paths found to carry less than was thought, so pieces are smaller "
 			      "than S"),
 	ENGINE(one_sided, "connections of which only one direction is seen"),
-	ENGINE(unanswered, "connections in which an end acknowledges nothing, for half a minute or "
-			   "so"),
+	ENGINE(unanswered, "connections in which an end acknowledged nothing for six time-outs"),
 	ENGINE(urgent_segments, "segments with urgent data, treated as any others"),
 	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
 	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not "

@@ -14,7 +14,7 @@ software_packages="curl dropbear-bin git libio-socket-inet6-perl openssh-client 
 # For pages to be looked at in a browser.
 page_packages="chromium chromium-driver python3-selenium"
 
-lint_packages="clang-format clang-tidy cppcheck git"
+lint_packages="clang-format clang-tidy cppcheck git pyflakes3"
 tool_packages="bash binutils gcovr iproute2 jq libcriterion-dev scdoc python3-dpkt systemd tshark \
 	util-linux wireshark-common zsh"
 

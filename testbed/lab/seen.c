@@ -140,6 +140,6 @@ bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 	else
 		cli_say("resegd saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed the "
 			"box, so the command's result does not count: keep its rules loaded",
-			seen, in);
+			seen, in[TO_SERVER] + in[TO_CLIENT]);
 	return false;
 }

@@ -156,6 +156,7 @@ def stalled_stream(box):
     stream = Stream()
     stream.send(513)
     wait_until(lambda: box.counter("stalls") == 1, "the connection to stall")
+    box.stalled = stream	# stays open as long as the box is known
     return stream
 
 

@@ -61,10 +61,10 @@ def worker_stuck(_):
     load = Load(3000000)
     end = time.monotonic() + 30
     while manager.hears_within(4):	# silence of two deadlines
-        expect(time.monotonic() < end, 
+        expect(time.monotonic() < end,
                "the watchdog is still told after 30 s: the worker is not stuck")
     answer = box.ask("status", check=False)
-    expect("a worker does not answer" in answer.stderr, 
+    expect("a worker does not answer" in answer.stderr,
            "resegctl status did not say that a worker does not answer, but: " + answer.stderr)
     expect(load.runs(), "the stream ended, although the worker is stuck")
     stop.set()
@@ -147,7 +147,7 @@ def stop_while_stuck(*options, **where):
     expect("a worker does not answer" in box.ask("status", check=False).stderr,
            "resegctl status did not say that a worker does not answer")
     box.kill(signal.SIGTERM)
-    expect(manager.hears_within(5, b"STOPPING=1"), 
+    expect(manager.hears_within(5, b"STOPPING=1"),
            "the manager did not hear STOPPING=1 within 5 s of SIGTERM")
     box.kill(signal.SIGTERM)
     box.expect_status(1)
@@ -205,7 +205,7 @@ def stopped_twice_late(_):
     | `flow_closed` with `shutdown`"""
     box = Box("--queue", "0:1", "--grace", "60")
     on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--queue", "0:1")
-    stalled = stalled_stream(box)
+    stalled_stream(box)
     box.kill(signal.SIGTERM)
     time.sleep(6)		# longer than a worker that is stuck is taken for one that works
     box.kill(signal.SIGTERM)
@@ -218,7 +218,7 @@ def restarted_under_load(_):
     | all 1,000 go on, byte-exact; the log names the stalled connection
     | `flow_closed` with `handed_over`; with `shutdown` for the stalled one"""
     box = Box("--fault", "off-by-one:flows=1")
-    stalled = stalled_stream(box)		# stays open
+    stalled_stream(box)
     for _ in range(5):
         load = Load(300000, 200, 40)
         wait_until(lambda: box.counter("packets") > 200, "the box to see more than 200 packets")

@@ -19,7 +19,6 @@ CUTTING = ("off-by-one", "split-command", "split-eod", "psh-hold", "hello-256-51
 # What resegd and the lab may say of an odd network.
 ALLOWED = re.compile(r"carries less|pieces of .* go out in parts|some were lost: give a larger"
                      r"|packets are missing")
-MAIL_PATIENCE_MS = 2000		# of mail-client, for one reply
 
 
 class Run:

@@ -361,7 +361,7 @@ class Sizes:
         if seen["outcome"] == "stalled":
             raise NotRun(
                 "`send` did not end within %d s, without the box: it must end once it knows what "
-                "became of the message" % send_limit(options, cell.sender), folder)
+                "became of the message" % send_limit(self.labs.options, cell.sender), folder)
         if seen["outcome"] != "delivered":
             raise NotRun("%s without the box: %s" % (seen["outcome"], seen["detail"]), folder)
         return wire.about(talks, mail.to)

@@ -67,7 +67,7 @@ def watch(path, colour):
     with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, start_new_session=True) as tail:
         try:
-            while wakeup not in (ready := select.select([tail.stdout, wakeup], [], [])[0]):
+            while wakeup not in select.select([tail.stdout, wakeup], [], [])[0]:
                 data = os.read(tail.stdout.fileno(), 1 << 16)
                 if not data:
                     break

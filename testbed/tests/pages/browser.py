@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Headless Chromium: opens pages, and says what is where."""
 
+import importlib.util
 import os
 import re
 
@@ -70,9 +71,7 @@ def start():
 
 def why_not():
     missing = [path for path in (BROWSER, DRIVER) if not os.access(path, os.X_OK)]
-    try:
-        import selenium  # noqa: F401
-    except ImportError:
+    if not importlib.util.find_spec("selenium"):
         missing.append("python3-selenium")
     return "%s is missing" % " and ".join(missing) if missing else ""
 
