@@ -138,8 +138,12 @@ def table(rows, about, expected):
                           j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
         out.append("  ".join(cells).rstrip())
     out.append("")
-    out += waits(rows) if about["timeout_s"] == "real" else []
-    out += [line for row in rows if "timeline" in row for line in [title(row) + ":"] + told(row)]
+    waited = waits(rows) if about["timeout_s"] == "real" else []
+    out += waited + [""] if waited else []
+    for row in rows:
+        if "timeline" in row:
+            out.append(title(row) + ":")
+            out += ["  %-12s %s" % (duration(time_s), text) for time_s, text in told(row)] + [""]
     out += reasons(rows)
     out.append(totals(rows) + ".")
     if expected:
@@ -164,21 +168,21 @@ def waits(rows):
         if row["outcome"] not in ("delivered", "not-run"):
             longest[row["sender"]] = max(row["waited_s"], longest.get(row["sender"], 0))
     return ["%s waited %s for a reply." % (name, duration(time_s))
-            for name, time_s in longest.items()] + [""] if longest else []
+            for name, time_s in longest.items()]
 
 
 def told(row):
-    """The timeline of a row; tries that had the same reply share a line."""
+    """
+    The timeline of a row, as pairs of time and text. Tries that had the same reply share a pair.
+    """
     out, run = [], []
 
     def end_run():
         if len(run) > 2:
-            out.append("  %-12s tried %d times, until %s: %s" % (
-                duration(run[0]["time_s"]), len(run), duration(run[-1]["time_s"]),
-                run[0]["detail"]))
+            out.append((run[0]["time_s"], "tried %d times, until %s: %s" % (
+                len(run), duration(run[-1]["time_s"]), run[0]["detail"])))
         else:
-            out.extend("  %-12s tried: %s" % (duration(one["time_s"]), one["detail"])
-                       for one in run)
+            out.extend((one["time_s"], "tried: " + one["detail"]) for one in run)
         run.clear()
 
     for one in row["timeline"]:
@@ -187,9 +191,9 @@ def told(row):
         if one["event"] == "tried":
             run.append(one)
         else:
-            out.append("  %-12s its author is told: %s" % (duration(one["time_s"]), one["detail"]))
+            out.append((one["time_s"], "its author is told: " + one["detail"]))
     end_run()
-    return out + [""]
+    return out
 
 
 def reasons(rows):

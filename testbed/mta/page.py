@@ -16,6 +16,7 @@ CELL_WIDTH = 52
 CELL_HEIGHT = 22
 LINE = 24
 LETTER = 7.2	# the width of one in a name, at 13 px
+TIMELINE_WIDTH = 720
 FILES = [("client/output", "sender's output"), ("server/received", "what the receiver took"),
          ("lab.pcapng", "capture"), ("events.jsonl", "events of the box"), ("lab.log", "lab")]
 
@@ -40,6 +41,10 @@ svg a:hover rect { stroke: var(--ink); stroke-width: 2 }
 .lost { fill: #111 }
 .not-run { fill: #8c959f }
 .bad { stroke: #e3b341; stroke-width: 3 }
+.axis { stroke: var(--rule) }
+.try { stroke: var(--ink) }
+.told { fill: #9a2f6f }
+td { padding-right: 1em; vertical-align: top }
 section { border-top: 1px solid var(--rule); padding: .4em 0 .4em .8em }
 section:target { border-left: 4px solid var(--link) }
 h3 { font-size: 15px; margin: .3em 0 }
@@ -109,6 +114,28 @@ def links(row, folder, page):
         for path, name in files if os.path.exists(os.path.join(place, path)))
 
 
+def timeline(row):
+    """A picture of when the message was tried, and its author told; and the same in words."""
+    steps = row["timeline"]
+    scale = TIMELINE_WIDTH / max(steps[-1]["time_s"], 1)
+    parts = ['<line class="axis" x1="%d" y1="20" x2="%d" y2="20"/>' % (
+        MARGIN, MARGIN + TIMELINE_WIDTH)]
+    for step in steps:
+        x = MARGIN + scale * step["time_s"]
+        name = html.escape("%s: %s" % (formats.duration(step["time_s"]), step["detail"]))
+        shape = ('<line class="try" x1="%.1f" y1="14" x2="%.1f" y2="26"/>' % (x, x)
+                 if step["event"] == "tried" else
+                 '<circle class="told" cx="%.1f" cy="20" r="5"/>' % x)
+        parts.append("<g><title>%s</title>%s</g>" % (name, shape))
+    words = "".join("<tr><td>%s</td><td>%s</td></tr>" % (formats.duration(time_s),
+                                                         html.escape(what))
+                    for time_s, what in formats.told(row))
+    return ('<div class="scroll"><svg xmlns="http://www.w3.org/2000/svg" width="%d" height="40" '
+            'role="img" aria-label="when it was tried (strokes), and its author told (dots)">%s'
+            '</svg></div>\n<table>%s</table>' % (TIMELINE_WIDTH + 2 * MARGIN, "\n".join(parts),
+                                                 words))
+
+
 def section(number, row, folder, page):
     parts = [
         '<section id="m%d"><h3>%s: %s</h3>' %
@@ -123,6 +150,8 @@ def section(number, row, folder, page):
              html.escape(one["outcome"] + (": " + one["detail"] if one["detail"] else "")))
             for one in row["recipients"]
         ]
+    if row.get("timeline"):
+        parts.append(timeline(row))
     for connection in row["wire"]:
         parts.append("<p><code>%s</code></p>" % html.escape(" | ".join(connection)))
     if row["folder"] and folder:
@@ -134,9 +163,12 @@ def write(path, rows, about, expected, folder):
     versions = ", ".join(name + (" " + version if version else "")
                          for name, version in about["versions"].items())
     verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
-    summary = ("%s. Segment size %d, time-outs of %d s. Columns are octets of the envelope. "
+    timeouts = ("time-outs as the packages have them" if about["timeout_s"] == "real" else
+                "time-outs of %d s" % about["timeout_s"])
+    waits = " ".join(formats.waits(rows)) if about["timeout_s"] == "real" else ""
+    summary = ("%s. Segment size %d, %s. %s Columns are octets of the envelope. "
                "Each cell links to its logs and its\ncapture." %
-               (html.escape(formats.totals(rows)), about["segment_size"], about["timeout_s"]))
+               (html.escape(formats.totals(rows)), about["segment_size"], timeouts, waits))
     content = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Mail servers behind the box</title>\
 <style>%s</style></head><body>
