@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * bench-accept: the least that a daemon behind NFQUEUE can do, which is to accept every
- * packet; what any such daemon is measured against
+ * bench-accept: accepts every packet, which is the least that a daemon on an NFQUEUE can do;
+ * others are measured against it
  */
 
 #include "io/cli.h"
@@ -34,8 +34,8 @@ static void print_help(void)
 	       "Accepts every packet of a queue.\n"
 	       "\n"
 	       "  --queue N     queue number (0)\n"
-	       "  --gso         take packets as offloads have joined them\n"
-	       "  --ready-fd N  write a line feed to descriptor N once packets are taken\n"
+	       "  --gso         accept packets that offloads have joined, too\n"
+	       "  --ready-fd N  write a line feed to descriptor N once packets are accepted\n"
 	       "  --help, --version\n");
 }
 
@@ -78,7 +78,7 @@ static int note_id(const struct nlmsghdr *nlh, void *id)
 	return MNL_CB_OK;
 }
 
-/* Takes what is there, at least one packet, and accepts it with one verdict. */
+/* Receives the packets that wait, at least one, and accepts them with one verdict. */
 static void accept_some(void)
 {
 	int fd = mnl_socket_get_fd(queue);

@@ -3,9 +3,10 @@
 /*
  * bench-client: puts load on the lab's server, and prints one number
  *
- *      bulk MS         sends for so long to the count service  Mbit/s, until all has arrived
- *      many MS FROM    the same on 16 connections at once, from the source addresses
- *                      that follow FROM                        Mbit/s, all together
+ *      bulk MS         sends to the count service for MS milliseconds
+ *                                                              Mbit/s, until all has arrived
+ *      many MS FROM    the same on 16 connections at once, from 16 source addresses, the
+ *                      first of which is FROM                  Mbit/s, all together
  *      latency N       100 bytes there and back, N times       median microseconds
  *      short N         N dialogues one after the other: connect, EHLO, MAIL, RCPT, QUIT
  *                                                              dialogues a second
@@ -35,7 +36,7 @@ static void print_help(void)
 	       "       bench-client many MS HOST FROM\n");
 }
 
-/* From a source address, if one is given. */
+/* Connects from a source address, if one is given. */
 static int connect_from(const struct in_addr *from, const char *host, const char *port)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
@@ -154,7 +155,7 @@ static double latency(const char *host, uint64_t times)
 	return median;
 }
 
-/* Reads so many replies; those of several lines have a "-" behind the code. */
+/* Reads `count` replies; if one has several lines, all but the last have a "-" after the code. */
 static void replies(int fd, unsigned count)
 {
 	char text[2048], *line = text;

@@ -3,20 +3,19 @@
 /*
  * bench-core: what a packet costs in the engine alone
  *
- * No kernel takes part: this program makes the packets, with a clock of its own that moves
- * on by a fixed step, and is the server that answers what the engine lets out. So the
- * engine does the same in each run, to the last instruction, and only the time it takes
- * differs. Nothing is lost here, and the ends are as good as they can be.
+ * No kernel takes part: this program makes the packets, with a clock of its own that
+ * advances by a fixed step, and acts as the server, which answers what the engine sends. So
+ * the engine does the same in each run, to the last instruction, and only the time it takes
+ * differs. No packet is lost, and the ends answer at once.
  *
  *      segment     a stream, 1,448 octets a packet, sent on as packets of 512
  *      burst       the same, 45 segments a packet, as offloads join them on both sides
  *      dialogue    100 octets there, 100 back, one at a time
  *      open        a connection, 100 octets, and its end
  *
- * Each packet put in counts, the server's ACKs too. Time includes that of making them, a
- * few nanoseconds each. TCP checksums of packets put in are said to be left to hardware, as
- * they mostly are behind a queue; those of packets let out are the engine's work unless it
- * has offloads.
+ * Each packet put in counts, the server's ACKs too. The time includes making them, a few
+ * nanoseconds each. The engine is told that their TCP checksums are left to hardware, as is
+ * usual in a queue; it computes those of the packets that it sends, unless it has offloads.
  */
 
 #include "core/engine.h"
@@ -60,9 +59,9 @@ struct headers {
 static const uint8_t syn_options[] = { 2, 4, 0x05, 0xb4, 1, 3, 3, 7, 1, 1, 4, 2 };
 
 struct flow {
-	uint32_t number;	/* tells its address and port */
+	uint32_t number;	/* determines its address and port */
 	uint32_t nxt[2];	/* by side: the next number it sends */
-	uint32_t arrived;	/* the client's numbers before it are at the server */
+	uint32_t arrived;	/* at the server: all of the client's numbers before this */
 };
 
 struct bench {
@@ -78,7 +77,7 @@ struct bench {
 
 /* Packets ------------------------------------------------------------------------- */
 
-/* Takes out what the engine sends; the server gets what is for it. */
+/* Takes what the engine sends; packets to the server arrive there. */
 static void take_output(struct bench *b, struct flow *f)
 {
 	struct engine_emit emit;
@@ -147,7 +146,7 @@ static void put_packet(struct bench *b, struct flow *f, enum engine_side side, u
 	take_output(b, f);
 }
 
-/* Works: what is done over and over ------------------------------------------------- */
+/* Works: steps that are repeated ---------------------------------------------------- */
 
 static void open_flow(struct bench *b, struct flow *f, uint32_t number)
 {
@@ -158,7 +157,7 @@ static void open_flow(struct bench *b, struct flow *f, uint32_t number)
 	b->opened++;
 }
 
-/* The server ACKs at once what came at once, as with GRO, until all has arrived. */
+/* The server sends one ACK for all that came at once, as with GRO, until all has arrived. */
 static void send_data(struct bench *b, uint32_t bytes)
 {
 	struct flow *f = &b->active;
@@ -192,9 +191,9 @@ static void dialogue(struct bench *b)
 	converse(b, &b->active);
 }
 
-/* A dialogue on each idle flow in turn. The turn is not the order in which they were opened,
- * in which they may lie in memory; the prime visits all. None of them needs memory here,
- * which would be missed by the cache itself. */
+/* A dialogue on each idle flow in turn, but not in the order in which they were opened, which
+ * may be their order in memory: steps of a prime visit all of them. This program itself keeps
+ * nothing for a flow, as that would cause cache misses of its own. */
 static void spread(struct bench *b)
 {
 	uint32_t sent = (uint32_t)(b->turns / b->idle) * MESSAGE_BYTES;
@@ -327,8 +326,8 @@ static void print_help(void)
 	       "Measures the engine alone, and prints JSON Lines.\n"
 	       "\n"
 	       "  --work NAME  only this: segment, burst, dialogue or open\n"
-	       "  --packets N  to put in, each of %d times, of which the median counts (%d)\n"
-	       "  --idle N     first open so many flows; then measure beside them, and a dialogue\n"
+	       "  --packets N  packets to put in, %d times; the median counts (%d)\n"
+	       "  --idle N     first open N flows; then measure beside them, and also a dialogue\n"
 	       "               on each of them in turn (work spread)\n"
 	       "  --help, --version\n",
 	       REPETITIONS, PACKETS_DEFAULT);

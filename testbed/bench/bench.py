@@ -6,7 +6,7 @@ prints tables of ratios, and which goals are met. Called by run.
 
 Machines are noisy, and so only what was measured in one run is compared: the contenders
 take turns, round after round, and a figure is the median over the rounds. Ratios are to
-accept-gso, the least that a daemon behind NFQUEUE can do, and to what the goals name.
+accept-gso, the least that a daemon on an NFQUEUE can do, and to what the goals name.
 """
 
 import argparse
@@ -27,7 +27,7 @@ BASE = "accept-gso"
 IDLE_FLOWS = 1000000
 SWEEP_TIMEOUT = 3
 
-# The server's packets as small as the box makes them, for whoever has not the box do it.
+# Makes the server's packets as small as the box makes them, for contenders without the box.
 SMALL = ["--sink-options", "--mss 512"]
 
 
@@ -61,14 +61,14 @@ CONTENDERS = {
 }
 STREAMS = [c for c in CONTENDERS if "worker" not in c]
 
-# Of what is not about bytes. Joined packets are rare there, so that only the injector counts.
+# For works that are not about bytes: packets are rarely joined, so only the injector matters.
 FEW = ["forward", "accept-gso", "haproxy", "socat", "segment tun", "segment raw"]
 
-# Many addresses of the client, that the kernel divides the connections among workers.
+# Many client addresses, so that the kernel divides the connections among the workers.
 ADDRESSES = "ip route add local 198.51.100.128/25 dev lo && "
 
-# `full` and `quick` are arguments of bench-client, and rounds; `behind` are arguments behind
-# the host, and `before` stands before the command on the client.
+# `full` and `quick` are arguments of bench-client and a number of rounds; `behind` are arguments
+# after the host, and `before` is put before the command on the client.
 LabWork = collections.namedtuple("LabWork",
                                  "title unit options full quick contenders one_cpu before behind",
                                  defaults=(False, "", ()))
@@ -81,10 +81,10 @@ LAB_WORKS = {
     "many": LabWork("16 streams of as many clients", "Mbit/s", ["--offloads"], (["many", 1000], 5),
                     (["many", 250], 3), ["accept-gso", "1 worker", "2 workers"], before=ADDRESSES,
                     behind=("198.51.100.130", )),
-    # The rounds differ by which CPUs the kernel chooses: many of them, and short.
+    # Rounds differ in the CPUs that the kernel chooses, so there are many short ones.
     "latency": LabWork("100 bytes there and back", "microseconds", ["--offloads"],
                        (["latency", 2000], 15), (["latency", 500], 5), FEW),
-    # The same without that choice: how long the way is.
+    # The same without that choice: shows the length of the path alone.
     "latency-1cpu": LabWork("100 bytes there and back, all on one CPU", "microseconds",
                             ["--offloads"], (["latency", 5000], 5), (["latency", 500], 3), FEW,
                             one_cpu=True),
@@ -153,7 +153,7 @@ def core_lines(*options):
     return [json.loads(line) for line in out.splitlines()]
 
 
-# Once inside, none of these calls another of them, which would stop the count.
+# None of these functions calls another of them, which would stop the count.
 CALLGRIND = [
     "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
     "--toggle-collect=engine_input", "--toggle-collect=engine_next",
@@ -215,7 +215,7 @@ def sweep_work(name, quick):
         seconds.append(time.monotonic() - start)
         rows = json.loads(out)["rows"]
         if len(rows) != 4096 or {row["outcome"] for row in rows} != {"ok", "stalled"}:
-            sys.exit("bench: the sweep found something else than ok and stalled")
+            sys.exit("bench: the sweep found outcomes other than ok and stalled")
     return [result(name, "all sizes with the default fault, the lab's start included", "seconds",
                    {"1-4096": seconds}, less_is_better=True)]
 
@@ -227,7 +227,7 @@ WORKS = {**{name: lab_work for name in LAB_WORKS}, "core": core_work, "idle": id
 def main():
     parser = argparse.ArgumentParser(prog="testbed/bench/run", description=__doc__)
     parser.add_argument("--quick", action="store_true",
-                        help="measure less, only to see that it runs")
+                        help="fewer and shorter rounds, to see that it runs")
     parser.add_argument("--json", metavar="FILE", help="write all figures and goals to FILE, too")
     parser.add_argument("--svg", metavar="FILE", help="draw the figures into FILE")
     parser.add_argument("--work", choices=WORKS, action="append",

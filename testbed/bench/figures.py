@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
 """
-What bench.py says of its figures: tables, goals, a chart. It measures nothing.
+Shows the figures of bench.py: tables, goals, a chart. Measures nothing itself.
 
 A result is a dict: `work` (a name), `title`, `unit`, `less_is_better`, `bases` (the
-contenders that ratios are given to, the first of them in the chart) and `rows`, each with
+contenders that ratios are relative to; the chart uses the first) and `rows`, each with
 `contender`, `median`, `figures` (all of them) and `ratios` (by base).
 """
 
@@ -14,7 +14,7 @@ import statistics
 
 
 def result(work, title, unit, figures, bases=(), less_is_better=False):
-    """Of `figures`, which has a list of figures by contender."""
+    """A result; `figures` has a list of figures by contender."""
     medians = {contender: statistics.median(values) for contender, values in figures.items()}
     return {
         "work": work,
@@ -32,7 +32,7 @@ def result(work, title, unit, figures, bases=(), less_is_better=False):
 
 
 def formatter(res):
-    """Of a result's figures: as many decimals for each as the largest has use for."""
+    """Formats each of a result's figures with as many decimals as suit the largest."""
     largest = max(max(row["figures"]) for row in res["rows"])
     decimals = 2 if largest < 10 else 1 if largest < 1000 else 0
     return ("{:,.%df}" % decimals).format
@@ -58,8 +58,8 @@ def show_result(res):
 
 # Goals ---------------------------------------------------------------------------------
 
-# `measure` takes the rows of `work`, by contender, and returns what `limit` is for; `base` is
-# the contender that it is a ratio to, or None.
+# `measure` takes the rows of `work`, by contender, and returns the value that `limit` applies to.
+# If that is a ratio, `base` is the contender that it is relative to; otherwise it is None.
 Goal = collections.namedtuple("Goal", "work figure base measure relation limit")
 
 
@@ -106,7 +106,7 @@ def show_goals(judged):
 WIDTH = 840
 MARGIN = 32
 BARS_X = 190		# names end before it
-BARS_WIDTH = 470	# the longest whisker; figures come behind it
+BARS_WIDTH = 470	# the longest whisker; figures follow it
 ROW = 24
 BAR = 14
 
@@ -171,8 +171,8 @@ def chart(results, note):
     y += 20
     parts.append(
         text(
-            MARGIN, y, "Bars are medians, whiskers go from least to most. Bold: reseg, by what it "
-            "takes as an arrival and how it sends.", "note"))
+            MARGIN, y, "Bars are medians, whiskers go from least to most. Bold: reseg, with its "
+            "--arrival and --inject.", "note"))
     for res in results:
         y += 44
         heading = html.escape("%s: %s" % (res["work"], res["title"]))
