@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The small changes that mutate makes in the engine, and those of them that nobody could see."""
+"""The small changes that mutate makes in the engine, and which of them nobody could notice."""
 
 import collections
 import os
@@ -67,7 +67,7 @@ class Change:
         return self.source.text[:self.start] + self.text + self.source.text[self.end:]
 
     def shown(self):
-        """The lines that it is in, before and after, each as one line."""
+        """The lines that it changes, before and after, each joined into one."""
         text = self.source.text
         first, last = text.rfind("\n", 0, self.start) + 1, text.find("\n", self.end)
         changed = text[first:self.start] + self.text + text[self.end:last]
@@ -132,7 +132,7 @@ class Source:
         return self.tokens[i].start + len(self.tokens[i].text)
 
     def in_body(self, first, last):
-        declared = set()	# tokens of declarations, up to what is assigned
+        declared = set()	# tokens of declarations, without initial values
         heads = {k for i in range(first, last) if self.tokens[i].text == "for"
                  for k in range(i + 1, self.closing[i + 1])}
         i = first + 1
@@ -171,7 +171,7 @@ class Source:
         return self.tokens[start - 1].text in ("if", "for", "while", "switch")
 
     def statement_end(self, i):
-        """The place of the semicolon, or of the bracket that closes around it."""
+        """The place of its semicolon, or of the bracket that closes around the statement."""
         while self.tokens[i].text not in (";", ")", "}", "]"):
             i = self.closing.get(i, i) + 1
         return i
@@ -186,7 +186,7 @@ class Source:
                                       and three.text not in KEYWORDS)
 
     def declaration(self, i, end):
-        """What it declares, without the value."""
+        """Its tokens, without those of initial values."""
         while i < end:
             if self.tokens[i].text == "=":
                 while i < end and self.tokens[i].text != ",":
@@ -281,7 +281,7 @@ def all_changes(only):
 
 
 def read_equivalent():
-    """The changes that nobody could see: for each, its key, its number or None, and its line."""
+    """The changes that nobody could notice: for each, its key, its number or None, and its line."""
     listed, number = [], 0
     if not EQUIVALENT.exists():
         return listed

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by scripts, which set $program and $top, the source tree: installs what is missing, and
-# builds.
+# Sourced by scripts that have set $program and $top (the source tree): installs missing packages,
+# and builds.
 
 build=$top/build
 
 build_packages="gcc libc6-dev libcap-ng-dev libinih-dev libjansson-dev libmnl-dev \
 	libnetfilter-queue-dev libpcap-dev libseccomp-dev meson ninja-build pkg-config zlib1g-dev"
 run_packages="iptables nftables"
-# What people use, for tests to move bytes with; none of it starts a service.
+# Programs in common use, whose traffic tests send through the box; no package starts a service.
 software_packages="curl dropbear-bin git libio-socket-inet6-perl openssh-client python3 \
 	python3-yaml rsync swaks uidmap"
-# For pages to be looked at in a browser.
+# To look at pages in a browser.
 page_packages="chromium chromium-driver python3-selenium"
 
 lint_packages="clang-format clang-tidy cppcheck git pyflakes3"
@@ -23,7 +23,7 @@ die() {
 	exit 2
 }
 
-# Another apt may be at work, such as the machine's own at night: waits for it.
+# Waits if another apt is at work, such as the machine's own at night.
 wait_apt_get() {
 	apt-get -o DPkg::Lock::Timeout=300 "$@"
 }
@@ -56,7 +56,7 @@ need_packages() {
 	rm -f "$log"
 }
 
-# Builds into build/, with these meson options if it is new. Prints nothing unless it fails.
+# Builds into build/, with these meson options. Prints nothing unless build/ is new or it fails.
 build() {
 	[ -e "$build/build.ninja" ] || echo "$program: building"
 	if ! log=$({ [ -e "$build/build.ninja" ] || meson setup "$build" "$top"; } 2>&1 &&

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by testbed/vm: the same under Debian's own kernel, in QEMU, which emulates the processor
-# and so needs no KVM. The kernel is unpacked, never installed. The machine has no network device.
+# Sourced by testbed/vm: runs the command under Debian's own kernel, in QEMU, which emulates the
+# processor and so needs no KVM. The kernel is unpacked, never installed. The virtual machine has no
+# network device.
 
 vm=$build/vm
 qemu_packages="kmod qemu-system-x86 util-linux"
@@ -12,7 +13,7 @@ kernel_package() {
 		sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | grep .
 }
 
-# busybox-static conflicts with busybox: it is not installed either.
+# busybox-static is not installed either, because it conflicts with busybox.
 unpack_kernel() {
 	[ ! -e "$vm/release" ] || return 0
 	if ! package=$(kernel_package); then
@@ -33,7 +34,7 @@ unpack_kernel() {
 		dpkg -x "$deb" "$vm.part"
 	done
 	rm -r "$vm.part/deb"
-	# The modules are in one of these folders, and kmod looks in one of them.
+	# Packages have modules in one of these folders, and kmod looks in one: make both work.
 	mkdir -p "$vm.part/lib" "$vm.part/usr/lib"
 	[ -e "$vm.part/lib/modules" ] || ln -sT ../usr/lib/modules "$vm.part/lib/modules"
 	[ -e "$vm.part/usr/lib/modules" ] || ln -sT ../../lib/modules "$vm.part/usr/lib/modules"
@@ -47,12 +48,12 @@ quote() {
 	printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"
 }
 
-# Makes what the kernel starts with, in ./tree: it finds the file tree and hands over to job.
+# Makes the initramfs in ./tree: its init mounts this machine's files and hands over to the job.
 make_tree() {
 	mkdir -p tree/bin tree/modules tree/host tree/layer tree/new
 	cp "$(find "$vm" -path '*bin/busybox' -type f)" tree/bin/busybox
 
-	# The modules, in the order in which they need each other; what is built in is not listed.
+	# The modules, in the order in which they must be loaded; those built in are not listed.
 	modprobe -a -d "$vm" -S "$release" --show-depends virtio_pci 9pnet_virtio 9p overlay \
 		virtio_console >modules
 	number=100
@@ -88,7 +89,7 @@ make_tree() {
 	END
 	chmod +x tree/init
 
-	# The last lines wait for the driver: it has the ports only a moment after its start.
+	# The job waits for the driver, which makes the ports only a moment after its start.
 	{
 		echo "modules=$(quote "$vm/lib/modules/$release")"
 		echo "directory=$(quote "$directory")"
@@ -110,7 +111,7 @@ make_tree() {
 	} >tree/job
 }
 
-# Passes on one stream of the machine; ends when the machine and this script end.
+# Passes on one stream of the machine; ends when the machine and this script have closed it.
 pass() {
 	exec <"$1" 3>&- 4>&-
 	cat || kill -s PIPE $$ 2>/dev/null
@@ -143,8 +144,8 @@ run_in_qemu() {
 	pass stdout &
 	pass stderr >&2 &
 
-	# This ends with the script, however that ends. The serial device comes first: its ports are
-	# vport0p1 and up.
+	# setpriv ends the machine with the script, however that ends. virtio-serial is the first
+	# device, so its ports are vport0p1 and up.
 	setpriv --pdeathsig TERM timeout -k 5 "$limit" \
 		qemu-system-x86_64 -accel tcg -cpu max -smp 2 -m 1G -no-user-config -nodefaults \
 		-display none -no-reboot \

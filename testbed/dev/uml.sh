@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced after prepare.sh: builds the kernel of User-mode Linux, once, from the source that Debian
-# has. Debian's own package user-mode-linux knows no time travel.
+# Sourced after prepare.sh: builds the kernel of User-mode Linux, once, from Debian's source. The
+# kernel in Debian's package user-mode-linux lacks time travel.
 
 uml=$build/uml
-uml_nice=	# what the build is started with
+uml_nice=	# a command to run the build under, such as nice -n 19
 uml_packages="bc binutils bison flex gcc iproute2 libc6-dev make python3 util-linux \
 	xz-utils"
 
-# What is built, so that an old kernel is noticed. Raise the number if uml_build_alone() makes
-# another one of the same.
+# A sum of what the kernel is built from, to notice an old one. Raise the number if a change of
+# uml_build_alone() makes another kernel of the same files.
 uml_recipe() {
 	{ echo 1 && cat "$top/testbed/dev/uml.config" "$top/testbed/dev/uml-seed.c"; } |
 		sha256sum | cut -d ' ' -f 1
@@ -27,7 +27,7 @@ uml_source_package() {
 		sed -n 's/^Depends: \(linux-source-[^ ,]*\).*/\1/p' | grep .
 }
 
-# Tells how many files are compiled, on a terminal.
+# On a terminal, shows how many files have been compiled.
 uml_progress() {
 	count=0
 	while read -r what _; do
@@ -40,7 +40,7 @@ uml_progress() {
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
-# Others may be at it: they build it for all.
+# Waits if another process is building the kernel, which is then built for this one, too.
 uml_build() {
 	! uml_is_built || return 0
 	exec 9>"$build/uml.lock"
@@ -69,7 +69,7 @@ uml_build_alone() {
 	rm -r "$uml.part/deb"
 	(
 		cd "$uml.part"
-		# Nothing that the caller's environment sets is for this kernel.
+		# The caller's environment must not affect this kernel.
 		make="env -i PATH=$PATH ${uml_nice-} make -C source ARCH=um"
 		$make KCONFIG_ALLCONFIG="$top/testbed/dev/uml.config" allnoconfig >log 2>&1
 		grep '^CONFIG' "$top/testbed/dev/uml.config" >wanted
@@ -81,7 +81,7 @@ uml_build_alone() {
 		[ -e done ]
 		cp source/linux .
 		gcc -shared -fPIC -O2 -o seed.so "$top/testbed/dev/uml-seed.c"
-		# Where the machine's clock is, and who runs: testbed/dev/uml-run looks there.
+		# Where the guest's clock and its running task are, for testbed/dev/uml-run.
 		nm linux | grep -E ' (time_travel_time|cpu_tasks|init_task)$' |
 			awk '{ print $3, $1 }' >symbols
 		rm -r source wanted missing done log
