@@ -22,11 +22,11 @@
 #define ENDS 2
 #define SNAPLEN 262144
 /* For each end: room for all packets of an upload of 20 MiB, in pieces of 512 bytes, even if none
- * of them was read. The kernel fills it in 160 blocks (TPACKET_V3), and after a while hands over a
- * block that is not full: so it also holds what comes in 16 seconds, however little that is. */
+ * of them was read. The kernel fills it in 160 blocks (TPACKET_V3), and after BLOCK_MS closes a
+ * block even if it is not full: so with little traffic it is full after 16 seconds. */
 #define KERNEL_BUFFER_BYTES (40 << 20)
 #define BLOCK_MS 100
-#define LAST_BLOCKS_MS 5000	/* the longest wait for them */
+#define LAST_BLOCKS_MS 5000	/* the longest wait for the last blocks */
 
 static const enum host ends[ENDS] = { HOST_CLIENT, HOST_SERVER };
 
@@ -108,7 +108,7 @@ static void write_packet(u_char *user, const struct pcap_pkthdr *header, const u
 	end->written++;
 }
 
-/* Writes what is there. Returns false if there is nothing. */
+/* Writes the packets that are there. Returns false if there are none. */
 static bool drain_socket(struct capture *c)
 {
 	bool any = false;
@@ -131,7 +131,7 @@ static uint32_t count(struct capture_end *end)
 	return stat.ps_recv;
 }
 
-/* Writes what an end has counted by now. */
+/* Writes all packets of an end that the kernel has counted by now. */
 static void finish(struct capture *c, struct capture_end *end)
 {
 	struct pollfd fd = { .fd = pcap_get_selectable_fd(end->pcap), .events = POLLIN };

@@ -3,7 +3,7 @@
 #define RESEG_LAB_CAPTURE_H
 
 /*
- * A capture at both ends: what the client and the server really send and get, in one pcapng file
+ * A capture at both ends: what client and server really send and receive, in one pcapng file
  * with two interfaces, named client and server. At the end its packets get the comments that the
  * box's own capture has for them.
  */
@@ -18,7 +18,7 @@ struct capture;
 struct capture *capture_open(const struct hosts *h, const char *path, const char *box);
 
 /* Writes packets until the descriptor `stop` is readable and all that was captured by then is
- * written. Reports what is missing, also in the file, as a statistics block. */
+ * written. Reports how many packets are missing, also in the file, in a statistics block. */
 void capture_run(struct capture *c, int stop);
 
 #endif

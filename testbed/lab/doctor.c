@@ -19,8 +19,8 @@
 #include <jansson.h>
 
 /*
- * Each check tries the thing itself, in a lab of its own: so it finds out what works, whatever the
- * reason. It is a process that ends well, or says in one line what to do.
+ * Each check tries the thing itself, in a lab, and so finds out what works, whatever the reason. It
+ * runs in a process of its own, which exits with status 0 or says in one line what to do.
  */
 
 struct check {
@@ -132,8 +132,8 @@ static void read_reason(int fd, char *reason, size_t size)
 		fclose(f);
 }
 
-/* Runs a function in a process of its own. Returns true if that ended well; otherwise puts the
- * reason into `reason`. */
+/* Runs a function in a process of its own. Returns true if that exits with status 0; otherwise puts
+ * the reason into `reason`. */
 static bool attempt(void (*run)(void *), void *arg, char *reason, size_t size)
 {
 	int fds[2], status;

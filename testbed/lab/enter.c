@@ -19,16 +19,16 @@
 
 /*
  * Outside a lab, only its processes identify it: so its name is the process id of its reseg-lab.
- * The child of that is the first process of the lab's PID namespace, and has all other namespaces,
- * too.
+ * The child of that reseg-lab is the first process of the lab's PID namespace, and is in all other
+ * namespaces of the lab, too.
  */
 
-/* What /proc/PID/status has on a process. */
+/* What /proc/PID says about a process. */
 struct process {
 	pid_t pid;
 	pid_t parent;
 	uid_t uid;
-	bool is_lab;		/* the first process of a lab, and its hosts are there */
+	bool is_lab;		/* the first process of a lab whose hosts exist */
 };
 
 static bool read_process(pid_t pid, struct process *p)
@@ -46,8 +46,8 @@ static bool read_process(pid_t pid, struct process *p)
 		named |= strcmp(line, "Name:\treseg-lab\n") == 0;
 		sscanf(line, "PPid: %d", &p->parent);
 		sscanf(line, "Uid: %*u %u", &p->uid);
-		/* Its id here, followed by those in inner PID namespaces. Seen from inside the lab,
-		 * it is 1 already here. */
+		/* Its id here, followed by those in inner PID namespaces. Inside the lab, even the
+		 * id here is 1. */
 		if (strncmp(line, "NSpid:", 6) == 0)
 			first = strcmp(strrchr(line, '\t'), "\t1\n") == 0;
 	}
@@ -81,8 +81,8 @@ static DIR *open_proc(void)
 	return proc;
 }
 
-/* The first process of the lab that is meant: that of reseg-lab `wanted`; or, if that is 0, that of
- * the lab this process is in, or of the only one there is. */
+/* Finds the first process of a lab: of the one whose reseg-lab has the process id `wanted`. If that
+ * is 0, of the lab that this process is in, or else of the only lab that is running. */
 static pid_t find_lab(pid_t wanted)
 {
 	DIR *proc = open_proc();
@@ -129,7 +129,7 @@ static bool is_of_lab(const char *variable)
 	return false;
 }
 
-/* Takes over, from a service, what the lab has set in the environment of its processes. */
+/* Copies the variables that the lab sets from the environment of one of its processes. */
 static void take_environment(pid_t lab)
 {
 	DIR *proc = open_proc();

@@ -34,12 +34,12 @@ static const struct {
 		"client" #n, "eth0", "toclient" #n, "198.51.100." #own, "198.51.100." #box, 28,    \
 			"2001:db8:1:" #n "::2", "2001:db8:1:" #n "::1"                             \
 	}
-	/* The networks of further clients lie within this one, and are found first because their
-	 * prefix is longer. */
+	/* The networks of further clients lie within this one; their routes are preferred because
+	 * their prefix is longer. */
 	[HOST_CLIENT] = { "client", "eth0", "toclient", "198.51.100.2", "198.51.100.1", 24,
 			  "2001:db8:1::2", "2001:db8:1::1" },
 	[HOST_BOX] = { .host = "box" },
-	/* If there is a router, it has what the box has here. */
+	/* If there is a router, it has the box's end of this link. */
 	[HOST_SERVER] = { "server", "eth0", "toserver", HOST_SERVER_IPV4, "203.0.113.1", 28,
 			  HOST_SERVER_IPV6, "2001:db8:2::1" },
 	MORE_CLIENT(2, 18, 17),
@@ -71,8 +71,8 @@ static void make_netns(struct hosts *h, enum host host)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		namespace_die(errno);
-	/* On links made later, link-local addresses work at once, too. A kernel without IPv6 has no
-	 * such file. */
+	/* Makes link-local addresses of links made later work at once, too. A kernel without IPv6
+	 * has no such files. */
 	proc_write("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
 	proc_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");
 	proc_write("/proc/sys/net/ipv6/conf/default/accept_ra", "0");
@@ -233,8 +233,8 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 
 #define IPV6_MTU_MIN 1280	/* RFC 8200 section 5 */
 
-/* The router's links take what those of the box and the server take, so that no MSS option reveals
- * what the path does not take. Its routes have the MTU: larger packets go no further. */
+/* The router's links have the MTU of the server's link, so that no MSS option reveals that of the
+ * path, which is smaller. Only the router's routes have that one: larger packets go no further. */
 static void set_up_router(const struct hosts *h, const struct hosts_options *o)
 {
 	struct rtnl *r = enter_and_open(h, HOST_ROUTER);
@@ -277,8 +277,8 @@ static void mount_proc(void)
 		cli_die("there is no /proc here: run mount -t proc proc /proc");
 }
 
-/* The names of the hosts resolve by an /etc/hosts of the lab's own. It is on a file system that is
- * unmounted at once, and lives as long as the lab. */
+/* Gives the lab an /etc/hosts of its own, which has the names of the hosts. It is on a file system
+ * that is unmounted at once, and it lives as long as the lab. */
 static void mount_names(const struct hosts *h, const struct hosts_options *o)
 {
 	static const char path[] = "/tmp/hosts";

@@ -12,7 +12,7 @@
  *
  * All addresses are documentation ones (RFC 5737, RFC 3849). There may be more clients,
  * client2 and so on, each with a link of its own to the box: toclient2... And there may be a
- * router beyond the box, with a path that takes smaller packets than the links at its ends:
+ * router beyond the box, which forwards only smaller packets than the links at both ends carry:
  *
  *      box ------------------ router ----------------- server
  *      toserver        tobox          toserver           eth0
@@ -58,7 +58,7 @@ struct hosts_options {
 	struct hosts_link {
 		uint32_t mtu;
 		bool offloads;	/* leave checksum and segmentation offloads on */
-	} client, server;	/* their links; of all clients */
+	} client, server;	/* links: of all clients, and of the server */
 	uint32_t path_mtu;	/* from a router to the ends, in both directions; 0: no router */
 	struct rtnl_netem netem[WAYS];	/* of both links */
 	int names;		/* resolve to addresses of IP version 4 or 6 only; 0: to both */

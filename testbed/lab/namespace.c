@@ -101,8 +101,8 @@ static bool map_sub_ids(const char *program, const char *file, pid_t pid, unsign
 	       WEXITSTATUS(status) == 0;
 }
 
-/* Starts a process that stays outside the new user namespace, and maps ids once it may: once `go`
- * is at its end. */
+/* Starts a process that stays outside the new user namespace, and maps its ids once the caller
+ * closes go[1]. */
 static pid_t start_mapper(int go[2])
 {
 	uid_t uid = geteuid();
@@ -128,8 +128,8 @@ static pid_t start_mapper(int go[2])
 		      : 1);
 }
 
-/* Becomes root of a new user namespace. This user is known there as root and, if there are sub-ids
- * (subuid(5)), there are many more users: servers that change users need them. */
+/* Becomes root of a new user namespace. If this user has sub-ids (subuid(5)), the namespace has
+ * many more users, which servers that change users need. */
 static void become_root(void)
 {
 	char map[32];

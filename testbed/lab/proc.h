@@ -6,7 +6,7 @@
  * Reads and writes files of /proc and /proc/sys
  */
 
-/* Writes a text to a file that is there. Returns 0 or a negative errno. */
+/* Writes a text to an existing file. Returns 0 or a negative errno. */
 int proc_write(const char *path, const char *text);
 
 /* The number in a file; -1 if there is no such file, or no number in it. */

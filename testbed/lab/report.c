@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Has captures that nobody asked to keep; NULL: none. A child forgets it: its parent removes it. */
+/* A folder of captures that nobody asked to keep; NULL: none. Children forget it: only their parent
+ * removes it. */
 static char *own_folder;
 
 static void remove_folder(void)
@@ -33,7 +34,8 @@ static void remove_folder(void)
 	rmdir(own_folder);
 }
 
-/* Could this file be written? It is left as it is: there may be no report. */
+/* Ends the program unless this file can be written. Leaves the file as it is, because there may be
+ * no report. */
 static void check_output(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -48,7 +50,7 @@ static void check_output(const char *path)
 		close(fd);
 }
 
-/* Finds out what is bound to fail before the lab runs, which may take long. */
+/* Finds out now, before a lab that may take long, what would fail after it. */
 void report_prepare(struct lab_options *o)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -69,8 +71,8 @@ void report_prepare(struct lab_options *o)
 }
 
 /* Starts reseg-report outside the lab, because the lab has another /proc and other users: so call
- * this before there is a lab. reseg-report waits until `go` can be read, unless that is -1, and
- * does nothing if it is closed before. It dies with this process. */
+ * this before there is a lab. Unless `go` is -1, reseg-report waits for a byte from it, and does
+ * nothing if the other end is closed first. It dies with this process. */
 static pid_t start_report(const char *const *argv, int go)
 {
 	static const int ends[] = { SIGTERM, SIGHUP, SIGINT };

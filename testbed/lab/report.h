@@ -13,17 +13,17 @@
 
 #include <sys/types.h>
 
-/* A page to be drawn, by a process that waits until it may. */
+/* A process that waits until it may draw the page: for a byte written to `go`. */
 struct reporter {
 	pid_t pid;
 	int go;
 };
 
-/* Finds out what is bound to fail before the lab runs, which may take long; and arranges for
- * captures, if nobody wants to keep them. */
+/* Finds out now, before a lab that may take long, what would fail after it. If --capture is not
+ * given, makes a folder for captures, which is removed at the end. */
 void report_prepare(struct lab_options *o);
 
-/* For a child: those captures are for its parent to remove. */
+/* For a child: leaves that folder for its parent to remove. */
 void report_forget(void);
 
 /* Begins to show packets as they come. Returns the process. */

@@ -142,7 +142,7 @@ static uint32_t netem_probability(double p)
 }
 
 /* Gilbert's model: in the bad state all packets are lost, in the good one none. It leaves the bad
- * state with probability r, after 1/r packets on average, and is in it for p / (p + r) of them. */
+ * state with probability r, after 1/r packets on average, and is in it for p / (p + r) of all. */
 static void put_bursts(struct nlmsghdr *nlh, const struct rtnl_netem *netem)
 {
 	double r = 1 / netem->burst, p = netem->loss * r / (1 - netem->loss);
@@ -158,7 +158,7 @@ int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *ne
 	struct nlmsghdr *nlh = request(r, RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL);
 	struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
 	struct tc_netem_reorder reorder = { .probability = netem_probability(netem->reorder) };
-	/* The kernel's older field holds only 32 bits; if it is full, the rate is larger. */
+	/* This older field holds only 32 bits; TCA_NETEM_RATE64 has a rate that is larger. */
 	struct tc_netem_rate rate = {
 		.rate = netem->rate_bytes < UINT32_MAX ? (uint32_t)netem->rate_bytes : UINT32_MAX,
 	};
@@ -208,7 +208,7 @@ int rtnl_add_route(struct rtnl *r, const char *name, const struct rtnl_route *to
 	if (to->mtu > 0) {
 		metrics = mnl_attr_nest_start(nlh, RTA_METRICS);
 		mnl_attr_put_u32(nlh, RTAX_MTU, to->mtu);
-		/* forwarding obeys it, too */
+		/* locked, so that forwarding obeys it, too */
 		mnl_attr_put_u32(nlh, RTAX_LOCK, 1 << RTAX_MTU);
 		mnl_attr_nest_end(nlh, metrics);
 	}

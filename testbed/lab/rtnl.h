@@ -28,10 +28,10 @@ int rtnl_add_address(struct rtnl *r, const char *name, const char *address, uint
 /* How a link treats the packets it is given to send. Probabilities are 0..1. */
 struct rtnl_netem {
 	uint64_t delay_ns;
-	uint64_t jitter_ns;	/* the delay varies by up to this, both ways */
+	uint64_t jitter_ns;	/* the delay varies by up to this, up and down */
 	uint64_t rate_bytes;	/* per second; 0: as fast as it can */
 	double loss;		/* on average, in bursts (Gilbert's model) */
-	double burst;		/* mean packets lost in a row, at least 1; 0: no loss */
+	double burst;		/* mean number of packets lost in a row, at least 1; 0: no loss */
 	double duplicate;
 	double reorder;		/* sent at once, before delayed ones */
 };
@@ -39,7 +39,7 @@ struct rtnl_netem {
 /* -ENOENT: the kernel has no netem. */
 int rtnl_add_netem(struct rtnl *r, const char *name, const struct rtnl_netem *netem);
 
-/* A route by an interface. */
+/* A route through an interface. */
 struct rtnl_route {
 	const char *to;		/* the network; NULL: all of the gateway's family */
 	uint8_t prefix;

@@ -69,7 +69,7 @@ void services_set_environment(void)
 	const char *old = getenv("PATH");
 	char *path = strdup(old ? old : "/usr/bin:/bin");
 
-	/* Debian leaves these out of an ordinary user's PATH. */
+	/* Debian's PATH of an ordinary user lacks the folders named sbin. */
 	for (size_t i = sizeof(folders) / sizeof(folders[0]); i-- > 0 && path;) {
 		char *folder = folder_path(i), *longer;
 
@@ -115,7 +115,7 @@ void services_hold_signals(void)
 	sigprocmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Waits for one of these signals, and passes it on unless it is about a child. */
+/* Waits for one of the held signals, and passes it on unless it is SIGCHLD. */
 static void pass_signal_on(pid_t child)
 {
 	sigset_t signals = held_signals();
@@ -139,7 +139,7 @@ int services_exit_status(int status)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/* Restores for a child what the lab changed for itself. */
+/* Restores, in a child, the signals that the lab ignores or blocks. */
 static void restore_signals(void)
 {
 	sigset_t none;
@@ -298,7 +298,7 @@ bool services_stop(struct service *s)
 	return s->aside || services_exit_status(status) == 0;
 }
 
-/* Starts argv. *ran, unless NULL: whether it could be executed, which closed the pipe. */
+/* Starts argv. *ran, unless NULL: whether it could be executed; if so, that closed the pipe. */
 static pid_t start_command(const struct hosts *h, enum host host, const char *const *argv,
 			   bool *ran)
 {
@@ -334,7 +334,7 @@ int services_run(const struct hosts *h, enum host host, const char *const *argv,
 		pid_t ended;
 
 		pass_signal_on(command);
-		/* Do not reap now what is to be waited for later. */
+		/* Without services, reap only the command: others are waited for later. */
 		while ((ended = waitpid(count > 0 ? -1 : command, &status, WNOHANG)) > 0) {
 			if (ended == command)
 				return services_exit_status(status);

@@ -24,12 +24,12 @@ struct service {
 	int ready;	/* read end of its pipe */
 };
 
-/* Notes where this program lies. Call it first: in another mount namespace, in a chroot, that can
- * no longer be found out. */
+/* Notes the folder of this program. Call it first: in a chroot, another mount namespace hides
+ * it. */
 void services_begin(void);
 
 /* Finds a program of reseg's: beside this one, in a build tree, or installed. Exits with EXIT_USAGE
- * and a message if it is nowhere there. The caller frees it. */
+ * and a message if it is in none of these places. The caller frees the path. */
 char *services_find(const char *program);
 
 /* Puts the folders of reseg's programs in front of PATH, and makes iptables work for root of a user
