@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 
-""" For scripts that run as the command of `reseg-lab --no-box`, on its client: a resegd on the box
-that is theirs to kill, and streams through it. They work in the folder that they are in."""
+"""For scripts that run as the command of `reseg-lab --no-box`, on its client: a resegd on the box,
+which they may kill, and streams through it. Files go to the current folder."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def expect(condition, text):
 
 
 def wait_until(condition, text, seconds=15):
-    """Waits for what nothing tells; text: for what."""
+    """Polls for something that nothing reports; text: what it is."""
     end = time.monotonic() + seconds
     while not condition():
         expect(time.monotonic() < end, "waited %d s in vain for %s" % (seconds, text))
@@ -41,7 +41,7 @@ def on_box(*command, **options):
 
 
 class Box:
-    """A resegd on the box, which is ours to kill, with the rules that fill its queue."""
+    """A resegd on the box, which we may kill, with the rules that fill its queue."""
 
     def __init__(self, *options, before="", env=None, events=None):
         on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO))
@@ -110,7 +110,7 @@ class Box:
         return [event for event in events if not kinds or event["event"] in kinds]
 
     def memory(self):
-        """Bytes of it that are in memory."""
+        """Its resident size in bytes."""
         with open("/proc/%d/statm" % self.pid, encoding="utf-8") as numbers:
             return int(numbers.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
@@ -141,7 +141,7 @@ class Stream:
         self.receive()
 
     def is_silent(self):
-        """Within a second. (Only time can show that nothing comes.)"""
+        """Does nothing come within a second? (Only time can show that.)"""
         self.socket.settimeout(1)
         try:
             return self.socket.recv(1) is None
@@ -185,7 +185,7 @@ class Load:
 
 
 def find_programs(program):
-    """Those in PATH if there are any, as in a test of a build; else those of build/."""
+    """Uses the programs in PATH if there are any, as in a test of a build; else those of build/."""
     if shutil.which("reseg-lab") and shutil.which("stream-client"):
         return
     if not (BUILD / "testbed/reseg-lab").exists():

@@ -3,9 +3,9 @@
 
 usage: ends.py client|server FOLDER
 
-FOLDER/case.json is the case; what each end of each connection came to is a line of
-FOLDER/client and FOLDER/server. The client ends once the server is done too, or time is up:
-the server says so by FOLDER/done, a FIFO.
+FOLDER/case.json is the case; FOLDER/client and FOLDER/server get a line for each connection,
+with its result at that end. The client ends once the server is done too, which the server
+says by FOLDER/done, a FIFO, or once time is up.
 """
 
 import errno
@@ -21,9 +21,9 @@ import threading
 import time
 
 PORT = 25
-FIRST_PORT = 20000		# of the clients: the server sees by it which one it has
+FIRST_PORT = 20000		# of the clients: the port tells which connection it is
 NOTSENT_LOWAT = 25		# TCP_NOTSENT_LOWAT
-# Which of them a RST becomes depends on what the end does at that moment.
+# Which of these errors a RST causes depends on what the end does at that moment.
 RESETS = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
 NUMBERS = {
     "rcvbuf": (socket.SOL_SOCKET, socket.SO_RCVBUF),
@@ -36,7 +36,7 @@ NUMBERS = {
 
 
 def stream(who, number, size):
-    """What an end sends; no two connections the same."""
+    """What an end sends; it differs for each connection."""
     return random.Random("%s %d" % (who, number)).randbytes(size)
 
 
@@ -65,8 +65,8 @@ class End:
         self.over = False
         self.error = None
         self.random = random.Random(self.name)
-        # Who closes by a RST first waits for the last byte of the other end, which sends it
-        # when it has got all.
+        # An end that closes by a RST first waits for the last byte of the other end, which
+        # sends that byte once it has received everything.
         self.closing = self.own.get("close", "shutdown")
         self.confirms = self.other.get("close") in ("linger", "unread")
         self.waits = self.other.get("close") == "abort"
@@ -125,7 +125,7 @@ class End:
 
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.sock.shutdown(socket.SHUT_RD)	# ends what reads
+        self.sock.shutdown(socket.SHUT_RD)	# ends the thread that reads
         self.sock.close()
 
     def take(self, part):
@@ -158,10 +158,10 @@ class End:
                 time.sleep(stops.pop(0)[1])
 
     def close(self):
-        """After the last byte that it reads."""
+        """Closes after the last byte that it reads."""
         self.writer.join()
         if self.closing in ("linger", "unread"):
-            self.sock.recv(1, socket.MSG_PEEK)	# the other end has all
+            self.sock.recv(1, socket.MSG_PEEK)	# waits until the other end has all
             if self.closing == "linger":
                 self.sock.recv(1)
                 self.reset()
@@ -247,8 +247,8 @@ class Server(Ends):
         set_options(listener, own)
         listener.bind(("::", PORT))
         listener.listen(1024)
-        self.listener = listener	# to the end, or a client that is late would be refused
-        # The lab is not complete yet, and may take its time: the limit is from the first client on.
+        self.listener = listener	# kept to the end, or a late client would be refused
+        # The lab is not complete yet, and may take its time: the first client starts the limit.
         select.select([listener], [], [])
         self.deadline = time.monotonic() + self.case["limit"]
         for _ in range(self.case.get("connections", 1)):
@@ -298,7 +298,7 @@ def main():
         server.serve()
         server.write(folder)
         os.write(done, b"\n")
-        threading.Event().wait()	# the lab ends it; what it has is not reset before
+        threading.Event().wait()	# until the lab ends it, so that nothing is reset before
     client = Client(case, who)
     done = os.open(folder + "/done", os.O_RDWR)
     seconds = client.run(done)

@@ -85,7 +85,7 @@ def link_down(name):
     box.wait_for_traffic()
     on_box("sysctl", "-qw", "net.ipv6.conf.all.keep_addr_on_down=1")
     on_box("ip", "link", "set", name, "down")
-    time.sleep(1)		# it is this that is tried
+    time.sleep(1)		# this time is what is tested
     on_box("ip", "link", "set", name, "up")
     load.join()
     return box.counter("retransmissions")

@@ -65,7 +65,7 @@ def memory_for_new_used_up(_):
     box = Box("--memory", "1048576")
     streams = [Stream() for _ in range(101)]
     for stream in streams[:-1]:
-        stream.send(513)		# two pages of 4,096 each, of 256
+        stream.send(513)		# each takes two pages of 4,096 octets, of 256
     wait_until(lambda: box.counter("stalls") == 100, "all 100 connections to stall")
     late = [Stream() for _ in range(20)]
     for stream in late:
@@ -105,7 +105,7 @@ def event_log_full(_):
     os.mkdir("disk")
     box = Box("--fault", "none", before=small_disk("disk/small"),
               events=os.path.abspath("disk/small/events"))
-    box.events = "/proc/%d/root%s" % (box.pid, box.events)	# its mounts may be its own
+    box.events = "/proc/%d/root%s" % (box.pid, box.events)	# resegd may have mounts of its own
     Load(100000, 20).join()
     box.wait_for("the event log cannot be written (No space left on device)")
     lost = box.counter("events_lost")

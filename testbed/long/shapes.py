@@ -11,19 +11,19 @@ import subprocess
 
 OUT = "out"			# where the guest leaves its files; the same name in each run
 CONTROL = "/tmp/ctl"
-EHLO_BYTES = 20			# of reseg-probe's
-# The box forgets an idle connection after two hours, and gives up on a piece before.
+EHLO_BYTES = 20			# length of reseg-probe's EHLO
+# Seconds: the box forgets an idle connection after two hours, and gives up on a piece sooner.
 AFTERWARDS = 9000
 PATIENCE = 120			# of reseg-probe, in seconds
 AT_MOST = 7000			# seconds of the guest that a client may take
-PIECES = 800			# of the box, for the streams of one client
+PIECES = 800			# that the box may send for the streams of one client
 LARGEST = 20000			# drawn for a parameter, though the range may go further
 FAULT_ROW = re.compile(r"\| `([\w-]+)` \| ((?:cut|piece|packet|connection)[, a-z]*|-) \|")
 PARAMETER_ROW = re.compile(r"\| `([\w-]+)` \| `(\w+)` \| .* \| (\d+) to (\d+) \(\d+\) \|")
 
 
 class Faults:
-    """Those that resegd knows, with their parameters."""
+    """The faults that resegd knows, with their parameters."""
 
     def __init__(self):
         text = subprocess.run(["resegd", "--list-faults=markdown"], stdout=subprocess.PIPE,
@@ -35,7 +35,7 @@ class Faults:
         self.parameters["none"] = {}
 
     def draw(self, r, direction):
-        """As for resegd --fault."""
+        """A value for resegd --fault."""
         name = r.choice(["none", "none", "off-by-one"] if r.random() < 0.6 else
                         sorted(self.parameters))
         keys = []
@@ -185,7 +185,7 @@ def smaller(case):
 
 def obeys_law(case):
     """Does docs/wire.md say which of its envelopes stall?"""
-    over = EHLO_BYTES - 1		# what an S that divides it would hold back of EHLO
+    over = EHLO_BYTES - 1		# an S that divides this makes EHLO itself stall
     return (case["fault"] == "off-by-one" and case["direction"] == "c2s"
             and over % case["size"] != 0)
 
@@ -243,6 +243,6 @@ def lab_words(case):
 
 
 def command(seed, case):
-    """For a person, in the source folder. The folder must be new: logs are appended to."""
+    """To be typed in the source folder. OUT must be new, because logs are appended to."""
     return "mkdir %s && testbed/vm --virtual-time --seed %d --keep %s -- %s" % (
         OUT, seed, OUT, shlex.join(lab_words(case)))

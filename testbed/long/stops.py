@@ -81,7 +81,7 @@ def held_up(_):
     load = Load(2000000, 20, 20)
     box.wait_for_traffic()
     box.kill(signal.SIGSTOP)
-    time.sleep(2)		# it is this that is tried
+    time.sleep(2)		# this time is what is tested
     box.kill(signal.SIGCONT)
     load.join()
 
@@ -129,13 +129,13 @@ def killed_and_closed(_):
 
 
 def stop_while_stuck(*options, **where):
-    """With a FIFO, `fifo`, that somebody has open and does not read."""
+    """Stops resegd while a worker is stuck in `fifo`, a FIFO that is open but not read."""
     os.mkfifo("fifo")
     stop = threading.Event()
 
     def reader():
         with open("fifo", "rb"):
-            stop.wait()			# and reads nothing
+            stop.wait()			# reads nothing
     threading.Thread(target=reader, daemon=True).start()
     manager = Manager(2)
     box = Box("--fault", "none", *options, env=manager.env, **where)
@@ -143,7 +143,7 @@ def stop_while_stuck(*options, **where):
     while manager.hears_within(4):
         expect(load.runs(), "the stream ended: the worker never got stuck")
     box.ask("fault", "on", "drop",
-            check=False)  # more that is to be answered; nobody waits for it for good
+            check=False)  # another request without an answer: nobody waits for it for ever
     expect("a worker does not answer" in box.ask("status", check=False).stderr,
            "resegctl status did not say that a worker does not answer")
     box.kill(signal.SIGTERM)
@@ -207,7 +207,7 @@ def stopped_twice_late(_):
     on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--queue", "0:1")
     stalled_stream(box)
     box.kill(signal.SIGTERM)
-    time.sleep(6)		# longer than a worker that is stuck is taken for one that works
+    time.sleep(6)		# longer than it takes resegd to call a busy worker stuck
     box.kill(signal.SIGTERM)
     box.expect_status(0, 5)
     expect_one_lost(box)

@@ -2,7 +2,7 @@
 """verdicts.py: what must be true after a run of testbed/long/seeds, whatever the lab was
 
 It looks from outside: at the event log, what the clients printed, and the box's counters. Each
-problem is a kind and a text; the kind distinguishes failures when a case is made smaller.
+problem is a kind and a text; the kind tells two failures apart when a case is reduced.
 """
 
 import collections
@@ -10,19 +10,19 @@ import json
 import re
 
 ECHO, SMTP = 7, 25
-# A healthy end gets all data: docs/faults.md.
+# With these a healthy end gets all data: docs/faults.md.
 HARMLESS = ("none", "drop", "duplicate", "reorder")
-# They change what an end receives.
+# These change what an end receives.
 ALTERING = ("corrupt", "banner-mask", "split-command")
 CUTTING = ("off-by-one", "split-command", "split-eod", "psh-hold", "hello-256-511",
            "ack-then-die")
-# What resegd and the lab may say of an odd network.
+# Messages of resegd and the lab that an odd network may cause.
 ALLOWED = re.compile(r"carries less|pieces of .* go out in parts|some were lost: give a larger"
                      r"|packets are missing")
 
 
 class Run:
-    """What a run left, read."""
+    """All that a run left behind, parsed."""
 
     def __init__(self, case, folder, stderr):
         self.case, self.stderr = case, stderr
@@ -66,7 +66,7 @@ class Run:
 
 
 def opened(flow):
-    """A fault may act before: on the SYN-ACK."""
+    """Its flow_opened, or None. A fault may act before that, on the SYN-ACK."""
     first = next((event for event in flow if event["event"] != "fault"), None)
     return first if first and first["event"] == "flow_opened" else None
 
@@ -76,7 +76,7 @@ def closed(flow):
 
 
 def check_log(run):
-    """It is whole: each connection begins, goes on where it was, and ends."""
+    """The log is whole: each connection begins and ends once, and its numbers of bytes agree."""
     for number, flow in run.flows.items():
         kinds = collections.Counter(event["event"] for event in flow)
         if not opened(flow) or not closed(flow) or kinds["flow_opened"] != 1 \
@@ -96,7 +96,7 @@ def check_log(run):
 
 
 def cut(pending, size, over):
-    """Pieces and what stays, by the loop of docs/wire.md; over 0: without its hole."""
+    """Pieces and what is held, by the loop of docs/wire.md; over 0: without its hole."""
     pieces = []
     while pending > 0 and not (over and pending == size + over):
         pieces.append(min(pending, size))
@@ -105,7 +105,7 @@ def cut(pending, size, over):
 
 
 def check_half(flow, source, size, over):
-    """All arrivals are cut as the law says. Yields what is otherwise; returns what is held."""
+    """All arrivals are cut as the law says. Yields what differs from that."""
     held = end = done = 0
     due = None
     for event in flow:
@@ -155,7 +155,7 @@ def check_law(run):
 
 
 def check_orphans(run):
-    """What an end without fault may orphan: nothing, but what a client aborts, and what is held."""
+    """Without a fault, only clients that abort leave bytes orphaned; off-by-one also those held."""
     if not run.is_harmless() and not run.is_off_by_one():
         return
     for number, flow in run.flows.items():
@@ -166,7 +166,7 @@ def check_orphans(run):
             continue
         halves = {relay["source"]: held_of(flow, relay["source"]) for relay in end["relays"]}
         for relay in end["relays"]:
-            # An end that waits for bytes that are held is broken off, with what was under way.
+            # A connection in which an end waits for held bytes is aborted, with what was under way.
             excused = any(halves.values()) or end["reason"] == "reset"
             held = halves[relay["source"]]
             if relay["orphaned"] != held and not (excused and relay["source"] == "server"
@@ -284,7 +284,7 @@ def problems(case, folder, status, stderr):
         return [("not run", "status %s, %s: %s" % (status, error, stderr.strip()[-600:]))]
     found = [] if status == 0 else [("not run", "the lab ended with status %d: %s" % (
         status, stderr.strip()[-600:]))]
-    # What a person should read first comes first; that also is what a smaller case must show.
+    # What a person should read first comes first; a reduced case must show that, too.
     for check in (check_clients, check_stalls, check_law, check_orphans, check_log, check_counters,
                   check_words):
         found += check(run)
