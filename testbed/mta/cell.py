@@ -27,7 +27,7 @@ import account
 import wire
 
 FROM = "s@client.example"
-LONGER_FROM = "ss@client.example"	# for an octet that recipients cannot make up
+LONGER_FROM = "ss@client.example"	# for one octet that recipients' addresses cannot add
 PORT = 25
 # For scripts and files of descriptions; docs/mta.md lists them.
 VALUES = {"message": "/mnt/message", "helo": "client.example", "port": str(PORT), "work": "/mnt",
@@ -41,13 +41,13 @@ SERVER_IPV6 = {
     "bracketed": "[2001:db8:2::2]", "literal": "[IPv6:2001:db8:2::2]"
 }
 RECIPIENTS = 8		# enough for an envelope of 2000 octets
-# RFC 5321 section 4.5.3.1 allows 64 and 255, and 254 for both.
+# RFC 5321 section 4.5.3.1 allows 64 and 255, and 254 for a whole address.
 LOCAL_MAX, DOMAIN_MAX = 64, 180
-TRIES = 30		# of what needs luck
+TRIES = 30		# of a message whose style on the wire is chance (repeat_until)
 NO_BOX = ["--no-box"]
 PATIENCE = 5		# times the time-out, to wait for replies without the box
 SEND_SECONDS = 30	# and ten time-outs: more than any message takes; then `send` is ended
-NO_LIMIT = 720		# a time-out for those that have none: ten of it are two hours
+NO_LIMIT = 720		# a time-out for senders that have none: ten times this is two hours
 LAB_SECONDS = 30	# more, for everything around it
 
 
@@ -73,7 +73,7 @@ def recipients_for(size, most):
 
 
 def addresses(count, octets):
-    """So many addresses with so many octets in all, of one domain; None if that is impossible."""
+    """`count` addresses of one domain, `octets` long in all; None if that is impossible."""
     least = len("r@x.example")
     domain = min(max(octets // count - 28, len("x.example")), DOMAIN_MAX)
     local = octets - count * (domain + 1)
@@ -104,8 +104,9 @@ def new_mark():
 
 def message(mark, padding=0):
     """
-    With its headers as sent, it is longer than 512 octets and shorter than 1025, whoever adds some.
-    Each octet of `padding` makes it longer by one, line ends counted as two octets.
+    The text of a message. Whichever sender adds headers, without `padding` it is sent as more than
+    512 octets and fewer than 1025. Each octet of `padding` makes it longer by one; a line end
+    counts as two.
     """
     headers = (
         "From: <%s>\nTo: <r@x.example>\nSubject: through the box\n"
@@ -129,7 +130,7 @@ def on_wire(text):
 # Labs ----------------------------------------------------------------------------------
 
 class Labs:
-    """Starts labs, and ends those that run when the user has had enough."""
+    """Starts labs, and ends those that run when the user interrupts."""
 
     def __init__(self, options):
         self.options = options
@@ -145,7 +146,7 @@ class Labs:
 
     @staticmethod
     def wait(process, limit):
-        """As process.wait(limit), which looks 20 times a second, and virtual time has many."""
+        """Like process.wait(limit), but does not poll: virtual time has many seconds."""
         end = os.pidfd_open(process.pid)
         try:
             if not select.select([end], [], [], limit)[0]:
@@ -184,9 +185,9 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, limits, optio
     """
     out = folder / role
     out.mkdir(parents=True)
-    out.chmod(0o777)	# for the instance's users, while it runs; it is in its owner's folder
+    out.chmod(0o777)	# for the instance's users, while it runs; others cannot reach it
     binary = options.binary.get(mta.name, "") if role == "client" else ""
-    # The user's own build is a program, or a tree that "make install" filled by DESTDIR.
+    # The user's own build is a program, or a tree that "make install" filled with DESTDIR.
     is_tree = os.path.isdir(binary)
     job = {
         "mta": mta.name,
@@ -199,9 +200,9 @@ def end_of_lab(role, mta, part, folder, values, settings, scripts, limits, optio
         "files": {**mta.files, **part.files},
         "tmpfs": part.tmpfs,
         "sink": options.sink if role == "server" else "",
-        # Settings are filled in first, and may have values in them.
         "limit_s": limits[0],
         "for_s": limits[1],
+        # Settings are filled in first, and may have values in them.
         "values": {**part.settings, **settings, **values},
         "scripts": {name: script for name, script in scripts.items() if script},
     }
@@ -311,9 +312,9 @@ class Mail:
 class Sizes:
     """
     How many octets of an envelope are not recipients' addresses, and how often an address occurs in
-    it (with DSN twice, RFC 3461). Both are measured, once for each sender, receiver and number of
-    recipients, by a message without a box in its way. Also measures how many octets the sender adds
-    to the message.
+    it (with DSN twice, RFC 3461). Both are measured, once for each sender, work-around, receiver
+    and number of recipients, by a message without a box in its way. Also measures how many octets
+    the sender adds to the message.
     """
 
     def __init__(self, labs):
@@ -423,7 +424,7 @@ def mail_for(labs, sizes, cell):
 
 
 def check_sizes(cell, row, options):
-    """A row must have the sizes that it is named after. But this never explains a problem away."""
+    """A row must have the sizes that it claims. But this never explains a problem away."""
     if row["outcome"] != "delivered":
         return
     if any(size != cell.size for size in row["sizes"]) and not options.workaround(cell).size_of:

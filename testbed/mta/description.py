@@ -9,7 +9,7 @@ import re
 import tomllib
 from dataclasses import field
 
-# Of the envelope on the wire; see style() in wire.py.
+# How the envelope was sent; see style() in wire.py.
 STYLES = ["", "together", "with-hello", "with-text", "first-line", "one-command", "records"]
 
 
@@ -27,7 +27,7 @@ class Workaround:
     without: list = field(default_factory=list)		# and that it must not
     network: str = ""		# a script for the client's network
     also: list = field(default_factory=list)		# sizes to which it moves the stall
-    size_of: str = ""		# whose envelope has the size, if this one changes it
+    size_of: str = ""		# whose envelope has the size in question, if this one changes it
 
     def __post_init__(self):
         if self.wire not in STYLES:
@@ -55,15 +55,15 @@ class Sender(Part):
     log: str = "output"
     deferred: str = ""		# regular expressions for lines of the log; a group is the reason
     bounced: str = ""
-    permanent: list = field(default_factory=list)	# exit statuses of `send` that mean this
-    # For --real-timeouts: for how many seconds it waits for a reply to MAIL or RCPT as its package
-    # has it (0: for ever), where that is said, and settings in place of the others.
+    permanent: list = field(default_factory=list)	# exit statuses of `send` that mean bounced
+    # For --real-timeouts: how many seconds it waits by default for a reply to MAIL or RCPT (0: for
+    # ever), where that is documented, and settings in place of the others.
     default_timeout: int = 0
     default_source: str = ""
     real: dict = field(default_factory=dict)
     keep_trying: str = ":"	# a script for --for: its queue runner, as the package has it
     pipelines: bool = False
-    group: str = ""		# in older descriptions: the capture shows what is written at once
+    group: str = ""		# ignored: older descriptions have it, but now the capture shows it
     max_recipients: int = 0	# of one transaction; 0: any number
     repeat_until: str = ""	# its writes share segments by chance: try until this style
     workarounds: dict = field(default_factory=dict)
@@ -73,7 +73,7 @@ class Sender(Part):
 class Receiver(Part):
     """How to run an instance that takes mail for anybody."""
     serve: str
-    # EHLO keywords that it has without settings, in small letters
+    # EHLO keywords that it offers without settings, in lower case
     offers: list = field(default_factory=list)
     extra: dict = field(default_factory=dict)		# settings that add one
     without: dict = field(default_factory=dict)		# settings that take one away
@@ -105,7 +105,7 @@ def make(kind, table, where, **more):
             raise Problem("%s has no key \"%s\"%s" %
                           (where, key, ": is it \"%s\"?" % near[0] if near else ""))
         wanted = fields[key].type
-        # A part of a server is a table here.
+        # A sender or receiver is still a table here.
         wanted = wanted if wanted in KINDS else dict
         if type(value) is not wanted:
             raise Problem("%s: %s is %s" % (where, key, KINDS[wanted]))
@@ -140,7 +140,7 @@ def load_mta(path):
             try:
                 re.compile(getattr(mta.sender, name))
             except re.error as error:
-                raise Problem("[sender]: %s is no regular expression: %s" %
+                raise Problem("[sender]: %s is not a regular expression: %s" %
                               (name, error)) from error
         for workaround in mta.sender.workarounds.values():
             if workaround.size_of not in ("", "none", *mta.sender.workarounds):

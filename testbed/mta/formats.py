@@ -29,7 +29,7 @@ class Expected:
             with open(path, encoding="utf-8") as file:
                 run = json.load(file)
             rows = run["rows"]
-            # Runs from before there was a choice have the message as it comes.
+            # Runs from before --message-size existed left the message as it comes.
             run = {"message_size": 0, **run}
             other = ["%s is %s" % (key, run[key]) for key in settings if run[key] != settings[key]]
             self.outcomes = {tuple(row[key] for key in KEYS): row["outcome"] for row in rows}

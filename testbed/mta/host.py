@@ -19,7 +19,7 @@ import time
 # A folder that every user can reach and that any Linux has. All of an instance is in it, and is
 # gone with this mount namespace.
 WORK = "/mnt"
-FIRST_ID = 300	# of the users that a mail server needs; named users are mapped to one of them
+FIRST_ID = 300	# of the first user that a mail server needs; the others follow
 END_USAGE = 2
 CLOSE_TRIES = 25
 # For receivers: note [--message FILE] FROM TO... notes that a message was taken, and keeps it for
@@ -101,7 +101,7 @@ def put_over_etc():
     outside = WORK + "/outside-etc"
     os.mkdir(outside)
     mount("--rbind", "/etc", outside)
-    # Nobody must write to it by one of the links.
+    # Nobody must write to it through one of the links.
     mount("-o", "remount,bind,ro", outside)
     ours = set(os.listdir(WORK + "/etc"))
     for name in set(os.listdir("/etc")) - ours:
@@ -115,7 +115,7 @@ def prepare(job):
         give_up(
             "%s changes users, and there is only one here: run as root, or give this user sub-ids "
             "(newuidmap, /etc/subuid)" % job["mta"])
-    # From here on, what is below WORK outside is out of sight.
+    # The tmpfs that is mounted on WORK hides what is there outside, so this comes first.
     if job["tree"]:
         mount("-t", "overlay", "overlay", "-o", "lowerdir=%s/usr:/usr" % job["tree"], "/usr")
     if job["binary"]:
@@ -168,7 +168,7 @@ def is_closed():
 
 
 def wait_for_close():
-    """What the sender wrote last may still be on its way. After a stall it stays there."""
+    """What the sender wrote last may still be on its way. After a stall it never arrives."""
     for _ in range(CLOSE_TRIES):
         if is_closed():
             return
@@ -179,7 +179,7 @@ def run_within(job, name, output, seconds):
     """The exit status; None if it did not end in time, and was ended with all that it started."""
     process = subprocess.Popen(shell(job, name), stdin=subprocess.DEVNULL, stdout=output,
                                stderr=output, start_new_session=True)
-    # Not process.wait(seconds), which looks 20 times a second.
+    # Not process.wait(seconds), which polls 20 times a second.
     if select.select([os.pidfd_open(process.pid)], [], [], seconds)[0]:
         return process.wait()
     os.killpg(process.pid, signal.SIGKILL)

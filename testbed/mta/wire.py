@@ -16,21 +16,21 @@ import dpkt
 
 FULL_MIN = 500	# the least that a full segment has, with an MTU of 552
 CLIENT_INTERFACE = 0	# reseg-lab writes the client's interface first
-# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and the first words of a section whose
-# rest has the byte order of little-endian machines.
+# Block types, draft-ietf-opsawg-pcapng sections 4.1 and 4.3, and the byte-order magic of a section
+# that a little-endian machine wrote.
 SECTION_HEADER = b"\x0a\x0d\x0d\x0a"
 ENHANCED_PACKET = 6
 LITTLE_ENDIAN = b"\x4d\x3c\x2b\x1a"
 
-# `time` in seconds; `start` is the offset of its first octet in the stream; `begins`: it is not the
-# rest of what filled the previous segment.
+# `time` in seconds; `start` is the offset of its first octet in the stream; `begins`: it begins a
+# write, and does not continue one that filled the segment before.
 Segment = collections.namedtuple("Segment", "time start data begins", defaults=[True])
 
 # One connection: the sender's segments and the stream they make; its parts, see lines(); what each
 # segment held; and the replies, the greeting first.
 Dialogue = collections.namedtuple("Dialogue", "segments stream parts held replies")
 
-# The first words of what is in a segment, and whether the last of it goes on in the next one.
+# The words of the lines in a segment, and whether the last line goes on in the next segment.
 Held = collections.namedtuple("Held", "words is_cut")
 
 # A server's reply: its code, and the text of its last line.
@@ -62,7 +62,7 @@ def packets(path):
 
 
 def port_packets(path, port):
-    """Those of TCP with this port: (seconds, client, is it the client's?, TCP segment)."""
+    """The TCP packets of this port: (seconds, client, did the client send it?, TCP segment)."""
     for time, ip in packets(path):
         tcp = getattr(ip, "data", None)
         if isinstance(tcp, dpkt.tcp.TCP) and port in (tcp.dport, tcp.sport):
@@ -118,9 +118,8 @@ def segments(path, port):
 
 def longest_silence(path, port):
     """
-    How long a client of this port waited for the server before it did something else: sent more, or
-    ended the connection. In seconds; the longest of all its connections, but not the time after
-    which it begins another one.
+    The longest time, in seconds, that a client of this port waited for the server before it sent
+    more or ended the connection. The time between two connections does not count.
     """
     last, streams, longest = {}, {}, 0.0
     for time, key, sent, tcp in port_packets(path, port):
@@ -220,8 +219,8 @@ def dialogues(path, port):
 
 def summary(talk):
     """
-    One connection as a list of strings, "MAIL+RCPT*8+DATA 513" for each segment; a "..." means that
-    the last of it goes on in the next one.
+    One connection as a list of strings, such as "MAIL+RCPT*8+DATA 513", for each segment; "..."
+    means that its last line goes on in the next one.
     """
     return ["%s%s %d" % (name(held.words), "..." if held.is_cut else "", len(segment.data))
             for held, segment in zip(talk.held, talk.segments)]
@@ -299,7 +298,7 @@ def answers(talks, to):
 
 
 def subject(text):
-    """Of a message; its first line if it has none."""
+    """The subject of a message, or its first line if it has none."""
     head = text.partition(b"\r\n\r\n")[0].decode("ascii", "replace")
     found = re.search(r"^subject:\s*(.*(?:\r\n[ \t].*)*)", head, re.M | re.I)
     return " ".join((found.group(1) if found else head.partition("\r\n")[0]).split())
