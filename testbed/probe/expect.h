@@ -6,7 +6,7 @@
  * Expectations: what a sweep should find
  *
  *      clean       every size is ok
- *      finch2008   those sizes stall that the firewall of 2008 would stall (finch2008.h)
+ *      finch2008   the sizes that the firewall of 2008 would stall are stalled (finch2008.h)
  *      FILE        what an earlier sweep found, as --format json printed it
  *
  * If sizes are repeated, the n-th row of a size is compared with the n-th one in the file.
@@ -17,7 +17,7 @@
 
 struct expect;
 
-/* Returns false, and why, if there is no such expectation. segment_size is that of the law. */
+/* Returns false, and why, if there is no such expectation. segment_size: for finch2008. */
 bool expect_open(struct expect **out, const char *name, uint32_t segment_size, struct error *error);
 void expect_close(struct expect *x);
 

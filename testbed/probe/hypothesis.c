@@ -61,8 +61,8 @@ bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, siz
 	return true;
 }
 
-/* Finds all hypotheses that explain the rows, of which the first that failed is `first`. Returns
- * how many. */
+/* Finds all hypotheses that explain the rows; `first` is the size of the first row that failed.
+ * Returns how many. */
 size_t hypothesis_all(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out)
 {
 	size_t n = 0;

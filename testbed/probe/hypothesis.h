@@ -13,14 +13,14 @@ enum identify_class {
 	CLASS_OFF_BY_ONE,	/* a re-segmenting box never forwards exactly S + `by` bytes */
 	CLASS_LOSE_TAIL,	/* a re-segmenting box loses short last pieces */
 	CLASS_MTU_BLACKHOLE,	/* packets over a size vanish */
-	CLASS_ACK_THEN_DIE,	/* so many bytes are ACKed, and then nothing passes */
+	CLASS_ACK_THEN_DIE,	/* a number of bytes is ACKed, and then nothing passes */
 	CLASS_BANNER_MASK,	/* a relay that hides the greeting */
 	CLASS_SLOW_SERVER,	/* takes time for each recipient: call-outs */
 	CLASS_UNSURE,		/* something is wrong, and no hypothesis explains it */
 	CLASSES
 };
 
-/* A write of many bytes, or two writes, through a box that cuts at segment_size. */
+/* A supposed fault, of a box that cuts at segment_size. */
 struct hypothesis {
 	enum identify_class class;
 	uint32_t segment_size;
@@ -32,8 +32,8 @@ struct hypothesis {
 bool hypothesis_explains(const struct hypothesis *h, const struct row *rows, size_t count,
 			 uint32_t split);
 
-/* Finds all hypotheses that explain the rows, of which the first that failed is `first`: less than
- * twice as many as that. Returns how many. */
+/* Finds all hypotheses that explain the rows; `first` is the size of the first row that failed.
+ * Returns how many, which is less than 2 * first. */
 size_t hypothesis_all(const struct row *rows, size_t count, uint32_t first, struct hypothesis *out);
 
 #endif

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #define COARSE 24	/* sizes tried at first */
-#define LONG_S 30	/* nothing longer than this is done unasked */
+#define LONG_S 30	/* nothing that takes longer than this is done unasked */
 
 /* How long all sizes take, at this server's pace. */
 static double seconds_for_all(const struct identify *id, uint32_t most)

@@ -9,10 +9,11 @@
  * the smallest envelope and a full segment are tried. If all sizes from some size on fail, that
  * size is searched for (threshold.h); otherwise all sizes are tried (sizes.h). What failed is tried
  * again, because chance repeats nothing. Then each hypothesis predicts, for each size, whether
- * replies are missing and how many; one wrong prediction rules it out. If several are left,
- * experiments decide in which they predict different results; the one that remains must predict the
- * results of further ones. What cannot be explained, comes and goes, or is the server's own
- * refusal, is never called anything but unsure.
+ * replies are missing and how many; one wrong prediction rules it out. If several are left, further
+ * envelopes for which they predict different results decide between them; the one that remains must
+ * also predict the results of split writes. If no hypothesis explains what failed, the result is
+ * unsure; so it is if no fault is found, but something came and went, or the server did not serve
+ * all connections.
  */
 
 #include "io/error.h"

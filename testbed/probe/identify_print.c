@@ -17,7 +17,7 @@ static const char *const class_texts[CLASSES] = {
 	"a re-segmenting middlebox acknowledges, but never forwards, certain sizes",
 	"a re-segmenting middlebox loses short last pieces",
 	"an MTU black hole: packets over a size vanish, and nobody is told",
-	"a middlebox acknowledges so many bytes, then forwards nothing more",
+	"a middlebox acknowledges a number of bytes, then forwards nothing more",
 	"a relay on the way hides the server's greeting",
 	"the server takes time for each recipient: call-outs, not the network",
 	"something is wrong, and no hypothesis explains it",

@@ -17,7 +17,8 @@ struct print {
 
 #define PRINT_NOTE_BYTES (2 * REPLY_TEXT_BYTES + 256)
 
-/* What happened, and the server's own words if it refused or ended. "": nothing to say. */
+/* What happened, and the server's own words if it refused something or the connection ended early.
+ * "": nothing to say. */
 void print_note(char to[static PRINT_NOTE_BYTES], const struct row *row);
 
 typedef void print_format(FILE *out, const struct print *r);

@@ -230,7 +230,7 @@ static void take_option(struct options *o, struct given *given, int option)
 	}
 }
 
-/* Ends the program if options do not fit what is to be done. */
+/* Ends the program if options do not fit the command. */
 static void check_options(const struct options *o, const struct given *given, bool says_one)
 {
 	bool for_sweep = given->for_sweep || o->repeat > 0 || given->sized || o->expect ||

@@ -24,7 +24,7 @@ static bool is_masked(const char *greeting)
 }
 
 /* The shortest time that an envelope of a group took; UINT64_MAX: none was answered, or only after
- * repetitions, whose time is the network's. */
+ * retransmissions, whose time is the network's. */
 static uint64_t group_time(const struct row *rows, size_t count, uint32_t first)
 {
 	uint64_t best = UINT64_MAX;

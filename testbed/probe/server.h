@@ -10,9 +10,9 @@
 #include "io/error.h"
 #include "probe/evidence.h"
 
-/* Measures it, and what fails at a glance. *most becomes the bytes of data in a full segment,
- * *header what a packet has besides, in bytes (0: unknown), *masked whether the greeting is mostly
- * asterisks. Returns false, and why, if no more can be tried. */
+/* Measures it; if even the smallest envelope fails, sets the class to unsure. *most becomes the
+ * bytes of data in a full segment, *header the other bytes of its packet (0: unknown), *masked
+ * whether the greeting is mostly asterisks. Returns false, and why, if no more can be tried. */
 bool server_measure(struct identify *id, uint32_t *most, uint32_t *header, bool *masked,
 		    struct error *error);
 

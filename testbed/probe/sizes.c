@@ -12,7 +12,7 @@
 
 #define MANY 100	/* if more sizes fail, not all are tried again, */
 #define SAMPLE 30	/* but this many of them */
-#define FIRST_PART 100	/* of an envelope in two writes */
+#define FIRST_PART 100	/* bytes of an envelope in two writes */
 #define HYPOTHESES_MAX ENVELOPE_MAX
 
 /* A stall of `first` bytes ends with more data, unless there are exactly S more. Tries the S of

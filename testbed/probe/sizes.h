@@ -9,7 +9,7 @@
 #include "probe/evidence.h"
 
 /* Tries them, and tries again what failed; sets the class to what explains that. most: bytes of
- * data in a full segment; header: what a packet has besides, in bytes. */
+ * data in a full segment; header: the other bytes of its packet. */
 void sizes_try_all(struct identify *id, uint32_t most, uint32_t header);
 
 #endif

@@ -17,7 +17,7 @@
 #include <linux/tcp.h>
 
 #define INPUT_BYTES 65536
-#define REPLY_BYTES_MAX 65536	/* of one reply; RFC 5321 section 4.5.3.1.5 has 512 for a line */
+#define REPLY_BYTES_MAX 65536	/* of one reply; RFC 5321 section 4.5.3.1.5 allows a line 512 */
 #define CODE_CLOSING 421	/* RFC 5321 section 3.8: the server ends the session */
 #define POKE "NOOP\r\n"
 #define POKE_BYTES 6
@@ -401,7 +401,7 @@ static void start(struct sweep_run *st, struct connection *c, struct row *row)
 		finish_error(st, c, errno);
 		return;
 	}
-	/* A write leaves at once, and is taken whole. */
+	/* A write leaves at once, and the kernel takes it whole. */
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	epoll_ctl(st->epoll, EPOLL_CTL_ADD, c->fd, &event);

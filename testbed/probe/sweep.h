@@ -89,7 +89,7 @@ static inline bool sweep_answered(enum outcome outcome)
 	return outcome == OUTCOME_OK || outcome == OUTCOME_REJECTED;
 }
 
-/* Where the first write of a row ended: for finch2008_stalls(). 0: nowhere. */
+/* Where the first write of a row ended, for finch2008_stalls(); 0: there was only one. */
 size_t sweep_split(const struct sweep *s, uint32_t size);
 
 /* Runs the sweep. Returns a negative errno if it could not be run at all. */

@@ -7,7 +7,7 @@
 #define STEP 24	/* sizes tried in each step of a search */
 
 /* Does an envelope of one size fail, and one of the other not, whenever they are tried? The rows
- * become the last ones. */
+ * become those of the last try. */
 static bool is_the_size(struct identify *id, struct row *good, struct row *bad)
 {
 	for (unsigned i = 0; i < TRIALS_AGAIN - 1; i++) {

@@ -3,7 +3,7 @@
 #define RESEG_PROBE_THRESHOLD_H
 
 /*
- * The size from which all envelopes fail: an MTU black hole, or a box that dies after so many bytes
+ * The size from which all envelopes fail: an MTU black hole, or a box that dies after N bytes
  *
  * Sizes are bytes of an envelope. header: what a packet has besides its data, in bytes, so that the
  * longest packet that passes can be told. Rows stay the caller's.
@@ -11,8 +11,8 @@
 
 #include "probe/evidence.h"
 
-/* Do rows, in the order of their sizes, fail from one of them on, more than one of them, and none
- * before? Returns the index of the first; 0: no. */
+/* Do the rows, which are sorted by size, all fail from some row on, and none before it? Returns the
+ * index of that row; 0: no, or only the last one fails. */
 size_t threshold_find(const struct row *rows, size_t count);
 
 /* Searches for the first size that fails, between one that does not and one that does, and

@@ -20,8 +20,8 @@ struct trials {
 	void (*progress)(size_t done, size_t count, size_t waiting);	/* or NULL */
 	/* what was noted on the way */
 	size_t connections;
-	size_t lost;		/* envelopes that were not ACKed, and then were */
-	size_t intermittent;	/* that were ACKed and not answered, and then were */
+	size_t lost;		/* envelopes that were ACKed only on a second try */
+	size_t intermittent;	/* that were ACKed, but answered only on a second try */
 	size_t unserved;	/* connections in which the server was not ready for one, */
 	char unserved_text[PRINT_NOTE_BYTES];	/* and what it said */
 	size_t refused;		/* envelopes of which the server refused something, */
@@ -35,7 +35,7 @@ bool trials_all_acked(const struct row *row);
 struct row *trials_new_rows(const uint32_t *sizes, size_t count);
 
 /* Tries them, in one write, or in two of which the first ends at `split`; afterwards they are
- * sorted by size. poke: writes on where nothing is answered. */
+ * sorted by size. poke: as in struct sweep. */
 void trials_run(struct trials *t, struct row *rows, size_t count, uint32_t split, bool poke);
 
 /* Tries again, with fewer at once, the rows for which the server was not ready. */
@@ -45,8 +45,8 @@ void trials_try_unserved(struct trials *t, struct row *rows, size_t count);
  * are left. */
 size_t trials_keep_served(struct trials *t, struct row *rows, size_t count);
 
-/* Does all of that. *count becomes the number for which the server was ready. The caller frees the
- * rows, which are in the order of their sizes. */
+/* Does all of that for these sizes. *count becomes the number for which the server was ready. The
+ * caller frees the rows, which are sorted by size. */
 struct row *trials_try_sizes(struct trials *t, const uint32_t *sizes, size_t *count,
 			     uint32_t split);
 
