@@ -172,7 +172,7 @@ GZIP = b"\x1f\x8b"
 
 
 def foreign(path, what):
-    """For files of other programs, points to reseg-replay: that makes what can be drawn."""
+    """For files of other programs, points to reseg-replay, which makes one that can be drawn."""
     return Broken("%s; run reseg-replay -o OUTPUT %s first, and draw OUTPUT" % (what, path))
 
 

@@ -38,8 +38,8 @@ def way_svg(c, layout, way, number, nodes, below, is_cut, first):
         said = text
         room = int((abs(xs[leg + 1] - xs[leg]) - 24) / LETTER)
         text = text if len(text) <= room else text[:room - 1] + "…"
-        # The label goes where the packet starts: others that start near it have a line of their own
-        # there.
+        # The label goes where the packet starts: packets that start there one after the other have
+        # a line each.
         parts.append(
             label(xs[leg] + (9 if right else -9), ys[leg] - 4.5, text,
                   "packet" + ("" if right else " left"), data_leg=leg))

@@ -8,13 +8,14 @@ from notes import notes
 
 # In pixels. page.js has no numbers of its own: it gets these.
 TOP, STEP, NOTE, FOLD, BOTTOM = 46, 16, 5, 34, 16
-REAL_MAX = 320		# of the height that the time itself takes, at first
+REAL_MAX = 320		# most height that time itself takes, at first
 
 
 class Layout:
     """
-    The places in time of a ladder, one below the other: each is a step further down, and as much
-    more as it is later. A place belongs to nodes of ways, to a note below a way, or to a fold.
+    The places of a ladder, one below the other in the order of time: each is one step below the one
+    before, and further down the later it is. A place belongs to a node of a way, to a note below a
+    way, or to a fold.
     """
 
     def __init__(self, c):
@@ -87,8 +88,9 @@ class Layout:
 
 def fold_limits(ways, runs):
     """
-    When each fold appears in the picture, as (first way, time): once what is shown before it has
-    come, but before what is shown after it. What comes later than that has no end in the picture.
+    When each fold appears in the picture, as (first way, time): once the ways shown before it have
+    arrived, but before those shown after it begin. A way that arrives later than that has no end in
+    the picture.
     """
     limits, came, at = [], 0, 0
     for first, end in runs:

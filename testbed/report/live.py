@@ -26,7 +26,7 @@ class Watcher:
         self.waits = {}			# for box_ways()
 
     def feed(self, data):
-        """What is to be shown of it now. The box writes at once what it does at once."""
+        """The lines to show for this data. The box writes at once what it does at once."""
         packets = list(self.blocks.feed(data))
         capture.check_ways(packets)
         self.known |= ways.clients_of(packets)
@@ -46,7 +46,7 @@ class Watcher:
             self.start_ns = way.time_ns
         if not self.begun:
             self.begun = True
-            yield text.head("Behind each line: the number of its connection.")
+            yield text.head("After each line: the number of its connection.")
         yield from text.way_lines(c, way, self.start_ns, self.colour, "  %d" % c.number)
         if packet.flags & capture.RST:	# over, and nothing to remember
             del self.open[c.client, c.cport, c.server, c.sport]
@@ -61,7 +61,7 @@ def watch(path, colour):
     signal.set_wakeup_fd(wakeup_write)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    # reseg-lab starts this with SIGTERM held back, so that it does not get lost.
+    # reseg-lab starts this with SIGTERM blocked, so that none gets lost.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     # tail can wait for a file to grow.
     with subprocess.Popen(["tail", "-q", "-c", "+1", "-F", path], stdout=subprocess.PIPE,

@@ -19,8 +19,8 @@ PLACES = ("client", "box", "server")
 
 
 def missing_text(packets):
-    """What is wrong with a capture that lacks so many packets; empty: nothing."""
-    return "The capture misses %s: data that seems lost may have arrived." % count(
+    """What to say about a capture that lacks this many packets; empty: nothing."""
+    return "The capture misses %s: what seems lost may have come." % count(
         packets, "packet") if packets else ""
 
 
@@ -51,13 +51,13 @@ class Stream:
     def __init__(self):
         self.octets = bytearray()	# as its source sent them, up to the first gap
         self.beyond = []		# (first, octets, way): what came after that gap
-        self.length = 0			# with all of those
-        self.sent = []			# (end, way): the packet that took the octets before `end`
+        self.length = 0			# including those
+        self.sent = []			# (end, way): which packet carried the octets up to it
         self.arrivals = []		# (first, end): new octets in a packet from the source,
         self.cuts = []			# in one that the box let out,
         self.passed = []		# and in one that came through to the sink
         self.altered = {}		# octets that the box altered, by their place
-        self.acked = 0			# to the source, as numbers: a FIN counts
+        self.acked = 0			# to the source, as a relative number: a FIN counts
         self.delivered = 0		# by the sink, likewise
         self.intercepted = False	# the box makes the packets for it
 
@@ -91,7 +91,7 @@ class Stream:
         return bytes(altered.get(at, self.octets[at]) for at in range(first, end))
 
     def has_come(self, first, end):
-        """Did the sink get these octets? It says so itself, or nothing held them back."""
+        """Did the sink get these octets? It acknowledged them, or their packets came through."""
         return end <= self.delivered or is_covered(self.passed, first, end)
 
     def orphaned(self):
@@ -99,7 +99,7 @@ class Stream:
         return max(0, min(self.acked, self.length) - self.delivered)
 
     def way_of(self, end):
-        """The packet that took the octet before `end` from its source."""
+        """The packet that carried the octet before `end` from its source."""
         at = bisect.bisect_left(self.sent, end, key=lambda entry: entry[0])
         return self.sent[at][1] if at < len(self.sent) else None
 
@@ -137,7 +137,7 @@ def distance(offset):
 
 
 def tell(c, way, leg):
-    """Evaluates one packet. The packets of a connection must come in their order."""
+    """Evaluates one packet. The packets of a connection must come in order."""
     packet = way.packets[leg]
     side = 0 if way.by_client else 1
     own, peer = c.stream[side], c.stream[1 - side]
@@ -154,7 +154,7 @@ def tell(c, way, leg):
             own.intercepted |= way.made_by_box
     if packet.flags & ACK and peer_isn is not None:
         acked = distance(relative(packet.ack, peer_isn)) - 1
-        # What the box sends is what its receiver learns; what comes in is what its sender has.
+        # An ACK on its last leg tells its receiver; one that comes in shows what its sender has.
         if is_last and not way.lost and acked > peer.acked:
             # Not counting a FIN.
             way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)
@@ -201,7 +201,7 @@ def connection_of(found, packet, by_client, number):
 
 
 def left_out_text(connections, packets, others):
-    """What to say about connections without a client's SYN; `others` exist."""
+    """What to say about connections without a client's SYN. `others`: those that have one."""
     if others:
         return "%s (%s) had begun before this capture, and %s left out." % (
             count(connections, "connection"), count(packets, "packet"),
@@ -326,8 +326,8 @@ def totals(c, side):
 
 def most_at_once(c):
     """
-    The most octets that the client sent before the server said more: the size of a group, for
-    example.
+    The most octets that the client sent before the server said more: for example, the size of a
+    group of pipelined commands.
     """
     most = now = end = 0
     for way in c.ways:
@@ -390,8 +390,8 @@ FOLD_LEAST = 6
 
 def folds(ways):
     """
-    The runs of ways that a picture leaves out, as (first, end). None if there are few ways;
-    otherwise all except the beginning, the end, and remarkable ways with their neighbours.
+    The runs of ways that a picture leaves out, as (first, end). If there are few ways it leaves out
+    none; otherwise all except the beginning, the end, and remarkable ways with their neighbours.
     """
     if len(ways) <= FOLD_FROM:
         return []

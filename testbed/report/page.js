@@ -1,5 +1,5 @@
 'use strict';
-/* Moves what page.py has drawn: the scale of time, and what is told of a packet. */
+/* Animates what page.py has drawn: the scale of time, and the details of a packet. */
 for (const section of document.querySelectorAll('section')) {
   const svg = section.querySelector('svg.ladder');
   const details = section.querySelector('.details');
@@ -14,7 +14,7 @@ for (const section of document.querySelectorAll('section')) {
   const ways = [...svg.querySelectorAll('.way')];
   let y = [];
 
-  /* Pixels for a second, by a logarithm: 0 is none, so that each packet has the same room. */
+  /* Pixels a second, on a logarithmic scale: at 0 time takes none, so packets are evenly spaced. */
   const duration = times.length ? times[times.length - 1] / 1e9 : 0;
   const largest = Math.max(1, Math.min(1e7, duration > 0 ? 30000 / duration : 1));
   const scaleOf = value => value === 0 ? 0 : Math.pow(largest, value / 100);
@@ -82,7 +82,7 @@ for (const section of document.querySelectorAll('section')) {
     show(way);
   }
 
-  /* A line is thin for a mouse. */
+  /* A line is too thin for a mouse to hit: puts a wide, invisible one below it. */
   for (const way of ways) {
     const line = way.querySelector('polyline');
     const wide = line.cloneNode();

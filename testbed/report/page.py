@@ -121,7 +121,7 @@ LEGEND = (
 
 
 def sum_up(connections):
-    """For connections without orphans: words for what they have in common, and for a colour."""
+    """For connections without orphans: words for what happened, and a class for a colour."""
     kinds = collections.Counter(model.kind_of(c) for c in connections)
     words = ["%s in %d" % (text, kinds[kind]) for kind, text in (
         ("altered", "the box altered data"), ("unknown", "not all was followed"),

@@ -12,7 +12,7 @@ import collections
 from capture import ACK, FIN, RST, SYN, plain
 
 CLIENT, BOX, SERVER = range(3)
-CLOCKS_NS = 1_000_000		# one clock may be this much later than the other
+CLOCKS_NS = 1_000_000		# one clock may be this much ahead of the other
 SIDES = ("client", "server")
 
 # Where a packet was, and when.
@@ -26,7 +26,8 @@ class Way:
         self.nodes = nodes		# of Node, in time
         self.packets = packets		# one for each leg
         self.lost = lost		# it never came to its last place
-        # bytes that it is the first to acknowledge, and that its sender lacks
+        # bytes that it is the first to acknowledge (acks_new), and those of them that its sender
+        # lacks (acks_lost)
         self.acks_lost = 0
         self.acks_new = 0
         self.acks = 0			# octets it acknowledges in all, of which
@@ -66,9 +67,9 @@ def time_of(packet):
 
 def pair(sent, came):
     """
-    Matches equal packets by their times: pairs of what was sent and what came. None overtakes
-    another, as many as possible have come, and each took as little time as possible: of a packet
-    and its repetition, the first is the lost one if one comes after both.
+    Matches equal packets by their times: pairs of what was sent and what came. This supposes that
+    none overtakes another, that as many as possible came, and each as fast as possible: if only one
+    comes after a packet and its retransmission, the first is the lost one.
     """
     if len(sent) == len(came) == 1:
         return [(sent[0], came[0])]		# whatever the clocks say
@@ -81,7 +82,7 @@ def pair(sent, came):
         end -= 1
         pairs.append((sent[end], arrival))
     pairs.reverse()
-    # If the network makes two of a packet, it came when the first of them did.
+    # If the network duplicates a packet, it came when the first copy did.
     at = 0
     for i, (packet, arrival) in enumerate(pairs):
         at = bisect.bisect_left(came, packet.time_ns - CLOCKS_NS, lo=at, key=time_of)
@@ -143,8 +144,8 @@ def goes_on(came, packet):
     """
     Is it the packet that came in, or one of the box's own? The box writes a packet that it lets go
     on right after the one that came in, with the same time; it may have altered it. If it takes the
-    data, it first acknowledges them to the sender. So here nothing of the connection is in between,
-    and the length is the same.
+    data, it first writes its ACK to the sender. So a packet that goes on has no other packet of its
+    connection in between, and the same length.
     """
     first = came.packets[0]
     what, what_first = ((p.source, p.sport, p.time_ns, len(p.payload), p.flags & (SYN | FIN | RST))
