@@ -17,7 +17,7 @@ struct chaos {
 	enum { CHAOS_REPLY, CHAOS_CLOSE, CHAOS_RESET, CHAOS_SILENCE, CHAOS_DELAY } what;
 	char reply[4];		/* its code */
 	uint64_t delay_ns;
-	unsigned every;		/* at each such command */
+	unsigned every;		/* at every N-th such command */
 	unsigned seen;
 };
 

@@ -11,7 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Nothing more is read from a client that does not read its replies. */
+/* With this much unsent output nothing more is read: the client does not read its replies. */
 #define OUTPUT_MAX (1 << 20)
 
 void connection_log(struct sink *sink, const struct connection *c, const char *event,

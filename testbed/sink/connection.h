@@ -33,8 +33,8 @@ struct sink_options {
 	int ready_fd;
 };
 
-/* Whether the message text is at the beginning or the end of a line (RFC 5321 section 4.5.2): a dot
- * there is either doubled, or the end. */
+/* Where in a line the message text is: a dot at the beginning is either doubled, or the end of the
+ * message (RFC 5321 section 4.5.2). */
 enum body_state { BODY_LINE_START, BODY_DOT, BODY_DOT_CR, BODY_TEXT, BODY_CR };
 
 struct connection {

@@ -45,7 +45,7 @@ static void end_data(struct sink *sink, struct connection *c)
 	bool saved = !sink->o.save;
 
 	if (c->message) {
-		/* An earlier write that failed is remembered, but fclose() does not report it. */
+		/* ferror() knows of earlier writes that failed, which fclose() does not report. */
 		bool written = !ferror(c->message);
 
 		saved = fclose(c->message) == 0 && written;
