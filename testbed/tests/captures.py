@@ -40,7 +40,7 @@ def write(name, packets, names=(b"client", b"server")):
 
 
 class Box:
-    """What a box writes. On the server's link the numbers may be others than on the client's."""
+    """What a box writes. Sequence numbers on the server's link may differ from the client's."""
 
     def __init__(self, server_isn=ISN):
         self.packets, self.now, self.isn = [], 10 ** 18, (ISN, server_isn)

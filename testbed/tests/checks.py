@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""For scripts that consist of checks: runs those, and prints TAP."""
+"""For scripts that consist of checks: runs them, and prints TAP."""
 
 import pathlib
 import tempfile
@@ -10,7 +10,7 @@ all_checks = []
 
 
 def check(function):
-    """Makes it a check, which fails by an exception."""
+    """Makes a function a check, which fails by an exception."""
     all_checks.append(function)
     return function
 

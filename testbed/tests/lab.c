@@ -104,8 +104,8 @@ struct lab_result lab_run(enum lab_user user, const char *format, ...)
 	return r;
 }
 
-/* An ordinary user may not be able to read the folder of this build: copies what the tests run to
- * where anybody can. */
+/* An ordinary user may not be able to read the folder of this build: copies what the tests run to a
+ * folder that anybody can read. */
 static void stage(void)
 {
 	char text[8192];

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What reseg-replay says of a capture, and scripts that hold that against what they know."""
+"""What reseg-replay says of a capture, for scripts that compare this with what they know."""
 
 import json
 import subprocess

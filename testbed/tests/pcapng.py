@@ -33,7 +33,7 @@ def interface(name, link_type, order="<"):
 
 
 def packet(number, time_ns, data, options=b"", order="<"):
-    """A packet by the interface of that number, from 0; options include their END."""
+    """A packet of the interface with that number, from 0; options include their END."""
     head = struct.pack(order + "IIIII", number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data),
                        len(data))
     return block(PACKET, head + padded(data) + options, order)

@@ -46,7 +46,7 @@ def ethernet(packet):
 
 
 class Talk:
-    """A connection whose packets are written down, at two milliseconds each."""
+    """A connection whose packets are recorded, two milliseconds apart."""
 
     def __init__(self, number, start=1000.0, checksum=None):
         self.client, self.port, self.time = CLIENTS[number], 40000 + number, start + number / 1000
@@ -109,7 +109,7 @@ def pcap(packets, wrap=ethernet, link=1, magic=0xa1b2c3d4, order="<", snap=None)
 
 
 def ng(interfaces, order="<"):
-    """A pcapng file. Each is a name, a link type, how it wraps, and packets."""
+    """A pcapng file. An interface is a name, a link type, how it wraps packets, and the packets."""
     out = pcapng.section(order)
     packets = []
     for number, (name, link, wrap, list_) in enumerate(interfaces):

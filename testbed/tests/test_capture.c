@@ -226,7 +226,7 @@ LAB_TEST(capture, comments_of_many_resumptions)
 
 #define CAPTURE_PID "$(pgrep -x reseg-lab | grep -vx 1)"	/* in the lab */
 
-/* Sends so many bytes to the echo server and back on two connections, while nobody reads the
+/* Sends this many bytes to the echo server and back on two connections, while nobody reads the
  * capture. */
 #define UPLOAD_UNREAD(bytes)                                                             \
 	"sh -c 'kill -STOP " CAPTURE_PID "; stream-client $RESEG_SERVER 7 " bytes " & "          \

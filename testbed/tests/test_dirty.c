@@ -139,7 +139,7 @@ LAB_TEST(dirty, without_fault_every_size_works)
 }
 
 /* Loss must not move a stall: a client's kernel sends a lost packet again as it was, and the box
- * keeps the borders of what arrives out of order. */
+ * keeps the boundaries of what arrives out of order. */
 LAB_TEST(dirty, loss_does_not_move_a_stall)
 {
 	struct lab_result r = lab_run(c.user,

@@ -174,7 +174,7 @@ LAB_TEST(faults, tfo_blackhole)
 	}
 }
 
-/* An ordinary client gets a cookie by its first connection, and those that use it are delayed. */
+/* An ordinary client gets a cookie by its first connection; those that use it later are delayed. */
 LAB_TEST(faults, tfo_blackhole_with_cookies)
 {
 	static const char text[] =

@@ -66,7 +66,7 @@ static void check_gateway_by(struct lab_case c, const struct gateway *g, const c
 static void check_gateway(struct lab_case c, const struct gateway *g)
 {
 	check_gateway_by(c, g, "raw");
-	if (c.user == LAB_ROOT)		/* who may open /dev/net/tun */
+	if (c.user == LAB_ROOT)		/* only root may open /dev/net/tun */
 		check_gateway_by(c, g, "tun");
 }
 

@@ -4,7 +4,7 @@
  * What not every kernel can do: links that delay, reorder and duplicate (netem), nftables'
  * own queue statement, and its flowtables
  *
- * testbed/check runs this in testbed/vm, under Debian's kernel.
+ * testbed/check runs each command in testbed/vm --virtual-time, under User-mode Linux.
  */
 
 #include "lab.h"
@@ -29,8 +29,8 @@ static void need_netem(struct lab_case c)
 	cr_skip_test("this kernel has no netem");
 }
 
-/* The virtual machine is slow, and an ordinary user's queue is short: packets that it loses are
- * reported, and repaired like the rest. */
+/* An ordinary user's queue is short: packets that it loses are reported, and repaired like the
+ * rest. */
 static void expect_no_complaint(const struct lab_result *r)
 {
 	cr_assert(r->err[0] == '\0' || lab_is_line_with(r->err, "some were lost: give a larger"),
@@ -197,7 +197,7 @@ LAB_TEST(netem, check_sees_a_flowtable)
 }
 
 /* Neither loss nor reordering moves a stall: a client's kernel sends a lost packet again as it was,
- * and the box keeps the borders of what arrives out of order. */
+ * and the box keeps the boundaries of what arrives out of order. */
 LAB_TEST(netem, a_bad_network_does_not_move_a_stall)
 {
 	struct lab_result r;

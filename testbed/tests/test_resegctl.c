@@ -8,7 +8,7 @@
 
 TestSuite(resegctl, .timeout = 500);
 
-/* A server that answers with flows of all kinds, always the same but for what is delivered. */
+/* A server that answers with flows of all kinds, always the same except for what is delivered. */
 static const char flow_server[] =
 	"import json, socket, sys\n"
 	"long = \"2001:db8:1111:2222:3333:4444:5555:%x\"\n"

@@ -294,7 +294,8 @@ Test(resegd, rules_usage)
 	lab_expect_usage_errors(LAB_ROOT, "reseg-rules", "", cases);
 }
 
-/* resegd stops in mid-connection, which lives on, as sequence numbers are shared. */
+/* resegd stops in the middle of a connection, which goes on, because the box has not changed its
+ * sequence numbers. */
 static void check_outliving(struct lab_case c, const char *queue, const char *check)
 {
 	struct lab_result r;

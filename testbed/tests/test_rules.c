@@ -107,7 +107,7 @@ LAB_TEST(rules, print_takes_the_kind_that_load_takes)
 	cr_assert(strncmp(r.out, second, (size_t)(second - r.out)) == 0, "%s", r.out);
 }
 
-/* The multiport match takes 15 numbers; a range that is none never reaches a tool. */
+/* The multiport match takes 15 numbers; an invalid range never reaches a tool. */
 LAB_TEST(rules, many_ports)
 {
 	struct lab_result r = run_script(c,

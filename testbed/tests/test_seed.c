@@ -8,7 +8,7 @@
 
 TestSuite(seed, .timeout = 120);
 
-/* The events of one kind in a lab with these options, without what is another time or port. */
+/* The events of one kind in a lab with these options, without their times. */
 static json_t *run_lab(struct lab_case c, const char *options, const char *command,
 		       const char *kind)
 {
@@ -46,7 +46,7 @@ LAB_TEST(seed, faults_act_again_where_they_did)
 	cr_assert_gt(json_array_size(first), 5);
 	cr_assert(json_equal(lost_pieces(c, "--seed 5"), first));
 	cr_assert_not(json_equal(lost_pieces(c, "--seed 6"), first));
-	/* without a seed, each run is another */
+	/* without a seed, each run differs */
 	cr_assert_not(json_equal(lost_pieces(c, ""), lost_pieces(c, "")));
 }
 
@@ -67,7 +67,7 @@ LAB_TEST(seed, identify_shuffles_alike)
 	cr_assert_gt(json_array_size(first), 1000);
 	cr_assert(json_equal(sizes_in_order(c, "--seed 5"), first));
 	cr_assert_not(json_equal(sizes_in_order(c, "--seed 6"), first));
-	/* Its own order is one and the same. */
+	/* Without a seed its order is always the same. */
 	cr_assert_not(json_equal(plain, first));
 	cr_assert(json_equal(sizes_in_order(c, ""), plain));
 }

@@ -16,7 +16,7 @@ RUN_SECONDS = 60
 
 driver = None
 
-# Of each connection that is drawn.
+# What is drawn of each connection.
 PICTURE = r"""
 const number = (e, name) => Number(e.getAttribute(name));
 const all = (e, what) => [...e.querySelectorAll(what)];
@@ -115,7 +115,7 @@ def shot(x, y, width, height):
 
 
 def pixels(png, colours):
-    """Which part of a picture has each of these colours."""
+    """What share of a picture has each of these colours."""
     command("Page.navigate", url="about:blank")
     return driver.execute_async_script("""
 const [png, colours, done] = arguments, image = new Image();
@@ -144,7 +144,7 @@ def variable(name):
 
 
 def there(*css):
-    """Those of them that the page has, be it unseen."""
+    """Which of these the page has, even if they are hidden."""
     return run("return arguments[0].filter(css => document.querySelector(css))", css)
 
 

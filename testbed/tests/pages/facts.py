@@ -16,7 +16,7 @@ Packet = collections.namedtuple(
 
 
 def packets(path):
-    """TCP's in a capture, with comments; `inbound` only in one by resegd."""
+    """The TCP packets of a capture, with comments; `inbound` only if resegd wrote it."""
     data = path.read_bytes()
     found, at, links = [], 0, []
     while at < len(data):
@@ -55,7 +55,7 @@ def packets(path):
 
 
 def ways(found):
-    """How many ways that is: what goes through stands there twice, at the same time."""
+    """How many ways they make: a packet that goes through is there twice, with the same time."""
     through = sum(1 for a, b in zip(found, found[1:])
                   if a.inbound and not b.inbound and a.link != b.link and (
                       a.time, a.sport, a.payload) == (b.time, b.sport, b.payload))

@@ -35,7 +35,7 @@ PAGES = [name for name, _, _ in RUNS] + ["replay"]
 
 
 def execute(*command):
-    """Says what fails; the checks then miss it."""
+    """Prints what fails; the checks then fail without its files."""
     try:
         done = subprocess.run(command, env=dict(os.environ, TALK=TALK), stdin=subprocess.DEVNULL,
                               capture_output=True, text=True, timeout=RUN_SECONDS)

@@ -148,7 +148,7 @@ def colours_are_where_they_must_be():
 
 
 def differences(a, b, at=""):
-    """Where two pictures differ, by more than what rounding does."""
+    """Where two pictures differ by more than rounding."""
     if isinstance(a, (int, float)) and isinstance(b, (int, float)):
         return [] if abs(a - b) < 1 else ["%s: %g, %g" % (at, a, b)]
     if type(a) is not type(b) or isinstance(a, (list, dict)) and len(a) != len(b):

@@ -27,7 +27,7 @@ def gap(a, b):
 
 
 def heights(drawn):
-    """All heights, by what they are of."""
+    """All heights, by what they belong to."""
     found = {"height": drawn["height"], "box": drawn["box"][3]}
     for i, life in enumerate(drawn["lives"]):
         found["life", i] = life["bottom"]
@@ -65,13 +65,13 @@ def the_zoom_moves_all_of_it():
             if value in (0, 100):
                 assert (now["height"] <
                         start["height"]) == (value == 0) and now["height"] != start["height"], name
-            # All stays in its order,
+            # Everything stays in order,
             places = [
                 now[key]
                 for key in sorted((key for key in start if key[-2] == "point"), key=start.get)
             ]
             assert all(a <= b + 0.15 for a, b in zip(places, places[1:])), (name, value)
-            # and together what belongs together.
+            # and what belongs together stays together.
             for way, old in zip(drawn["ways"], before["ways"]):
                 moved = [b[1] - a[1] for a, b in zip(old["points"], way["points"])]
                 for kind in ("labels", "notes", "marks", "head"):
@@ -128,7 +128,7 @@ def time_is_to_scale():
 
 
 def hidden():
-    """What of the packet with the focus nobody sees: its line is outside, or below the details."""
+    """Is the focused packet's line outside the window, or hidden by the details?"""
     return run("""
 const way = document.activeElement;
 const line = way.querySelector('polyline:not(.wide)').getBoundingClientRect();
@@ -191,7 +191,7 @@ def the_mouse_lights_packets_and_lines():
         assert run("return document.querySelector('.way.lit').id") == line["way"], line
         expect(run("return document.querySelector('.details').textContent"),
                next(way["title"] for way in drawn["ways"] if way["id"] == line["way"]))
-    # A little beside a line is near enough; and the packet lights what was said in it.
+    # A little beside a line is near enough; and the packet highlights what was said in it.
     commands = [line["way"] for line in drawn["lines"] if "undelivered" in line["css"]]
     run("document.getElementById(arguments[0]).scrollIntoView({ block: 'center' })", commands[0])
     x, y = run("""

@@ -163,7 +163,7 @@ def rulers_add_up():
         unit = max(block["x"] + block["width"] for block in ruler["blocks"]) / total
         at, sizes = {}, collections.defaultdict(list)
         for block in ruler["blocks"]:
-            # One behind the other, and each says its bytes.
+            # One after the other, and each is labelled with its bytes.
             first = at.get(block["css"], 0 if block["css"] != "missing" else total - lost)
             n = lost
             if block["css"] != "missing":
@@ -221,7 +221,7 @@ def lines_not_delivered_are_those_of_the_dialogue():
                 cut[2]) == length, (name, row, text)
             expect("undelivered" in row["css"], lost, (name, row))
             expect(row["state"], "ACKed, never delivered" if lost else "", (name, row))
-            # It belongs to the packet that took its end.
+            # It belongs to the packet that carried its end.
             first, last = map(int, re.match(r"\S+ (\d+):(\d+)", titles[row["way"]]).groups())
             assert first - 1 < at <= last - 1, (name, row, titles[row["way"]])
         server = [line for line in drawn["lines"] if "server" in line["css"]]

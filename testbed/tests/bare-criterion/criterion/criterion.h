@@ -2,7 +2,7 @@
 
 /*
  * The part of Criterion that the core tests use, for processors that Criterion does not know, such
- * as s390x, or that are emulated without the kernel's help, where it cannot start itself again.
+ * as s390x, or that are emulated without the kernel's help, where it cannot execute itself again.
  * Each test is a process; time limits are left to meson. Prints TAP. testbed/dev/cross uses it.
  */
 
@@ -26,7 +26,7 @@ struct bare_options {
 	double timeout;
 };
 
-/* A test; or, if run is NULL, what holds for a suite. */
+/* A test; or, if run is NULL, the settings of a suite. */
 struct bare_test {
 	const char *suite, *name;
 	void (*run)(void);
