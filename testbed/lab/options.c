@@ -111,7 +111,7 @@ static void mtu_option(struct hosts_options *hosts, char *text)
 	hosts->server.mtu = (uint32_t)cli_number("--mtu", comma ? comma : text, 1280, 65535);
 }
 
-/* N, or N,silent. Linux ignores a router that reports less than 552 (its min_pmtu). */
+/* N, or N,silent. Linux takes no path MTU below 552 from a router (its min_pmtu). */
 static void path_mtu_option(struct lab_options *o, char *text)
 {
 	char *comma = strchr(text, ',');
@@ -273,7 +273,7 @@ static bool way_option(struct lab_options *o, int option)
 		[LOSS] = { "--loss", 0, 100 },
 		[BURST] = { "--burst", 1, 1000 },
 		[DELAY] = { "--delay", 0, 10000 },
-		/* netem knows it as a number of nanoseconds with 31 bits. */
+		/* netem has 31 bits for it, in nanoseconds. */
 		[JITTER] = { "--jitter", 0, 2000 },
 		[RATE] = { "--rate", 0.001, 100000 },
 		[REORDER] = { "--reorder", 0, 100 },

@@ -15,20 +15,20 @@
 #define LAB_RESEGD_ARGS_MAX 32
 
 struct lab_options {
-	const char *resegd_args[LAB_RESEGD_ARGS_MAX];	/* options for it, each with its value */
+	const char *resegd_args[LAB_RESEGD_ARGS_MAX];	/* options, each with its value */
 	size_t resegd_count;
 	const char *fault;	/* the last one; NULL: resegd's default */
 	const char *box_command;	/* in place of resegd; NULL: none */
 	struct hosts_options hosts;
-	bool path_mtu_silent;	/* the router does not report it */
-	double loss[WAYS];	/* probability, for each packet on each link; by rules */
+	bool path_mtu_silent;	/* the router does not report packets that are too large */
+	double loss[WAYS];	/* probability, for each packet on each link; made by rules */
 	const char *capture;	/* a folder; NULL: none */
 	const char *pcapng;	/* where resegd's capture is; NULL: in that folder */
 	const char *report;	/* NULL: none */
 	const char *sink_options;
 	const char *server;	/* in place of reseg-sink; NULL: none */
 	const char *const *command;	/* NULL: the sweep */
-	uint64_t seed;		/* if seeded: of what reseg's programs choose at random */
+	uint64_t seed;		/* if seeded: for the random choices of reseg's programs */
 	uint32_t segment_size;
 	unsigned faults;
 	unsigned workers;
@@ -37,16 +37,16 @@ struct lab_options {
 	bool config;		/* a file has more settings */
 	bool no_box;
 	bool ipv6;
-	bool events;		/* has a place of its own */
+	bool events;		/* the event log has a file of its own */
 	bool watch;
 	bool doctor;
-	bool json;	/* of the doctor */
+	bool json;	/* the doctor prints JSON */
 };
 
-/* Reads it. Ends the program for --help, --doctor and the like, and for mistakes. */
+/* Reads the command line. Ends the program for --help, --doctor and the like, and for mistakes. */
 void options_read(struct lab_options *o, int argc, char **argv);
 
-/* Does resegd stand on the box? */
+/* Does resegd run on the box? */
 static inline bool options_has_resegd(const struct lab_options *o)
 {
 	return !o->no_box && !o->box_command;

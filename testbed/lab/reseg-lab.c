@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * reseg-lab: client, box and server made of network namespaces, and a command in the
+ * reseg-lab: client, box and server made of network namespaces, and a command on the
  * client
  *
  *      reseg-lab                       waits, passes signals on
@@ -131,7 +131,7 @@ static struct service start_resegd(const struct hosts *h, const struct lab_optio
 {
 	char *resegd = services_find("resegd");
 	const char *argv[LAB_RESEGD_ARGS_MAX + 13] = {
-		/* The command has ended, so nobody waits for undelivered data. */
+		/* It is stopped after the command, so nobody waits for undelivered data. */
 		resegd,       "--quiet", "--grace", "0",
 		"--ready-fd", "{ready}", "--queue", queue_numbers(o),
 	};
@@ -168,7 +168,8 @@ static void load_rules(const struct hosts *h, const struct lab_options *o)
 }
 
 /* Makes a host lose packets that arrive by an interface. The rule stands before those of
- * reseg-rules, so the box loses what nobody has seen yet, and a capture shows what was sent. */
+ * reseg-rules, so the box loses packets before resegd sees them. Captures show packets before
+ * they are lost. */
 static void lose_arriving(const struct hosts *h, enum host host, const char *interface, double loss)
 {
 	static const char *const tools[] = { "iptables", "ip6tables" };
@@ -353,8 +354,8 @@ static bool has_begun(int begun)
 	return read(begun, &c, 1) == 1;
 }
 
-/* In virtual time testbed/dev/uml-run has noted what repeats the run to the byte. That is for a
- * shell, so it is not escaped. */
+/* In virtual time testbed/dev/uml-run sets RESEG_VM_REPEAT, the command that repeats the run to
+ * the byte. It is printed unescaped, to be pasted into a shell. */
 static void say_what_repeats_it(void)
 {
 	const char *command = getenv("RESEG_VM_REPEAT");

@@ -18,10 +18,10 @@
 #include <linux/if_packet.h>
 #include <netinet/in.h>
 
-#define WAIT_MS 200	/* for a packet between its link and the queue */
+#define WAIT_MS 200	/* for packets on the way from a link to the queue */
 
-/* TCP packets that come in, but no later fragments: rules by port do not see those. Nobody reads
- * the socket: it only counts what the filter lets in. */
+/* TCP packets that come in, but of fragments only the first: rules for ports do not see the others.
+ * Nobody reads the socket: it only counts what the filter lets in. */
 static const struct sock_filter tcp_in[] = {
 	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, SKF_AD_OFF + SKF_AD_PKTTYPE),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_HOST, 0, 10),
@@ -70,8 +70,8 @@ void seen_start(struct seen *s, const struct hosts *h)
 	}
 }
 
-/* How many went each way since the taps were opened, including those that did not fit in the
- * buffer. */
+/* How many packets went each way since the taps were opened, including those for which the buffer
+ * had no room. */
 static void count_crossed(struct seen *s, uint32_t in[WAYS])
 {
 	memset(in, 0, WAYS * sizeof(*in));
@@ -87,7 +87,7 @@ static void count_crossed(struct seen *s, uint32_t in[WAYS])
 	}
 }
 
-/* How many came to the queues of the network namespace that this process is in; see
+/* How many packets came to the queues of the network namespace that this process is in; see
  * seq_show() of nfnetlink_queue in the kernel for the columns. A full queue drops packets before it
  * numbers them. */
 static uint32_t queued(void)
@@ -104,10 +104,10 @@ static uint32_t queued(void)
 	return sum;
 }
 
-/* Are there fewer than chance explains: more than six standard deviations below the expected
- * number? Without loss, any missing packet is too few. This takes a difference, because counters
- * wrap. There may also be more than expected: the queue may get in parts what came as one packet of
- * an offloading card. */
+/* Are fewer packets seen than chance explains: more than six standard deviations below the expected
+ * number? Without loss, even one missing packet is too many. Counters wrap, so this looks at their
+ * difference. More than expected is all right: a packet that an offloading card joined may come to
+ * the queue in parts. */
 static bool too_few(const uint32_t in[WAYS], uint32_t seen, const double loss[WAYS])
 {
 	double missing = (int32_t)(in[TO_SERVER] + in[TO_CLIENT] - seen), variance = 0;

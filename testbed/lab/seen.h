@@ -21,8 +21,8 @@ struct seen {
 /* From now on packets count; the rules must be loaded. Exits with a message on any error. */
 void seen_start(struct seen *s, const struct hosts *h);
 
-/* To be called once, while resegd is still there: did all of them come to the queue? If not, says
- * so. loss: the probability, each way, that a packet is lost at the box before the rules. */
+/* Did all of them come to the queue? If not, says so. Call it once, while resegd still runs. loss:
+ * the probability, each way, that a packet is lost at the box before the rules. */
 bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS]);
 
 #endif
