@@ -56,6 +56,34 @@ need_packages() {
 	rm -f "$log"
 }
 
+# depends_on PACKAGE BEGINNING: the package that PACKAGE stands for today; its name begins so.
+depends_on() {
+	find_dependency() {
+		apt-cache show --no-all-versions "$1" 2>/dev/null |
+			sed -n "s/^Depends: \\($2[^ ,]*\\).*/\\1/p" | grep .
+	}
+	find_dependency "$@" && return
+	[ "$(id -u)" -ne 0 ] || wait_apt_get update >/dev/null 2>&1 || true
+	find_dependency "$@" || die "there is no package $1 here: this needs Debian; if this is" \
+		"Debian, run: sudo apt-get update"
+}
+
+# unpack FOLDER PACKAGE...: fetches Debian packages, and unpacks them there; installs nothing.
+unpack() {
+	to=$1
+	shift
+	mkdir -p "$to/deb"
+	if ! log=$(cd "$to/deb" && { wait_apt_get download "$@" ||
+		{ wait_apt_get update && wait_apt_get download "$@"; }; } 2>&1); then
+		echo "$log" >&2
+		die "apt-get could not download $*: see above"
+	fi
+	for deb in "$to"/deb/*.deb; do
+		dpkg -x "$deb" "$to"
+	done
+	rm -r "$to/deb"
+}
+
 # Builds into build/, with these meson options. Prints nothing unless build/ is new or it fails.
 build() {
 	[ -e "$build/build.ninja" ] || echo "$program: building"

@@ -7,33 +7,13 @@
 vm=$build/vm
 qemu_packages="kmod qemu-system-x86 util-linux"
 
-# The package that linux-image-amd64 stands for today.
-kernel_package() {
-	apt-cache show --no-all-versions linux-image-amd64 2>/dev/null |
-		sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | grep .
-}
-
 # busybox-static is not installed either, because it conflicts with busybox.
 unpack_kernel() {
 	[ ! -e "$vm/release" ] || return 0
-	if ! package=$(kernel_package); then
-		[ "$(id -u)" -ne 0 ] || wait_apt_get update >/dev/null 2>&1 || true
-		package=$(kernel_package) || die "there is no package linux-image-amd64 here:" \
-			"this needs Debian; if this is Debian, run: sudo apt-get update"
-	fi
+	package=$(depends_on linux-image-amd64 linux-image-)
 	echo "$program: fetching $package" >&2
 	rm -rf "$vm" "$vm.part"
-	mkdir -p "$vm.part/deb"
-	if ! log=$(cd "$vm.part/deb" && { wait_apt_get download "$package" busybox-static ||
-		{ wait_apt_get update &&
-			wait_apt_get download "$package" busybox-static; }; } 2>&1); then
-		echo "$log" >&2
-		die "apt-get could not download $package and busybox-static: see above"
-	fi
-	for deb in "$vm.part"/deb/*.deb; do
-		dpkg -x "$deb" "$vm.part"
-	done
-	rm -r "$vm.part/deb"
+	unpack "$vm.part" "$package" busybox-static
 	# Packages have modules in one of these folders, and kmod looks in one: make both work.
 	mkdir -p "$vm.part/lib" "$vm.part/usr/lib"
 	[ -e "$vm.part/lib/modules" ] || ln -sT ../usr/lib/modules "$vm.part/lib/modules"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- * Loaded into User-mode Linux (LD_PRELOAD): makes what its kernel takes for the host's randomness
- * depend only on $UML_SEED, so that one seed is one run. See testbed/dev/uml-run.
+ * Loaded into User-mode Linux (LD_PRELOAD): what its kernel takes for the host's randomness
+ * depends only on $UML_SEED then, so that one seed is one run. See testbed/dev/uml-run.
  */
 
 #include <stdbool.h>

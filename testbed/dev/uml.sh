@@ -21,12 +21,6 @@ uml_is_built() {
 		(cd "$uml" && sha256sum --status -c sums 2>/dev/null)
 }
 
-# The package that linux-source stands for today.
-uml_source_package() {
-	apt-cache show --no-all-versions linux-source 2>/dev/null |
-		sed -n 's/^Depends: \(linux-source-[^ ,]*\).*/\1/p' | grep .
-}
-
 # On a terminal, shows how many files have been compiled.
 uml_progress() {
 	count=0
@@ -51,22 +45,14 @@ uml_build() {
 
 uml_build_alone() {
 	! uml_is_built || return 0
-	if ! package=$(uml_source_package); then
-		[ "$(id -u)" -ne 0 ] || wait_apt_get update >/dev/null 2>&1 || true
-		package=$(uml_source_package) || die "there is no package linux-source here: this" \
-			"needs Debian; if this is Debian, run: sudo apt-get update"
-	fi
+	package=$(depends_on linux-source linux-source-)
 	echo "$program: building User-mode Linux from $package, once: this takes some minutes" >&2
 	rm -rf "$uml" "$uml.part"
-	mkdir -p "$uml.part/deb" "$uml.part/source"
-	if ! log=$(cd "$uml.part/deb" && { wait_apt_get download "$package" ||
-		{ wait_apt_get update && wait_apt_get download "$package"; }; } 2>&1); then
-		echo "$log" >&2
-		die "apt-get could not download $package: see above"
-	fi
-	dpkg -x "$uml.part"/deb/*.deb "$uml.part/deb"
-	tar -xf "$uml.part/deb/usr/src/$package.tar.xz" -C "$uml.part/source" --strip-components 1
-	rm -r "$uml.part/deb"
+	unpack "$uml.part/package" "$package"
+	mkdir "$uml.part/source"
+	tar -xf "$uml.part/package/usr/src/$package.tar.xz" -C "$uml.part/source" \
+		--strip-components 1
+	rm -r "$uml.part/package"
 	(
 		cd "$uml.part"
 		# The caller's environment must not affect this kernel.
