@@ -25,10 +25,10 @@ uint16_t box_segment_size(const struct engine *e, const struct flow *f, enum eng
 	return (uint16_t)(size < most ? size : most);
 }
 
-/* Where segments were joined, each but the last was as long as the source could make it: the most
- * that both ends take (RFC 6691: the MSS option does not count options). An end takes as much as
- * its own link carries, and so sends as much. An end that takes less than it sends (Linux: advmss
- * of a route) has shown that by a longer segment. */
+/* Where segments were joined, each but the last was as long as the source could make it: the
+ * smaller of both ends' MSS (RFC 6691: the MSS option does not count options), since an end's MSS
+ * shows what its own link carries. If a source sends more than its MSS (Linux: advmss of a route),
+ * a longer segment has shown that. */
 uint32_t box_wire_segment(const struct flow *f, enum engine_side source, const struct packet *p)
 {
 	uint32_t mss = f->end[CLIENT].mss < f->end[SERVER].mss ? f->end[CLIENT].mss

@@ -40,7 +40,7 @@ void checksum_add(struct checksum *c, const void *data, size_t len)
 	uint64_t sum = sum_words(data, len);
 
 	if (c->odd) {
-		/* These bytes stand one place further on: swap the halves. */
+		/* These bytes begin at an odd offset: swap the halves of their sum. */
 		uint16_t folded = fold(sum);
 
 		sum = (uint16_t)(folded << 8 | folded >> 8);

@@ -4,8 +4,8 @@
 /*
  * RFC 5681 (slow start, congestion avoidance, fast retransmit) and RFC 6582 (NewReno recovery)
  *
- * In recovery each ACK lets one hole be filled: the one at snd_una and, if the sink reports by SACK
- * what it has (RFC 2018, RFC 6675), the next ones below the end of that.
+ * In recovery each ACK lets one hole be filled: first the one at snd_una, then, if the sink sends
+ * SACK (RFC 2018, RFC 6675), those below the last octet that it has reported.
  */
 
 #define DUP_ACKS 3

@@ -22,8 +22,8 @@
  *
  * The box stands between two ends. In each half of a connection that it intercepts it plays both:
  * toward the source of the data it is the sink (receive.c), toward the sink it is the source
- * (send.c). Both halves of a connection work alike; each has a struct relay. A half that it does
- * not intercept it only watches, since its own packets must agree with what it saw.
+ * (send.c). Both halves of a connection work alike; each has a struct relay. It only watches a half
+ * that it does not intercept, since its own packets must agree with what it saw there.
  *
  * The path of an incoming packet:
  *

@@ -44,8 +44,8 @@ struct fault_cut {
 /* A packet that has come to the box, before anything else is done with it. */
 struct fault_packet {
 	const struct packet *p;
-	uint32_t bytes;		/* of the IP packet and its payload, as they were on the wire: */
-	uint32_t payload_bytes;	/* for a joined one, of the first segment */
+	uint32_t bytes;		/* of the IP packet, as it was on the wire, */
+	uint32_t payload_bytes;	/* and of its payload; if joined, both of its first segment */
 	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
 	uint32_t acks;		/* pure ACKs from this side, with this one */
 	bool by_server;
@@ -92,7 +92,8 @@ struct fault_kind {
 	 * more data arrives. NULL: as proposed. */
 	uint32_t (*cut)(const struct fault *f, const struct fault_cut *c);
 
-	/* Hook "cut", of what is cut: changes the text. Returns true if it did. NULL: it stays. */
+	/* Hook "cut", once a piece is cut: changes its text. Returns true if it did. NULL: no
+	 * change. */
 	bool (*alter)(const struct fault *f, const struct fault_cut *c, uint8_t *text);
 
 	/* Hook "packet": what becomes of a packet that has come in. NULL: nothing. */
@@ -105,8 +106,8 @@ struct fault_kind {
 	enum fault_fate (*piece)(const struct fault *f, const struct fault_piece *p);
 };
 
-/* Half of what two sequence numbers may differ by, 2^31; any window is smaller (RFC 7323 section
- * 2.3). */
+/* Larger than any window (RFC 7323 section 2.3), and half of 2^31, the most by which two sequence
+ * numbers can differ. */
 #define FAULT_SHIFT (UINT32_C(1) << 30)
 
 /* Where and when a fault may act; all zero: always. */

@@ -343,7 +343,7 @@ uint32_t faults_cut(struct engine *e, struct flow *f, enum engine_side source, u
 	return bytes;
 }
 
-/* What faults are shown of a packet that has come in. */
+/* The view that faults get of a packet that has come in. */
 static struct fault_packet view(const struct flow *f, enum engine_side source,
 				const struct packet *p)
 {

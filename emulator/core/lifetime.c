@@ -241,9 +241,9 @@ bool lifetime_is_finished(const struct flow *f)
 }
 
 /*
- * Is an end gone? Then the box has ACKed its FIN, and it has ACKed the other end's. For it the
- * connection is over, though the box may still have its data to deliver. It answers whatever still
- * reaches it with a RST, and that must not end the delivery.
+ * Is an end gone? It is once the box has ACKed the end's FIN, and the end has ACKed its peer's. For
+ * this end the connection is over, though the box may still have to deliver its data. The end
+ * answers whatever still reaches it with a RST, and that must not end the delivery.
  */
 bool lifetime_is_gone(const struct flow *f, enum engine_side side)
 {

@@ -32,7 +32,7 @@ static void show_flow(const struct engine *e, uint64_t now_ns, const struct flow
 		out->port[side] = flow_port(f, side);
 		if (f->state != FLOW_OPEN)
 			continue;
-		/* S as at opening: the client's, if that half is intercepted. */
+		/* S as the event `opened` has it: of the client's half, if that is intercepted. */
 		if (r->intercepted && (side == CLIENT || !f->relay[CLIENT].intercepted))
 			out->segment_size = box_segment_size(e, f, side);
 		out->totals[side] = observe_totals(r);

@@ -292,7 +292,7 @@ size_t receive_sack_blocks(const struct engine *e, const struct flow *f, enum en
 			blocks[count - 1].right = right;
 		else if (count < max)
 			blocks[count++] = (struct sack_block){ left, right };
-		else if (a.start <= s->newest)	/* no place is left, and this one must be first */
+		else if (a.start <= s->newest)	/* full, but the newest must be reported */
 			blocks[count - 1] = (struct sack_block){ left, right };
 		else
 			break;

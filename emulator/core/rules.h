@@ -68,8 +68,9 @@ struct engine_config {
 					 * checksums; see struct engine_emit */
 	uint8_t hash_key[16];		/* random, or fixed for a repeatable run */
 	uint64_t start_ns;		/* when it begins, and its faults come into use */
-	uint32_t number;		/* of this engine, from 0, and how many work side by */
-	uint32_t engines;		/* side: no two give flows the same serial number */
+	uint32_t number;		/* of this engine, from 0 */
+	uint32_t engines;		/* how many work side by side: no two give flows the same
+					 * serial number */
 	engine_observer *observer;	/* may be NULL */
 	void *observer_arg;
 };

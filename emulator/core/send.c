@@ -17,8 +17,8 @@
  * as the window opens.
  */
 
-/* RFC 9293 section 3.8.3: R2 of at least 100 s. Doubling from 200 ms up to 60 s, this many timeouts
- * take more than 8 minutes. */
+/* RFC 9293 section 3.8.3: R2 of at least 100 s. The sink is given up at the timeout after this
+ * many in a row: if the first takes 200 ms, after more than 8 minutes. */
 #define TIMEOUTS_MAX 15
 /* The least that a path may be reported to carry: RFC 791, RFC 8200 section 5. */
 #define MTU_MIN_IPV4 68
@@ -69,7 +69,8 @@ static void window_update(const struct engine *e, struct flow *f, enum engine_si
 		return;
 	if (told < most / 2 && window > told && window - told >= most / 4)
 		r->ack_owed = true;
-	/* If most of the buffer stays full, a good part may never open: tell of one segment. */
+	/* If most of the buffer stays full, a good part may never open: report room for one
+	 * segment. */
 	if (told == 0 && window >= f->end[sink].mss)
 		r->ack_owed = true;
 }
@@ -221,7 +222,7 @@ static void piece_at(const struct flow *f, enum engine_side source, struct trans
 	}
 	out->bytes = stream_piece(&t->stream, t->segment_size, offset, &out->push);
 	/* If only a part of this was sent before, up to where a window ended, that part can be sent
-	 * again whatever fits now. */
+	 * again, however little fits now. */
 	if (offset < t->snd_max && offset + most > t->snd_max &&
 	    offset + most > flow_window_edge(f, source))
 		most = (uint32_t)(t->snd_max - offset);
@@ -282,8 +283,8 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 	return true;
 }
 
-/* How many new octets may be sent now, in full pieces of one run without its last piece: what
- * send_next() would let go one after the other. At most max. */
+/* How many new octets may be sent now, at most max: full pieces of one run, but not its last piece,
+ * as send_next() would return them one after the other. */
 static uint32_t full_pieces(const struct flow *f, enum engine_side source, struct transit *t,
 			    uint32_t max)
 {

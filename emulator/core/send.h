@@ -27,8 +27,8 @@ bool send_next(struct engine *e, struct flow *f, enum engine_side source, struct
 void send_train(struct engine *e, struct flow *f, enum engine_side source, struct piece *train,
 		uint32_t max);
 
-/* A router reports that it cannot carry a packet to the sink whose data began at offset, only
- * packets of mtu bytes. It is believed if that data is under way. */
+/* A router reports that a packet with data from offset on was too big on its way to the sink, where
+ * packets may have mtu bytes at most. The report is believed if that data is under way. */
 void send_too_big(struct engine *e, struct flow *f, enum engine_side source, uint64_t offset,
 		  uint32_t mtu);
 

@@ -109,8 +109,8 @@ struct arrival stream_waiting(const struct stream *s, const struct pool *pool, u
 /* Takes out the first waiting arrival, if it starts at start. */
 bool stream_take_waiting(struct stream *s, struct pool *pool, uint64_t start, struct arrival *out);
 
-/* Forgets all that waits, and gives back the pages after the one with the octet before end, which
- * is the end of what is in order. */
+/* Forgets all that waits, and gives back the pages that hold no octet before end, where what is in
+ * order ends. */
 void stream_forget_waiting(struct stream *s, struct pool *pool, uint64_t end);
 
 /* Notes the next cut: bytes octets after all that is cut, in pieces of segment_size and perhaps a
