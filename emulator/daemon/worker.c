@@ -62,8 +62,8 @@ static void send_output(struct worker *w)
  * packet it keeps the old memory, and charges the receiver for both, which may be twice the
  * segment: a small receive buffer would have no room for a second segment, and the connection would
  * crawl. Segments that offloads have joined are handed back, because only the kernel knows where
- * they were joined; a receiver with such a buffer gets none. Returns false if the segment is not to
- * be sent like this.
+ * they were joined; a receiver with a small buffer gets no joined ones. Returns false if the
+ * segment is not to be sent like this.
  */
 static bool send_anew(struct worker *w, void *bytes, size_t len, unsigned hints)
 {
@@ -132,7 +132,7 @@ static enum engine_verdict handle_packet(void *arg, void *packet, size_t *len, u
 	uint64_t now;
 
 	/* Send what the previous packet caused, now that the packet itself is gone: an ACK that
-	 * overtook the data it was written after would make that data look lost. */
+	 * overtook it would be numbered after its data, which would then look lost. */
 	send_output(w);
 	now = now_ns();
 	if (w->tap)

@@ -168,7 +168,7 @@ static size_t build(struct fuzz *f, struct input *in, uint8_t *to)
 	uint32_t ack = f->nxt[engine_other(side)] + take_step(in);
 	uint16_t window = take16(in);
 	uint8_t content = take_byte(in), word = content / 2 % WORDS;
-	bool is_text = content >= 128;	/* the word once, or repeated to so many octets */
+	bool is_text = content >= 128;	/* a word, once or repeated to fill the payload */
 	uint32_t bytes = content & 1 ? take16(in) % 3000 : is_text ? words[word].bytes : 0;
 	size_t options = (take_byte(in) % 11) * 4, ip = f->ipv6 ? 40 : 20, header = 20 + options;
 	struct checksum c = { 0 };

@@ -115,7 +115,7 @@ static int take_block(struct capture_read *c, uint32_t bytes, struct error *erro
 	c->block = block;
 	c->bytes = bytes;
 	rc = take_bytes(c, block, bytes, error);
-	c->cut |= rc == 0;	/* its header was there */
+	c->cut |= rc == 0;	/* the file ends after the block's header */
 	return rc;
 }
 

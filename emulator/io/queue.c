@@ -181,7 +181,7 @@ static void send_verdict(struct queue *q, const struct nlmsghdr *nlh)
 		q->stats.errors++;
 }
 
-/* One message drops every packet up to an id that has no verdict yet. */
+/* One message drops all packets up to an id, except those that have a verdict already. */
 static void flush_drops(struct queue *q)
 {
 	struct nlmsghdr *nlh;

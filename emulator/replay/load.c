@@ -71,8 +71,8 @@ static void mend_length(uint8_t *ip, size_t bytes)
 }
 
 /*
- * Removes what may stand between the IP header and the TCP header: the box lets such packets pass,
- * but it is a connection all the same. Returns how many of the `bytes` octets are left.
+ * Removes what may stand between the IP header and the TCP header: the box would let such packets
+ * pass, but here their connection is replayed. Returns how many of the `bytes` octets are left.
  */
 static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 {

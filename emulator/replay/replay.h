@@ -49,10 +49,10 @@ struct replay_connection {
 
 enum replay_outcome {
 	REPLAY_OK,			/* everything came through */
-	REPLAY_STALLED,			/* it did only without the fault, which kept something
-					 * back */
+	REPLAY_STALLED,			/* everything came through only without the fault, which
+					 * kept something back */
 	REPLAY_HUNG,			/* the same, but the fault did something else */
-	REPLAY_RESET,			/* it did not even without the fault: an end sent a RST, */
+	REPLAY_RESET,			/* even without it not all came: an end sent a RST, */
 	REPLAY_INCOMPLETE,		/* or the capture lacks something */
 	REPLAY_PASSED,			/* the box had no part in it */
 	REPLAY_OUTCOMES,

@@ -96,7 +96,7 @@ static bool set_fault(struct settings *s, unsigned policy, const char *value, st
 	s->given[policy] |= GIVEN_FAULT;
 	if (!faultspec_add(p, value, error))
 		return false;
-	if (p->faults > 0)	/* else it is none */
+	if (p->faults > 0)	/* else the value is "none" */
 		s->fault_at[policy][p->faults - 1] = s->place;
 	return true;
 }

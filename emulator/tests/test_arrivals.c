@@ -54,8 +54,8 @@ Test(arrivals, a_checksum_left_to_hardware_is_set_where_the_packet_is_changed)
 		"pass P. 1:101(100) ack 514\n");
 }
 
-/* On the wire these were segments of 1460 and 513 octets: the first leaves 436, the second
- * stalls. */
+/* On the wire these were segments of 1460 and 513 octets: the first is cut, down to a last piece of
+ * 436; the second stalls. */
 Test(arrivals, joined_segments_are_taken_apart)
 {
 	script_run((struct script){ .fault = "off-by-one", .events = true },

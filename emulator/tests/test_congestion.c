@@ -19,8 +19,8 @@ Test(congestion, the_initial_window_is_ten_pieces)
 	script_run((struct script){ .segment_size = 100 }, SCRIPT_HANDSHAKE_AND_5000);
 }
 
-/* Ten large pieces are 14,000 octets. The limit of 14,600 would allow 500 more, but it is the
- * smaller of the two that counts. */
+/* Ten large pieces are 14,000 octets. Under the limit of 14,600 the last 500 could go out, too, but
+ * it is the smaller of the two that counts. */
 Test(congestion, ten_large_pieces_are_an_initial_window)
 {
 	script_run((struct script){ .segment_size = 1400 },

@@ -335,8 +335,8 @@ Test(recovery, recovery_ends_with_all_that_was_out)
 		"server > . 1:1(0) ack 1101 win 509\n"
 		"drop\n"
 		"count retransmissions 1\n"
-		/* the third shows a loss: RFC 5681 section 3.2 step 3 lets two and three pieces be
-		 * in flight */
+		/* the third shows a loss: RFC 5681 section 3.2 step 3 lets 2 + 3 pieces be in
+		 * flight */
 		"server > . 1:1(0) ack 1101 win 509\n"
 		"drop\n"
 		"server < . 1101:1201(100) ack 1\n"
