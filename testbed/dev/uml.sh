@@ -8,8 +8,8 @@ uml_nice=	# a command to run the build under, such as nice -n 19
 uml_packages="bc binutils bison flex gcc iproute2 libc6-dev make python3 util-linux \
 	xz-utils"
 
-# A sum of what the kernel is built from, to notice an old one. Raise the number if a change of
-# uml_build_alone() makes another kernel of the same files.
+# A checksum of what the kernel is built from, to notice an outdated kernel. Raise the number if a
+# change of uml_build_alone() makes another kernel from the same files.
 uml_recipe() {
 	{ echo 1 && cat "$top/testbed/dev/uml.config" "$top/testbed/dev/uml-seed.c"; } |
 		sha256sum | cut -d ' ' -f 1

@@ -234,7 +234,8 @@ static void set_up_box(const struct hosts *h, const struct hosts_options *o)
 #define IPV6_MTU_MIN 1280	/* RFC 8200 section 5 */
 
 /* The router's links have the MTU of the server's link, so that no MSS option reveals that of the
- * path, which is smaller. Only the router's routes have that one: larger packets go no further. */
+ * path, which is smaller. Only the router's routes have the path's MTU: larger packets go no
+ * further. */
 static void set_up_router(const struct hosts *h, const struct hosts_options *o)
 {
 	struct rtnl *r = enter_and_open(h, HOST_ROUTER);

@@ -298,7 +298,7 @@ bool services_stop(struct service *s)
 	return s->aside || services_exit_status(status) == 0;
 }
 
-/* Starts argv. *ran, unless NULL: whether it could be executed; if so, that closed the pipe. */
+/* Starts argv. *ran, unless NULL: whether it could be executed, which closes the pipe. */
 static pid_t start_command(const struct hosts *h, enum host host, const char *const *argv,
 			   bool *ran)
 {

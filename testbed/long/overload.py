@@ -65,7 +65,7 @@ def memory_for_new_used_up(_):
     box = Box("--memory", "1048576")
     streams = [Stream() for _ in range(101)]
     for stream in streams[:-1]:
-        stream.send(513)		# each takes two pages of 4,096 octets, of 256
+        stream.send(513)		# each takes two of 256 pages of 4,096 octets
     wait_until(lambda: box.counter("stalls") == 100, "all 100 connections to stall")
     late = [Stream() for _ in range(20)]
     for stream in late:

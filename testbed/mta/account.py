@@ -215,7 +215,7 @@ def accounts(sender, folder, sent, mark, to, answers):
     taken = store(folder)
     ours = [one for one in taken if is_marked(one, mark)]
     seen = witness(sender, folder, answers, any(one.sender == "" for one in taken))
-    # Other addresses than ours were altered, unless the sender wrote them, for another message.
+    # An address that is not ours is an altered one, unless the sender wrote it for another message.
     others = [other for one in ours for other in one.to if other not in to and
               (other not in answers or not set(one.to).isdisjoint(to))]
     copies = {address: [one for one in ours for other in one.to if other == address]

@@ -104,7 +104,7 @@ def new_mark():
 
 def message(mark, padding=0):
     """
-    The text of a message. Whichever sender adds headers, without `padding` it is sent as more than
+    The text of a message. Whatever headers a sender adds, without `padding` it is sent as more than
     512 octets and fewer than 1025. Each octet of `padding` makes it longer by one; a line end
     counts as two.
     """
