@@ -326,7 +326,7 @@ static void print_help(void)
 	       "Measures the engine alone, and prints JSON Lines.\n"
 	       "\n"
 	       "  --work NAME  only this: segment, burst, dialogue or open\n"
-	       "  --packets N  packets to put in, %d times; the median counts (%d)\n"
+	       "  --packets N  put in N packets, %d times, and take the median (%d)\n"
 	       "  --idle N     first open N flows; then measure beside them, and also a dialogue\n"
 	       "               on each of them in turn (work spread)\n"
 	       "  --help, --version\n",

@@ -48,10 +48,10 @@ static void print_help(void)
 {
 	printf("Usage: stream-client [OPTION]... HOST PORT BYTES\n"
 	       "\n"
-	       "  --connections N  so many, each of 1 to BYTES bytes; a single one has BYTES (1)\n"
-	       "  --parallel N     so many at once (100)\n"
+	       "  --connections N  make N, each of 1 to BYTES bytes; a single one has BYTES (1)\n"
+	       "  --parallel N     at most N at once (100)\n"
 	       "  --abort-every N  every Nth connection ends with a RST when half is sent (never)\n"
-	       "  --from IPV4      from this source address on, %d of them in turn\n"
+	       "  --from IPV4      use %d source addresses in turn, IPV4 and those after it\n"
 	       "  --help, --version\n", SOURCES);
 }
 
