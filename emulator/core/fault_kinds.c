@@ -465,7 +465,8 @@ const struct fault_kind fault_table[] = {
 		.summary = "once so many bytes are ACKed, the box forgets the connection and lets "
 			   "none of its packets pass",
 		.symptom = "data that was ACKed is lost; the ends notice late or never",
-		.param = { { "bytes", "how many bytes are ACKed before that", 1, 1000000000, 1024 },
+		.param = { { "bytes", "how many bytes are ACKed before the connection dies", 1,
+			     1000000000, 1024 },
 			   { "reset", "1: both ends get a RST, once the next packet comes", 0, 1,
 			     0 } },
 		.cut = die_with_what_is_pending,

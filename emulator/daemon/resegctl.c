@@ -352,7 +352,7 @@ int main(int argc, char **argv)
 		case CLIENT_PREFIX:
 			o.flows.of_client = true;
 			if (!faultspec_prefix(&o.flows.match.client, optarg, strlen(optarg)))
-				cli_die("--client %s: give an address, or a prefix as "
+				cli_die("--client %s: give an address, or a prefix such as "
 					"198.51.100.0/24",
 					optarg);
 			break;

@@ -139,14 +139,14 @@ static bool set_client(struct settings *s, unsigned policy, const char *value, s
 {
 	return faultspec_prefix(&s->engine.rules.policy[policy].match.client, value,
 				strlen(value)) ||
-	       error_set(error, 0, "give an address, or a prefix as 198.51.100.0/24");
+	       error_set(error, 0, "give an address, or a prefix such as 198.51.100.0/24");
 }
 
 static bool set_server(struct settings *s, unsigned policy, const char *value, struct error *error)
 {
 	return faultspec_prefix(&s->engine.rules.policy[policy].match.server, value,
 				strlen(value)) ||
-	       error_set(error, 0, "give an address, or a prefix as 198.51.100.0/24");
+	       error_set(error, 0, "give an address, or a prefix such as 198.51.100.0/24");
 }
 
 static bool set_port(struct settings *s, unsigned policy, const char *value, struct error *error)

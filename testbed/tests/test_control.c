@@ -331,7 +331,7 @@ Test(control, a_fault_that_can_never_act)
 		    "echo fault=drop:direction=s2c >$DIR/c; " CTL "reload'");
 	snprintf(
 		expected, sizeof(expected),
-		"%s%sresegctl: client is an address, or a prefix as 198.51.100.0/24: "
+		"%s%sresegctl: client is an address, or a prefix such as 198.51.100.0/24: "
 		"client=nowhere\n",
 		never, never);
 	cr_assert(strncmp(r.err, expected, strlen(expected)) == 0, "%s", r.err);
