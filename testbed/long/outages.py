@@ -106,7 +106,7 @@ def link_to_client_down(_):
 
 
 def clients_abort(_):
-    """clients abort: every second of 300 connections ends by a RST half-way
+    """clients abort: 150 of 300 connections end by a RST half-way
     | the others are byte-exact; the box holds no data afterwards
     | `flow_closed` with `reset`"""
     box = Box("--fault", "none")

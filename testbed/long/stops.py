@@ -88,8 +88,8 @@ def held_up(_):
 
 def killed(_):
     """resegd is killed by `SIGKILL`, and started again
-    | until the start packets pass without it; octets that only it held are lost, and their
-    connections hang; all others go on; after the start new connections are intercepted
+    | until it is started again, packets pass without it; octets that only it held are lost, and
+    their connections hang; all others go on; after the start new connections are intercepted
     | `passed_unknown_flow`"""
     box = Box()
     quiet = Stream()
@@ -111,7 +111,7 @@ def killed(_):
 
 def killed_and_closed(_):
     """the same, with `reseg-rules load --without-resegd drop`
-    | until the start no packet passes; then all connections but the stalled one go on
+    | until it is started again, no packet passes; then all connections but the stalled one go on
     | none"""
     box = Box()
     on_box("reseg-rules", "load", "--quiet", "--port", str(ECHO), "--without-resegd", "drop")
