@@ -29,7 +29,7 @@ static const char *check_transit(const struct flow *f, const struct relay *r,
 }
 
 /* Does the source of an intercepted half know that there is room for its data? Until its first
- * octet comes, the window is the sink's own. */
+ * octet comes, it goes by the window that the sink itself has offered. */
 static bool knows_of_room(const struct engine *e, const struct flow *f, enum engine_side source)
 {
 	const struct relay *r = &f->relay[source];

@@ -31,8 +31,8 @@ uint64_t emit_seq(const struct engine *e, const struct flow *f, enum engine_side
 	uint64_t end = out->intercepted ? box_sent_end(e, out) : out->rcv_nxt;
 
 	/* What was sent may end past the window: the window was shrunk, or is closed and probed.
-	 * The sink would ignore an ACK numbered past it. If it ends less than one unit of the
-	 * window scale past it, that may only be rounding; then keep the number, since the sink
+	 * The sink would ignore an ACK numbered past the window. But less than one unit of the
+	 * window scale past the edge may only be rounding: then keep the number, since the sink
 	 * takes no window from an ACK that is numbered before others (SND.WL1). */
 	if (end <= edge || (sink->window > 0 && (end - edge) >> sink->window_shift == 0))
 		return end;

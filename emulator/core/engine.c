@@ -173,7 +173,7 @@ static enum engine_verdict apply_fate(struct engine *e, flow_handle h, enum engi
 		if (f->state == FLOW_OPEN)
 			lifetime_close(e, f, CLOSE_FORGOTTEN);
 		lifetime_end_state(e, f, FLOW_FORGOTTEN);
-		/* It has nothing to send, but its deadline has changed, and it can be drained. */
+		/* The flow has nothing to send, but a new deadline, and can be handed over. */
 		lifetime_queue_output(e, h);
 		break;
 	default:

@@ -44,8 +44,8 @@ struct fault_cut {
 /* A packet that has come to the box, before anything else is done with it. */
 struct fault_packet {
 	const struct packet *p;
-	uint32_t bytes;		/* of the IP packet, as it was on the wire, */
-	uint32_t payload_bytes;	/* and of its payload; if joined, both of its first segment */
+	uint32_t bytes;		/* of the IP packet; of the first one on the wire, if joined */
+	uint32_t payload_bytes;	/* of its payload */
 	uint64_t acked;		/* octets of data the box has ACKed in this connection so far */
 	uint32_t acks;		/* pure ACKs from this side, with this one */
 	bool by_server;

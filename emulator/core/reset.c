@@ -107,9 +107,9 @@ enum engine_verdict reset_after_rst(struct engine *e, flow_handle h, enum engine
 			       : VERDICT_ACCEPT;
 	}
 	if ((p->flags & TCP_ACK) && !(p->flags & TCP_RST)) {
-		/* It did not take the RST, because a piece before it was lost (RFC 5961 section
-		 * 3.2). Its ACK shows the number that it will take; the end that sent the RST would
-		 * answer with a RST like this. */
+		/* This end did not take the RST, because a piece before it was lost (RFC 5961
+		 * section 3.2). Its ACK shows which number it expects: send a RST with that number,
+		 * as the end that sent the first RST would. */
 		r->snd_una = seq_widen(f->end[by].isn, p->ack, r->snd_una);
 		flow_mark(f, FLOW_RST_OWED, by);
 		lifetime_queue_output(e, h);

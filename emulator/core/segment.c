@@ -327,7 +327,7 @@ static enum engine_verdict take_segment(struct engine *e, struct flow *f, enum e
 	if (out->intercepted && g->has_text)
 		return after_text(e, f, side, g);
 	if (lifetime_is_gone(f, other)) {
-		/* It can no longer answer; if this calls for an answer, the box sends it. */
+		/* The other end is gone; if the segment calls for an answer, the box sends it. */
 		if (wants_ack)
 			flow_mark(f, FLOW_ACK_INFO_OWED, other);
 		return VERDICT_DROP;

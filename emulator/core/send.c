@@ -28,7 +28,7 @@
 #define MSS_SURE_IPV4 (576 - 40)
 #define MSS_SURE_IPV6 (MTU_MIN_IPV6 - 60)
 /* If the timer goes off again after this many timeouts in a row, a smaller piece is tried. With a
- * first timeout of 200 ms that is after 1.4 s, or 25 s. */
+ * first timeout of 200 ms that is after 1.4 s; for a size that nearly every path carries, 25 s. */
 #define TIMEOUTS_TOO_BIG 2
 #define TIMEOUTS_TOO_BIG_SURE 6
 /* After this many timeouts in a row it is worth reporting that nobody answers: 13 s with a first

@@ -50,7 +50,7 @@ static void send_output(struct worker *w)
 	struct engine_emit packet;
 
 	while (engine_next(w->engine, &packet)) {
-		if (w->tap)	/* first, or its answer could seem to come before it */
+		if (w->tap)	/* before it is sent, or its answer could be captured first */
 			box_capture_emit(w->tap, now_ns(), &packet);
 		w->injector->send(w->injector, &packet);
 	}

@@ -106,7 +106,7 @@ static bool may_stall(const struct engine_policy *p)
 }
 
 /* Without a fault that decides on cuts nothing stalls. The last alternative below is from when a
- * relay could run out of room for cuts: it excuses nothing any more. */
+ * relay could run out of room for cuts: no case needs it any more. */
 static void check_flows(const struct fuzz *f)
 {
 	struct engine_flow_info flows[FLOWS_MAX];

@@ -216,7 +216,7 @@ void control_close(struct control *c)
 {
 	if (!c)
 		return;
-	/* First of all, so that a client that learns of the end can rely on it. */
+	/* Remove the socket first, so that it is gone once a client learns of the end. */
 	unlink(c->path);
 	for (unsigned i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		drop(&c->clients[i]);

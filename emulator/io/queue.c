@@ -49,7 +49,7 @@ static int configure(struct queue *q, struct nlmsghdr *nlh)
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	/* A queue bound earlier could send packets in between; on this socket there is none. */
+	/* A queue bound earlier could send packets before the answer; this socket has none. */
 	if (mnl_cb_run(answer, (size_t)n, 0, q->portid, NULL, NULL) < 0)
 		return -errno;
 	return 0;

@@ -25,8 +25,8 @@
 #define CLONE_FLAGS 0
 #endif
 
-/* All that resegd does while it runs, and what the C library does for it. No socket, no program, no
- * other process. */
+/* All that resegd does while it runs, and what the C library does for it. None of these opens a
+ * connection, runs a program or makes a process. */
 static const int system_calls[] = {
 	/* packets, and waiting for them */
 	SCMP_SYS(poll),
@@ -106,8 +106,8 @@ static int limit_system_calls(void)
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = filter ? 0 : -ENOMEM;
 
-	/* Allow clone() only to make a thread. What clone3() would make cannot be seen, so it
-	 * reports that it does not exist, and the C library makes threads by clone(). */
+	/* Allow clone() only to make a thread. What clone3() would make cannot be seen here, so it
+	 * fails with ENOSYS, and the C library makes threads by clone(). */
 	if (rc == 0)
 		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				      SCMP_CMP(CLONE_FLAGS, SCMP_CMP_MASKED_EQ, CLONE_THREAD,

@@ -6,8 +6,8 @@
  * Gives up what is not needed after everything is open
  *
  * What stays is CAP_NET_ADMIN, which the kernel requires for each verdict, and the system calls
- * listed in sandbox.c, none of which creates a process or a socket. No packet is read before this
- * is done.
+ * listed in sandbox.c, none of which makes a process or opens a connection. No packet is read
+ * before this is done.
  */
 
 /* Becomes `user` (NULL: no change), keeps one capability, and allows only the listed system calls.

@@ -166,8 +166,8 @@ static void free_pass(struct replay_pass *run)
 /*
  * Limits the memory to what this capture can need, if that is less than configured: an engine takes
  * all of it at its start. A relay holds octets of the capture and one page more, and the pages
- * before and after the octets may be half empty. Allow twice that, because the box is short of
- * memory before it has none.
+ * before and after the octets may be half empty. Allow twice that, because the box counts as short
+ * of memory before all of it is used.
  */
 static void limit_memory(struct engine_config *config, const struct replay *r)
 {

@@ -281,7 +281,7 @@ Test(handshake, the_clients_window_is_not_scaled_by_its_word_alone)
 		"client < . 1:513(512) ack 1\n");
 }
 
-/* After its first SYN-ACK the server has even closed. A second one has another number: the server's
+/* The server closed after its first SYN-ACK. Its second SYN-ACK has another number: the server's
  * data must be taken from that number on. */
 Test(handshake, another_syn_ack_takes_the_fin_of_the_first_with_it)
 {

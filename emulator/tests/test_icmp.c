@@ -105,7 +105,7 @@ Test(icmp, a_routers_word_over_ipv6_is_read_if_it_is_sound)
 }
 
 /* However long a header claims to be, and however short the packet: nothing beyond the packet is
- * read. The octets after this one would pass for a router's message. */
+ * read. The octets after the packet would pass for a router's message. */
 Test(icmp, a_routers_word_is_inside_its_packet)
 {
 	for (uint16_t total = 0; total < 60 + 8; total++) {

@@ -113,7 +113,7 @@ Test(recovery, a_partial_ack_deflates_the_window)
 		"drop\n"
 		"server < . 401:501(100) ack 1\n"
 		"server < . 1101:1201(100) ack 1\n"
-		/* 5 more: 4, and 3 are out */
+		/* 5 more are acknowledged, and one comes back: 4, of which 3 are out */
 		"server > . 1:1(0) ack 901 win 509\n"
 		"drop\n"
 		"server < . 901:1001(100) ack 1\n"

@@ -172,8 +172,8 @@ Test(window, forged_acks_stay_inside_a_closed_window)
 
 Test(window, a_newer_ack_brings_its_own_window)
 {
-	/* The server probes with an octet beyond what it sends later. A later ACK brings its own
-	 * window, though its segment has the lower number. */
+	/* The server probes with an octet beyond what it sends later. The window of a later ACK
+	 * must count, though that ACK has a lower sequence number than the probe. */
 	script_run((struct script){ 0 },
 		SCRIPT_HANDSHAKE
 		"client > P. 1:1025(1024) ack 1 win 502\n"
