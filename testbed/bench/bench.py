@@ -153,7 +153,7 @@ def core_lines(*options):
     return [json.loads(line) for line in out.splitlines()]
 
 
-# None of these functions calls another of them, which would stop the count.
+# None of these functions calls another of them: that would stop the count.
 CALLGRIND = [
     "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no",
     "--toggle-collect=engine_input", "--toggle-collect=engine_next",

@@ -23,7 +23,7 @@
 #define SNAPLEN 262144
 /* For each end: room for all packets of an upload of 20 MiB, in pieces of 512 bytes, even if none
  * of them was read. The kernel fills it in 160 blocks (TPACKET_V3), and after BLOCK_MS closes a
- * block even if it is not full: so with little traffic it is full after 16 seconds. */
+ * block even if it is not full: so with little traffic the buffer is full after 16 seconds. */
 #define KERNEL_BUFFER_BYTES (40 << 20)
 #define BLOCK_MS 100
 #define LAST_BLOCKS_MS 5000	/* the longest wait for the last blocks */

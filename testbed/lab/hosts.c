@@ -71,7 +71,7 @@ static void make_netns(struct hosts *h, enum host host)
 
 	if (unshare(CLONE_NEWNET) < 0)
 		namespace_die(errno);
-	/* Makes link-local addresses of links made later work at once, too. A kernel without IPv6
+	/* Lets the link-local addresses of later links work at once, too. A kernel without IPv6
 	 * has no such files. */
 	proc_write("/proc/sys/net/ipv6/conf/all/accept_dad", "0");
 	proc_write("/proc/sys/net/ipv6/conf/default/accept_dad", "0");

@@ -6,7 +6,7 @@
  * The processes of a lab: services that report when they are ready, and the command
  *
  * A service is started with a pipe, to which it writes a line feed once it is ready: nothing here
- * waits by the clock.
+ * guesses how long that takes.
  */
 
 #include "lab/hosts.h"
@@ -64,8 +64,8 @@ int services_exit_status(int status);
  * -1. */
 _Noreturn void services_exec(enum host host, const char *const *argv, int failed);
 
-/* Asks it to end, and kills it after a while. Returns false, and has said so, if it did not end
- * well, unless it is aside. */
+/* Asks it to end, and kills it after a while. If it did not end well, says so, and returns false
+ * unless s->aside is set. */
 bool services_stop(struct service *s);
 
 /* Runs argv on a host to its end. Returns its exit status, or 128 and the signal that ended it.

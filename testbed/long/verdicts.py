@@ -96,7 +96,7 @@ def check_log(run):
 
 
 def cut(pending, size, over):
-    """Pieces and what is held, by the loop of docs/wire.md; over 0: without its hole."""
+    """Pieces and what is held, by the loop of docs/wire.md; over 0: nothing is held."""
     pieces = []
     while pending > 0 and not (over and pending == size + over):
         pieces.append(min(pending, size))

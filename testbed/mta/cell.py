@@ -395,7 +395,7 @@ class NotRun(Exception):
 def why_not_run(folder, status):
     if status is None:
         return "the lab did not end in time"
-    # The first to fail knows best.
+    # What failed first says the most about the cause.
     lines = [
         line.strip()
         for line in (folder / "lab.log").read_text(encoding="utf-8", errors="replace").split("\n")
@@ -424,7 +424,7 @@ def mail_for(labs, sizes, cell):
 
 
 def check_sizes(cell, row, options):
-    """A row must have the sizes that it claims. But this never explains a problem away."""
+    """A delivered message must have the sizes that its row claims. Other outcomes stand."""
     if row["outcome"] != "delivered":
         return
     if any(size != cell.size for size in row["sizes"]) and not options.workaround(cell).size_of:

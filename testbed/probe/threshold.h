@@ -19,8 +19,8 @@ size_t threshold_find(const struct row *rows, size_t count);
  * concludes what that means. */
 void threshold_search(struct identify *id, struct row good, struct row bad, uint32_t header);
 
-/* Every size from that of `bad` on fails, and no size up to that of `good`: sets the class, if both
- * sizes are neighbours and do so again. */
+/* Every size from that of `bad` on fails, and no size up to that of `good`. Sets the class, if the
+ * two sizes are neighbours and further tries have the same results. */
 void threshold_conclude(struct identify *id, struct row good, struct row bad, uint32_t header);
 
 #endif

@@ -154,7 +154,7 @@ def tell(c, way, leg):
             own.intercepted |= way.made_by_box
     if packet.flags & ACK and peer_isn is not None:
         acked = distance(relative(packet.ack, peer_isn)) - 1
-        # An ACK on its last leg tells its receiver; one that comes in shows what its sender has.
+        # The last leg of an ACK tells its receiver; the first shows what its sender has.
         if is_last and not way.lost and acked > peer.acked:
             # Not counting a FIN.
             way.acks_new = min(acked, peer.length) - min(peer.acked, peer.length)

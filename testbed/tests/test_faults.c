@@ -43,7 +43,7 @@ static void expect_row(const json_t *root, int size, const char *outcome, int mi
 	cr_assert_eq(lab_number(row, "bytes_acked"), acked, "%d", size);
 }
 
-/* The obvious explanation in 2008 predicts this, but it was not seen: all replies but the last. */
+/* The obvious explanation in 2008 predicts that only the last reply is missing. It was not so. */
 LAB_TEST(faults, lose_tail)
 {
 	json_t *root = sweep(c, "--fault lose-tail", "512-514,1025");
@@ -63,7 +63,7 @@ LAB_TEST(faults, off_by_one_elsewhere)
 	expect_row(root, 259, "ok", 0, 259);
 }
 
-/* What the postmaster first suspected, but then nothing of the packet is ACKed. */
+/* The postmaster suspected this first, but with it nothing of the packet is ACKed. */
 LAB_TEST(faults, mtu_blackhole)
 {
 	json_t *root = sweep(c, "--fault mtu-blackhole:bytes=1000", "500,1200");
@@ -305,8 +305,8 @@ LAB_TEST(faults, psh_hold)
 	cr_assert(strncmp(r.out, "5000\n", 5) == 0, "%s%s", r.out, r.err);
 }
 
-/* Checks how many bytes the server got before the end that it saw. Linux answers what follows that
- * with a RST. */
+/* Checks how many bytes the server got before the FIN that it saw. Linux answers what comes after
+ * that FIN with a RST. */
 static void expect_truncated(struct lab_case c, const char *fault, int bytes)
 {
 	char options[128];
@@ -375,7 +375,7 @@ LAB_TEST(faults, wscale_strip)
 	cr_assert_str_neq(r.out, without.out, "%s%s", r.out, r.err);
 }
 
-/* An echo server sends back what it gets of a TLS record: of 256 octets, not everything. */
+/* A TLS record of 256 octets does not reach the echo server whole; those of 255 and 512 do. */
 LAB_TEST(faults, hello_256_511)
 {
 	struct lab_result r = python(c, "--fault hello-256-511", 7, CLIENT_START

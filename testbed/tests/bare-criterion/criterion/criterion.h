@@ -2,7 +2,7 @@
 
 /*
  * The part of Criterion that the core tests use, for processors that Criterion does not know, such
- * as s390x, or that are emulated without the kernel's help, where it cannot execute itself again.
+ * as s390x, or that are emulated without the kernel's help, where no program can execute itself.
  * Each test is a process; time limits are left to meson. Prints TAP. testbed/dev/cross uses it.
  */
 
