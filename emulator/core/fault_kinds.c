@@ -409,7 +409,8 @@ const struct fault_kind fault_table[] = {
 			   "piece before it",
 		.symptom = "the end of the data is missing; its sender gets a RST, or never learns "
 			   "of it",
-		.param = { { "bytes", "shorter last pieces are overlooked", 2, 65535, 20 } },
+		.param = { { "bytes", "the FIN overtakes a last piece shorter than this", 2, 65535,
+			     20 } },
 		.piece = fin_early,
 	},
 	{

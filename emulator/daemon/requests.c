@@ -78,7 +78,7 @@ static const struct counter {
 	ENGINE(unanswered, "connections in which an end acknowledged nothing for six time-outs"),
 	ENGINE(urgent_segments, "segments with urgent data, treated as any others"),
 	ENGINE(refused_arrivals, "segments not ACKed for want of buffers"),
-	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the sink has not "
+	ENGINE_NOW(orphaned_bytes, "octets ACKed to their source that the other end has not "
 				   "acknowledged"),
 	ENGINE_NOW(pages_used, "pages of 4096 bytes in use for octets"),
 	QUEUE("queue_overruns", overruns, "times that the kernel said the socket was full"),

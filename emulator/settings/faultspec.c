@@ -405,9 +405,10 @@ static void page_scope(FILE *out)
 	fprintf(out,
 		"\n"
 		"`percent` is a share of occasions, not of connections:\n"
-		"`drop:every=1,percent=30` loses 30 %% of the pieces of each connection. No key\n"
-		"makes a fault hit 30 %% of the connections; `flows` selects them by their\n"
-		"numbers. Only `isn-shift` has just one occasion in each connection.\n"
+		"`drop:every=1,percent=30` loses 30 %% of the pieces of each connection. To\n"
+		"choose connections, use `flows`, which takes their numbers. Only `isn-shift`\n"
+		"has just one occasion in each connection, so its `percent` is a share of\n"
+		"connections.\n"
 		"\n"
 		"`ack-then-die` forgets a connection at the first packet that comes once enough\n"
 		"bytes are ACKed. So with `reset=1` the RSTs are sent when either end sends its\n"
