@@ -285,6 +285,25 @@ Test(path, a_router_speaks_of_one_half_of_one_connection)
 		"client:2000 < P. 1:1401(1400) ack 1\n");
 }
 
+/* It quotes the numbers that were on the wire. */
+Test(path, a_router_speaks_of_numbers_that_a_fault_has_shifted)
+{
+	script_run((struct script){ .segment_size = 1400, .direction = DIRECTION_BOTH,
+				    .fault = "isn-shift:direction=s2c" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"anything\n"
+		"server > P. 1:1401(1400) ack 1 win 65160\n"
+		"drop\n"
+		"server < . 1:1(0) ack 1401\n"
+		"client < P. 1073741825:1073743225(1400) ack 1\n"
+		"icmp 1380 server > P. 1073741825:1073743225(1400) ack 1\n"
+		"drop\n"
+		"anything\n"
+		"count paths_limited 1\n");
+}
+
 /* A report on a connection that is not open, or that the box does not know, is for its ends. */
 Test(path, a_router_that_speaks_of_no_open_connection_is_heard_by_its_source)
 {

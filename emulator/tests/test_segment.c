@@ -149,11 +149,20 @@ Test(segment, a_wild_segment_of_the_client_teaches_nothing)
 		"server < P. 1:11(10) ack 1 <TS val 12 ecr 70>\n");
 }
 
+#define OCTETS_WITH_A_LATE_ACK                                                           \
+	"client > P. 1:21(20) ack 4286578817 win 502\n"                                  \
+	"drop\n"                                                                         \
+	"client < . 1:1(0) ack 21\n"                                                     \
+	"server < P. 1:21(20) ack 1\n"
+
 Test(segment, octets_with_an_ack_of_long_ago_are_not_taken)
 {
 	script_run((struct script){ 0 }, SCRIPT_HANDSHAKE OCTETS_WITH_AN_ACK_OF_LONG_AGO);
+	script_run((struct script){ 0 }, SCRIPT_HANDSHAKE OCTETS_WITH_A_LATE_ACK);
 	script_run((struct script){ .direction = DIRECTION_BOTH },
 		   SCRIPT_HANDSHAKE_BOTH OCTETS_WITH_AN_ACK_OF_LONG_AGO);
+	script_run((struct script){ .direction = DIRECTION_BOTH },
+		   SCRIPT_HANDSHAKE_BOTH OCTETS_WITH_A_LATE_ACK);
 }
 
 Test(segment, a_wild_segment_of_the_server_teaches_nothing)

@@ -78,7 +78,9 @@ static void take_output(struct script_run *r)
 		a->local = emit.local;
 		check_ip_id(r, a);
 		r->count.emitted++;
-		if (r->offload && !emit.local)
+		if (emit.summed != (!r->offload || emit.local))
+			script_fail(r, "the box does not say whether a checksum is finished");
+		if (!emit.summed)
 			finish_checksum(a);
 		a->to = memcmp(emit.destination,
 			       emit.version == 4 ? script_addresses4[CLIENT]
