@@ -85,11 +85,16 @@ unpack() {
 }
 
 # Builds into build/, with these meson options. Prints nothing unless build/ is new or it fails.
+# Another one may be at it: two at a time would fail.
 build() {
 	[ -e "$build/build.ninja" ] || echo "$program: building"
+	mkdir -p "$build"
+	exec 8>"$build/.lock"
+	flock 8
 	if ! log=$({ [ -e "$build/build.ninja" ] || meson setup "$build" "$top"; } 2>&1 &&
 		meson configure "$build" "$@" 2>&1 && ninja -C "$build" 2>&1); then
 		echo "$log" >&2
 		die "the build failed: see above"
 	fi
+	exec 8>&-
 }
