@@ -321,7 +321,9 @@ Test(fault_cuts, ack_then_die)
 		"drop\n"
 		"client > P. 701:801(100) ack 1 win 502\n"
 		"drop\n"
-		"+100\n"
+		"+7400\n"
+		"client > P. 701:801(100) ack 1 win 502\n"
+		"drop\n"
 		/* The same ports may be used again. */
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
 		"pass\n");

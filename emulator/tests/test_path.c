@@ -171,7 +171,7 @@ Test(path, a_path_that_takes_less_is_told)
 		"client < . 1:1(0) ack 1401\n"
 		"server < P. 1:1401(1400) ack 1\n"
 		"icmp +1300 client > P. 1:1401(1400) ack 1\n"
-		"* path client bytes 1300\n"
+		"* path client bytes 1300 S 1400\n"
 		"drop\n"
 		"server < . 1:1301(1300) ack 1\n"
 		"server < P. 1301:1401(100) ack 1\n");
@@ -289,16 +289,20 @@ Test(path, a_router_speaks_of_one_half_of_one_connection)
 Test(path, a_router_speaks_of_numbers_that_a_fault_has_shifted)
 {
 	script_run((struct script){ .segment_size = 1400, .direction = DIRECTION_BOTH,
-				    .fault = "isn-shift:direction=s2c" },
+				    .fault = "isn-shift:direction=s2c", .events = true },
 		"client > S 0:0(0) win 64240 <mss 1460>\n"
-		"pass\n"
+		"anything\n"
 		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
 		"anything\n"
 		"server > P. 1:1401(1400) ack 1 win 65160\n"
+		"* arrival server 0 bytes 1400 pending 1400\n"
+		"* cut server 0 bytes 1400 pieces 1 last 1400\n"
 		"drop\n"
+		"* ack server 1400 orphaned 1400\n"
 		"server < . 1:1(0) ack 1401\n"
 		"client < P. 1073741825:1073743225(1400) ack 1\n"
-		"icmp 1380 server > P. 1073741825:1073743225(1400) ack 1\n"
+		"icmp +1340 server > P. 1073741825:1073743225(1400) ack 1\n"
+		"* path server bytes 1340 S 1400\n"
 		"drop\n"
 		"anything\n"
 		"count paths_limited 1\n");

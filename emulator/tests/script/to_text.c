@@ -320,7 +320,8 @@ void script_observe(void *arg, const struct engine_event *ev)
 		a->piece_bytes = ev->bytes;
 		break;
 	case EVENT_PATH:
-		n = asprintf(&a->text, "path %s bytes %" PRIu32, source, ev->bytes);
+		n = asprintf(&a->text, "path %s bytes %" PRIu32 " S %u", source, ev->bytes,
+			     ev->segment_size);
 		break;
 	case EVENT_FLOW_CLOSED:
 		n = asprintf(&a->text, "closed %s acked %" PRIu64 " delivered %" PRIu64,
