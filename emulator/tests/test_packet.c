@@ -147,10 +147,13 @@ Test(packet, changes_keep_the_checksum_good)
 
 	packet_parse(&p, bytes, sample_make_syn(bytes));
 	cr_assert(packet_set_seq(&p, 0xffffffff));
+	cr_assert_eq(p.seq, 0xffffffff);
 	cr_assert(packet_checksum_good(&p));
 	cr_assert(packet_set_ack(&p, 77));
+	cr_assert_eq(p.ack, 77);
 	cr_assert(packet_checksum_good(&p));
 	cr_assert(packet_set_window(&p, 1));
+	cr_assert_eq(p.window, 1);
 	cr_assert(packet_checksum_good(&p));
 	cr_assert(packet_set_flags(&p, TCP_ACK | TCP_ECE));
 	cr_assert(packet_checksum_good(&p));
