@@ -177,8 +177,8 @@ static void warn_of_flows(struct worker *w)
 
 	engine_get_stats(w->engine, &s);
 	if (is_first(s.paths_limited > 0, &w->warned_path))
-		cli_say("a path carries less than a piece, so pieces go out in parts: give a "
-			"smaller --segment-size (the event \"path\" says what it carries)");
+		cli_say("a path seems to carry less than a piece, so pieces go out in parts: give "
+			"a smaller --segment-size (the event \"path\" says what it carries)");
 	if (is_first(s.one_sided > 0, &w->warned_one_sided))
 		cli_say("only one direction of a connection comes through here, so it passes "
 			"untouched: run reseg-rules check (NAT on this host?), and route both "

@@ -417,6 +417,8 @@ static void page_scope(FILE *out)
 	fprintf(out,
 		"\n"
 		"`off-by-one:flows=1-2` breaks the first two connections, and none after them.\n"
+		"A connection that is refused has a number, too: a client that first tries an\n"
+		"address where nobody listens uses one up.\n"
 		"Each worker counts `every`, `flows` and `seconds` for itself, so with several\n"
 		"workers a range applies to each.\n");
 }

@@ -144,8 +144,11 @@ def log_lines(folder, names, patterns):
 
 
 def last_words(path):
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n") if path.is_file() else []
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    """The line that names an error, as runtimes do somewhere in a trace; otherwise the last one."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    named = [line for line in lines if re.match(r"(\w+\.)*\w*(Error|Exception)\b", line)]
+    return (named or lines or [""])[-1]
 
 
 def witness(sender, folder, answers, reports):

@@ -153,6 +153,28 @@ Test(mta, captures_of_either_byte_order)
 	cr_assert_str_eq(r.out, expected, "%s", r.out);
 }
 
+/* A runtime's trace may end with other words than the cause. */
+Test(mta, the_cause_is_found_in_what_a_sender_said)
+{
+	static const char script[] =
+		"import os, pathlib, sys\n"
+		"sys.path.insert(0, os.environ[\"FAKE_MTAS\"] + \"/../../mta\")\n"
+		"import account\n"
+		"said = pathlib.Path(os.environ[\"DIR\"] + \"/said\")\n"
+		"for text in (\"node:internal\\n\\nError: Cannot find module\\n    at x\\n\\n"
+		"Node.js v20\\n\", \"Traceback\\n  File x\\nsmtplib.SMTPException: no\\n\", "
+		"\"one\\ntwo\\n\\n\", \"\"):\n"
+		"    said.write_text(text)\n"
+		"    print(account.last_words(said))\n";
+	struct lab_result r = lab_run(LAB_ROOT,
+				      "printf '%%s' '%s' >$DIR/words.py; /usr/bin/python3 "
+				      "$DIR/words.py", script);
+
+	lab_expect_status(&r, 0);
+	cr_assert_str_eq(r.out, "Error: Cannot find module\nsmtplib.SMTPException: no\ntwo\n\n",
+			 "%s", r.out);
+}
+
 /* Each work-around does what it says, on the wire and for the mail; some only move the stall to
  * another size. */
 Test(mta, work_arounds)
