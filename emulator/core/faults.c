@@ -379,7 +379,7 @@ enum fault_fate faults_packet(struct engine *e, const struct flow *f, enum engin
 	struct fault_packet v;
 	uint32_t arrival;
 
-	if (!(e->packet_faults[f->policy] & r->faults))
+	if (!faults_any_packet(e, f, source))
 		return FATE_NONE;
 	v = view(f, source, p);
 	arrival = r->arrivals + (v.payload_bytes > 0 && r->arrivals < UINT16_MAX);

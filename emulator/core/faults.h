@@ -44,6 +44,13 @@ static inline bool faults_any_piece(const struct engine *e, const struct flow *f
 	return e->piece_faults[f->policy] & f->relay[source].faults;
 }
 
+/* Does any fault act on the packets that this end sends? */
+static inline bool faults_any_packet(const struct engine *e, const struct flow *f,
+				     enum engine_side source)
+{
+	return e->packet_faults[f->policy] & f->relay[source].faults;
+}
+
 /* What becomes of a piece that is about to be sent. */
 enum fault_fate faults_piece(struct engine *e, const struct flow *f, enum engine_side source,
 			     const struct piece *piece);

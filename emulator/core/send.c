@@ -422,7 +422,7 @@ bool send_timeout(struct engine *e, struct flow *f, enum engine_side source)
 	if (t->backoff > 0 || has_reneged(r, t))
 		t->stream.sacked_count = 0;
 	if (++t->backoff == TIMEOUTS_UNANSWERED && f->end[engine_other(source)].window > 0 &&
-	    !faults_any_piece(e, f, source))
+	    !faults_any_piece(e, f, source) && !faults_any_packet(e, f, engine_other(source)))
 		e->stats.unanswered++;
 	congestion_go_back(r, t);
 	rto_start_timer(e, r, t);	/* even if nothing can be sent now: something is out */

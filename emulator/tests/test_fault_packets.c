@@ -339,3 +339,21 @@ Test(fault_packets, isn_shift_of_the_server)
 		"pass R. 1073741825:1073741825(0) ack 11\n"
 		"+31\n");
 }
+
+/* If the fault keeps the server's ACKs back, that does not mean that the server is gone. */
+Test(fault_packets, what_ack_thin_keeps_back_is_not_unanswered)
+{
+	script_run((struct script){ .fault = "ack-thin:pass=100" },
+		"client > S 0:0(0) win 64240 <mss 1460>\n"
+		"pass\n"
+		"server > S. 0:0(0) ack 1 win 65160 <mss 1460>\n"
+		"pass\n"
+		"client > P. 1:11(10) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 11\n"
+		"server < P. 1:11(10) ack 1\n"
+		"+100\n"
+		"anything\n"
+		"count retransmissions 6\n"
+		"count unanswered 0\n");
+}

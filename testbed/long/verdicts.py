@@ -17,7 +17,7 @@ ALTERING = ("corrupt", "banner-mask", "split-command")
 CUTTING = ("off-by-one", "split-command", "split-eod", "psh-hold", "hello-256-511",
            "ack-then-die")
 # Messages of resegd and the lab that an odd network may cause.
-ALLOWED = re.compile(r"carries less|pieces of .* go out in parts|some were lost: give a larger"
+ALLOWED = re.compile(r"carry less|pieces of .* go out in parts|some were lost: give a larger"
                      r"|packets are missing")
 
 
