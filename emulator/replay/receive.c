@@ -95,7 +95,9 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 	if (p.flags & TCP_RST) {
 		if (!believes_rst(end, &p))
 			return;
-		end->ended = replay_result(run, connection)->reset = true;
+		if (!end->ended && run->connection[connection].end[engine_other(side)].rst_sent)
+			replay_result(run, connection)->reset = true;
+		end->ended = true;
 		return;
 	}
 	if (p.flags & TCP_SYN) {

@@ -28,7 +28,8 @@
 /* What became of a connection. */
 struct replay_result {
 	bool taken;			/* the box took part in it; else it passed untouched */
-	bool reset;			/* an end got a RST: what it sent later does not count */
+	bool reset;			/* an end got a RST of the other, and sent nothing more:
+					 * that does not count. (A RST of the box does.) */
 	uint64_t sent[2];		/* packets, by who sent them */
 	uint64_t stalls;
 	uint64_t *stall;		/* for each: the packet of the capture that began it */

@@ -37,6 +37,7 @@ struct replay_end {
 	size_t count, next;
 	uint64_t lag_ns;	/* how much later it is than in the capture */
 	bool ended;		/* by a RST it got */
+	bool rst_sent;		/* it sent one, as in the capture */
 	/* What it got. */
 	bool syn_seen;
 	uint32_t isn;		/* the other end's, as this end sees it */

@@ -84,6 +84,7 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 		packet_set_ack(&p, seq_narrow(end->isn, end->rcv_nxt));
 	end->last = c;
 	end->acked_itself = false;
+	end->rst_sent |= (p.flags & TCP_RST) != 0;
 	note_sent(end, &p);
 	return replay_box_receives(run, connection, side, copy, c->bytes, hints);
 }

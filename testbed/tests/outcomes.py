@@ -22,6 +22,15 @@ def outcomes(capture, *options, way="file"):
     return [row["outcome"] for row in json.loads(done.stdout)["rows"]], done.returncode
 
 
+def all_sent(capture, *options):
+    """The outcome of each connection, and whether its ends got to send all their packets; and the
+    exit status."""
+    done = replay(capture, "--format", "json", *options)
+    return [(row["outcome"], all(row[half]["sent"] == row[half]["packets"]
+                                 for half in ("c2s", "s2c")))
+            for row in json.loads(done.stdout)["rows"]], done.returncode
+
+
 def found(capture, *options, way="file"):
     """Is the second of its connections the only one that stalls?"""
     got = outcomes(capture, *options, way=way)
