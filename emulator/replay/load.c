@@ -104,8 +104,9 @@ static bool add_packet(struct load *l, const struct capture_read_packet *from,
 	if (!grow((void **)&r->captured, r->packets, &l->room, sizeof(*r->captured)))
 		return false;
 	c = &r->captured[r->packets];
-	/* The clock may have been set back. */
-	l->last_ns = from->time_ns > l->last_ns ? from->time_ns : l->last_ns;
+	/* The clock may be coarse, or have been set back. The packets keep their order, or an end
+	 * would send all it has before the other has acknowledged any of it. */
+	l->last_ns = from->time_ns > l->last_ns ? from->time_ns : l->last_ns + 1;
 	*c = (struct captured){
 		.time_ns = l->last_ns,
 		.number = from->number,
