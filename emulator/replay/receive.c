@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define DELAYED_ACK_NS (40 * NS_PER_MS)
-#define WINDOW_MAX (UINT64_C(1) << 30)	/* RFC 7323 section 2.3 */
 
 /* Moves rcv_nxt past data beyond it that are now in order. */
 static void close_holes(struct replay_end *end)
@@ -67,7 +66,30 @@ static bool has_syn_data(const struct captured *c, uint32_t ack)
 	return (p.flags & TCP_SYN) && p.payload_bytes > 0 && ack == p.seq + 1;
 }
 
-/* RFC 9293 section 3.10.7.3 and .4: a RST must acknowledge a SYN, or lie in the window. */
+void replay_end_opens(struct replay_end *end, bool is_syn)
+{
+	bool scaled = !is_syn && end->offered.present && end->got.present;
+	uint64_t edge = end->acked + ((uint64_t)end->window << (scaled ? end->offered.shift : 0));
+
+	end->edge = edge > end->edge ? edge : end->edge;
+}
+
+/* What is sent past the window is dropped, and comes again; unless the capture shows that this end
+ * took it, by what its next packet acknowledges. */
+static uint64_t room_beyond(const struct replay_pass *run, const struct replay_end *end)
+{
+	struct packet p;
+	uint64_t ack;
+
+	if (end->next == end->count)
+		return end->edge;
+	replay_view(&run->r->captured[end->list[end->next]], &p);
+	ack = seq_widen(end->isn, p.ack + end->shift, end->rcv_nxt);
+	return (p.flags & TCP_ACK) && ack > end->edge ? ack : end->edge;
+}
+
+/* RFC 9293 section 3.10.7.3 and .4: a RST must acknowledge a SYN, or lie in the window. One that
+ * comes before the end has answered a SYN is about an older connection. */
 static bool believes_rst(const struct replay_end *end, const struct packet *p)
 {
 	uint64_t offset;
@@ -75,14 +97,60 @@ static bool believes_rst(const struct replay_end *end, const struct packet *p)
 	if (!end->syn_seen)
 		return !(p->flags & TCP_ACK) || p->ack == end->snd_nxt;
 	offset = seq_widen(end->isn, p->seq, end->rcv_nxt);
-	return offset + 1 >= end->rcv_nxt && offset <= end->rcv_nxt + WINDOW_MAX;
+	return end->syn_sent && offset + 1 >= end->rcv_nxt && offset <= end->edge;
+}
+
+static void take_syn(struct replay_pass *run, uint32_t connection, enum engine_side side,
+		     const struct packet *p, const struct tcpopt *o)
+{
+	struct replay_end *end = &run->connection[connection].end[side];
+
+	if (end->syn_seen)
+		return;
+	end->syn_seen = true;
+	end->isn = p->seq;
+	end->shift = p->seq - captured_isn(run, connection, side);
+	end->rcv_nxt = end->acked = end->edge = SEQ_BASE + 1;
+	end->got = (struct replay_scale){ o->has_window_shift, o->window_shift };
+	if (end->syn_sent)
+		replay_end_opens(end, true);
+	end->syn_data_owed = (p->flags & TCP_ACK) && end->last && p->ack != end->snd_nxt &&
+			     has_syn_data(end->last, p->ack);
+}
+
+/* Takes data and FIN as far as there is room for them, and notes when to acknowledge them. */
+static void take_text(const struct replay_pass *run, struct replay_end *end, const struct packet *p)
+{
+	uint64_t first = seq_widen(end->isn, p->seq, end->rcv_nxt);
+	uint64_t after = first + p->payload_bytes + ((p->flags & TCP_FIN) != 0);
+
+	if (first + p->payload_bytes > end->edge) {
+		uint64_t room = room_beyond(run, end);
+
+		after = after < room ? after : room;
+	}
+	if (first <= end->rcv_nxt && after > end->rcv_nxt) {
+		bool holes = end->beyond_count > 0;
+
+		end->rcv_nxt = after;
+		close_holes(end);
+		end->unacked++;
+		if (holes || end->unacked >= 2)
+			end->ack_ns = run->now_ns;
+		else if (end->ack_ns == UINT64_MAX)
+			end->ack_ns = run->now_ns + DELAYED_ACK_NS;
+		return;
+	}
+	if (first > end->rcv_nxt && after > first)
+		keep_beyond(end, first, after);
+	end->acked = 0;		/* to be acknowledged once more */
+	end->ack_ns = run->now_ns;
 }
 
 void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
 			 uint8_t *ip, size_t bytes)
 {
 	struct replay_end *end = &run->connection[connection].end[side];
-	uint64_t first, after;
 	struct tcpopt o;
 	struct packet p;
 
@@ -98,38 +166,9 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 		if (!end->ended && run->connection[connection].end[engine_other(side)].rst_sent)
 			replay_result(run, connection)->reset = true;
 		end->ended = true;
-		return;
+	} else if (p.flags & TCP_SYN) {
+		take_syn(run, connection, side, &p, &o);
+	} else if (end->syn_seen && p.payload_bytes + (p.flags & TCP_FIN) > 0) {
+		take_text(run, end, &p);
 	}
-	if (p.flags & TCP_SYN) {
-		if (!end->syn_seen) {
-			end->syn_seen = true;
-			end->isn = p.seq;
-			end->shift = p.seq - captured_isn(run, connection, side);
-			end->rcv_nxt = end->acked = SEQ_BASE + 1;
-			end->syn_data_owed = (p.flags & TCP_ACK) && end->last &&
-					     p.ack != end->snd_nxt &&
-					     has_syn_data(end->last, p.ack);
-		}
-		return;
-	}
-	if (!end->syn_seen || p.payload_bytes + (p.flags & TCP_FIN) == 0)
-		return;
-	first = seq_widen(end->isn, p.seq, end->rcv_nxt);
-	after = first + p.payload_bytes + ((p.flags & TCP_FIN) != 0);
-	if (first <= end->rcv_nxt && after > end->rcv_nxt) {
-		bool holes = end->beyond_count > 0;
-
-		end->rcv_nxt = after;
-		close_holes(end);
-		end->unacked++;
-		if (holes || end->unacked >= 2)
-			end->ack_ns = run->now_ns;
-		else if (end->ack_ns == UINT64_MAX)
-			end->ack_ns = run->now_ns + DELAYED_ACK_NS;
-		return;
-	}
-	if (first > end->rcv_nxt)
-		keep_beyond(end, first, after);
-	end->acked = 0;		/* to be acknowledged once more */
-	end->ack_ns = run->now_ns;
 }

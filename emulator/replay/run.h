@@ -28,6 +28,12 @@ struct range64 {
 	uint64_t first, end;
 };
 
+/* The window scale option of a SYN. */
+struct replay_scale {
+	bool present;
+	uint8_t shift;
+};
+
 /*
  * One end of a connection. It sends list[next], list[next + 1]...; offsets are those of the
  * other end's stream.
@@ -46,6 +52,7 @@ struct replay_end {
 	struct range64 beyond[HOLES_MAX];	/* sorted, with gaps in between */
 	size_t beyond_count;
 	uint32_t ts_recent;
+	uint64_t edge;		/* how much its windows let the other end send */
 	/* What it acknowledged of that. */
 	uint64_t acked;
 	bool acked_itself;	/* by an ACK that the capture does not have */
@@ -58,6 +65,7 @@ struct replay_end {
 	uint32_t snd_nxt;	/* after the highest it sent */
 	uint32_t window;
 	uint32_t ts_val;
+	struct replay_scale offered, got;	/* in its SYN, and in the other's */
 };
 
 struct connection {
@@ -98,7 +106,8 @@ void replay_view(const struct captured *c, struct packet *p);
 void replay_wake(struct replay_pass *run, uint32_t connection, enum engine_side side,
 		 uint64_t at_ns);
 
-/* receive.c: an end gets a packet. */
+/* receive.c: an end has sent its window; and it gets a packet. */
+void replay_end_opens(struct replay_end *end, bool is_syn);
 void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engine_side side,
 			 uint8_t *ip, size_t bytes);
 

@@ -41,11 +41,14 @@ static void note_sent(struct replay_end *end, const struct packet *p)
 		end->snd_nxt = nxt;
 	end->window = p->window;
 	end->syn_sent |= (p->flags & TCP_SYN) != 0;
+	if (p->flags & TCP_SYN)
+		end->offered = (struct replay_scale){ o.has_window_shift, o.window_shift };
 	if (o.has_timestamps)
 		end->ts_val = o.ts_val;
 	if (!(p->flags & TCP_ACK) || !end->syn_seen || !end->syn_sent)
 		return;
 	end->acked = seq_widen(end->isn, p->ack, end->rcv_nxt);
+	replay_end_opens(end, p->flags & TCP_SYN);
 	if (end->acked >= end->rcv_nxt) {
 		end->ack_ns = UINT64_MAX;
 		end->unacked = 0;
@@ -129,6 +132,7 @@ static bool send_own(struct replay_pass *run, uint32_t connection, enum engine_s
 	packet_parse(&p, segment, ip + header);
 	packet_set_checksum(&p);
 	end->acked = end->rcv_nxt;
+	replay_end_opens(end, false);
 	end->acked_itself = true;
 	end->unacked = 0;
 	return replay_box_receives(run, connection, side, segment, p.ip_bytes, 0);
