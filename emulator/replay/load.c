@@ -240,6 +240,10 @@ struct found {
 	bool answered;		/* there was a SYN-ACK */
 	bool closing;		/* a SYN from now on begins another one of that name */
 	uint32_t client_isn;
+	/* By side: */
+	bool begun[2], reset[2];	/* it has sent something; a RST */
+	uint32_t nxt[2];		/* after the highest number that it has sent */
+	uint32_t reset_nxt[2];		/* the same when it sent its last RST */
 };
 
 static int compare_names(const void *a, const void *b)
@@ -276,6 +280,8 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 	f->number = (uint32_t)l->r->connections++;
 	f->client_is_higher = n->from_higher != by_server;
 	f->answered = f->closing = false;
+	memset(f->begun, 0, sizeof(f->begun));
+	memset(f->reset, 0, sizeof(f->reset));
 	f->client_isn = by_server ? p->ack - 1 : p->seq;
 	c = &l->r->connection[f->number];
 	*c = (struct replay_connection){
@@ -286,6 +292,28 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 	c->port[by_server] = p->src_port;
 	c->port[!by_server] = p->dst_port;
 	return true;
+}
+
+/* Notes RSTs, and whether the connection went on after one: with a SYN, or with an ACK of what the
+ * sender of the RST has sent since. */
+static void watch_resets(struct replay_connection *c, struct found *f, enum engine_side side,
+			 const struct packet *p)
+{
+	enum engine_side other = engine_other(side);
+	uint32_t nxt = p->seq + p->payload_bytes + ((p->flags & (TCP_SYN | TCP_FIN)) != 0);
+	bool opens = (f->reset[CLIENT] || f->reset[SERVER]) && (p->flags & TCP_SYN);
+	bool has_more = f->reset[other] && (p->flags & TCP_ACK) &&
+			(int32_t)(p->ack - f->reset_nxt[other]) > 0;
+
+	if (!f->begun[side] || (int32_t)(nxt - f->nxt[side]) > 0)
+		f->nxt[side] = nxt;
+	f->begun[side] = true;
+	if (p->flags & TCP_RST) {
+		f->reset[side] = true;
+		f->reset_nxt[side] = f->nxt[side];
+	} else if (opens || has_more) {
+		memcpy(c->due, c->packets, sizeof(c->due));
+	}
 }
 
 /* Finds the connection of each packet, and its sender. */
@@ -328,6 +356,7 @@ static bool sort(struct load *l, struct error *error)
 		c->connection = f.number;
 		c->source = named[i].from_higher == f.client_is_higher ? CLIENT : SERVER;
 		l->r->connection[c->connection].packets[c->source]++;
+		watch_resets(&l->r->connection[c->connection], &f, c->source, &p);
 	}
 	free(named);
 	return true;

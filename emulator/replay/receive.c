@@ -100,6 +100,17 @@ static bool believes_rst(const struct replay_end *end, const struct packet *p)
 	return end->syn_sent && offset + 1 >= end->rcv_nxt && offset <= end->edge;
 }
 
+/* Is its next packet another SYN? Windows sends up to two more if a server refuses the first. */
+static bool asks_again(const struct replay_pass *run, const struct replay_end *end)
+{
+	struct packet p;
+
+	if (end->next == end->count)
+		return false;
+	replay_view(&run->r->captured[end->list[end->next]], &p);
+	return p.flags & TCP_SYN;
+}
+
 static void take_syn(struct replay_pass *run, uint32_t connection, enum engine_side side,
 		     const struct packet *p, const struct tcpopt *o)
 {
@@ -161,7 +172,7 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 		end->ts_recent = o.ts_val;
 	replay_wake(run, connection, side, run->now_ns);
 	if (p.flags & TCP_RST) {
-		if (!believes_rst(end, &p))
+		if (!believes_rst(end, &p) || (!end->syn_seen && asks_again(run, end)))
 			return;
 		if (!end->ended && run->connection[connection].end[engine_other(side)].rst_sent)
 			replay_result(run, connection)->reset = true;

@@ -43,6 +43,7 @@ struct replay_connection {
 	uint16_t port[2];
 	bool whole;			/* its SYN is in the capture */
 	uint64_t packets[2];		/* in the capture, by who sent them */
+	uint64_t due[2];		/* of these, how many came before a RST could end it */
 	struct replay_result result;
 	struct replay_result without;	/* the same without faults, to tell them from what the
 					 * capture lacks; only if a connection went wrong */

@@ -54,11 +54,14 @@ static uint64_t orphaned(const struct replay_result *r, enum engine_side source)
 	return r->totals[source].acked - r->totals[source].delivered;
 }
 
-/* Did everything come through? An end that got a RST had nothing more to send. */
+/* Did everything come through? An end that got a RST had nothing more to send, unless it went on in
+ * the capture after that. */
 static bool is_good(const struct replay_connection *c, const struct replay_result *r)
 {
 	for (unsigned side = CLIENT; side <= SERVER; side++) {
-		if ((r->sent[side] < c->packets[side] && !r->reset) || orphaned(r, side) > 0)
+		uint64_t due = r->reset ? c->due[side] : c->packets[side];
+
+		if (r->sent[side] < due || orphaned(r, side) > 0)
 			return false;
 	}
 	return true;
