@@ -239,8 +239,9 @@ struct found {
 	bool client_is_higher;	/* of the name's ends */
 	bool answered;		/* there was a SYN-ACK */
 	bool closing;		/* a SYN from now on begins another one of that name */
-	uint32_t client_isn;
 	/* By side: */
+	bool syn_seen[2];
+	uint32_t isn[2];
 	bool begun[2], reset[2];	/* it has sent something; a RST */
 	uint32_t nxt[2];		/* after the highest number that it has sent */
 	uint32_t reset_nxt[2];		/* the same when it sent its last RST */
@@ -282,7 +283,10 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 	f->answered = f->closing = false;
 	memset(f->begun, 0, sizeof(f->begun));
 	memset(f->reset, 0, sizeof(f->reset));
-	f->client_isn = by_server ? p->ack - 1 : p->seq;
+	f->syn_seen[CLIENT] = (p->flags & TCP_SYN) != 0;
+	f->syn_seen[SERVER] = by_server;
+	f->isn[CLIENT] = by_server ? p->ack - 1 : p->seq;
+	f->isn[SERVER] = p->seq;
 	c = &l->r->connection[f->number];
 	*c = (struct replay_connection){
 		.version = p->version,
@@ -292,6 +296,24 @@ static bool begin_connection(struct load *l, struct found *f, const struct named
 	c->port[by_server] = p->src_port;
 	c->port[!by_server] = p->dst_port;
 	return true;
+}
+
+/* Does a SYN begin another connection of the same name? Ports are reused. */
+static bool is_another(const struct found *f, enum engine_side side, const struct packet *p)
+{
+	/* A repeated SYN does not, even if what was left of an old connection was reset in
+	 * between. */
+	if (f->closing && f->answered)
+		return true;
+	if (f->syn_seen[side])
+		return p->seq != f->isn[side];
+	/* Both ends may open one (RFC 9293 section 3.5). */
+	return !f->syn_seen[CLIENT] || f->answered;
+}
+
+static enum engine_side side_of(const struct found *f, const struct named *n)
+{
+	return n->from_higher == f->client_is_higher ? CLIENT : SERVER;
 }
 
 /* Notes RSTs, and whether the connection went on after one: with a SYN, or with an ACK of what the
@@ -340,9 +362,7 @@ static bool sort(struct load *l, struct error *error)
 		replay_view(c, &p);
 		syn = (p.flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 		other = i == 0 || compare_names(&f.name, &named[i].name) != 0;
-		/* Ports are reused. A repeated SYN does not begin a new connection, even if what
-		 * was left of an old one was reset in between. */
-		if (other || (syn && ((f.closing && f.answered) || p.seq != f.client_isn))) {
+		if (other || (syn && is_another(&f, side_of(&f, &named[i]), &p))) {
 			f.name = named[i].name;
 			if (!begin_connection(l, &f, &named[i], &p)) {
 				free(named);
@@ -354,7 +374,11 @@ static bool sort(struct load *l, struct error *error)
 		f.answered |= (p.flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
 		f.closing |= (p.flags & (TCP_FIN | TCP_RST)) != 0;
 		c->connection = f.number;
-		c->source = named[i].from_higher == f.client_is_higher ? CLIENT : SERVER;
+		c->source = side_of(&f, &named[i]);
+		if ((p.flags & TCP_SYN) && !f.syn_seen[c->source]) {
+			f.syn_seen[c->source] = true;
+			f.isn[c->source] = p.seq;
+		}
 		l->r->connection[c->connection].packets[c->source]++;
 		watch_resets(&l->r->connection[c->connection], &f, c->source, &p);
 	}
