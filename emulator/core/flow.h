@@ -94,7 +94,8 @@ struct relay {
 	uint64_t rcv_nxt;
 	uint64_t snd_una;
 	uint32_t edge_low;	/* near rcv_nxt */
-	uint32_t fin_low;	/* of the source's FIN, near rcv_nxt; with fin_seen */
+	uint32_t fin_low;	/* of the source's FIN, near rcv_nxt; with fin_seen. The server's,
+				 * with two_syn_acks: the ISN of its SYN-ACK before the last */
 	uint32_t wl1_low;	/* of the sink's segment used for the last window update, near
 				 * the sink's newest (RFC 9293 section 3.10.7.4: SND.WL1; WL2
 				 * is snd_una) */
@@ -164,6 +165,7 @@ struct flow {
 	bool sack : 1;
 	bool output_queued : 1;
 	bool server_reset : 1;	/* FLOW_RESET: by the server, not by the client */
+	bool two_syn_acks : 1;	/* the server sent another, and the client may have the first */
 	uint8_t marks;		/* enum flow_mark */
 	uint16_t path_mss[2];	/* by source: the most octets of TCP payload and options that the
 				 * path to its sink is known to carry; 0: unknown */

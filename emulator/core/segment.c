@@ -86,10 +86,14 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 		/* The other end has not answered, so the handshake goes on: the previous SYN-ACK
 		 * was lost, or this one replaces it. */
 		if (!again) {
+			uint32_t isn = self->isn;
+
 			lifetime_empty_relays(e, f);
 			handshake_learn_syn(self, p, o);
 			self->acked_syn = true;
 			handshake_start_relays(e, f);
+			f->two_syn_acks = side == SERVER;
+			f->relay[side].fin_low = isn;
 		}
 		return handshake_pass_syn_again(e, f, side, p);
 	}
@@ -102,6 +106,22 @@ static enum engine_verdict segment_syn(struct engine *e, struct flow *f, enum en
 		return again ? handshake_pass_syn_again(e, f, side, p) : VERDICT_ACCEPT;
 	challenge_owe(e, f, side, &f->challenge_ms[side]);
 	return VERDICT_DROP;
+}
+
+/* The server has sent two SYN-ACKs with different numbers. Which one the client has taken shows in
+ * its first packet: if neither was lost, the first. If the server has sent more since, it means the
+ * last. */
+static void choose_syn_ack(struct flow *f, const struct packet *p)
+{
+	struct relay *in = &f->relay[SERVER];
+	uint32_t last = f->end[SERVER].isn;
+
+	if (!f->two_syn_acks || f->end[CLIENT].acked_syn)
+		return;
+	if (!in->fin_seen && in->rcv_nxt == SEQ_BASE + 1 && p->ack == in->fin_low + 1) {
+		f->end[SERVER].isn = in->fin_low;
+		in->fin_low = last;
+	}
 }
 
 /* PAWS, RFC 7323 section 5.3 rule R1. Its exception for connections that were idle for 24 days is
@@ -348,13 +368,15 @@ enum engine_verdict segment_input(struct engine *e, flow_handle h, enum engine_s
 	struct segment g = {
 		.p = p,
 		.o = o,
-		.offset = seq_widen(self->isn, p->seq, f->relay[side].rcv_nxt),
-		.ack = seq_widen(peer->isn, p->ack, f->relay[engine_other(side)].snd_una),
 		.fin = p->flags & TCP_FIN,
 		.has_text = p->payload_bytes > 0 || (p->flags & TCP_FIN),
 	};
 	enum engine_verdict verdict;
 
+	if (side == CLIENT && (p->flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK)
+		choose_syn_ack(f, p);
+	g.offset = seq_widen(self->isn, p->seq, f->relay[side].rcv_nxt);
+	g.ack = seq_widen(peer->isn, p->ack, f->relay[engine_other(side)].snd_una);
 	g.end = g.offset + p->payload_bytes + g.fin;
 	if (p->flags & TCP_RST)
 		return reset_segment(e, f, side, p, g.offset, g.ack);
