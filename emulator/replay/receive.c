@@ -42,21 +42,6 @@ static void keep_beyond(struct replay_end *end, uint64_t first, uint64_t after)
 	end->beyond[i] = (struct range64){ first, after };
 }
 
-/* The sequence number of the SYN that the other end sent in the capture. */
-static uint32_t captured_isn(const struct replay_pass *run, uint32_t connection,
-			     enum engine_side side)
-{
-	const struct replay_end *other = &run->connection[connection].end[engine_other(side)];
-	struct packet p = { .seq = 0 };
-
-	for (size_t i = 0; i < other->count; i++) {
-		replay_view(&run->r->captured[other->list[i]], &p);
-		if (p.flags & TCP_SYN)
-			break;
-	}
-	return p.seq;
-}
-
 /* Is it a SYN with data, of which only the SYN is acknowledged? */
 static bool has_syn_data(const struct captured *c, uint32_t ack)
 {
@@ -111,22 +96,54 @@ static bool asks_again(const struct replay_pass *run, const struct replay_end *e
 	return p.flags & TCP_SYN;
 }
 
+/* Has the end taken this SYN in place of an earlier one with another number? Its next packet shows
+ * it. captured: the SYN as it was sent. */
+static bool takes_instead(const struct replay_pass *run, const struct replay_end *end,
+			  const struct packet *captured)
+{
+	struct packet p;
+
+	if (end->next == end->count)
+		return false;
+	replay_view(&run->r->captured[end->list[end->next]], &p);
+	return (p.flags & TCP_ACK) && p.ack == captured->seq + 1;
+}
+
 static void take_syn(struct replay_pass *run, uint32_t connection, enum engine_side side,
 		     const struct packet *p, const struct tcpopt *o)
 {
-	struct replay_end *end = &run->connection[connection].end[side];
+	struct connection *c = &run->connection[connection];
+	struct replay_end *end = &c->end[side];
+	struct packet captured;
 
-	if (end->syn_seen)
+	replay_view(c->end[engine_other(side)].last, &captured);	/* SYNs pass at once */
+	if (end->syn_seen && (p->seq == end->isn || !takes_instead(run, end, &captured)))
 		return;
 	end->syn_seen = true;
 	end->isn = p->seq;
-	end->shift = p->seq - captured_isn(run, connection, side);
+	end->shift = p->seq - captured.seq;
 	end->rcv_nxt = end->acked = end->edge = SEQ_BASE + 1;
 	end->got = (struct replay_scale){ o->has_window_shift, o->window_shift };
 	if (end->syn_sent)
 		replay_end_opens(end, true);
-	end->syn_data_owed = (p->flags & TCP_ACK) && end->last && p->ack != end->snd_nxt &&
-			     has_syn_data(end->last, p->ack);
+	/* The box removed the data of a SYN-ACK. They come again if only the SYN is
+	 * acknowledged. */
+	if ((p->flags & TCP_ACK) && captured.payload_bytes > 0)
+		end->ack_ns = run->now_ns;
+}
+
+/* Handles the first ACK of this end's SYN. There may have been two SYNs with different numbers. */
+static void note_syn_acked(const struct replay_pass *run, struct replay_end *end, uint32_t ack)
+{
+	struct packet p;
+
+	end->syn_acked = true;
+	end->syn_data_owed = has_syn_data(end->last, ack);
+	for (size_t i = 0; ack != end->snd_nxt && i < end->next; i++) {
+		replay_view(&run->r->captured[end->list[i]], &p);
+		if ((p.flags & TCP_SYN) && p.payload_bytes == 0 && p.seq + 1 == ack)
+			end->snd_nxt = ack;
+	}
 }
 
 /* Takes data and FIN as far as there is room for them, and notes when to acknowledge them. */
@@ -177,9 +194,12 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 		if (!end->ended && run->connection[connection].end[engine_other(side)].rst_sent)
 			replay_result(run, connection)->reset = true;
 		end->ended = true;
-	} else if (p.flags & TCP_SYN) {
-		take_syn(run, connection, side, &p, &o);
-	} else if (end->syn_seen && p.payload_bytes + (p.flags & TCP_FIN) > 0) {
-		take_text(run, end, &p);
+		return;
 	}
+	if (p.flags & TCP_SYN)
+		take_syn(run, connection, side, &p, &o);
+	if ((p.flags & TCP_ACK) && end->syn_seen && end->syn_sent && !end->syn_acked)
+		note_syn_acked(run, end, p.ack);
+	if (!(p.flags & TCP_SYN) && end->syn_seen && p.payload_bytes + (p.flags & TCP_FIN) > 0)
+		take_text(run, end, &p);
 }

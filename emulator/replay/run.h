@@ -58,7 +58,7 @@ struct replay_end {
 	bool acked_itself;	/* by an ACK that the capture does not have */
 	unsigned unacked;	/* segments */
 	uint64_t ack_ns;	/* when it sends an ACK; UINT64_MAX: it need not */
-	bool syn_sent;
+	bool syn_sent, syn_acked;
 	bool syn_data_owed;	/* its SYN had data, which the answer did not acknowledge */
 	/* The last packet it sent. */
 	const struct captured *last;

@@ -36,8 +36,8 @@ static void note_sent(struct replay_end *end, const struct packet *p)
 	struct tcpopt o;
 
 	tcpopt_parse(&o, p);
-	/* The capture may have repeated packets. */
-	if ((p->flags & TCP_SYN) || (int32_t)(nxt - end->snd_nxt) > 0)
+	/* The capture may have repeated packets, or another SYN-ACK that comes too late. */
+	if ((p->flags & TCP_SYN) ? !end->syn_acked : (int32_t)(nxt - end->snd_nxt) > 0)
 		end->snd_nxt = nxt;
 	end->window = p->window;
 	end->syn_sent |= (p->flags & TCP_SYN) != 0;
