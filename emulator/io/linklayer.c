@@ -204,8 +204,8 @@ static bool ip(struct rest *r)
 
 	if (r->len < 20 || (version != 4 && version != 6))
 		return false;
-	if (version == 4 && (bytes_get16(r->data + 6) & 0x1fff))
-		return true;		/* a fragment, not the first */
+	if (version == 4 && (bytes_get16(r->data + 6) & 0x3fff))
+		return true;		/* a fragment: what is in it is not whole */
 	if (!skip(&inner, linklayer_upper(r->data, r->len, &protocol)) || ++inner.depth > DEPTH_MAX)
 		return true;
 	if ((protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) ? ip(&inner)
