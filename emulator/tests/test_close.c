@@ -163,3 +163,20 @@ Test(close, totals_of_both_halves)
 		"shutdown\n"
 		"* closed shutdown acked 0 delivered 0, server acked 30 delivered 0\n");
 }
+
+/* A FIN that comes before the data that it follows, while more is missing, is the source's. */
+Test(close, fin_right_after_what_waits)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > . 101:201(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 1 <sack 101:201>\n"
+		"client > F. 201:201(0) ack 1 win 502\n"
+		"drop\n"
+		"anything\n"
+		"client > . 1:101(100) ack 1 win 502\n"
+		"drop\n"
+		"client < . 1:1(0) ack 202\n"
+		"anything\n");
+}

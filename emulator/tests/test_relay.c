@@ -411,3 +411,15 @@ Test(relay, sack_blocks_with_text_in_both_halves)
 		"server < P. 1:11(10) ack 1\n"
 		"count forged_acks 1\n");
 }
+
+/* If only the text's half is intercepted, the blocks go on alone: the box itself sends the text. */
+Test(relay, sack_blocks_with_text_go_on_alone)
+{
+	script_run((struct script){ 0 },
+		SCRIPT_HANDSHAKE
+		"client > FP. 1:11(10) ack 1 win 502 <sack 101:201>\n"
+		"pass . 1:1(0) ack 1 <sack 101:201>\n"
+		"client < . 1:1(0) ack 12\n"
+		"server < P. 1:11(10) ack 1\n"
+		"server < F. 11:11(0) ack 1\n");
+}
