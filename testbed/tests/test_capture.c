@@ -269,7 +269,7 @@ LAB_TEST(capture, what_is_not_captured_is_said)
 		    "reseg-lab -%d --capture $DIR/cap -- sh -c 'kill -KILL " CAPTURE_PID "; "
 		    "reseg-probe sweep --sizes 512,514 $RESEG_SERVER >/dev/null && exit 7'",
 		    c.ip);
-	lab_expect_error(&r, 7, "the capture ended ");
+	lab_expect_error(&r, 7, "the capture failed ");
 	r = lab_run(c.user, "mkdir $DIR/gone; reseg-lab -%d --report $DIR/gone/page.html -- "
 			    "sh -c 'rmdir $DIR/gone; exit 7'", c.ip);
 	lab_expect_error(&r, 7, "reseg-report: ");

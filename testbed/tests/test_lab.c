@@ -376,7 +376,7 @@ Test(lab, bad_options)
 		{ "--loss 1/", "--loss : give a number" },
 		{ "--loss 1/2/3", "--loss 2/3: give a number" },
 		{ "--delay 5/0 --reorder 5", "give both" },
-		{ "--delay 5/3 --jitter 4", "give a --delay that is not smaller" },
+		{ "--delay 5/3 --jitter 4", "--jitter may not be larger than --delay" },
 		{ "--loss 1/90 --burst 2", "--loss 90 with --burst 2: give a larger --burst" },
 		{ "--direction up", "c2s, s2c, both or none" },
 		{ "--arrival packet", "give segment, wire or burst" },
