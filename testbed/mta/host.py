@@ -195,6 +195,7 @@ def send(job):
             if name in job["scripts"] and run(job, name, output).returncode != 0:
                 give_up("the %s script failed" % name)
         result["status"] = run_within(job, "send", output, job["limit_s"])
+        result["ended"] = time.time()
         if job["for_s"]:
             end = time.monotonic() + job["for_s"]
             run_within(job, "keep_trying", output, job["for_s"])

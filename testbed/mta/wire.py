@@ -116,27 +116,44 @@ def segments(path, port):
     return [sent for sent, _ in connections(path, port)]
 
 
-def longest_silence(path, port):
+def longest_silence(path, port, ended):
     """
-    The longest time, in seconds, that a client of this port waited for the server before it sent
-    more or ended the connection. The time between two connections does not count.
+    The longest time, in seconds, that a client of this port waited for the server, from its SYN to
+    the end of the connection. `ended`: when the client's program had ended. Its end does not show
+    in the capture if what it wrote before was never ACKed, or if it had closed its half.
     """
-    last, streams, longest = {}, {}, 0.0
+    found, streams, current, half = [], {}, {}, set()
     for time, key, sent, tcp in port_packets(path, port):
         if tcp.flags & dpkt.tcp.TH_SYN:
-            streams[key, sent] = Stream(tcp.seq + 1)
+            stream = Stream(tcp.seq + 1)
+            if (key, sent) in streams and streams[key, sent].first == stream.first:
+                continue	# repeated
+            streams[key, sent] = stream
+            if sent:
+                half.discard(key)
+                current[key] = []
+                found.append(current[key])
+            if key in current:
+                current[key].append(time)
             continue
-        stream = streams.get((key, sent))
-        if stream is None or key not in last and not tcp.data:
+        if key not in current:
             continue
-        ends = sent and tcp.flags & (dpkt.tcp.TH_FIN | dpkt.tcp.TH_RST)
-        if not ends and not (tcp.data and stream.add(time, tcp, True)):
-            continue
-        if sent and key in last:
-            longest = max(longest, time - last[key])
-        last[key] = time
+        fin = tcp.flags & dpkt.tcp.TH_FIN
+        if fin and sent and tcp.data:
+            half.add(key)
+        ends = tcp.flags & dpkt.tcp.TH_RST or fin and not (sent and key in half)
+        if ends or tcp.data and (key, sent) in streams and streams[key, sent].add(time, tcp, True):
+            current[key].append(time)
         if ends:
-            del last[key], streams[key, sent]
+            del current[key]
+    # A connection whose end was not seen ended with the program, or before the next one began.
+    starts = [times[0] for times in found]
+    for times in current.values():
+        times.append(min([ended, *(start for start in starts if start > times[-1])]))
+    longest = 0.0
+    for times in found:
+        for begin, end in zip(times, times[1:]):
+            longest = max(longest, (min(end, ended) if begin < ended else end) - begin)
     return longest
 
 

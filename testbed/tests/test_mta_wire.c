@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What reseg-mta says of a message besides its outcome. */
+
+#include "lab.h"
+
+#include <string.h>
+
+TestSuite(mta_wire, .timeout = 500);
+
+/* The only row of a run with these arguments. */
+static const json_t *only_row(struct lab_case c, const char *name, int status,
+			      const char *arguments)
+{
+	json_t *rows = lab_mta_rows(c, name, status, arguments);
+
+	cr_assert_eq(json_array_size(rows), 1);
+	return json_array_get(rows, 0);
+}
+
+/* All waits count, wherever the server is silent: before its greeting, before a late reply, after
+ * the sender has closed its half of the connection, and if the sender's end does not show on the
+ * wire because what it wrote before was never ACKed. */
+LAB_TEST(mta_wire, how_long_the_sender_waited)
+{
+	static const struct {
+		const char *name, *arguments, *outcome;
+		double least_s;
+	} waits[] = {
+		{ "greeting", "--workaround none --fault ack-thin", "deferred", 2 },
+		{ "late", "--workaround none --fault none --receiver data-late", "delivered", 1.5 },
+		{ "half", "--workaround half-closes --fault psh-hold", "deferred", 2 },
+		{ "dead", "--workaround pauses --fault ack-then-die:bytes=800", "deferred", 2 },
+		{ "stall", "--workaround none --fault lose-tail", "deferred", 2 },
+	};
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		const json_t *row;
+		char arguments[256];
+		double waited_s;
+
+		snprintf(arguments, sizeof(arguments),
+			 "--descriptions $FAKE_MTAS --sender waits --sizes 513 %s",
+			 waits[i].arguments);
+		row = only_row(c, waits[i].name, strcmp(waits[i].outcome, "delivered") != 0,
+			       arguments);
+		waited_s = json_real_value(json_object_get(row, "waited_s"));
+		cr_assert_str_eq(lab_string(row, "outcome"), waits[i].outcome, "%s: %s",
+				 waits[i].name, lab_string(row, "detail"));
+		cr_assert(waited_s >= waits[i].least_s && waited_s < waits[i].least_s + 1,
+			  "%s: %g", waits[i].name, waited_s);
+	}
+}
