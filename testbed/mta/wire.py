@@ -363,23 +363,17 @@ def group(talk, to):
     return None
 
 
-
-def is_filled(sizes):
-    """Were these sent at once: full segments, and then what was left?"""
-    return all(size == sizes[0] for size in sizes[:-1]) and sizes[-1] <= sizes[0]
-
-
 def style_of(talk):
     """The style of one connection; None if it has no envelope."""
     if any(part[0] == "TLS" for part in talk.parts):
         return "records"
     # The segments with some of the envelope, up to and including the one that ends it, if it came
     # to that.
-    held, sizes = [], []
+    held, begins = [], []
     for part, segment in zip(talk.held, talk.segments):
         if not ENVELOPE.isdisjoint(part.words):
             held.append(part)
-            sizes.append(len(segment.data))
+            begins.append(segment.begins)
         if "DATA" in part.words or "BDAT" in part.words:
             break
     if not held:
@@ -388,9 +382,9 @@ def style_of(talk):
     if len(held) > 1 and all(alone):
         return "one-command"
     first, last = held[0].words, held[-1].words
-    if "RCPT" in first and is_filled(sizes):
+    if "RCPT" in first and not any(begins[1:]):
         return "with-hello" if "EHLO" in first else "with-text" if "BDAT" in last else "together"
-    if first == ["MAIL"] and alone[0] and len(held) > 1 and is_filled(sizes[1:]):
+    if first == ["MAIL"] and alone[0] and len(held) > 1 and not any(begins[2:]):
         return "first-line"
     return "other"
 

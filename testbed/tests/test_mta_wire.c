@@ -51,3 +51,16 @@ LAB_TEST(mta_wire, how_long_the_sender_waited)
 			  "%s: %g", waits[i].name, waited_s);
 	}
 }
+
+/* Two writes are not one, even if the second is the smaller one. */
+LAB_TEST(mta_wire, commands_in_two_writes)
+{
+	static const char *const workarounds[] = { "none", "in-pairs" };
+	json_t *rows = lab_mta_rows(c, "pieces", 0,
+				    "--descriptions $FAKE_MTAS --sender stalls --workaround none "
+				    "--workaround in-pairs --sizes 514");
+
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_str_eq(lab_string(json_array_get(rows, i), "style"), "other", "%s: %s",
+				 workarounds[i], lab_string(json_array_get(rows, i), "style"));
+}
