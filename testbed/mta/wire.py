@@ -173,7 +173,7 @@ def replies(stream):
 def lines(stream, said=()):
     """
     Splits a client's stream: (word, first octet, octet after it) for each command, for the text of
-    the message, and for what is TLS. No text follows a DATA that was refused.
+    the message, and for what is TLS. No text follows a DATA that was refused, or had no reply.
     """
     parts = []
     at = 0
@@ -191,7 +191,7 @@ def lines(stream, said=()):
         at = end
         answers += 1
         if word == "DATA":
-            if len(said) >= answers and said[answers - 1].code >= 400:
+            if len(said) < answers or said[answers - 1].code >= 400:
                 continue
             answers += 1
             end = stream.find(b"\r\n.\r\n", at - 2)

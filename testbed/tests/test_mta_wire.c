@@ -52,6 +52,19 @@ LAB_TEST(mta_wire, how_long_the_sender_waited)
 	}
 }
 
+/* A sender that gave up has said QUIT, which is no text. */
+LAB_TEST(mta_wire, no_text_without_a_reply_to_data)
+{
+	const json_t *row = only_row(c, "quits", 1,
+				     "--descriptions $FAKE_MTAS --sender waits --workaround quits "
+				     "--sizes 513 --fault lose-tail");
+	const json_t *segments = json_array_get(json_object_get(row, "wire"), 0);
+
+	cr_assert_eq(json_array_size(segments), 3);
+	cr_assert_str_eq(json_string_value(json_array_get(segments, 2)), "QUIT 6");
+	cr_assert_eq(json_array_size(json_object_get(row, "message_sizes")), 0);
+}
+
 /* Two writes are not one, even if the second is the smaller one. */
 LAB_TEST(mta_wire, commands_in_two_writes)
 {
