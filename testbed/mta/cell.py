@@ -271,7 +271,7 @@ def read_wire(cell, mail, folder, options, talks):
         ],
         "message_sizes": [len(text) for text in texts],
         "style": style,
-        "as_described": style == workaround.wire if workaround.wire else None,
+        "as_described": style == workaround.wire if workaround.wire and style else None,
         "waited_s": round(wire.longest_silence(folder / "lab.pcapng", PORT, result["ended"]), 1),
         "must_stall": any(
             wire.is_stalled(talk, options.segment_size, options.timeout_of(cell.sender) / 2)

@@ -65,6 +65,18 @@ LAB_TEST(mta_wire, no_text_without_a_reply_to_data)
 	cr_assert_eq(json_array_size(json_object_get(row, "message_sizes")), 0);
 }
 
+/* Where no envelope was written, nothing can be said of how it was written. */
+LAB_TEST(mta_wire, no_style_without_an_envelope)
+{
+	const json_t *row = only_row(c, "boasts", 1,
+				     "--descriptions $FAKE_MTAS --sender waits --workaround boasts "
+				     "--sizes 513 --fault ack-thin");
+
+	cr_assert_str_eq(lab_string(row, "style"), "");
+	cr_assert(json_is_null(json_object_get(row, "as_described")));
+	cr_assert_str_eq(lab_string(row, "problem"), "deferred: exit status 1: timed out");
+}
+
 /* Two writes are not one, even if the second is the smaller one. */
 LAB_TEST(mta_wire, commands_in_two_writes)
 {
