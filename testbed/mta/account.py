@@ -44,14 +44,20 @@ class Witness:
         return bool(self.queued)
 
     def says(self, address, to):
-        """The last line of the log about this recipient, and the last that names no recipient."""
+        """
+        The last line of the log about this recipient, and the last about all: it names none, or
+        leaves out names.
+        """
         own = general = None
         for outcome, why, line in self.log:
-            named = sorted((line.find(other), other) for other in to if other in line)
-            if not named:
-                general = outcome, why
-            elif named[0][1] == address:
+            begins = [line.find(other) for other in to if other in line]
+            # Others may be named after the first, as in "timeout after RCPT TO:<...>".
+            listed = line[min(begins):].split()[0].rstrip(".") if begins else ""
+            if address in re.split(r"[,<>:;]|\.\.\.", listed):
                 own = outcome, why
+            # sendmail shortens long lists in their middle.
+            if not begins or "..." in listed:
+                general = outcome, why
         return own, general
 
     def knows(self):

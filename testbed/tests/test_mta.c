@@ -293,7 +293,7 @@ LAB_TEST(mta, every_message_is_accounted_for)
 		{ "keeps", "duplicated" }, { "keeps-some", "deferred" }, { "bounces", "bounced" },
 		{ "refuses", "bounced" }, { "fails", "deferred" },
 		{ "alters", "altered" }, { "cuts", "altered" }, { "redirects", "altered" },
-		{ "reports", "bounced" },
+		{ "reports", "bounced" }, { "bounces-all", "bounced" },
 		{ "adds", "delivered" }, { "chats", "delivered" }, { "boasts", "delivered" },
 	};
 	json_t *rows = lab_mta_rows(c, "fake", 1,

@@ -89,3 +89,37 @@ LAB_TEST(mta_wire, commands_in_two_writes)
 		cr_assert_str_eq(lab_string(json_array_get(rows, i), "style"), "other", "%s: %s",
 				 workarounds[i], lab_string(json_array_get(rows, i), "style"));
 }
+
+/* The detail is the line that says why, for every recipient. */
+Test(mta_wire, why_mail_is_deferred)
+{
+	static const struct {
+		const char *sender, *arguments, *why;
+	} known[] = {
+		{ "sendmail", "--fault lose-tail", "Connection timed out with [203.0.113.2]" },
+		{ "sendmail", "--fault none --receiver data-close",
+		  "Connection reset by [203.0.113.2]" },
+		{ "msmtp", "--fault none --receiver data-close",
+		  "the server sent an empty reply" },
+	};
+	struct lab_case c = { LAB_ROOT, 4 };
+
+	lab_start(c.user);
+	lab_need_mtas(c);
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		const json_t *row, *one;
+		char arguments[256];
+		size_t j;
+
+		snprintf(arguments, sizeof(arguments),
+			 "--descriptions $FAKE_MTAS --workaround none --sizes 513 --sender %s %s",
+			 known[i].sender, known[i].arguments);
+		row = only_row(c, "why", 1, arguments);
+		cr_assert_eq(json_array_size(json_object_get(row, "recipients")), 8);
+		json_array_foreach(json_object_get(row, "recipients"), j, one) {
+			cr_assert_str_eq(lab_string(one, "outcome"), "deferred");
+			cr_assert_str_eq(lab_string(one, "detail"), known[i].why, "%s",
+					 known[i].arguments);
+		}
+	}
+}
