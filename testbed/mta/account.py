@@ -36,12 +36,17 @@ class Witness:
         """
         Is the message still to be sent to this address? None: the queue does not say for whom.
         """
-        if self.queued is None or any("@" not in word for word in self.queued):
+        shown = [word.strip("<>,") for word in self.queued or [] if "@" in word]
+        if self.queued is None or self.queued and not shown:
             return None
-        return address in [word.strip("<>,") for word in self.queued]
+        return address in shown
 
     def keeps_any(self):
         return bool(self.queued)
+
+    def reported(self, to):
+        """Has the sender sent a report on the message, or does it have one to send?"""
+        return self.reports or any(word.strip("<>,") not in to for word in self.queued or [])
 
     def says(self, address, to):
         """
@@ -184,7 +189,7 @@ def of_untaken(seen, address, to):
         return "deferred", why
     if not seen.knows():
         return "lost", "the sender reports no failure, and nobody has the message"
-    if seen.keeps(address) is False and (seen.reports or seen.keeps_any()):
+    if seen.keeps(address) is False and seen.reported(to):
         return "bounced", why or "the sender reported that it has given up"
     said_so = seen.status != 0 or general and general[0] == "bounced"
     if seen.keeps(address) is False and not said_so:

@@ -294,6 +294,7 @@ LAB_TEST(mta, every_message_is_accounted_for)
 		{ "refuses", "bounced" }, { "fails", "deferred" },
 		{ "alters", "altered" }, { "cuts", "altered" }, { "redirects", "altered" },
 		{ "reports", "bounced" }, { "bounces-all", "bounced" },
+		{ "gives-up-some", "bounced" }, { "forgets-some", "lost" },
 		{ "adds", "delivered" }, { "chats", "delivered" }, { "boasts", "delivered" },
 	};
 	json_t *rows = lab_mta_rows(c, "fake", 1,
