@@ -207,7 +207,9 @@ def of_taken(seen, address, to, all_taken):
     """The outcome for a recipient who has the message once, as it was sent."""
     own, general = seen.says(address, to)
     why = own[1] if own else general[1] if general else seen.told
-    if own and own[0] == "bounced" or all_taken and seen.status in seen.permanent:
+    # A sender that believes that it failed for good does not send it again.
+    failed = general and general[0] == "bounced" and not seen.keeps_any()
+    if own and own[0] == "bounced" or all_taken and (failed or seen.status in seen.permanent):
         return "delivered", ""
     answer = seen.answers.get(address)
     if seen.status is None:

@@ -362,6 +362,18 @@ static void expect_refusals(const json_t *rows, const char *sender, bool whole, 
 	cr_assert_eq(seen, 6, "%s: %d", sender, seen);
 }
 
+/* The message is taken, but the sender fails: for now, so that it is sent again, or for good. */
+LAB_TEST(mta, a_failure_after_the_message)
+{
+	json_t *rows = lab_mta_rows(c, "rude", 1,
+				    "--descriptions $FAKE_MTAS --sender smtplib --workaround none "
+				    "--fault none --sizes 514 --receiver quit-421 --receiver "
+				    "quit-500");
+
+	cr_assert_str_eq(lab_string(json_array_get(rows, 0), "outcome"), "duplicated");
+	cr_assert_str_eq(lab_string(json_array_get(rows, 1), "outcome"), "delivered");
+}
+
 /* Needs no real mail server: smtplib tells of each recipient. */
 LAB_TEST(mta, some_recipients_are_refused)
 {
