@@ -59,6 +59,16 @@ void replay_end_opens(struct replay_end *end, bool is_syn)
 	end->edge = edge > end->edge ? edge : end->edge;
 }
 
+/* The next packet that this end sends, as it is in the capture. Returns false if there is none. */
+static bool next_captured(const struct replay_pass *run, const struct replay_end *end,
+			  struct packet *p)
+{
+	if (end->next == end->count)
+		return false;
+	replay_view(&run->r->captured[end->list[end->next]], p);
+	return true;
+}
+
 /* What is sent past the window is dropped, and comes again; unless the capture shows that this end
  * took it, by what its next packet acknowledges. */
 static uint64_t room_beyond(const struct replay_pass *run, const struct replay_end *end)
@@ -66,9 +76,8 @@ static uint64_t room_beyond(const struct replay_pass *run, const struct replay_e
 	struct packet p;
 	uint64_t ack;
 
-	if (end->next == end->count)
+	if (!next_captured(run, end, &p))
 		return end->edge;
-	replay_view(&run->r->captured[end->list[end->next]], &p);
 	ack = seq_widen(end->isn, p.ack + end->shift, end->rcv_nxt);
 	return (p.flags & TCP_ACK) && ack > end->edge ? ack : end->edge;
 }
@@ -90,10 +99,7 @@ static bool asks_again(const struct replay_pass *run, const struct replay_end *e
 {
 	struct packet p;
 
-	if (end->next == end->count)
-		return false;
-	replay_view(&run->r->captured[end->list[end->next]], &p);
-	return p.flags & TCP_SYN;
+	return next_captured(run, end, &p) && (p.flags & TCP_SYN);
 }
 
 /* Has the end taken this SYN in place of an earlier one with another number? Its next packet shows
@@ -103,10 +109,7 @@ static bool takes_instead(const struct replay_pass *run, const struct replay_end
 {
 	struct packet p;
 
-	if (end->next == end->count)
-		return false;
-	replay_view(&run->r->captured[end->list[end->next]], &p);
-	return (p.flags & TCP_ACK) && p.ack == captured->seq + 1;
+	return next_captured(run, end, &p) && (p.flags & TCP_ACK) && p.ack == captured->seq + 1;
 }
 
 static void take_syn(struct replay_pass *run, uint32_t connection, enum engine_side side,
