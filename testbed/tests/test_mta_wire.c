@@ -34,7 +34,7 @@ LAB_TEST(mta_wire, how_long_the_sender_waited)
 		{ "stall", "--workaround none --fault lose-tail", "deferred", 2 },
 	};
 
-	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+	for (size_t i = 0; i < LAB_COUNT(waits); i++) {
 		const json_t *row;
 		char arguments[256];
 		double waited_s;
@@ -85,7 +85,7 @@ LAB_TEST(mta_wire, commands_in_two_writes)
 				    "--descriptions $FAKE_MTAS --sender stalls --workaround none "
 				    "--workaround in-pairs --sizes 514");
 
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < LAB_COUNT(workarounds); i++)
 		cr_assert_str_eq(lab_string(json_array_get(rows, i), "style"), "other", "%s: %s",
 				 workarounds[i], lab_string(json_array_get(rows, i), "style"));
 }
@@ -106,7 +106,7 @@ Test(mta_wire, why_mail_is_deferred)
 
 	lab_start(c.user);
 	lab_need_mtas(c);
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+	for (size_t i = 0; i < LAB_COUNT(known); i++) {
 		const json_t *row, *one;
 		char arguments[256];
 		size_t j;

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <string.h>
-
 TestSuite(netem, .timeout = 500);
 
 #define BAD_NETWORK "--loss 1 --delay 3 --reorder 20 --duplicate 5"
