@@ -162,8 +162,13 @@ def last_words(path):
     return (named or lines or [""])[-1]
 
 
+def result_of(folder):
+    """What host.py has noted on the client."""
+    return json.loads((folder / "client" / "result.json").read_text(encoding="utf-8"))
+
+
 def witness(sender, folder, answers, reports):
-    result = json.loads((folder / "client" / "result.json").read_text(encoding="utf-8"))
+    result = result_of(folder)
     logs = dict.fromkeys([sender.log, "output"])
     told = last_words(folder / "client" / "output")
     if result["status"]:

@@ -259,7 +259,7 @@ def read_wire(cell, mail, folder, options, talks):
     workaround = options.workaround(cell)
     ours = wire.about(talks, mail.to)
     style = wire.style(ours)
-    result = json.loads((folder / "client" / "result.json").read_text(encoding="utf-8"))
+    ended = account.result_of(folder)["ended"]
     texts = [
         one.text for talk in ours for one in wire.transactions(talk)
         if wire.is_of(one, mail.to) and one.text
@@ -272,7 +272,7 @@ def read_wire(cell, mail, folder, options, talks):
         "message_sizes": [len(text) for text in texts],
         "style": style,
         "as_described": style == workaround.wire if workaround.wire and style else None,
-        "waited_s": round(wire.longest_silence(folder / "lab.pcapng", PORT, result["ended"]), 1),
+        "waited_s": round(wire.longest_silence(folder / "lab.pcapng", PORT, ended), 1),
         "must_stall": any(
             wire.is_stalled(talk, options.segment_size, options.timeout_of(cell.sender) / 2)
             for talk in ours) if options.is_law(cell.fault) else None,

@@ -138,7 +138,7 @@ def table(rows, about, expected):
                           j] = "\033[%sm%s\033[0m" % (COLOURS[row["outcome"]], cells[names + j])
         out.append("  ".join(cells).rstrip())
     out.append("")
-    waited = waits(rows) if about["timeout_s"] == "real" else []
+    waited = waits(rows, about)
     out += waited + [""] if waited else []
     for row in rows:
         if "timeline" in row:
@@ -161,9 +161,11 @@ def duration(time_s):
     return " ".join(parts) or "0 s"
 
 
-def waits(rows):
-    """How long each sender waited for a reply that did not come."""
+def waits(rows, about):
+    """How long each sender waited for a reply that did not come, if that was its own decision."""
     longest = collections.OrderedDict()
+    if about["timeout_s"] != "real":
+        return []
     for row in rows:
         if row["outcome"] not in ("delivered", "not-run"):
             longest[row["sender"]] = max(row["waited_s"], longest.get(row["sender"], 0))

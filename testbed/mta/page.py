@@ -165,7 +165,7 @@ def write(path, rows, about, expected, folder):
     verdict = "<p>%s</p>" % html.escape(formats.verdict(rows, expected)) if expected else ""
     timeouts = ("time-outs as the packages have them" if about["timeout_s"] == "real" else
                 "time-outs of %d s" % about["timeout_s"])
-    waits = " ".join(formats.waits(rows)) if about["timeout_s"] == "real" else ""
+    waits = " ".join(formats.waits(rows, about))
     summary = ("%s. Segment size %d, %s. %s Columns are octets of the envelope. "
                "Each cell links to its logs and its\ncapture." %
                (html.escape(formats.totals(rows)), about["segment_size"], timeouts, waits))
