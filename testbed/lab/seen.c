@@ -122,10 +122,11 @@ static bool too_few(const uint32_t in[WAYS], uint32_t seen, const double loss[WA
 bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 {
 	const struct timespec again = { .tv_nsec = 1000000 };
-	uint32_t in[WAYS], seen;
+	uint32_t in[WAYS], crossed, seen;
 
 	hosts_enter(h, HOST_BOX);
 	count_crossed(s, in);
+	crossed = in[TO_SERVER] + in[TO_CLIENT];
 	seen = queued();
 	for (unsigned ms = 0; too_few(in, seen, loss) && ms < WAIT_MS; ms++) {
 		nanosleep(&again, NULL);
@@ -136,10 +137,10 @@ bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 	if (seen == 0)
 		cli_say("resegd saw none of the %" PRIu32 " TCP packets that crossed the box, so "
 			"the command's result does not count: its rules are not loaded",
-			in[TO_SERVER] + in[TO_CLIENT]);
+			crossed);
 	else
 		cli_say("resegd saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed the "
 			"box, so the command's result does not count: keep its rules loaded",
-			seen, in[TO_SERVER] + in[TO_CLIENT]);
+			seen, crossed);
 	return false;
 }
