@@ -306,9 +306,12 @@ def answers(talks, to):
                 steps = [one.mail, answer, one.data, one.end]
                 refused = [step for step in steps if step and step.code >= 400]
                 found[name] = refused[0] if refused else one.end
-        # A sender that is refused at the door names no recipient.
+        # A sender that is refused at the door names no recipient. What a server says once the
+        # sender has gone, or to its QUIT, answers nothing that the sender asked.
         if not any(one.to for one in transactions(talk)):
-            refused = [reply for reply in talk.replies if reply.code >= 400]
+            asked = ["", *(word for word, _, _ in talk.parts)]
+            refused = [reply for word, reply in zip(asked, talk.replies)
+                       if reply.code >= 400 and word != "QUIT"]
             for name in to if refused else []:
                 found.setdefault(name, refused[-1])
     return found

@@ -123,3 +123,13 @@ Test(mta_wire, why_mail_is_deferred)
 		}
 	}
 }
+
+/* The last reply is not the one that decided, if the sender had gone by then. */
+LAB_TEST(mta_wire, a_reply_to_nobody)
+{
+	const json_t *row = only_row(c, "late", 1,
+				     "--descriptions $FAKE_MTAS --sender waits --workaround none "
+				     "--fault none --sizes 514 --receiver late-421");
+
+	cr_assert_str_eq(lab_string(row, "outcome"), "bounced", "%s", lab_string(row, "detail"));
+}
