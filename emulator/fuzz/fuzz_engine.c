@@ -23,6 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define PACKET_MAX 4096
 #define MEMORY_BYTES (32 * POOL_PAGE_BYTES)
 #define FLOWS_MAX 2
+/* Clocks of 64 bits wrap only after 584 years, so the engine does not expect it. */
+#define TIME_MAX_NS (UINT64_MAX / 2)
 
 /* What faults look for in text. */
 #define WORD(text)                                                                                 \
@@ -105,8 +107,7 @@ static bool may_stall(const struct engine_policy *p)
 	return false;
 }
 
-/* Without a fault that decides on cuts nothing stalls. The last alternative below is from when a
- * relay could run out of room for cuts: no case needs it any more. */
+/* Without a fault that decides on cuts nothing stalls. */
 static void check_flows(const struct fuzz *f)
 {
 	struct engine_flow_info flows[FLOWS_MAX];
@@ -117,13 +118,11 @@ static void check_flows(const struct fuzz *f)
 		must(flows[i].policy < f->rules.policies);
 		for (unsigned side = CLIENT; side <= SERVER; side++) {
 			const struct engine_totals *t = &flows[i].totals[side];
-			uint64_t pending = flows[i].pending[side],
-				 cut = t->acked - t->delivered - pending;
+			uint64_t pending = flows[i].pending[side];
 
 			must(pending <= t->acked - t->delivered &&
 			     flows[i].stalled[side] == (pending > 0));
-			must(pending == 0 || may_stall(&f->rules.policy[flows[i].policy]) ||
-			     cut >= STREAM_RUNS_MAX - STREAM_RUNS_SPARE);
+			must(pending == 0 || may_stall(&f->rules.policy[flows[i].policy]));
 		}
 	}
 }
@@ -282,6 +281,9 @@ static void step(struct fuzz *f, struct input *in)
 	if (kind < 40) {
 		uint64_t end = f->now_ns + ((uint64_t)take16(in) << (kind % 4 * 8)) * 1000000;
 		unsigned rings = 0;
+
+		if (end > TIME_MAX_NS)
+			return;
 
 		while (engine_deadline(f->engine) <= end && rings++ < 100) {
 			if (engine_deadline(f->engine) > f->now_ns)
