@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/bytes.h"
 #include "core/checksum.h"
+#include "core/units.h"
 #include "io/decimal.h"
 #include "io/linklayer.h"
 #include "replay/run.h"
@@ -13,6 +14,10 @@
 #include <netinet/in.h>
 
 #define IPV6_HEADER 40
+/* A longer silence is replayed as one of this length. By then the box has let go of all
+ * connections but those with a closed window. These it would probe once a minute until the next
+ * packet, which may be decades away where captures were joined or a clock was wrong. */
+#define SILENCE_MAX_NS (86400 * NS_PER_S)
 
 /* A capture that is being read. */
 struct load {
@@ -20,6 +25,7 @@ struct load {
 	size_t room;		/* for packets */
 	size_t connection_room;
 	uint64_t last_ns;
+	uint64_t left_out_ns;	/* of silences */
 	unsigned interface;	/* of the packets so far */
 };
 
@@ -95,6 +101,20 @@ static size_t take_out_extensions(uint8_t *ip, size_t bytes)
 	return bytes - extensions;
 }
 
+/* When a packet is to be sent. The clock may be coarse, or have been set back. The packets keep
+ * their order, or an end would send all it has before the other has acknowledged any of it. */
+static uint64_t time_of(struct load *l, uint64_t time_ns)
+{
+	time_ns = time_ns > l->left_out_ns ? time_ns - l->left_out_ns : 0;
+	if (time_ns <= l->last_ns)
+		return l->last_ns + 1;
+	if (l->r->packets > 0 && time_ns - l->last_ns > SILENCE_MAX_NS) {
+		l->left_out_ns += time_ns - l->last_ns - SILENCE_MAX_NS;
+		return l->last_ns + SILENCE_MAX_NS;
+	}
+	return time_ns;
+}
+
 static bool add_packet(struct load *l, const struct capture_read_packet *from,
 		       const struct packet *p, bool cut)
 {
@@ -104,9 +124,7 @@ static bool add_packet(struct load *l, const struct capture_read_packet *from,
 	if (!grow((void **)&r->captured, r->packets, &l->room, sizeof(*r->captured)))
 		return false;
 	c = &r->captured[r->packets];
-	/* The clock may be coarse, or have been set back. The packets keep their order, or an end
-	 * would send all it has before the other has acknowledged any of it. */
-	l->last_ns = from->time_ns > l->last_ns ? from->time_ns : l->last_ns + 1;
+	l->last_ns = time_of(l, from->time_ns);
 	*c = (struct captured){
 		.time_ns = l->last_ns,
 		.number = from->number,

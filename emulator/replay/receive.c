@@ -149,8 +149,15 @@ static void note_syn_acked(const struct replay_pass *run, struct replay_end *end
 	}
 }
 
+/* Data, a FIN, or an old number, which asks for an ACK: RFC 9293 section 3.10.7.4. */
+static bool has_text(const struct replay_end *end, const struct packet *p)
+{
+	return p->payload_bytes > 0 || (p->flags & TCP_FIN) ||
+	       seq_widen(end->isn, p->seq, end->rcv_nxt) < end->rcv_nxt;
+}
+
 /* Takes data and FIN as far as there is room for them, and notes when to acknowledge them. */
-static void take_text(const struct replay_pass *run, struct replay_end *end, const struct packet *p)
+static void take_text(struct replay_pass *run, struct replay_end *end, const struct packet *p)
 {
 	uint64_t first = seq_widen(end->isn, p->seq, end->rcv_nxt);
 	uint64_t after = first + p->payload_bytes + ((p->flags & TCP_FIN) != 0);
@@ -164,6 +171,7 @@ static void take_text(const struct replay_pass *run, struct replay_end *end, con
 		bool holes = end->beyond_count > 0;
 
 		end->rcv_nxt = after;
+		run->progress_ns = run->now_ns;
 		close_holes(end);
 		end->unacked++;
 		if (holes || end->unacked >= 2)
@@ -203,6 +211,6 @@ void replay_end_receives(struct replay_pass *run, uint32_t connection, enum engi
 		take_syn(run, connection, side, &p, &o);
 	if ((p.flags & TCP_ACK) && end->syn_seen && end->syn_sent && !end->syn_acked)
 		note_syn_acked(run, end, p.ack);
-	if (!(p.flags & TCP_SYN) && end->syn_seen && p.payload_bytes + (p.flags & TCP_FIN) > 0)
+	if (!(p.flags & TCP_SYN) && end->syn_seen && has_text(end, &p))
 		take_text(run, end, &p);
 }

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* If for this long nothing happens except that the box waits, nothing ever will. */
+/* If for this long there is nothing new, there never will be: the box waits, or sends again what an
+ * end has no room for. */
 #define PATIENCE_NS (120 * NS_PER_S)
 #define PAGE_BYTES 4096	/* of the engine's memory */
 
@@ -137,7 +138,7 @@ static bool drive(struct replay_pass *run, struct error *error)
 		uint64_t next = end_ns < box_ns ? end_ns : box_ns;
 
 		if (next == UINT64_MAX ||
-		    (end_ns == UINT64_MAX && box_ns > run->last_ns + PATIENCE_NS))
+		    (end_ns == UINT64_MAX && box_ns > run->progress_ns + PATIENCE_NS))
 			return true;
 		run->now_ns = next > run->now_ns ? next : run->now_ns;
 		if (end_ns <= box_ns) {

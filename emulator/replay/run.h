@@ -82,7 +82,8 @@ struct replay_pass {
 	uint32_t *of_flow;	/* the connection of each flow of the engine, from serial 1 on */
 	uint64_t flows;
 	uint64_t now_ns;
-	uint64_t last_ns;	/* when something was sent last */
+	uint64_t last_ns;	/* when an end sent something last */
+	uint64_t progress_ns;	/* when one last sent what the capture has, or took what is new */
 	uint64_t sent;		/* packets of the capture */
 	uint32_t in_hand;	/* the connection whose packet the box has just been given */
 	bool no_memory;

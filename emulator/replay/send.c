@@ -65,6 +65,7 @@ static bool send_captured(struct replay_pass *run, uint32_t connection, enum eng
 	struct packet p;
 
 	end->lag_ns = run->now_ns - c->time_ns;
+	run->progress_ns = run->now_ns;
 	replay_result(run, connection)->sent[side]++;
 	if (run->r->progress)
 		run->r->progress(run->without ? "packets replayed without the fault"
