@@ -254,6 +254,23 @@ static void change_policy(struct fuzz *f, struct input *in)
 	change_faults(p, in);
 }
 
+static void let_pass(struct fuzz *f, uint64_t ns)
+{
+	uint64_t end = f->now_ns + ns;
+	unsigned rings = 0;
+
+	if (end > TIME_MAX_NS)
+		return;
+	while (engine_deadline(f->engine) <= end && rings++ < 100) {
+		if (engine_deadline(f->engine) > f->now_ns)
+			f->now_ns = engine_deadline(f->engine);
+		engine_expire(f->engine, f->now_ns);
+		check_output(f);
+	}
+	if (rings < 100)
+		f->now_ns = end;
+}
+
 static void step(struct fuzz *f, struct input *in)
 {
 	uint8_t packet[PACKET_MAX], answer[ROUTER_ANSWER_BYTES], kind = take_byte(in);
@@ -279,20 +296,7 @@ static void step(struct fuzz *f, struct input *in)
 	}
 
 	if (kind < 40) {
-		uint64_t end = f->now_ns + ((uint64_t)take16(in) << (kind % 4 * 8)) * 1000000;
-		unsigned rings = 0;
-
-		if (end > TIME_MAX_NS)
-			return;
-
-		while (engine_deadline(f->engine) <= end && rings++ < 100) {
-			if (engine_deadline(f->engine) > f->now_ns)
-				f->now_ns = engine_deadline(f->engine);
-			engine_expire(f->engine, f->now_ns);
-			check_output(f);
-		}
-		if (rings < 100)
-			f->now_ns = end;
+		let_pass(f, ((uint64_t)take16(in) << (kind % 4 * 8)) * 1000000);
 		return;
 	}
 	if (kind < 50) {
