@@ -49,33 +49,25 @@ static struct service start_capture(const struct hosts *h, const struct lab_opti
 			     .stop_seconds = CAPTURE_SECONDS,
 			     .aside = true };
 	const char *folder = o->capture;
-	int pipe_fds[2];
 	char *path;
+	int ready;
 
 	if (mkdir(folder, 0777) < 0 && errno != EEXIST)
 		cli_die("--capture %s: %s", folder, strerror(errno));
 	path = options_path(folder, "lab.pcapng");
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		cli_die("--capture: %s", strerror(errno));
-	s.ready = pipe_fds[0];
-	s.pid = fork();
-	if (s.pid < 0)
-		cli_die("fork: %s", strerror(errno));
-	if (s.pid == 0) {
+	ready = services_fork(&s);
+	if (ready >= 0) {
 		bool commented = options_has_resegd(o);
 		struct capture *c = capture_open(h, path, commented ? options_box_path(o) : NULL);
 		sigset_t mask;
 
-		setpgid(0, 0);
 		sigemptyset(&mask);
 		sigaddset(&mask, SIGTERM);
 		sigprocmask(SIG_SETMASK, &mask, NULL);
-		close(pipe_fds[0]);
-		cli_ready(pipe_fds[1]);
+		cli_ready(ready);
 		capture_run(c, signalfd(-1, &mask, SFD_CLOEXEC));
 		exit(EXIT_GOOD);
 	}
-	close(pipe_fds[1]);
 	free(path);
 	return s;
 }

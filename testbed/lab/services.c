@@ -210,6 +210,25 @@ struct service services_start(const struct hosts *h, enum host host, const char 
 	return s;
 }
 
+int services_fork(struct service *s)
+{
+	int pipe_fds[2];
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		cli_die("pipe: %s", strerror(errno));
+	s->pid = fork();
+	if (s->pid < 0)
+		cli_die("fork: %s", strerror(errno));
+	if (s->pid == 0) {
+		setpgid(0, 0);	/* Ctrl-C is for the command */
+		close(pipe_fds[0]);
+		return pipe_fds[1];
+	}
+	close(pipe_fds[1]);
+	s->ready = pipe_fds[0];
+	return -1;
+}
+
 void services_await(struct service *s)
 {
 	char byte;

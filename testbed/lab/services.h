@@ -41,6 +41,10 @@ void services_set_environment(void);
 struct service services_start(const struct hosts *h, enum host host, const char *name,
 			      const char *const *argv);
 
+/* Forks a service that is this program itself, and fills in s. Returns -1; in the child, the
+ * descriptor to report on with cli_ready(). */
+int services_fork(struct service *s);
+
 /* Waits until it is ready. Exits with EXIT_USAGE if it ended instead: it has said why. */
 void services_await(struct service *s);
 
