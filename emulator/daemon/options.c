@@ -4,6 +4,7 @@
 #include "io/cli.h"
 #include "io/inject.h"
 #include "settings/faultspec.h"
+#include "settings/mystery.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static void print_help(void)
 	       "  --segment-size BYTES  S, the size of a full piece, 1 to %d (%d)\n"
 	       "  --fault NAME[:K=V,...]  what goes wrong (%s); may be repeated\n"
 	       "  --list-faults         list the faults and their parameters, and end\n"
+	       "  --mystery SEED        SEED chooses the fault, and resegd does not tell which\n"
 	       "  --direction WHICH     which half of a connection to intercept: c2s (client to\n"
 	       "                        server), s2c, both or none (c2s)\n"
 	       "  --arrival UNIT        what is handled as one arrival: segment, a segment as it\n"
@@ -62,8 +64,7 @@ static void print_help(void)
 	       "  --check-config        report what is wrong with FILE and the options, and end\n"
 	       "  --duration SECONDS    end after this time, as after a signal\n"
 	       "  --quiet               print only errors and warnings\n"
-	       "  --help, --version\n\n"
-	       "Injectors:\n",
+	       "  --help, --version\n\nInjectors:\n",
 	       SETTINGS_WORKERS_MAX, ENGINE_SEGMENT_SIZE_MAX, ENGINE_SEGMENT_SIZE_DEFAULT,
 	       fault_table[0].name, config.flows_max, ENGINE_WINDOW_MIN, STREAM_WINDOW_MAX,
 	       STREAM_WINDOW_MAX, config.memory_bytes, SETTINGS_QUEUE_LENGTH, SETTINGS_QUEUE_BUFFER,
@@ -83,7 +84,7 @@ static _Noreturn void list_faults(const char *format)
 	exit(EXIT_GOOD);
 }
 
-enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, DURATION, KEYS };
+enum { CONFIG = 'c', LIST_FAULTS = 256, CHECK_CONFIG, READY_FD, QUIET, DURATION, MYSTERY, KEYS };
 
 /* Options that are not keys. */
 static const struct option others[] = {
@@ -93,6 +94,7 @@ static const struct option others[] = {
 	{ "ready-fd", required_argument, NULL, READY_FD },
 	{ "quiet", no_argument, NULL, QUIET },
 	{ "duration", required_argument, NULL, DURATION },
+	{ "mystery", required_argument, NULL, MYSTERY },
 	CLI_COMMON_OPTIONS,
 };
 
@@ -129,6 +131,9 @@ void options_read(struct invocation *in, int argc, char **argv)
 			in->duration_ns = cli_seconds("--duration", optarg, 0.001,
 						      DURATION_MAX_SECONDS);
 			break;
+		case MYSTERY:
+			cli_number("--mystery", optarg, 0, INT64_MAX);
+			break;
 		default:	/* a key */
 			break;
 		}
@@ -139,12 +144,47 @@ void options_read(struct invocation *in, int argc, char **argv)
 		cli_die("--check-config: give the file, with --config FILE");
 }
 
+/* Puts the fault of a mystery to use. Adds to m what cannot go with it: keys that change what the
+ * box does, and those that let it tell. */
+static void use_mystery(struct settings *s, uint64_t seed, const char *config,
+			struct settings_mistakes *m)
+{
+	const struct mystery mystery = mystery_of(seed);
+	struct engine_policy *p = &s->engine.rules.policy[0];
+	static const char changes[] = "the seed alone chooses what the box does";
+	static const char tells[] = "the box tells nothing about itself";
+	const struct {
+		bool given;
+		const char *name, *why;
+	} others_given[] = {
+		{ config, "config", changes },
+		{ s->given[0] & GIVEN_FAULT, "fault", changes },
+		{ s->given[0] & GIVEN_SEGMENT_SIZE, "segment-size", changes },
+		{ s->given[0] & GIVEN_DIRECTION, "direction", changes },
+		{ s->given[0] & GIVEN_ARRIVAL, "arrival", changes },
+		{ s->events, "events", tells },
+		{ s->pcapng, "pcapng", tells },
+	};
+
+	for (size_t i = 0; i < sizeof(others_given) / sizeof(others_given[0]); i++) {
+		if (others_given[i].given)
+			settings_note(m, "--%s: with --mystery %s: drop one of the two",
+				      others_given[i].name, others_given[i].why);
+	}
+	s->secret = true;
+	p->segment_size = mystery.segment_size;
+	p->fault[0] = mystery.fault;
+	p->faults = 1;
+}
+
 /* Reads the file, and then the keys of the command line. Returns false, and all mistakes, if there
  * are any. */
 bool options_read_settings(struct settings *s, const char *config, int argc, char **argv,
 			   bool look_up, struct settings_mistakes *m)
 {
 	struct option table[OPTIONS_MAX];
+	bool is_mystery = false;
+	uint64_t seed = 0;
 	int option;
 
 	*m = (struct settings_mistakes){ .bytes = 0 };
@@ -158,7 +198,13 @@ bool options_read_settings(struct settings *s, const char *config, int argc, cha
 	while ((option = cli_option(argc, argv, "c:", table, print_help)) != -1) {
 		if (option >= KEYS)
 			settings_set(s, &settings_keys[option - KEYS], optarg, m);
+		if (option == MYSTERY) {
+			is_mystery = true;
+			seed = cli_number("--mystery", optarg, 0, INT64_MAX);
+		}
 	}
+	if (is_mystery)
+		use_mystery(s, seed, config, m);
 	settings_finish(s, m);
 	settings_check(s, look_up, m);
 	return m->count == 0;

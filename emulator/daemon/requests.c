@@ -454,6 +454,10 @@ json_t *requests_answer(void *daemon, json_t *request)
 
 	if (!command)
 		return failed("a request needs a \"command\"");
+	if (d->settings.secret)
+		return failed("this box has a mystery: it tells nothing about itself, and its "
+			      "fault cannot be changed: reseg-lab --answer NAME says whether you "
+			      "have found it");
 	if (strcmp(command, "status") == 0)
 		return status(d);
 	if (strcmp(command, "flows") == 0)

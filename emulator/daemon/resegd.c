@@ -80,6 +80,12 @@ static void print_start(const struct daemon *d)
 	const struct settings *s = &d->settings;
 	char *faults = faults_text(&s->engine.rules.policy[0]), policies[64] = "";
 
+	if (s->secret) {
+		cli_say("queue %u, %u worker%s, a mystery, injector %s", s->queue.number, d->count,
+			d->count == 1 ? "" : "s", d->workers[0].injector->kind->name);
+		free(faults);
+		return;
+	}
 	if (s->engine.rules.policies > 1)
 		snprintf(policies, sizeof(policies), ", %u more polic%s",
 			 s->engine.rules.policies - 1, s->engine.rules.policies == 2 ? "y" : "ies");
@@ -121,7 +127,7 @@ int main(int argc, char **argv)
 	daemon_run(&d, in.quiet,
 		   in.duration_ns == UINT64_MAX ? UINT64_MAX
 						: clock_ns(CLOCK_MONOTONIC) + in.duration_ns);
-	if (!in.quiet)
+	if (!in.quiet && !d.settings.secret)
 		print_summary(&d);
 	daemon_tear_down(&d);
 	return has_failed(&d) ? EXIT_FINDING : EXIT_GOOD;

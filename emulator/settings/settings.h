@@ -45,6 +45,7 @@ struct settings {
 	char *control_owner;	/* who owns that, USER:GROUP; NULL: resegd's own user */
 	char *user;		/* the user that resegd becomes; NULL: it keeps its own */
 	bool no_sandbox;	/* it keeps its privileges, and all system calls */
+	bool secret;		/* resegd tells nothing about its faults */
 	uint32_t given
 		[POLICIES_MAX]; /* keys that a policy sets for itself: a bit for each, GIVEN_... */
 	const char *path;	/* of the file, which the caller keeps; NULL: none */
