@@ -3,6 +3,7 @@
 
 #include "core/units.h"
 #include "io/cli.h"
+#include "lab/answer.h"
 #include "lab/doctor.h"
 #include "settings/settings.h"
 
@@ -35,6 +36,15 @@ static void print_link_help(void)
 	       "                       off, and packets are as they would be on a real wire\n");
 }
 
+static void print_mystery_help(void)
+{
+	printf("  --mystery SEED       find the fault: SEED chooses it, and nothing tells it;\n"
+	       "                       without COMMAND, run a shell\n"
+	       "  --answer NAME        in that lab: is it this fault, as for --fault? Or give-up.\n"
+	       "                       Outside, with --mystery SEED. Also takes --segment-size\n"
+	       "                       BYTES and --format table|json\n");
+}
+
 static void print_help(void)
 {
 	printf("Usage: reseg-lab [OPTION]... [-- COMMAND...]\n"
@@ -58,6 +68,7 @@ static void print_help(void)
 	       "                       (names: both; RESEG_SERVER: IPv4)\n",
 	       HOSTS_CLIENTS_MAX);
 	print_link_help();
+	print_mystery_help();
 	printf("  --capture DIR        write to DIR what client and server send and receive\n"
 	       "                       (lab.pcapng), what the box takes in and makes\n"
 	       "                       (box.pcapng), and resegd's event log (events.jsonl)\n"
@@ -142,6 +153,8 @@ enum {
 	SERVER_PORT,
 	SINK_OPTIONS,
 	SEED,
+	MYSTERY,
+	ANSWER,
 	MTU,
 	PATH_MTU,
 	LOSS,
@@ -171,6 +184,8 @@ static const struct option others[] = {
 	{ "port", required_argument, NULL, SERVER_PORT },
 	{ "sink-options", required_argument, NULL, SINK_OPTIONS },
 	{ "seed", required_argument, NULL, SEED },
+	{ "mystery", required_argument, NULL, MYSTERY },
+	{ "answer", required_argument, NULL, ANSWER },
 	{ "mtu", required_argument, NULL, MTU },
 	{ "path-mtu", required_argument, NULL, PATH_MTU },
 	{ "loss", required_argument, NULL, LOSS },
@@ -194,9 +209,11 @@ static const struct option others[] = {
 /* A key of resegd, which checks the value itself. The lab looks at some of them. */
 static void key_option(struct lab_options *o, const char *name)
 {
-	if (strcmp(name, "segment-size") == 0)
+	if (strcmp(name, "segment-size") == 0) {
+		o->sized = true;
 		o->segment_size = (uint32_t)cli_number("--segment-size", optarg, 1,
 						       ENGINE_SEGMENT_SIZE_MAX);
+	}
 	if (strcmp(name, "fault") == 0) {
 		o->fault = optarg;
 		o->faults++;
@@ -240,6 +257,16 @@ static bool host_option(struct lab_options *o, int option)
 	case SEED:
 		o->seed = cli_number("--seed", optarg, 0, UINT64_MAX);
 		o->seeded = true;
+		return true;
+	case MYSTERY:
+		o->mystery_seed = cli_number("--mystery", optarg, 0, INT64_MAX);
+		o->mystery = true;
+		add_resegd_arg(o, "mystery", optarg);
+		return true;
+	case ANSWER:
+		if (o->answer)
+			cli_die("--answer: a mystery is one fault: give one");
+		o->answer = optarg;
 		return true;
 	case '4':
 	case '6':
@@ -404,10 +431,25 @@ static void check_options(const struct lab_options *o)
 			o->resegd_args[0]);
 	if (o->watch && !options_has_resegd(o))
 		cli_die("--watch shows what resegd takes and makes, and there is no resegd");
+	if (o->watch && o->mystery)
+		cli_die("--watch shows what the box does, and that is the mystery: drop one of the "
+			"two");
 	if (o->box_command && !strstr(o->box_command, "{ready}"))
 		cli_die("--box '%s': put {ready} where the number of a descriptor goes, to which "
 			"the command writes a line feed once it is ready",
 			o->box_command);
+}
+
+/* Returns an exit status. */
+static int run_answer(const struct lab_options *o, bool has_command)
+{
+	const struct mystery_guess guess = { o->answer, o->sized ? o->segment_size : 0 };
+
+	if (has_command)
+		cli_die("--answer takes one fault, and no command: drop the other words");
+	if (o->faults > 0)
+		cli_die("--answer %s and --fault: give the fault with --answer alone", o->answer);
+	return answer_run(&guess, o->mystery ? &o->mystery_seed : NULL, o->json);
 }
 
 void options_read(struct lab_options *o, int argc, char **argv)
@@ -429,6 +471,8 @@ void options_read(struct lab_options *o, int argc, char **argv)
 		else if (!host_option(o, option) && !link_option(o, option))
 			output_option(o, option);
 	}
+	if (o->answer)
+		exit(run_answer(o, optind < argc));
 	check_links(o);
 	check_options(o);
 	if (o->doctor)

@@ -40,16 +40,27 @@ struct lab_options {
 	bool events;		/* the event log has a file of its own */
 	bool watch;
 	bool doctor;
-	bool json;	/* the doctor prints JSON */
+	bool mystery;		/* the seed chooses the fault, which is a secret */
+	bool sized;		/* --segment-size is given */
+	bool json;	/* the doctor prints JSON, or --answer does */
+	uint64_t mystery_seed;
+	const char *answer;	/* NULL: none */
 };
 
-/* Reads the command line. Ends the program for --help, --doctor and the like, and for mistakes. */
+/* Reads the command line. Ends the program for --help, --doctor, --answer and the like, and for
+ * mistakes. */
 void options_read(struct lab_options *o, int argc, char **argv);
 
 /* Does resegd run on the box? */
 static inline bool options_has_resegd(const struct lab_options *o)
 {
 	return !o->no_box && !o->box_command;
+}
+
+/* Does it run, and log and capture what it does? */
+static inline bool options_box_tells(const struct lab_options *o)
+{
+	return options_has_resegd(o) && !o->mystery;
 }
 
 /* FOLDER/NAME, which the caller frees. */

@@ -137,7 +137,7 @@ static char *title(int argc, char **argv)
 
 struct reporter report_prepare_page(const struct lab_options *o, int argc, char **argv)
 {
-	bool boxed = options_has_resegd(o);
+	bool boxed = options_box_tells(o);
 	char *ends = options_path(o->capture, "lab.pcapng"), *box = options_box_path(o),
 	     *called = title(argc, argv);
 	char *program = services_find("reseg-report");

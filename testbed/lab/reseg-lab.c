@@ -20,6 +20,7 @@
 #include "lab/doctor.h"
 #include "lab/enter.h"
 #include "lab/hosts.h"
+#include "lab/mystery.h"
 #include "lab/namespace.h"
 #include "lab/report.h"
 #include "lab/seen.h"
@@ -57,7 +58,7 @@ static struct service start_capture(const struct hosts *h, const struct lab_opti
 	path = options_path(folder, "lab.pcapng");
 	ready = services_fork(&s);
 	if (ready >= 0) {
-		bool commented = options_has_resegd(o);
+		bool commented = options_box_tells(o);
 		struct capture *c = capture_open(h, path, commented ? options_box_path(o) : NULL);
 		sigset_t mask;
 
@@ -132,14 +133,14 @@ static struct service start_resegd(const struct hosts *h, const struct lab_optio
 
 	for (size_t i = 0; i < o->resegd_count; i++)
 		argv[count++] = o->resegd_args[i];
-	if (o->capture && !o->events) {
+	if (o->capture && !o->events && options_box_tells(o)) {
 		char *path = options_path(o->capture, "events.jsonl");
 
 		unlink(path);	/* resegd would append */
 		argv[count++] = "--events";
 		argv[count++] = path;
 	}
-	if (o->capture && !o->pcapng) {
+	if (o->capture && !o->pcapng && options_box_tells(o)) {
 		argv[count++] = "--pcapng";
 		argv[count++] = options_box_path(o);
 	}
@@ -218,15 +219,21 @@ static void silence_router(const struct hosts *h)
 
 /* The command ------------------------------------------------------------------------ */
 
-/* Sweeps the sizes around one and two pieces, and expects what they should show. */
+/* Sweeps the sizes around one and two pieces, and expects what they should show. With a mystery
+ * nothing is expected: run a shell. */
 static const char *const *default_command(const struct lab_options *o)
 {
 	static char sizes[128], segment_size[16], server[64];
 	static const char *argv[16];
+	static const char *shell[2];
 	uint32_t s = o->segment_size;
 	uint32_t first = s > 47 ? s - 12 : 35;
 	size_t n = 0;
 
+	if (o->mystery) {
+		shell[0] = getenv("SHELL") ? getenv("SHELL") : "/bin/sh";
+		return shell;
+	}
 	if (2 * s + 12 > 65536)
 		cli_die("--segment-size %" PRIu32 ": the sweep needs two pieces in 65536 bytes; "
 			"give a command instead",
@@ -290,7 +297,7 @@ static void die_with_parent(int parent_alive)
 /* Returns an exit status. Writes a line feed to `begun` if the command could be run. */
 static int run_lab(const struct lab_options *o, int begun)
 {
-	enum { CAPTURE, SERVER, BOX, SERVICES };
+	enum { CAPTURE, MYSTERY, SERVER, BOX, SERVICES };
 	struct service services[SERVICES] = { 0 };
 	bool boxed = options_has_resegd(o);
 	struct hosts hosts;
@@ -306,6 +313,8 @@ static int run_lab(const struct lab_options *o, int begun)
 		remove_stale(o);
 	if (o->capture)
 		services[CAPTURE] = start_capture(&hosts, o);
+	if (o->mystery)
+		services[MYSTERY] = mystery_start(&hosts, o->mystery_seed);
 	if (!o->no_box) {
 		services[BOX] = o->box_command ? start_foreign(&hosts, HOST_BOX,
 							       "the box's command", o->box_command)
