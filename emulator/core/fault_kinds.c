@@ -428,8 +428,8 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "wscale-strip",
-		.summary = "window scale is removed from the SYN-ACK, which only the client can "
-			   "notice",
+		.summary = "window scale is removed from the SYN-ACK: the client does not see it, "
+			   "but the server believes that it is in use",
 		.symptom = "large mail crawls or stalls",
 		.packet = wscale_strip,
 		.rewrite = strip_wscale,
@@ -463,8 +463,8 @@ const struct fault_kind fault_table[] = {
 	},
 	{
 		.name = "ack-then-die",
-		.summary = "once so many bytes are ACKed, the box forgets the connection and lets "
-			   "none of its packets pass",
+		.summary = "once a given number of bytes is ACKed, the box forgets the connection "
+			   "and lets none of its packets pass",
 		.symptom = "data that was ACKed is lost; the ends notice late or never",
 		.param = { { "bytes", "how many bytes are ACKed before the connection dies", 1,
 			     1000000000, 1024 },
