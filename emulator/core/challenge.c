@@ -19,7 +19,7 @@ bool challenge_ack_is_wild(const struct engine *e, const struct flow *f, enum en
 {
 	enum engine_side other = engine_other(side);
 	const struct relay *in = &f->relay[other];
-	/* An ACK older than the largest window this end can offer is not just late. */
+	/* An ACK that is merely late lies no further back than the largest window of this end. */
 	uint64_t oldest = (uint64_t)UINT16_MAX << f->end[side].window_shift;
 
 	/* Until the handshake is done an ACK must cover the SYN. Reject any that does not: the

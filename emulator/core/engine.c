@@ -30,7 +30,7 @@
  *      engine_input()
  *        packet_parse()          every bound is checked here, once; nothing after it can fail
  *        flow_find()             which flow is it in?
- *        faults_packet()          faults may drop it, rewrite it, or kill its connection
+ *        faults_packet()         faults may drop it, rewrite it, or kill its connection
  *        handshake.c             a SYN, or a flow that is not open yet
  *        segment.c               a packet of an open flow: is it to be believed?
  *          send_acked()          its ACK: the sink has more; frees data, moves windows

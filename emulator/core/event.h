@@ -101,7 +101,8 @@ struct engine_stats {
 	uint64_t paths_limited;		/* paths to sinks found to carry less than assumed */
 	uint64_t one_sided;		/* flows of which the box sees only one direction */
 	uint64_t unanswered;		/* flows in which an end acknowledged nothing through six
-					 * time-outs, and no fault acts on pieces */
+					 * time-outs, and no fault acts on what is sent to it or
+					 * on its packets */
 	uint64_t urgent_segments;	/* their data was taken like any other */
 	uint64_t refused_arrivals;	/* no buffer: not ACKed, so the source repeats them */
 	uint64_t orphaned_bytes;	/* now, over all flows */

@@ -50,7 +50,8 @@ enum flow_mark {
 				 * it */
 	FLOW_RST_OWED = 2,	/* a RST is to be sent in its name */
 	FLOW_RST_SUSPECTED = 4,	/* a RST came that may be its own: rst_is_sure() */
-	FLOW_BYPASS_SUSPECTED = 6,	/* its packets may bypass the box: has_gone_round() */
+	FLOW_BYPASS_SUSPECTED = 6,	/* its packets may bypass the box:
+					 * challenge_has_gone_round() */
 };
 
 /* What one end's packets say about it. */
