@@ -31,8 +31,8 @@ json_t *tables_choose(const struct tables_choice *c, const json_t *answer);
 /* Adds to each flow its rate of delivery since the last call, if it was there then. */
 void tables_add_rates(const json_t *flows);
 
-/* Prints a line for each flow, or three if the terminal is narrow; `watched`: with its rate, and in
- * no more than most_lines. */
+/* Prints a line for each flow, or three if its addresses are too long for one. `watched`: with its
+ * rate. Prints no more than most_lines. */
 void tables_flows(const json_t *flows, size_t most_lines, bool watched);
 
 #endif

@@ -21,8 +21,10 @@ struct queue_config {
 	uint32_t packets;	/* that may wait in the kernel for a verdict */
 	uint32_t buffer_bytes;	/* of the socket they wait in. The kernel counts more than a
 				 * packet's bytes */
-	uint32_t own_mark;	/* a packet that has this mark, or came by this interface, is */
-	uint32_t own_interface;	/* the injector's: it is let through and counted. 0: none */
+	/* A packet with this mark, or from this interface, is the injector's own: it is let through
+	 * and counted. 0: no such mark, or interface. */
+	uint32_t own_mark;
+	uint32_t own_interface;
 };
 
 struct queue_stats {
@@ -45,7 +47,7 @@ int queue_open(struct queue **out, const struct queue_config *config, uint32_t *
 void queue_close(struct queue *q);
 
 /* How much of queue_config.buffer_bytes the kernel grants: without CAP_NET_ADMIN in the first user
- * namespace no more than net.core.rmem_max. */
+ * namespace no more than twice net.core.rmem_max. */
 uint32_t queue_buffer_bytes(const struct queue *q);
 
 /* A descriptor to wait on, for reading. */

@@ -77,13 +77,15 @@ struct replay {
 	uint64_t packets;
 	struct replay_connection *connection;	/* in the order of their first packets */
 	size_t connections;
-	uint64_t other_interfaces;	/* packets left out: those of other interfaces, */
-	uint64_t filtered_out;		/* those that the filter does not match, */
-	uint64_t not_tcp, fragments;	/* these, */
-	uint64_t malformed;		/* TCP that is too long, or of contradictory lengths, */
-	uint64_t headless;		/* TCP that is cut off within its headers, */
-	uint64_t unread;		/* and those of a link type that cannot be read, */
-	uint16_t unread_type;		/* such as this one */
+	/* Packets left out, by reason: */
+	uint64_t other_interfaces;	/* they are of other interfaces */
+	uint64_t filtered_out;		/* the filter does not match them */
+	uint64_t not_tcp, fragments;
+	uint64_t malformed;		/* TCP that is too long, or of contradictory lengths */
+	uint64_t headless;		/* TCP that is cut off within its headers */
+	uint64_t unread;		/* their link type cannot be read */
+	uint16_t unread_type;		/* one such link type */
+
 	uint64_t cut_off;		/* packets cut short; zeros stand for the rest */
 	uint64_t first_cut_off;
 	uint64_t repaired;		/* checksums that were wrong only in the capture */
