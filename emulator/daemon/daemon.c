@@ -277,8 +277,8 @@ void daemon_set_up(struct daemon *d, control_handler *answer)
 	if (o->control_owner) {
 		rc = control_set_owner(d->control, o->control_owner);
 		if (rc < 0)
-			cli_die("--control-owner %s: %s: only root may give it to a group it is "
-				"not in",
+			cli_die("--control-owner %s: %s: run as root, or give only :GROUP, with a "
+				"group that resegd is in",
 				o->control_owner, strerror(-rc));
 	}
 	give_up_privileges(d);

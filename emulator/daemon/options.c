@@ -38,7 +38,7 @@ static void print_help(void)
 	       "  --flows N             most connections at once (%" PRIu32 ")\n"
 	       "  --window BYTES        most data that a connection may have in the box, each\n"
 	       "                        way, %d to %d (%d)\n"
-	       "  --memory BYTES        the same, of all connections together (%" PRIu64 ")\n"
+	       "  --memory BYTES        the same, for all connections together (%" PRIu64 ")\n"
 	       "  --overload WHAT       what becomes of new connections beyond these limits:\n"
 	       "                        pass (untouched) or refuse (pass)\n"
 	       "  --queue-length N      packets that may wait in each queue (%d)\n"

@@ -403,7 +403,7 @@ static json_t *fault(struct daemon *d, json_t *request)
 			"which", &c.which, "fault", &c.text) < 0 ||
 	    (strcmp(c.what, "on") != 0 && strcmp(c.what, "off") != 0 &&
 	     strcmp(c.what, "change") != 0))
-		return failed("\"fault\" wants \"do\": \"on\", \"off\" or \"change\", with "
+		return failed("\"fault\" needs \"do\": \"on\", \"off\" or \"change\", with "
 			      "\"fault\", \"which\" or both, and perhaps \"policy\"; all strings");
 	if (!c.policy && strcmp(c.what, "on") == 0)
 		c.policy = d->settings.policy_name[0];

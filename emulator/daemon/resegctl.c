@@ -58,8 +58,8 @@ static void print_help(void)
 	       "  --control SOCKET      where resegd listens (%s,\n"
 	       "                        or %s)\n"
 	       "  --policy NAME         fault: only in this policy (fault on: default; else all)\n"
-	       "  --sort KEY            flows: by orphaned, acked, idle or flow, its number\n"
-	       "                        (orphaned)\n"
+	       "  --sort KEY            flows: by orphaned, acked, idle, or flow (oldest first);\n"
+	       "                        default orphaned\n"
 	       "  --stalled             flows: only those in which a fault holds data back\n"
 	       "  --client ADDRESS[/BITS]  flows: only those of these clients\n"
 	       "  --watch SECONDS       status, flows, fault: repeat until interrupted\n"
@@ -312,7 +312,7 @@ static const char *one_of(const char *option, const char *text, const char *cons
 		if (strcmp(text, names[i]) == 0)
 			return names[i];
 	}
-	cli_die("%s %s: see --help for what there is", option, text);
+	cli_die("%s %s: no such value; see --help", option, text);
 }
 
 int main(int argc, char **argv)
