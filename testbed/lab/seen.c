@@ -136,11 +136,12 @@ bool seen_all(struct seen *s, const struct hosts *h, const double loss[WAYS])
 		return true;
 	if (seen == 0)
 		cli_say("resegd saw none of the %" PRIu32 " TCP packets that crossed the box, so "
-			"the command's result does not count: its rules are not loaded",
+			"the command's result does not count: resegd's rules are not loaded",
 			crossed);
 	else
 		cli_say("resegd saw only %" PRIu32 " of %" PRIu32 " TCP packets that crossed the "
-			"box, so the command's result does not count: keep its rules loaded",
+			"box, so the command's result does not count: keep resegd's rules "
+			"loaded",
 			seen, crossed);
 	return false;
 }
