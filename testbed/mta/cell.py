@@ -419,7 +419,7 @@ def mail_for(labs, sizes, cell):
     mail = Mail.make(sender_address, to, options.message_size
                      and max(1, options.message_size - added))
     if mail is None:
-        raise NotRun("no message of %d octets can be made: its headers alone have more" %
+        raise NotRun("no message of %d octets can be made: its headers alone are longer" %
                      options.message_size)
     return mail
 

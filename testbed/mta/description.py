@@ -27,11 +27,11 @@ class Workaround:
     without: list = field(default_factory=list)		# and that it must not
     network: str = ""		# a script for the client's network
     also: list = field(default_factory=list)		# sizes to which it moves the stall
-    size_of: str = ""		# whose envelope has the size in question, if this one changes it
+    size_of: str = ""		# whose envelope counts for the size, if this one changes it
 
     def __post_init__(self):
         if self.wire not in STYLES:
-            raise Problem("wire is one of %s" % ", ".join(STYLES[1:]))
+            raise Problem("wire must be one of %s" % ", ".join(STYLES[1:]))
 
 
 NONE = Workaround("as it comes")
@@ -97,7 +97,7 @@ KINDS = {str: "a text", list: "a list", dict: "a table", bool: "true or false", 
 def make(kind, table, where, **more):
     """An object made of a table, whose keys are checked first."""
     if not isinstance(table, dict):
-        raise Problem("%s is a table" % where)
+        raise Problem("%s must be a table" % where)
     fields = {one.name: one for one in dataclasses.fields(kind)}
     for key, value in table.items():
         if key not in fields or key in more:
@@ -108,7 +108,7 @@ def make(kind, table, where, **more):
         # A sender or receiver is still a table here.
         wanted = wanted if wanted in KINDS else dict
         if type(value) is not wanted:
-            raise Problem("%s: %s is %s" % (where, key, KINDS[wanted]))
+            raise Problem("%s: %s must be %s" % (where, key, KINDS[wanted]))
     for name, one in fields.items():
         lacks = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
         if lacks and name not in table and name not in more:

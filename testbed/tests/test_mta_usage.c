@@ -207,7 +207,7 @@ Test(mta_usage, usage)
 		LAB_ROOT,
 		"printf 'summary = \"x\"\n[sender]\nsend = \"x\"\ntmpfs = \"/x\"\n' "
 		">$DIR/mta/x.toml; reseg-mta --descriptions $DIR/mta");
-	lab_expect_error(&r, 2, "x.toml: [sender]: tmpfs is a list");
+	lab_expect_error(&r, 2, "x.toml: [sender]: tmpfs must be a list");
 	r = lab_run(
 		LAB_ROOT,
 		"printf 'summary = \"x\"\n[receiver]\n' >$DIR/mta/x.toml; reseg-mta --descriptions "
