@@ -44,7 +44,7 @@ def ip_of(link_type, frame):
         return frame
     at = {ETHERNET: 14, COOKED: 16}.get(link_type)
     if at is None:
-        raise Broken("its link type %d is none that reseg writes" % link_type)
+        raise Broken("its link type %d is not one that reseg writes" % link_type)
     return frame[at:] if frame[at - 2:at] in (b"\x08\x00", b"\x86\xdd") else None
 
 
@@ -193,7 +193,7 @@ def check_names(path, interfaces):
 def check_ways(packets):
     if any(packet.inbound is None for packet in packets):
         raise Broken("it does not say which way packets went, as resegd's and reseg-replay's do; "
-                     "a capture of the ends is given by --ends FILE")
+                     "if it is a capture of the ends, give it by --ends")
 
 
 def read(path, of_box):
