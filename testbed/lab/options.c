@@ -40,9 +40,9 @@ static void print_mystery_help(void)
 {
 	printf("  --mystery SEED       find the fault: SEED chooses it, and nothing tells it;\n"
 	       "                       without COMMAND, run a shell\n"
-	       "  --answer NAME        in that lab: is it this fault, as for --fault? Or give-up.\n"
-	       "                       Outside, with --mystery SEED. Also takes --segment-size\n"
-	       "                       BYTES and --format table|json\n");
+	       "  --answer NAME        in that lab: is it this fault? NAME as for --fault, or\n"
+	       "                       give-up. Outside of it, add --mystery SEED. Also takes\n"
+	       "                       --segment-size BYTES and --format table|json\n");
 }
 
 static void print_help(void)
