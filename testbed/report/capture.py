@@ -35,6 +35,8 @@ class Broken(Exception):
 
 def plain(text):
     """The text without what a terminal or a page could take for more than text."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 

@@ -349,9 +349,13 @@ def count(n, what):
     return "{:,} {}{}".format(n, what, "" if n == 1 else "s")
 
 
+TEXT = bytes(range(32, 127)) + b"\r\n\t"
+
+
 def is_text(octets):
     sample = bytes(octets[:2048])
-    return bool(sample) and sum(32 <= b < 127 or b in b"\r\n\t" for b in sample) > 0.9 * len(sample)
+    others = sample.translate(None, delete=TEXT)
+    return bool(sample) and len(sample) - len(others) > 0.9 * len(sample)
 
 
 # A line of a dialogue: whose it is, its text, its octets `first` to `end` in the stream, in which
