@@ -15,7 +15,6 @@ from capture import ACK, FIN, PSH, RST, SYN, plain
 from ways import BOX, SIDES, Ends, both_ways, box_ways, clients_of, is_by_client, plain_ways
 
 FOLLOWED_MAX = 1 << 28		# octets of a stream
-PLACES = ("client", "box", "server")
 
 
 def missing_text(packets):
@@ -254,16 +253,23 @@ def flags_text(flags):
     return text + ("." if flags & ACK else "")
 
 
-def packet_text(c, way, leg):
-    """A packet as packetdrill writes it, with numbers counted from the beginning of its streams."""
+def numbers(c, way, leg):
+    """A packet's sequence number and its ACK, counted from the beginning of their streams."""
     packet = way.packets[leg]
     side = 0 if way.by_client else 1
-    first = distance(relative(packet.seq, c.first_number(side, packet.link)))
+    return (distance(relative(packet.seq, c.first_number(side, packet.link))),
+            distance(relative(packet.ack, c.first_number(1 - side, packet.link))))
+
+
+def packet_text(c, way, leg):
+    """A packet as packetdrill writes it."""
+    packet = way.packets[leg]
+    first, ack = numbers(c, way, leg)
     text = flags_text(packet.flags)
     if packet.payload or packet.flags & (SYN | FIN | RST):
         text += " %d:%d(%d)" % (first, first + len(packet.payload), len(packet.payload))
     if packet.flags & ACK:
-        text += " ack %d" % distance(relative(packet.ack, c.first_number(1 - side, packet.link)))
+        text += " ack %d" % ack
     return text
 
 
@@ -394,8 +400,9 @@ FOLD_LEAST = 6
 
 def folds(ways):
     """
-    The runs of ways that a picture leaves out, as (first, end). If there are few ways it leaves out
+    The runs of ways that a ladder leaves out, as (first, end). If there are few ways it leaves out
     none; otherwise all except the beginning, the end, and remarkable ways with their neighbours.
+    This is for text; layout.c does the same for pictures.
     """
     if len(ways) <= FOLD_FROM:
         return []

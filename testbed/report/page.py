@@ -11,8 +11,6 @@ import pathlib
 
 import model
 from element import element, escape
-from ladder import ladder
-from ruler import ruler
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -52,9 +50,7 @@ def dialogue(c):
                    element("h3", "What was said") + element("ol", "".join(rows)), class_="dialogue")
 
 
-def section(c):
-    rulers = "".join(
-        ruler(c, side) for side in range(2) if c.stream[side].intercepted or c.lost_at_end[side])
+def section(c, picture):
     headline = model.headline(c)
     mark = " bad" if any(c.lost_at_end) or model.is_altered(c) else \
         " good" if headline == model.ALL_DELIVERED else ""
@@ -68,12 +64,12 @@ def section(c):
         "section",
         element("h2", "%s → %s" % (escape(c.name(0)), escape(c.name(1)))) +
         element("p", escape(headline), class_="verdict" + mark) +
-        (element("div", rulers, class_="scroll") if rulers else "") +
+        (element("div", picture.rulers, class_="scroll") if picture.rulers else "") +
         # On paper in this order; on a screen the dialogue is on the right.
         element(
             "div",
             dialogue(c) + element(
-                "div", controls + element("div", ladder(c), class_="scroll") + element(
+                "div", controls + element("div", picture.ladder, class_="scroll") + element(
                     "pre", "", class_="details", aria_live="polite", hidden=""), class_="picture"),
             class_="columns"),
         id="c%d" % c.number)
@@ -131,7 +127,8 @@ def sum_up(connections):
     return ", ".join(words), " bad" if kinds["altered"] else ""
 
 
-def write(path, connections, shown, title, left_out, missing):
+def write(path, connections, shown, pictures, title, left_out, missing):
+    """Writes the page of these connections; `pictures` are those of the shown ones."""
     title = title or "Behind the box"
     total = sum(sum(c.lost_at_end) for c in connections)
     bad = sum(1 for c in connections if any(c.lost_at_end))
@@ -157,7 +154,7 @@ def write(path, connections, shown, title, left_out, missing):
     body = (
         element("h1", escape(title)) + lead +
         (overview(connections, shown) if len(connections) > 1 else "") + (legend if shown else "") +
-        "".join(section(c) for c in shown) + (element(
+        "".join(map(section, shown, pictures)) + (element(
             "p",
             "Up and down arrows go from packet to packet. "
             "Times are milliseconds since the first packet.",
@@ -176,10 +173,10 @@ def write(path, connections, shown, title, left_out, missing):
         file.write(page)
 
 
-def write_svg(path, c):
+def write_svg(path, ladder):
     """The ladder alone, as a picture."""
     style = (HERE / "page.css").read_text(encoding="utf-8")
-    picture = ladder(c).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    picture = ladder.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
     head, rest = picture.split(">", 1)
     with open(path, "w", encoding="utf-8") as file:
         file.write(head + ">" + element("style", style) +
