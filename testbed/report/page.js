@@ -59,7 +59,8 @@ for (const section of document.querySelectorAll('section')) {
         return `${orphans[i - 1] ? 'V' : `M${lane} `}${at} H${x}${n ? '' : ' Z'}`;
       }).join(' '));
     section.querySelector('output').textContent = scale === 0 ? 'order only' :
-      scale >= 1000 ? `1 ms is ${Math.round(scale / 1000)} px` : `1 s is ${Math.round(scale)} px`;
+      scale >= 1e4 ? `1 ms is ${Math.round(scale / 1000)} px` :
+      scale >= 10 ? `1 s is ${Math.round(scale)} px` : `1 min is ${Math.round(scale * 60)} px`;
   }
 
   function show(way) {

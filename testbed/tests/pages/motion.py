@@ -112,13 +112,15 @@ def time_is_to_scale():
         for value in (0, 60, 90):
             set_zoom(value)
             said = run("return document.querySelector('output').textContent")
-            match = re.fullmatch(r"1 (m?s) is (\d+) px", said)
-            sizes[value] = (run(PICTURE)[0],
-                            int(match[2]) * (1000 if match[1] == "ms" else 1) if match else 0)
+            match = re.fullmatch(r"1 (ms|s|min) is (\d+) px", said)
+            scale = int(match[2]) / {"ms": 0.001, "s": 1, "min": 60}[match[1]] if match else 0
+            # A number that is rounded to less than two digits would say little.
+            assert value == 0 or int(match[2]) >= 10 or match[1] == "min", (name, said)
+            sizes[value] = run(PICTURE)[0], scale
         expect(sizes[0][1], 0, name)
         for value in (60, 90):
             grown = sizes[value][0]["height"] - sizes[0][0]["height"]
-            assert abs(grown - gone * sizes[value][1]) < max(3, 0.15 * grown), (name, grown, gone,
+            assert abs(grown - gone * sizes[value][1]) < max(3, 0.05 * grown), (name, grown, gone,
                                                                                 sizes[value][1])
             # The times at the side, too.
             scale = grown / gone
