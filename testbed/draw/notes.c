@@ -85,7 +85,7 @@ static bool stands_at(const char *octets, size_t left, const char *what)
 {
 	size_t i = 0;
 
-	while (what[i] && i < left && octets[i] == what[i])
+	while (i < left && what[i] && octets[i] == what[i])
 		i++;
 	return what[i] == '\0';
 }
